@@ -30,7 +30,7 @@ from lunalux_core.library.conversations import (
 )
 from lunalux_core.library.groups import first_language, touch_group
 from lunalux_core.library.personas import Persona, load_persona
-from lunalux_core.library.shelf import load_shelf
+from lunalux_core.library.shelf import first_item, load_shelf
 from lunalux_core.library.state import load_globals, load_token_factor
 from lunalux_core.library.turns import History, branch_state, kept_beside, load_history
 from lunalux_core.text import clean_line
@@ -196,10 +196,7 @@ class TurnReader:
         from lunalux_core.presets.builtin import BUILTIN_KEYS
 
         def has_preset(name: str) -> bool:
-            return name in BUILTIN_KEYS or any(
-                name == item.id or name.casefold() == item.name.casefold()
-                for item in load_shelf(connection, "preset")
-            )
+            return name in BUILTIN_KEYS or first_item(connection, "preset", name) is not None
 
         def start_of(template: str) -> ReplyStart | None:
             from lunalux_core.dialogue.text_templates import chosen_template
@@ -381,19 +378,16 @@ class TurnReader:
         from lunalux_core.presets.builtin import BUILTIN_KEYS, load_builtin
         from lunalux_core.presets.document import read_preset
 
-        shelf = load_shelf(connection, "preset")
         if choice is None:  # whatever becomes of the model
             chosen, first = self._chooser(connection, conversation, options, "").preset()
         else:
             chosen, first = choice.preset, choice.own_preset
         named = options.preset or (chosen if first else "") or conversation.preset_id or chosen
-        enabled = next((item for item in shelf if item.enabled), None)
-        if not named and enabled is not None:
-            return read_preset(enabled.document, enabled.name).preset
+        item = None if named else first_item(connection, "preset")
         named = named or self._settings.preset
-        for item in shelf:
-            if named in (item.id, item.name) or named.casefold() == item.name.casefold():
-                return read_preset(item.document, item.name).preset
+        item = item or first_item(connection, "preset", named)
+        if item is not None:
+            return read_preset(item.document, item.name).preset
         return load_builtin(named if named in BUILTIN_KEYS or options.preset else DEFAULT_PRESET, language)
 
 

@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from lunalux_core.database import Connection
@@ -33,7 +32,7 @@ from lunalux_core.library.memories import (
     store_memory,
 )
 from lunalux_core.memory.answers import Answer, Refused, checked, read_answer, script_of
-from lunalux_core.memory.asking import asked
+from lunalux_core.memory.asking import asked, request_id
 from lunalux_core.memory.consent import consents, costs, store_consent
 from lunalux_core.memory.due import Chapter, Rules, Scene, due_chapter, due_events, due_scenes, is_covered
 from lunalux_core.memory.instructions import Language, Wish, again, chapter_wish, scene_wish
@@ -394,7 +393,15 @@ class MemoryWriter:
         told = wish
         for attempt in range(ATTEMPTS):
             try:
-                raw = await self._stream(spec, told, words, cast.language, f"{key}:{attempt}")
+                raw = await asked(
+                    self._models(),
+                    spec,
+                    told,
+                    request_id("memory", f"{key}:{attempt}"),
+                    self._billed,
+                    words=words,
+                    language=cast.language,
+                )
             except LunaluxError as error:
                 return error
             except TimeoutError:
@@ -408,13 +415,6 @@ class MemoryWriter:
             # The second time the model is told what was wrong with its first answer.
             told = again(wish, refused.reason, refused.detail, cast.language)
         return refused
-
-    async def _stream(self, spec: ModelSpec, wish: Wish, words: int, language: Language, key: str) -> str:
-        """What the model says, no more than could ever be used. Raises LunaluxError, TimeoutError."""
-        digest = sha256(key.encode("utf-8", "replace")).hexdigest()[:40]
-        return await asked(
-            self._models(), spec, wish, f"memory:{digest}", self._billed, words=words, language=language
-        )
 
     async def _failed(
         self,

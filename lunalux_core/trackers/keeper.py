@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from lunalux_core.database import Connection
@@ -32,7 +31,7 @@ from lunalux_core.library.trackers import (
     store_value,
 )
 from lunalux_core.memory.answers import script_of
-from lunalux_core.memory.asking import asked
+from lunalux_core.memory.asking import asked, request_id
 from lunalux_core.memory.consent import consents, costs
 from lunalux_core.memory.instructions import Language
 from lunalux_core.trackers.answers import Refused, read_value
@@ -219,14 +218,12 @@ class TrackerKeeper:
         wish = told = tracker_wish(tracker, old, lines, language)
         error: LunaluxError = _error(Refused("empty"))
         for attempt in range(ATTEMPTS):
-            key = f"{tracker.id}:{work.coverage}:{old}:{attempt}"
-            request_id = f"tracker:{sha256(key.encode('utf-8', 'replace')).hexdigest()[:40]}"
             try:
                 raw = await asked(
                     self._models(),
                     spec,
                     told,
-                    request_id,
+                    request_id("tracker", f"{tracker.id}:{work.coverage}:{old}:{attempt}"),
                     self._billed,
                     words=max(VALUE_WORDS, len(old) // 3),
                     language=language,
