@@ -67,7 +67,7 @@ async def read_opening(
         )
         place: Conversation | None = None
         if conversation:
-            place = await library.conversations.get(conversation)
+            place = await library.conversations.named(conversation)
         elif not (new and opening.wanted):
             place = await library.conversations.latest(character_id or None, group_id=group or None)
         if place is None:
