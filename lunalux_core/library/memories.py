@@ -19,7 +19,7 @@ from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import moment_in, object_in, plain_text, texts_in, value_in, whole_number
 from lunalux_core.library.conversations import LONGEST, load_conversation
-from lunalux_core.library.naming import LEAST_BEGINNING, nearest
+from lunalux_core.library.naming import LEAST_BEGINNING, missing, words
 from lunalux_core.text import clean_line
 
 MemoryKind = Literal["summary", "fact", "marked", "chapter", "journal", "tracker"]
@@ -443,19 +443,16 @@ def _begins(memory: Memory, wanted: str) -> bool:
 
 
 def _has_word(memory: Memory, wanted: str) -> bool:
-    import re
-
-    return wanted in re.findall(r"\w+", f"{memory.title} {memory.name}".casefold())
+    return wanted in words(f"{memory.title} {memory.name}")
 
 
 def _missing(name: str, names: Iterable[str]) -> NotFound:
-    suggestions = nearest(name, names)
-    return NotFound(
+    return missing(
         "MEMORY_NOT_FOUND",
         f"There is no memory {name!r} in this conversation.",
-        f"Like it: {suggestions}." if suggestions else "`lunalux memory list ID` shows them all.",
-        name=name,
-        **({"near": suggestions, "kind": "near"} if suggestions else {}),
+        "`lunalux memory list ID` shows them all.",
+        name,
+        names,
     )
 
 
