@@ -79,7 +79,9 @@ class Runtime:
             return False
         from lunalux_core.importing import add_starters
 
-        return await add_starters(self.library, self.paths)
+        await add_starters(self.library, self.paths)
+        await self.library.state.set("starters_added", True)
+        return True
 
     @cached_property
     def chat(self) -> Chat:

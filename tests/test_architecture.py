@@ -303,13 +303,18 @@ def test_the_drawing_is_current() -> None:
 # -- budgets ---------------------------------------------------------------------------------------------
 
 
-def loaded_by(code: str) -> set[str]:
-    """Top-level modules that are loaded in a fresh process after `code`."""
-    script = f"{code}\nimport sys; print(' '.join(sorted({{m.partition('.')[0] for m in sys.modules}})))"
+def modules_after(code: str) -> set[str]:
+    """All modules that are loaded in a fresh process after `code`."""
+    script = f"{code}\nimport sys; print(' '.join(sorted(sys.modules)))"
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     )
     return set(result.stdout.split("\n")[-2].split())
+
+
+def loaded_by(code: str) -> set[str]:
+    """Top-level modules that are loaded in a fresh process after `code`."""
+    return {module.partition(".")[0] for module in modules_after(code)}
 
 
 def run_main(*arguments: str) -> str:
@@ -328,3 +333,24 @@ def test_version_loads_nothing_heavy() -> None:
 def test_a_list_loads_no_network_and_no_screen() -> None:
     heavy = {"httpx", "textual", "boto3", "fastapi", "PIL", "keyring"}
     assert not loaded_by(run_main("character", "list", "--json")) & heavy
+
+
+def test_a_turn_loads_nothing_for_what_is_not_there() -> None:
+    """No memory, tracker, document, profile, plug-in or template of the library, no server of a model."""
+    spare = {
+        "lunalux_core.library.documents",
+        "lunalux_core.library.memories",
+        "lunalux_core.library.profiles",
+        "lunalux_core.library.templates",
+        "lunalux_core.library.trackers",
+        "lunalux_core.llm.servers.local",
+        "lunalux_core.llm.token_counts",
+        "lunalux_core.plugins.runner",
+        "lunalux_core.dialogue.assembly.sillytavern",
+    }
+    first = modules_after(run_main("chat", "Marigold", "-m", "Good evening"))  # the starters are put in
+    again = modules_after(run_main("chat", "Marigold", "-m", "And then?"))
+    assert "lunalux_core.dialogue.nodes.output" in first & again  # the turn went through to its end
+    assert not again & spare
+    for part in ("memory", "bank", "trackers"):
+        assert not any(module.startswith(f"lunalux_core.{part}.") for module in again)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
@@ -11,7 +13,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from lunalux_core.documents import archives
-from lunalux_core.errors import InvalidInput, LimitExceeded
+from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError
+from lunalux_core.regular_files import read_regular
 from lunalux_core.text import clean, clean_line
 
 if TYPE_CHECKING:
@@ -54,7 +57,7 @@ def read_document(path: Path) -> tuple[str, str, bytes]:
 
     Raises:
         InvalidInput: DOCUMENT_KIND, DOCUMENT_LOCKED, DOCUMENT_DAMAGED, DOCUMENT_NOT_TEXT, DOCUMENT_EMPTY,
-            DOCUMENT_UNREADABLE.
+            DOCUMENT_UNREADABLE; FILE_NOT_REGULAR for pipes and devices.
         LimitExceeded: DOCUMENT_TOO_LARGE.
     """
     name = clean_line(path.name, 80)
@@ -191,19 +194,20 @@ def _page_text(source: str, name: str, until: float) -> str:
 
 def _bytes(path: Path, name: str) -> bytes:
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-    except OSError as error:
+        return read_regular(path, LARGEST_FILE)
+    except LimitExceeded as error:
+        raise _too_large(name) from error
+    except LunaluxError as error:
+        if error.code == "FILE_NOT_REGULAR":
+            raise
+        reason = str(error.params.get("reason") or os.strerror(errno.ENOENT))
         raise InvalidInput(
             "DOCUMENT_UNREADABLE",
-            f"{name} cannot be read: {error.strerror or error}.",
+            f"{name} cannot be read: {reason}.",
             "Look whether it is there and may be opened.",
             path=name,
-            reason=error.strerror or str(error),
+            reason=reason,
         ) from error
-    if len(content) > LARGEST_FILE:
-        raise _too_large(name)
-    return content
 
 
 def _pdf_text(content: bytes, name: str) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
+from lunalux_core.chatlogs.dates import iso_time
 from lunalux_core.library.documents import Document, Passage
 
 
 def document_row(document: Document) -> dict[str, Any]:
     """The JSON of a document."""
-    made = datetime.fromtimestamp(document.created_at / 1000, UTC)
     return {
         "id": document.id,
         "name": document.name,
@@ -21,7 +20,7 @@ def document_row(document: Document) -> dict[str, Any]:
         "bytes": document.size,
         "passages": document.passages,
         "tokens": document.tokens,
-        "created_at": made.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "created_at": iso_time(document.created_at),
     }
 
 

@@ -63,7 +63,6 @@ _WRAPPED = ("character", "char", "bot")
 _SPOKEN = ("first_mes", "alternate_greetings")
 _TEXTS = ("description", "personality", "scenario", "mes_example")
 _YAML_KEY = re.compile(r"^(?:name|bot|context|greeting|char_name)[ \t]*:", re.MULTILINE)
-_FARADAY = re.compile(r"\{(character|user)\}", re.IGNORECASE)
 
 
 def is_foreign(document: Mapping[str, Any]) -> bool:
@@ -160,10 +159,12 @@ def _texts(value: Any) -> Iterable[str]:
 
 
 def _called(value: Any) -> Any:
-    """Faraday's names for the two in a text."""
+    """Faraday's names for the two in a text, or in texts; it is Backyard by its older name."""
     if isinstance(value, list):
         return [_called(item) for item in value]
-    return _FARADAY.sub(lambda match: "{{user}}" if match[1].lower() == "user" else "{{char}}", value)
+    from lunalux_core.cards.byaf import ours
+
+    return ours(value)
 
 
 def _lore_items(items: Any) -> dict[str, Any] | None:

@@ -51,6 +51,12 @@ def _parsed(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def iso_time(milliseconds: int) -> str:
+    """ISO 8601 in UTC, to the second; a wild date is written as 1970."""
+    moment = datetime.fromtimestamp(_bounded(milliseconds) / 1000, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def st_date(milliseconds: int) -> str:
     """ISO 8601 in UTC with milliseconds, as newer SillyTavern writes it; a wild date is written as 1970."""
     milliseconds = _bounded(milliseconds)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lunalux_core.llm.token_counts import KnownTokens
 from lunalux_core.llm.tokens import TokenEstimator, estimator
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import TurnInput
+    from lunalux_core.llm.token_counts import KnownTokens
 
 
 def counter(turn: TurnInput) -> TokenEstimator | KnownTokens:
     """What counts the texts of this turn."""
     estimate = estimator(turn.model.model, turn.token_factor)
-    return estimate if turn.counts is None else KnownTokens(estimate, turn.counts)
+    if turn.counts is None:
+        return estimate
+    from lunalux_core.llm.token_counts import KnownTokens
+
+    return KnownTokens(estimate, turn.counts)

@@ -6,25 +6,25 @@ See docs/spec/design.md: One chat turn.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from lunalux_core.dialogue.nodes.bank import bank
 from lunalux_core.dialogue.nodes.context import context
 from lunalux_core.dialogue.nodes.llm import llm
-from lunalux_core.dialogue.nodes.memory import memory
 from lunalux_core.dialogue.nodes.output import output
 from lunalux_core.dialogue.nodes.plugin import plugin, plugin_message, plugin_prompt
 from lunalux_core.dialogue.nodes.preset import preset
 from lunalux_core.dialogue.nodes.regex import regex
 from lunalux_core.dialogue.nodes.text_template import text_template
-from lunalux_core.dialogue.nodes.trackers import trackers
 from lunalux_core.dialogue.nodes.user_input import user_input
 from lunalux_core.dialogue.nodes.worldbook import worldbook
-from lunalux_core.dialogue.turn import Completion, Ready, TurnInput, TurnRequest, TurnResult
-from lunalux_core.dialogue.workflow import Workflow
-from lunalux_core.llm.registry import Registry
-from lunalux_core.memory.story import Ranker
-from lunalux_core.plugins.runner import Plugins
-from lunalux_core.regex.engine import EcmaEngine
+from lunalux_core.dialogue.workflow import Node, TurnContext, Workflow
+
+if TYPE_CHECKING:
+    from lunalux_core.dialogue.turn import Completion, Draft, Ready, TurnInput, TurnRequest, TurnResult
+    from lunalux_core.llm.registry import Registry
+    from lunalux_core.memory.story import Ranker
+    from lunalux_core.plugins.runner import Plugins
+    from lunalux_core.regex.engine import EcmaEngine
 
 
 def words_line(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Workflow[TurnInput, TurnRequest]:
@@ -53,12 +53,39 @@ def _built(
         Workflow.start(preset)
         .then(context(engine))
         .then(text_template(models, engine))
-        .then(memory(rankers))
-        .then(trackers)
-        .then(bank)
+        .then(_where(lambda turn: turn.memory is not None, lambda: _memory(rankers)))
+        .then(_where(lambda turn: bool(turn.trackers), _trackers))
+        .then(_where(lambda turn: bool(turn.passages), _bank))
         .then(worldbook(engine))
         .then(plugin_prompt(plugins))
     )
+
+
+def _where(needed: Callable[[TurnInput], bool], load: Callable[[], Node[Draft, Draft]]) -> Node[Draft, Draft]:
+    """A node for the turns that need it: the first of them loads it, for all others it is not there."""
+
+    async def node(draft: Draft, context: TurnContext) -> Draft:
+        return await load()(draft, context) if needed(draft.request.turn) else draft
+
+    return node
+
+
+def _memory(rankers: Callable[[], Sequence[Ranker]]) -> Node[Draft, Draft]:
+    from lunalux_core.dialogue.nodes.memory import memory
+
+    return memory(rankers)
+
+
+def _trackers() -> Node[Draft, Draft]:
+    from lunalux_core.dialogue.nodes.trackers import trackers
+
+    return trackers
+
+
+def _bank() -> Node[Draft, Draft]:
+    from lunalux_core.dialogue.nodes.bank import bank
+
+    return bank
 
 
 def dialogue_line(

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.errors import LunaluxError, NotFound
-from lunalux_core.library.profiles import Profile, Task, Use, load_profiles, pick, profile_in_use
-from lunalux_core.llm.model import POST_PROCESSING
+from lunalux_core.library.turns import uses_profiles
+from lunalux_core.llm.model import POST_PROCESSING, SERVERLESS
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.database import Connection
     from lunalux_core.library.conversations import Conversation
+    from lunalux_core.library.profiles import Profile, Task
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
     from lunalux_core.templates.values import ReplyStart
@@ -82,6 +83,10 @@ def profile_chain(
     Raises:
         NotFound: PROFILE_NOT_FOUND, the named one.
     """
+    if not named and not uses_profiles(connection):
+        return Chain()
+    from lunalux_core.library.profiles import Use, load_profiles, pick, profile_in_use
+
     character = speaker if conversation.group_id else conversation.character_id
     places = [Use("conversation", conversation.id)]
     if conversation.group_id:
@@ -195,8 +200,6 @@ class Chooser:
 
     def _reshaped(self, spec: ModelSpec, template: str) -> ModelSpec:
         """The model with the options that the profiles set."""
-        from lunalux_core.llm.registry import SERVERLESS
-
         if spec.provider in SERVERLESS:
             return spec
         wanted = next((profile.post_process for profile in self._chain.profiles if profile.post_process), "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.config.settings import Settings
@@ -29,13 +30,9 @@ from lunalux_core.library.conversations import (
 )
 from lunalux_core.library.groups import first_language, touch_group
 from lunalux_core.library.personas import Persona, load_persona
-from lunalux_core.library.profiles import Task
-from lunalux_core.library.shelf import load_shelf
+from lunalux_core.library.shelf import first_item, load_shelf
 from lunalux_core.library.state import load_globals, load_token_factor
-from lunalux_core.library.templates import load_templates
-from lunalux_core.library.turns import History, branch_state, load_history
-from lunalux_core.memory.reading import MemoryReader
-from lunalux_core.templates.values import ReplyStart
+from lunalux_core.library.turns import History, branch_state, kept_beside, load_history
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
@@ -43,12 +40,16 @@ if TYPE_CHECKING:
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.turn import GroupContext
     from lunalux_core.library.documents import Passage
+    from lunalux_core.library.profiles import Task
+    from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.library.trackers import Standing
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
+    from lunalux_core.memory.reading import MemoryReader
     from lunalux_core.memory.story import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
+    from lunalux_core.templates.values import ReplyStart
     from lunalux_core.worldbook.engine import ActiveBook
 
 DEFAULT_PRESET = "mirror_realm"
@@ -73,7 +74,12 @@ class TurnReader:
         self._settings = settings
         self._models = models
         self._engine = engine
-        self._memories = MemoryReader()
+
+    @cached_property
+    def _memories(self) -> MemoryReader:
+        from lunalux_core.memory.reading import MemoryReader
+
+        return MemoryReader()
 
     def begin(
         self, connection: Connection, character_id: str, title: str, options: TurnOptions
@@ -87,7 +93,7 @@ class TurnReader:
         context = card_context(
             card,
             character.name,
-            user=self.user_name(connection, conversation, options),
+            user=self._called(options, persona, language),
             persona=persona.description if persona else "",
             chat_id=conversation.id,
             language=language,
@@ -123,7 +129,7 @@ class TurnReader:
 
         persona = load_persona(connection, None)
         language = self._group_language(connection, group_id)
-        user = self._called(options.user_name or (persona.name if persona else ""), language)
+        user = self._called(options, persona, language)
         conversation = begin_group(
             connection,
             group_id,
@@ -143,21 +149,14 @@ class TurnReader:
     def user_name(self, connection: Connection, conversation: Conversation, options: TurnOptions) -> str:
         """What the person is called: an option, the persona, the setting, or a traveller."""
         persona = load_persona(connection, conversation.persona_id)
-        if conversation.group_id:
-            language = self._group_language(connection, conversation.group_id)
-        else:
-            language = self.language(load_character(connection, conversation.character_id))
-        return self._called(options.user_name or (persona.name if persona else ""), language)
+        return self._called(options, persona, self._language_of(connection, conversation))
 
     def narrator(self, connection: Connection, conversation: Conversation) -> str:
         """What a narrator is called in a conversation's language."""
-        if conversation.group_id:
-            language = self._group_language(connection, conversation.group_id)
-        else:
-            language = self.language(load_character(connection, conversation.character_id))
-        return "旁白" if language == "zh" else "Narrator"
+        return "旁白" if self._language_of(connection, conversation) == "zh" else "Narrator"
 
-    def _called(self, name: str, language: Language) -> str:
+    def _called(self, options: TurnOptions, persona: Persona | None, language: Language) -> str:
+        name = options.user_name or (persona.name if persona else "")
         return clean_line(name or self._settings.user_name) or ("旅人" if language == "zh" else "Traveller")
 
     def character_name(self, connection: Connection, conversation: Conversation, speaker: str = "") -> str:
@@ -197,21 +196,18 @@ class TurnReader:
         from lunalux_core.presets.builtin import BUILTIN_KEYS
 
         def has_preset(name: str) -> bool:
-            return name in BUILTIN_KEYS or any(
-                name == item.id or name.casefold() == item.name.casefold()
-                for item in load_shelf(connection, "preset")
-            )
+            return name in BUILTIN_KEYS or first_item(connection, "preset", name) is not None
 
         def start_of(template: str) -> ReplyStart | None:
             from lunalux_core.dialogue.text_templates import chosen_template
 
-            return chosen_template(load_templates(connection), template, "en").start
+            return chosen_template(_templates(connection), template, "en").start
 
         def has_template(name: str) -> bool:
             from lunalux_core.dialogue.text_templates import templates_found
 
             try:
-                return bool(templates_found(load_templates(connection), name))
+                return bool(templates_found(_templates(connection), name))
             except NotFound:
                 return False
 
@@ -272,14 +268,16 @@ class TurnReader:
         # From tokens to characters: history is read by its size on disk, counted only later.
         budget *= CHARS_PER_TOKEN
         history = load_history(connection, above, budget)
-        persona: Persona | None = load_persona(connection, conversation.persona_id)
+        persona = load_persona(connection, conversation.persona_id)
+        ours = self._group_language(connection, conversation.group_id) if conversation.group_id else language
+        cast, kept = [character, *beside], kept_beside(connection, conversation.id)
         return TurnInput(
             kind=asked.kind,
             text=asked.text,
             character=character,
             card=card,
             conversation=conversation,
-            user=self.user_name(connection, conversation, options),
+            user=self._called(options, persona, ours),
             persona=persona.description if persona else "",
             history=history.messages,
             earlier_events=history.events,
@@ -289,7 +287,7 @@ class TurnReader:
             token_factor=load_token_factor(connection, model.model),
             counts=self._models().counts(model),
             preset=preset,
-            books=tuple(_books(connection, [character, *beside], conversation, persona)),
+            books=tuple(_books(connection, cast, conversation, persona)),
             scripts=tuple(script for script in scripts if script.name not in choice.excluded),
             state=branch_state(connection, above),
             global_variables=load_globals(connection),
@@ -302,13 +300,13 @@ class TurnReader:
             attempt=reply.swipe if reply else 0,
             group=group,
             request=reply.request if reply else "",
-            templates=tuple(load_templates(connection)) if model.mode == "text" else (),
+            templates=tuple(_templates(connection)) if model.mode == "text" else (),
             parameters=options.parameters,
             above=history.above,
             event_ids=history.event_ids,
-            memory=self._memory(connection, asked, history),
-            trackers=_trackers(connection, asked, history),
-            passages=self._passages(connection, asked, history, [character, *beside]),
+            memory=self._memory(connection, asked, history) if "memories" in kept else None,
+            trackers=_trackers(connection, asked, history) if "trackers" in kept else (),
+            passages=self._passages(connection, asked, history, cast) if "documents" in kept else (),
             direction=options.direction,
             start=options.direction.start or reply_start(conversation) or choice.start,
             profiled=choice.sampling,
@@ -349,6 +347,12 @@ class TurnReader:
         group = group_prompt(connection, conversation.group_id, character)
         return character, group.card, group.context, [card.character for card in group.beside]
 
+    def _language_of(self, connection: Connection, conversation: Conversation) -> Language:
+        """The language of a conversation: its character's, of a group the first member's."""
+        if conversation.group_id:
+            return self._group_language(connection, conversation.group_id)
+        return self.language(load_character(connection, conversation.character_id))
+
     def _group_language(self, connection: Connection, group_id: str) -> Language:
         """The language of the first member, the interface's without one."""
         return self._known_language(first_language(connection, group_id))
@@ -374,19 +378,16 @@ class TurnReader:
         from lunalux_core.presets.builtin import BUILTIN_KEYS, load_builtin
         from lunalux_core.presets.document import read_preset
 
-        shelf = load_shelf(connection, "preset")
         if choice is None:  # whatever becomes of the model
             chosen, first = self._chooser(connection, conversation, options, "").preset()
         else:
             chosen, first = choice.preset, choice.own_preset
         named = options.preset or (chosen if first else "") or conversation.preset_id or chosen
-        enabled = next((item for item in shelf if item.enabled), None)
-        if not named and enabled is not None:
-            return read_preset(enabled.document, enabled.name).preset
+        item = None if named else first_item(connection, "preset")
         named = named or self._settings.preset
-        for item in shelf:
-            if named in (item.id, item.name) or named.casefold() == item.name.casefold():
-                return read_preset(item.document, item.name).preset
+        item = item or first_item(connection, "preset", named)
+        if item is not None:
+            return read_preset(item.document, item.name).preset
         return load_builtin(named if named in BUILTIN_KEYS or options.preset else DEFAULT_PRESET, language)
 
 
@@ -395,6 +396,8 @@ def reply_start(conversation: Conversation) -> ReplyStart | None:
     value = conversation.reply_start.get("value")
     if not isinstance(value, str) or not value.strip():
         return None
+    from lunalux_core.templates.values import ReplyStart
+
     return ReplyStart("", value, conversation.reply_start.get("show") is not False)
 
 
@@ -440,9 +443,13 @@ def _path(asked: Asked, history: History) -> list[str]:
 
 def _trackers(connection: Connection, asked: Asked, history: History) -> tuple[Standing, ...]:
     """The trackers, as the branch of the reply sees them."""
-    from lunalux_core.library.trackers import has_trackers, standing
+    from lunalux_core.library.trackers import standing
 
-    conversation = asked.conversation.id
-    if not has_trackers(connection, conversation):
-        return ()
-    return tuple(standing(connection, conversation, _path(asked, history)))
+    return tuple(standing(connection, asked.conversation.id, _path(asked, history)))
+
+
+def _templates(connection: Connection) -> Sequence[StoredTemplate]:
+    """The templates of the library: few turns need them."""
+    from lunalux_core.library.templates import load_templates
+
+    return load_templates(connection)

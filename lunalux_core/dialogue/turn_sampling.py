@@ -9,7 +9,7 @@ from typing import Any
 from lunalux_core.dialogue.assembly.prompt import TextForm
 from lunalux_core.dialogue.turn import TurnInput
 from lunalux_core.dialogue.window import reply_room
-from lunalux_core.llm.model import Sampling
+from lunalux_core.llm.model import SERVERLESS, Sampling
 from lunalux_core.llm.parameters import plain_value, sampling_of
 
 _NAMES = tuple(parameter.name for parameter in fields(Sampling))
@@ -55,7 +55,7 @@ def sampling_record(turn: TurnInput, form: TextForm | None = None) -> list[dict[
     is)."""
     sampling, model = turn_sampling(turn, form), turn.model
     omitted: Mapping[str, str] = {}
-    if model.provider not in {"practice", "official", "plugin"}:
+    if model.provider not in SERVERLESS:
         from lunalux_core.llm.servers.request_fields import untaken
 
         omitted = untaken(model.provider, model.base_url, sampling.sampling, text=form is not None)

@@ -21,6 +21,7 @@ from lunalux_core.macros.expansion import MacroContext
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.turn_input import TurnReader
+    from lunalux_core.presets.document import Preset
 
 
 class ConversationScripts(NamedTuple):
@@ -38,11 +39,14 @@ def read_speaker_scripts(
     conversation = load_conversation(connection, conversation_id)
     persona = load_persona(connection, conversation.persona_id)
     user = reader.user_name(connection, conversation, TurnOptions())
+    presets: dict[str, Preset] = {}
 
     def voice(character: Character) -> SpeakerScripts:
         card = parsed_card(character.document)
         language = reader.language(character)
-        preset = reader.preset(connection, conversation, TurnOptions(), language)
+        if language not in presets:  # the same for all who speak it
+            presets[language] = reader.preset(connection, conversation, TurnOptions(), language)
+        preset = presets[language]
         context = card_context(
             card,
             character.name,

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
+from lunalux_core.database import storage_error
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError, NetworkError, NotFound
 from lunalux_core.text import clean_line
 
@@ -31,6 +32,8 @@ IDLE_SECONDS = 30
 TOTAL_SECONDS = 900
 LONGEST_ADDRESS = 4096
 LONGEST_NAME = 100
+LONGEST_STEM = 200
+"""Bytes of a name without its ending; file systems allow 255, which a hundred Chinese characters exceed."""
 PIECE = 64 * 1024
 MOVED = (301, 302, 303, 307, 308)
 
@@ -43,11 +46,6 @@ _FILE_NAME = re.compile(r"""filename\*?=(?:utf-8''|"?)([^";]+)""", re.IGNORECASE
 
 Progress = Callable[[int], None]
 """Told how many bytes have come."""
-
-
-def is_address(text: str) -> bool:
-    """Whether an argument is an address and no path."""
-    return text.lower().startswith(("http://", "https://"))
 
 
 class Downloads:
@@ -363,28 +361,42 @@ def file_name(at: SplitResult, disposition: str = "") -> str:
     stem, dot, ending = name.rpartition(".")
     if not dot or not stem or len(ending) > 10:
         stem, ending = name, ""
-    stem = stem[:LONGEST_NAME].strip(". ") or "download"
+    stem = stem[:LONGEST_NAME].encode()[:LONGEST_STEM].decode(errors="ignore").strip(". ") or "download"
     return f"{stem}.{ending}" if ending else stem
 
 
 def _write(path: Path, reply: _Reply, address: str, progress: Progress) -> None:
-    """Raises ADDRESS_IS_A_PAGE, DOWNLOAD_TOO_LARGE, ADDRESS_UNREACHABLE; nothing is left of the file then."""
+    """Raises as `_whole`, and StorageError where the disk refuses; nothing is left of the file then."""
     size = 0
     try:
         with path.open("wb") as file:
-            for piece in reply.pieces():
-                if not size and _PAGE.match(piece[:4096]):
-                    raise _page(address)
-                size += len(piece)
-                if size > LARGEST:
-                    raise _too_large(address)
+            for piece in _whole(reply, address):
                 file.write(piece)
+                size += len(piece)
                 progress(size)
-        wanted = reply.header("content-length")
-        if wanted.isdecimal() and not reply.header("content-encoding") and size < int(wanted):
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise storage_error(error, path.parent) from error
+    except LunaluxError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _whole(reply: _Reply, address: str) -> Iterator[bytes]:
+    """All of a file. Raises ADDRESS_IS_A_PAGE, DOWNLOAD_TOO_LARGE, ADDRESS_UNREACHABLE."""
+    size = 0
+    try:
+        for piece in reply.pieces():
+            if not size and _PAGE.match(piece[:4096]):
+                raise _page(address)
+            size += len(piece)
+            if size > LARGEST:
+                raise _too_large(address)
+            yield piece
+        expected = reply.header("content-length")
+        if expected.isdecimal() and not reply.header("content-encoding") and size < int(expected):
             raise http.client.IncompleteRead(b"")
     except (OSError, http.client.HTTPException, zlib.error) as error:
-        path.unlink(missing_ok=True)
         raise NetworkError(
             "ADDRESS_UNREACHABLE",
             f"{shown(address)} was cut off.",
@@ -393,9 +405,6 @@ def _write(path: Path, reply: _Reply, address: str, progress: Progress) -> None:
             reason=type(error).__name__,
             kind="cut",
         ) from error
-    except LunaluxError:
-        path.unlink(missing_ok=True)
-        raise
 
 
 def _page(address: str) -> InvalidInput:

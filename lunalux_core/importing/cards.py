@@ -114,18 +114,15 @@ async def import_data(
     return ImportResult(filename, "imported", identity, new.name, new.spec, warnings=notes)
 
 
-async def add_starters(library: Library, paths: Paths) -> bool:
-    """Put the starter characters into a library that never had them; False when it had."""
-    if await library.state.get("starters_added"):
-        return False
+async def add_starters(library: Library, paths: Paths) -> None:
+    """Put the starter characters into a library that has no character."""
     from lunalux_core.starter import cards
 
-    if not await library.characters.count():
-        for path in reversed(cards()):
-            language = path.stem.rpartition(".")[2]
-            await import_data(library, paths, path.read_bytes(), path.name, language=language)
-    await library.state.set("starters_added", True)
-    return True
+    if await library.characters.count():
+        return
+    for path in reversed(cards()):
+        language = path.stem.rpartition(".")[2]
+        await import_data(library, paths, path.read_bytes(), path.name, language=language)
 
 
 def new_character(identity: str, loaded: LoadedCard, language: str = "") -> NewCharacter:

@@ -64,6 +64,11 @@ def object_or_list(cell: object) -> Any:
     return value if isinstance(value, dict | list) else None
 
 
+def json_cell(value: object) -> str:
+    """A value as the JSON of a cell."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def value_in(cell: object) -> Any:
     """A JSON value, None for one that cannot be read."""
     try:

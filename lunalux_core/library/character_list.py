@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from lunalux_core.database import Connection, Row
 from lunalux_core.library.cells import texts_in
 from lunalux_core.library.character_words import WordIndex, tag_key
+from lunalux_core.library.parts import in_parts
 
 Order = Literal["recent", "name", "added", "creator", "size"]
 ORDERS: tuple[Order, ...] = get_args(Order)
@@ -24,7 +25,6 @@ _COLUMNS = (
     "id, name, language, spec, creator, intro, tags, picture, favourite, binding_active, market_id, "
     "created_at, used_at"
 )
-_AT_ONCE = 500
 
 _WITH_TAG = (
     "SELECT character_id FROM character_tags JOIN tags ON id = tag_id WHERE name_key = ? "
@@ -119,10 +119,8 @@ def first_ids(connection: Connection, limit: int) -> list[str]:
 def summaries_of(connection: Connection, ids: Sequence[str]) -> list[CharacterSummary]:
     """The characters of these ids, in their order; those that are gone are left out."""
     summaries: dict[str, CharacterSummary] = {}
-    for start in range(0, len(ids), _AT_ONCE):
-        some = ids[start : start + _AT_ONCE]
-        marks = ",".join("?" * len(some))
-        rows = connection.execute(f"SELECT {_COLUMNS} FROM characters WHERE id IN ({marks})", list(some))
+    for marks, some in in_parts(ids):
+        rows = connection.execute(f"SELECT {_COLUMNS} FROM characters WHERE id IN ({marks})", some)
         summaries |= {row["id"]: summary_of(row) for row in rows}
     return [summaries[identity] for identity in ids if identity in summaries]
 

@@ -7,7 +7,6 @@ asked to: a page is walked upwards from the head, so ten thousand messages cost 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -16,6 +15,7 @@ from lunalux_core.database import Connection, Database, Row
 from lunalux_core.errors import NotFound
 from lunalux_core.ids import LATEST_MS, now_ms, short_id, uuid4
 from lunalux_core.library.cells import (
+    json_cell,
     moment_in,
     numbers_in,
     object_in,
@@ -23,6 +23,7 @@ from lunalux_core.library.cells import (
     texts_in,
     whole_number,
 )
+from lunalux_core.library.parts import in_parts
 
 if TYPE_CHECKING:
     from lunalux_core.library.spending import Spending
@@ -42,7 +43,7 @@ BY_SOMEBODY = "by_somebody"
 LONGEST = 1_000_000
 """Messages that a path may have; a damaged tree that runs in a circle ends there."""
 
-_UP = """
+ABOVE = """
 WITH RECURSIVE path (number, id, parent_id, step) AS (
   SELECT number, id, parent_id, 0 FROM messages WHERE id = :start
   UNION ALL
@@ -50,7 +51,7 @@ WITH RECURSIVE path (number, id, parent_id, step) AS (
   WHERE step + 1 < :limit
 )
 """
-
+"""As `path`: the message `:start` and at most `:limit` - 1 above it, the lowest first by `step`."""
 
 _ENDS = """
 SELECT c.id, c.character_id, c.group_id, c.title, c.updated_at, coalesce(k.name, g.name, '') AS owner,
@@ -345,7 +346,7 @@ class Conversations:
         def query(connection: Connection) -> list[tuple[str, bool]]:
             start = load_conversation(connection, conversation_id).head_id
             rows = connection.execute(
-                _UP + "SELECT m.id, m.hidden FROM path JOIN messages m USING (number) ORDER BY step DESC",
+                ABOVE + "SELECT m.id, m.hidden FROM path JOIN messages m USING (number) ORDER BY step DESC",
                 {"start": start, "limit": LONGEST},
             )
             return [(row["id"], bool(row["hidden"])) for row in rows]
@@ -378,7 +379,9 @@ class Conversations:
             head = load_conversation(connection, conversation_id).head_id
             path = {
                 row[0]
-                for row in connection.execute(_UP + "SELECT id FROM path", {"start": head, "limit": LONGEST})
+                for row in connection.execute(
+                    ABOVE + "SELECT id FROM path", {"start": head, "limit": LONGEST}
+                )
             }
             rows = connection.execute(
                 # `extra` can be long: only one that may hold a mark is handed over.
@@ -477,7 +480,7 @@ def _whole_id(connection: Connection, name: str) -> str:
 
 def set_conversation(connection: Connection, conversation_id: str, **values: Any) -> None:
     """Set columns of one conversation; mappings are stored as JSON. Nothing happens where it is gone."""
-    stored = [_json(value) if isinstance(value, Mapping) else value for value in values.values()]
+    stored = [json_cell(value) if isinstance(value, Mapping) else value for value in values.values()]
     # Names of columns come from our own code, never from data.
     assignments = ", ".join(f"{column} = ?" for column in values)
     connection.execute(f"UPDATE conversations SET {assignments} WHERE id = ?", [*stored, conversation_id])
@@ -496,7 +499,7 @@ def load_message(connection: Connection, message_id: str) -> Message:
 def load_path(connection: Connection, start: str, limit: int) -> list[Message]:
     """The message `start` and at most `limit` - 1 above it, oldest first."""
     rows = connection.execute(
-        _UP + "SELECT m.* FROM path JOIN messages m USING (number) ORDER BY step DESC",
+        ABOVE + "SELECT m.* FROM path JOIN messages m USING (number) ORDER BY step DESC",
         {"start": start, "limit": limit},
     ).fetchall()
     return _with_swipes(connection, rows)
@@ -558,14 +561,14 @@ def insert_message(connection: Connection, message: Message) -> None:
             message.content,
             message.raw,
             message.thinking,
-            _json(message.suggestions),
+            json_cell(message.suggestions),
             message.event,
             message.status,
             message.model,
-            None if message.usage is None else _json(message.usage),
-            None if message.billing is None else _json(message.billing),
-            _json(message.state),
-            _json(message.extra),
+            None if message.usage is None else json_cell(message.usage),
+            None if message.billing is None else json_cell(message.billing),
+            json_cell(message.state),
+            json_cell(message.extra),
             int(message.hidden),
             message.selected_child,
             message.created_at or now_ms(),
@@ -577,7 +580,7 @@ def insert_message(connection: Connection, message: Message) -> None:
 def update_message(connection: Connection, message_id: str, **values: Any) -> None:
     """Set columns of one message; mappings and tuples are stored as JSON."""
     stored = [
-        _json(value) if isinstance(value, (tuple, list, Mapping)) else value for value in values.values()
+        json_cell(value) if isinstance(value, (tuple, list, Mapping)) else value for value in values.values()
     ]
     assignments = ", ".join(f"{column} = ?" for column in values)
     connection.execute(f"UPDATE messages SET {assignments} WHERE id = ?", [*stored, message_id])
@@ -587,7 +590,7 @@ def select_message(connection: Connection, message_id: str) -> str:
     """Make `message_id` part of the path on screen and return the new head."""
     message = load_message(connection, message_id)
     connection.execute(
-        _UP
+        ABOVE
         # Every message above remembers this branch, so that coming back to one of them leads here again.
         + "UPDATE messages SET selected_child = (SELECT p.id FROM path p WHERE p.parent_id = messages.id) "
         "WHERE id IN (SELECT parent_id FROM path)",
@@ -643,10 +646,7 @@ def _with_swipes(connection: Connection, rows: Sequence[Row]) -> list[Message]:
     order: dict[str, list[str]] = {}
     if rows:
         parents = list({row["parent_id"] for row in rows})
-        # In parts: SQLite bounds the number of values in one statement.
-        for start in range(0, len(parents), 500):
-            some = parents[start : start + 500]
-            marks = ",".join("?" * len(some))
+        for marks, some in in_parts(parents):
             for row in connection.execute(
                 f"SELECT parent_id, id FROM messages WHERE conversation_id = ? AND parent_id IN ({marks}) "
                 "ORDER BY number",
@@ -729,7 +729,3 @@ def _last_words(row: Row) -> LastWords:
         words=plain_text(row["words"]),
         updated_at=moment_in(row["updated_at"]),
     )
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -212,8 +212,7 @@ def called_passages(
     where, values = reach.condition()
     if connection.execute(f"SELECT 1 FROM documents WHERE {where} LIMIT 1", values).fetchone() is None:
         return []
-    words = list(dict.fromkeys(word for text in reversed(texts) for word in words_of(text)))
-    words = [word for word in words if len(word) > 2 or _is_wide(word)]
+    words = list(dict.fromkeys(word for text in reversed(texts) for word in sought_words(text)))
     words = [word for word in words if loose or word not in COMMON_WORDS][:MOST_WORDS]
     if not words:
         return []
@@ -241,6 +240,11 @@ def words_of(text: str) -> Iterable[str]:
             yield from (run[at : at + 2] for at in range(max(len(run) - 1, 1)))
         else:
             yield run
+
+
+def sought_words(text: str) -> Iterable[str]:
+    """The words of a text that others are sought by: short ones only of scripts without blanks."""
+    return (word for word in words_of(text) if len(word) > 2 or _is_wide(word))
 
 
 def _is_wide(word: str) -> bool:

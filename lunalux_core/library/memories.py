@@ -8,7 +8,6 @@ fingerprints, so that an edit which is taken back makes them sound again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -17,9 +16,18 @@ from typing import Any, Literal, get_args
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms, short_id
-from lunalux_core.library.cells import moment_in, object_in, plain_text, texts_in, value_in, whole_number
-from lunalux_core.library.conversations import LONGEST, load_conversation
+from lunalux_core.library.cells import (
+    json_cell,
+    moment_in,
+    object_in,
+    plain_text,
+    texts_in,
+    value_in,
+    whole_number,
+)
+from lunalux_core.library.conversations import ABOVE, LONGEST, Message, load_conversation
 from lunalux_core.library.naming import LEAST_BEGINNING, missing, words
+from lunalux_core.library.parts import in_parts
 from lunalux_core.text import clean_line
 
 MemoryKind = Literal["summary", "fact", "marked", "chapter", "journal", "tracker"]
@@ -31,15 +39,6 @@ _STATES: tuple[MemoryState, ...] = get_args(MemoryState)
 PERSON = "person"
 """In `made_by`: written by the person; otherwise the name of a model, or of what it came from."""
 _NAME_LENGTH = 60
-
-_PATH = """
-WITH RECURSIVE path (id, parent_id, step) AS (
-  SELECT id, parent_id, 0 FROM messages WHERE id = :start
-  UNION ALL
-  SELECT m.id, m.parent_id, step + 1 FROM path JOIN messages m ON m.id = path.parent_id
-  WHERE step + 1 < :limit
-)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +160,14 @@ def fingerprint(role: str, content: str) -> str:
     return blake2b(f"{role}\0{content}".encode("utf-8", "replace"), digest_size=12).hexdigest()
 
 
+def coverage_by(messages: Iterable[Message]) -> tuple[tuple[str, str], ...]:
+    """Messages as what is made of them covers them: each with its fingerprint."""
+    return tuple((message.id, fingerprint(message.role, message.content)) for message in messages)
+
+
 def path_ids(connection: Connection, head: str) -> list[str]:
     """Ids of a message and all above it, the lowest first."""
-    rows = connection.execute(_PATH + "SELECT id FROM path ORDER BY step", {"start": head, "limit": LONGEST})
+    rows = connection.execute(ABOVE + "SELECT id FROM path ORDER BY step", {"start": head, "limit": LONGEST})
     return [row[0] for row in rows]
 
 
@@ -182,8 +186,8 @@ class Outline:
 def path_outline(connection: Connection, head: str) -> list[Outline]:
     """A message and all above it, oldest first; thousands cost some milliseconds."""
     rows = connection.execute(
-        _PATH + "SELECT m.id, m.parent_id, m.role, length(CAST(m.content AS BLOB)), m.hidden, "
-        "m.status = 'pending' FROM path JOIN messages m USING (id) ORDER BY step DESC",
+        ABOVE + "SELECT m.id, m.parent_id, m.role, length(CAST(m.content AS BLOB)), m.hidden, "
+        "m.status = 'pending' FROM path JOIN messages m USING (number) ORDER BY step DESC",
         {"start": head, "limit": LONGEST},
     )
     return [
@@ -239,12 +243,8 @@ def chain(connection: Connection, first: str, last: str) -> list[str]:
 def fingerprints(connection: Connection, ids: Sequence[str]) -> list[tuple[str, str]]:
     """Each message with its fingerprint."""
     fingerprint_of: dict[str, str] = {}
-    for start in range(0, len(ids), 500):
-        some = ids[start : start + 500]
-        marks = ",".join("?" * len(some))
-        for row in connection.execute(
-            f"SELECT id, role, content FROM messages WHERE id IN ({marks})", list(some)
-        ):
+    for marks, some in in_parts(ids):
+        for row in connection.execute(f"SELECT id, role, content FROM messages WHERE id IN ({marks})", some):
             fingerprint_of[row["id"]] = fingerprint(plain_text(row["role"]), plain_text(row["content"]))
     return [(message_id, fingerprint_of.get(message_id, "")) for message_id in ids]
 
@@ -500,7 +500,7 @@ def _cells(memory: Memory) -> tuple[Any, ...]:
     return (
         memory.title,
         memory.text,
-        _json(list(memory.keywords)),
+        json_cell(list(memory.keywords)),
         memory.first,
         memory.last,
         memory.speaker,
@@ -508,11 +508,11 @@ def _cells(memory: Memory) -> tuple[Any, ...]:
         int(memory.pinned),
         memory.state,
         memory.reason,
-        _json([dict(source) for source in memory.sources]),
-        _json(list(memory.parts)),
+        json_cell([dict(source) for source in memory.sources]),
+        json_cell(list(memory.parts)),
         memory.made_by,
         memory.instruction,
-        _json(dict(memory.extra)),
+        json_cell(dict(memory.extra)),
         memory.created_at,
         memory.updated_at,
     )
@@ -547,7 +547,3 @@ def _memory(row: Row, sound: bool) -> Memory:
         updated_at=moment_in(row["updated_at"]),
         number=int(row["number"]),
     )
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

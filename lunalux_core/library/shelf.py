@@ -168,6 +168,17 @@ def load_shelf(connection: Connection, kind: ShelfKind, enabled_only: bool = Fal
     return [item for row in rows if (item := _item(row)).document is not None]
 
 
+def first_item(connection: Connection, kind: ShelfKind, name: str = "") -> ShelfItem | None:
+    """The first document with this id or name (in any case), in the person's order; without a name, the first
+    that is switched on. No other document is read."""
+    wanted = "(id = :name OR name_key = :key)" if name else "enabled = 1"
+    rows = connection.execute(
+        f"SELECT * FROM shelf WHERE kind = :kind AND {wanted} ORDER BY position, created_at",
+        {"kind": kind, "name": name, "key": name.casefold()},
+    )
+    return next((item for row in rows if (item := _item(row)).document is not None), None)
+
+
 def load_book_texts(connection: Connection, keys: Collection[str]) -> list[BookText]:
     """The worldbooks that are enabled or have one of these (folded) names, in the person's order.
 

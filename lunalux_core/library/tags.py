@@ -244,11 +244,12 @@ def put_tag(
 
 def tag_characters(connection: Connection, tag: Tag, character_ids: Sequence[str]) -> Tagging:
     """Tag characters within a transaction. Raises NotFound (CHARACTER_NOT_FOUND)."""
-    from lunalux_core.library.characters import load_character
+    from lunalux_core.library.characters import has_character, load_character
 
     added = []
     for identity in character_ids:
-        load_character(connection, identity)
+        if not has_character(connection, identity):
+            load_character(connection, identity)  # raises; of those that are here no card is read
         cursor = connection.execute(
             "INSERT OR IGNORE INTO character_tags (character_id, tag_id) VALUES (?,?)", (identity, tag.id)
         )

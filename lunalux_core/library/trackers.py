@@ -196,14 +196,6 @@ def load_trackers(connection: Connection, conversation_id: str) -> list[Tracker]
     return [_tracker(row) for row in rows]
 
 
-def has_trackers(connection: Connection, conversation_id: str) -> bool:
-    """Whether a conversation has any: asked before every turn."""
-    row = connection.execute(
-        "SELECT 1 FROM trackers WHERE conversation_id = ? LIMIT 1", (conversation_id,)
-    ).fetchone()
-    return row is not None
-
-
 def standing(connection: Connection, conversation_id: str, path: Sequence[str]) -> list[Standing]:
     """All trackers with the values that count on a branch.
 

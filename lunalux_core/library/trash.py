@@ -19,8 +19,8 @@ from typing import Any
 from lunalux_core.database import Connection, Database
 from lunalux_core.errors import NotFound
 from lunalux_core.ids import short_id
+from lunalux_core.library.parts import in_parts
 
-_AT_ONCE = 500
 KEPT_SECONDS = 24 * 3600
 """Seconds after which the files of a deletion are nobody's who could take it back."""
 _ROOT = "characters"
@@ -158,10 +158,8 @@ def _key(connection: Connection, table: str) -> str:
 
 def _rows(connection: Connection, table: str, column: str, values: Sequence[Any]) -> list[dict[str, Any]]:
     copies: list[dict[str, Any]] = []
-    for start in range(0, len(values), _AT_ONCE):
-        some = values[start : start + _AT_ONCE]
-        marks = ",".join("?" * len(some))
-        rows = connection.execute(f"SELECT * FROM {table} WHERE {column} IN ({marks})", list(some))
+    for marks, some in in_parts(values):
+        rows = connection.execute(f"SELECT * FROM {table} WHERE {column} IN ({marks})", some)
         copies += [dict(row) for row in rows]
     return copies
 

@@ -119,6 +119,28 @@ def branch_state(connection: Connection, above: Message | None) -> Mapping[str, 
     return state
 
 
+def kept_beside(connection: Connection, conversation_id: str) -> frozenset[str]:
+    """Which of `memories`, `trackers` and `documents` there are for a conversation: a turn reads and loads
+    nothing of the others.
+
+    Documents belong to more than a conversation, so any in the library count.
+    """
+    row = connection.execute(
+        """
+        SELECT EXISTS (SELECT 1 FROM memories WHERE conversation_id = :conversation) AS memories,
+          EXISTS (SELECT 1 FROM trackers WHERE conversation_id = :conversation) AS trackers,
+          EXISTS (SELECT 1 FROM documents) AS documents
+        """,
+        {"conversation": conversation_id},
+    ).fetchone()
+    return frozenset(name for name in row.keys() if row[name])  # noqa: SIM118 - a row is no mapping
+
+
+def uses_profiles(connection: Connection) -> bool:
+    """Whether any profile is in use anywhere."""
+    return connection.execute("SELECT 1 FROM profile_uses LIMIT 1").fetchone() is not None
+
+
 def pending_replies(connection: Connection) -> list[PendingReply]:
     """Replies that are marked as being written, by a program that lives or one that was killed."""
     rows = connection.execute("SELECT id, content FROM messages WHERE status = 'pending'")

@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from lunalux_core.database import Connection
 from lunalux_core.ids import now_ms
+from lunalux_core.library.parts import in_parts
 
 
 def text_hash(text: str) -> str:
@@ -20,9 +21,7 @@ def load_vectors(
 ) -> dict[str, array[float]]:
     """The stored vectors of this length by the hash of their text."""
     vectors: dict[str, array[float]] = {}
-    for start in range(0, len(hashes), 500):
-        some = hashes[start : start + 500]
-        marks = ",".join("?" * len(some))
+    for marks, some in in_parts(hashes):
         for row in connection.execute(
             f"SELECT hash, vector FROM vectors WHERE model = ? AND length = ? AND hash IN ({marks})",
             (model, length, *some),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.llm.model import ModelSpec
+from lunalux_core.llm.model import SERVERLESS, ModelSpec
 from lunalux_core.llm.parameters import kind_of, taken
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def model_details(
     kind = kind_of(spec.provider, spec.base_url)
     if kind == "generic" and facts is not None:
         kind = facts.kind
-    serves = spec.provider not in {"practice", "official", "plugin"}
+    serves = spec.provider not in SERVERLESS
     return {
         "name": spec.name,
         "provider": spec.provider,

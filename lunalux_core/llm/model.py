@@ -15,6 +15,8 @@ from lunalux_core.documents.prompt_values import Sampling as Sampling
 from lunalux_core.llm.parameters import ServerKind
 
 Provider = Literal[ServerKind, "practice", "official", "plugin"]
+SERVERLESS = frozenset({"practice", "official", "plugin"})
+"""Providers that are asked otherwise than by a request to a model server of the person's own."""
 Finish = Literal["stop", "length", "cut", "filtered", "tool", "stopped"]
 """Why a reply ended: by itself, at its token limit, without an end mark or broken off by its server, by a
 filter, with a call of a tool, or stopped by the person."""

@@ -15,11 +15,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.llm.model import USUAL_WINDOW, ChatModel, ModelSpec, Prefill
+from lunalux_core.llm.model import SERVERLESS, USUAL_WINDOW, ChatModel, ModelSpec, Prefill
 from lunalux_core.llm.parameters import HOMES, sampling_of
 from lunalux_core.llm.practice.model import PRACTICE, PracticeModel, practice_rate
-from lunalux_core.llm.servers.local import LOCAL_SERVERS
-from lunalux_core.llm.servers.local import local_servers as local_servers
 from lunalux_core.llm.servers.pool import HttpPool, host_of, is_near
 
 if TYPE_CHECKING:
@@ -46,8 +44,6 @@ OPENAI_KEY, OPENAI_URL, GEMINI_KEY = "OPENAI_API_KEY", "OPENAI_BASE_URL", "GEMIN
 ANTHROPIC_KEY, ANTHROPIC_URL = "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"
 LOOK_AGAIN, LOOK_AGAIN_FAR = 10, 6 * 3600
 """Seconds after which a server is asked again what it is: one near by, and one that is paid for."""
-SERVERLESS = frozenset({"practice", "official", "plugin"})
-"""Providers that are asked otherwise than by a request to a model server of the person's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +125,11 @@ class Registry:
         if model and prefix == "official":
             return ModelSpec(name, "official", model)
         kind, _, port = prefix.partition("@")
-        if model and kind in LOCAL_SERVERS and (not port or (port.isascii() and port.isdecimal())):
-            server = LOCAL_SERVERS[kind]
-            return (server.on(int(port)) if port else server).model(model)
+        if model and (not port or (port.isascii() and port.isdecimal())):
+            from lunalux_core.llm.servers.local import LOCAL_SERVERS
+
+            if (server := LOCAL_SERVERS.get(kind)) is not None:
+                return (server.on(int(port)) if port else server).model(model)
         raise self._unknown(name)
 
     def named(self, name: str) -> ModelSpec:
@@ -266,7 +264,7 @@ class Registry:
         """Whether the model's server may give several replies to one request."""
         from lunalux_core.llm.parameters import PARAMETERS, kind_of
 
-        if spec.provider in SERVERLESS or spec.name in self._offers or spec.mode != "chat":
+        if self._serverless(spec) or spec.mode != "chat":
             return False
         kind = kind_of(spec.provider, spec.base_url)
         learnt = self.learnt(spec)
@@ -279,7 +277,7 @@ class Registry:
 
         if own := own_prices(spec):
             return own
-        if spec.provider in SERVERLESS or spec.name in self._offers:
+        if self._serverless(spec):
             return None
         facts = self.facts(spec)
         if facts is not None and facts.prices is not None:
@@ -333,9 +331,13 @@ class Registry:
             spec = replace(spec, context_tokens=facts.limit, window_source="server")
         return spec
 
+    def _serverless(self, spec: ModelSpec) -> bool:
+        """Whether a model is none on a server of the person's own: also one that a plug-in offers."""
+        return spec.provider in SERVERLESS or spec.name in self._offers
+
     def _asked(self, spec: ModelSpec) -> ServerModel | None:
         """The model on its server, None for one that has none or whose address is wrong."""
-        if spec.provider in SERVERLESS or spec.name in self._offers:
+        if self._serverless(spec):
             return None
         try:
             return self._server(spec, keyless=True)
@@ -344,7 +346,7 @@ class Registry:
 
     async def prefill(self, spec: ModelSpec) -> Prefill:
         """How a model goes on from a reply that was begun for it, as far as it is known; never raises."""
-        if spec.options.prefill or spec.provider in SERVERLESS or spec.name in self._offers:
+        if spec.options.prefill or self._serverless(spec):
             return spec.options.prefill or "unknown"
         try:
             return await self._server(spec).prefill()
@@ -357,7 +359,7 @@ class Registry:
         Raises:
             NetworkError, ProviderError, InvalidInput: as `ChatModel.stream` and `open`.
         """
-        if spec.provider in SERVERLESS or spec.name in self._offers:
+        if self._serverless(spec):
             return (spec.model,)
         return await self._server(spec).models()
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from lunalux_core.llm.model import CompletionText, Message, ModelRequest
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 LONGEST_SECONDS = 600
 LONGEST_ANSWER = 60_000
 """Characters after which no more of an answer is read."""
+
+
+def request_id(task: str, key: str) -> str:
+    """The id of a request of a task: the same for the same material, whose answer is paid once."""
+    return f"{task}:{sha256(key.encode('utf-8', 'replace')).hexdigest()[:40]}"
 
 
 async def asked(

@@ -48,7 +48,7 @@ def store_rolling(connection: Connection, conversation_id: str, texts: Sequence[
     """Keep the newest rolling summaries of a chat that was just stored.
 
     Args:
-        found: messages of the branch that is shown, in its order, with their summaries.
+        texts: messages of the branch that is shown, in its order, with their summaries.
     """
     path = path_ids(connection, load_conversation(connection, conversation_id).head_id)[::-1]
     place = {identity: number for number, identity in enumerate(path)}

@@ -16,8 +16,8 @@ from lunalux_core.library.conversations import Message, load_conversation, load_
 from lunalux_core.library.memories import (
     Memory,
     Outline,
+    coverage_by,
     coverages,
-    fingerprint,
     load_memories,
     path_outline,
 )
@@ -47,7 +47,7 @@ class Scene:
 
     @property
     def coverage(self) -> tuple[tuple[str, str], ...]:
-        return tuple((message.id, fingerprint(message.role, message.content)) for message in self.messages)
+        return coverage_by(self.messages)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,6 @@ class MemoryReader:
 
 def _prepared(connection: Connection, conversation_id: str) -> Prepared:
     memories = load_memories(connection, conversation_id)
-    covered = coverages(connection, conversation_id, STANDING_IN)
-    if any(memory.made_by == EVENTS for memory in memories):
-        covered = {**covered, **coverages(connection, conversation_id, ("fact",))}
-    return Prepared(memories, covered)
+    with_events = any(memory.made_by == EVENTS for memory in memories)
+    kinds = (*STANDING_IN, "fact") if with_events else STANDING_IN
+    return Prepared(memories, coverages(connection, conversation_id, kinds))

@@ -6,7 +6,6 @@ Rankings of any origin (`story.Ranker`: vectors, for one) are joined by reciproc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from lunalux_core.library.memories import Memory
@@ -20,12 +19,6 @@ RANK_CONSTANT = 60
 """Of reciprocal rank fusion: how little the first places weigh more than those behind them."""
 MOST_WORDS = 40
 """Words of a query that are looked for in the texts."""
-
-
-_RUNS = re.compile(
-    r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+"
-)
-"""Words; runs of signs of scripts that set no blanks between words."""
 
 
 class Keywords:
@@ -90,14 +83,9 @@ def searched(memories: Sequence[Memory], query: str) -> list[Memory]:
 
 def _words(query: str) -> list[str]:
     """Words of a query; of scripts without blanks between words, each pair of signs."""
-    words: dict[str, None] = {}
-    for run in _RUNS.findall(query):
-        folded = run.casefold()
-        if "\u3040" <= folded[0] <= "\ud7af":
-            words.update(dict.fromkeys(folded[at : at + 2] for at in range(max(len(folded) - 1, 1))))
-        elif len(folded) > 2:
-            words[folded] = None
-    return list(words)[:MOST_WORDS]
+    from lunalux_core.library.documents import sought_words
+
+    return list(dict.fromkeys(sought_words(query)))[:MOST_WORDS]
 
 
 def _hits(memory: Memory, words: Sequence[str]) -> int:

@@ -50,10 +50,9 @@ class Prepared:
         self.failed = [
             memory.id for memory in memories if memory.state == "failed" or not memory.text.strip()
         ]
-        self.stale = [
-            memory.id for memory in memories if not memory.sound and memory.id not in set(self.failed)
-        ]
-        out = {*self.failed, *self.stale}
+        out = set(self.failed)
+        self.stale = [memory.id for memory in memories if not memory.sound and memory.id not in out]
+        out.update(self.stale)
         self.usable = [memory for memory in memories if memory.id not in out and memory.kind != "tracker"]
         self.by_id = {memory.id: memory for memory in self.usable}
         self.place = {memory.id: number for number, memory in enumerate(self.usable)}

@@ -109,7 +109,7 @@ class VectorRanker:
                 answer = await client.post(address_of(settings.vectors_server), json=body, headers=headers)
                 answer.raise_for_status()
                 vectors = vectors_in(answer.json(), len(texts))
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, UnicodeError):
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError):
             vectors = []
         if not vectors:
             self._rest_until = time.monotonic() + REST_SECONDS
@@ -151,10 +151,12 @@ def _unit(row: Any) -> array[float]:
     """A row of numbers scaled to the length 1; empty where it is none."""
     if not isinstance(row, list) or not 0 < len(row) <= LONGEST_VECTOR:
         return array("f")
-    if not all(isinstance(number, (int, float)) and isfinite(number) for number in row):
+    try:
+        numbers = array("d", row)
+    except (TypeError, OverflowError):
         return array("f")
-    size = sqrt(sum(number * number for number in row))
-    return array("f", (number / size for number in row)) if size and isfinite(size) else array("f")
+    size = sqrt(sum(map(mul, numbers, numbers)))  # not finite where one of them is not
+    return array("f", (number / size for number in numbers)) if size and isfinite(size) else array("f")
 
 
 def _ranked(

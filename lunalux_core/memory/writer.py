@@ -11,14 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from hashlib import sha256
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.library.characters import load_character
-from lunalux_core.library.conversations import load_conversation
+from lunalux_core.library.conversations import load_conversation, load_message
 from lunalux_core.library.groups import load_group
 from lunalux_core.library.memories import (
     PERSON,
@@ -27,12 +26,14 @@ from lunalux_core.library.memories import (
     coverage_of,
     fingerprints,
     load_memories,
+    load_memory,
     remove_memory,
     settle_memories,
     store_memory,
 )
 from lunalux_core.memory.answers import Answer, Refused, checked, read_answer, script_of
-from lunalux_core.memory.asking import asked
+from lunalux_core.memory.asking import asked, request_id
+from lunalux_core.memory.consent import consents, costs, store_consent
 from lunalux_core.memory.due import Chapter, Rules, Scene, due_chapter, due_events, due_scenes, is_covered
 from lunalux_core.memory.instructions import Language, Wish, again, chapter_wish, scene_wish
 from lunalux_core.memory.story import EVENTS
@@ -49,8 +50,6 @@ PROTECTED_SHARE = 0.3
 """Of the window, for the newest messages: with a scene or two on top and the memories they fit."""
 CHAPTER_TIMES = 3
 """A chapter may be so many times as long as a summary."""
-CONSENT = "memory_consent"
-"""In the library's state: what the person said about each model that costs."""
 PATIENCE = 4
 """Messages that must have been said before it is looked again whether something is due."""
 RESUMED = 5
@@ -66,7 +65,7 @@ class Written:
     error: LunaluxError | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Cast:
     """Who a conversation is with."""
 
@@ -77,11 +76,11 @@ class _Cast:
 
 @dataclass(slots=True)
 class _Going:
-    """A piece of background writing: its task, and whether it costs."""
+    """A piece of background writing: its task, whether it costs, and whether to look once more after it."""
 
     task: asyncio.Task[None]
     paid: bool = False
-    again: bool = field(default=False)
+    again: bool = False
 
 
 class MemoryWriter:
@@ -152,11 +151,7 @@ class MemoryWriter:
     async def agree(self, model: str, yes: bool | None) -> None:
         """Remember what the person said about a model that costs; None: asked, and not answered yet."""
         self._rested.clear()
-
-        def change(answers: object) -> dict[str, bool | None]:
-            return {**(answers if isinstance(answers, dict) else {}), model: yes}
-
-        await self._library.state.update(CONSENT, change)
+        await store_consent(self._library, model, yes)
 
     async def close(self) -> None:
         """Give up what is being written."""
@@ -169,10 +164,9 @@ class MemoryWriter:
 
     async def _quietly(self, conversation_id: str) -> None:
         """Write what is due; whatever goes wrong is a mark in the list and nothing else."""
-        going = None
+        going = self._going[conversation_id]  # a task begins after the call that made it
         try:
             while True:
-                going = going or self._going.get(conversation_id)
                 length = (await self._library.conversations.get(conversation_id)).length
                 if 0 <= length - self._rested.get(conversation_id, -PATIENCE) < PATIENCE:
                     return
@@ -181,8 +175,7 @@ class MemoryWriter:
                     if not await self._keep_events(conversation_id):
                         self._rested[conversation_id] = length
                 else:
-                    if going is not None:
-                        going.paid = costs(spec)
+                    going.paid = costs(spec)
                     written = await self._write(conversation_id, spec, everything=False, now=False)
                     if written.memories or written.failed:
                         self.on_change(conversation_id)
@@ -190,7 +183,7 @@ class MemoryWriter:
                         self._rested[conversation_id] = length
                     if written.memories:
                         self.on_written(conversation_id)
-                if going is None or not going.again:
+                if not going.again:
                     return
                 going.again = False
         except LunaluxError:  # no such conversation or model any more, a disk that refuses
@@ -203,8 +196,7 @@ class MemoryWriter:
             return None
         if not costs(spec) or self._settings().memory_write == "always":
             return spec
-        answers = await self._library.state.get(CONSENT, {})
-        answers = answers if isinstance(answers, dict) else {}
+        answers = await consents(self._library)
         if spec.name not in answers and await self._something_due(conversation_id):
             await self.agree(spec.name, None)
             # The answer None was stored first, so each model is asked about only once.
@@ -247,13 +239,7 @@ class MemoryWriter:
             NotFound: CONVERSATION_NOT_FOUND, MODEL_UNKNOWN. InvalidInput: MEMORY_NO_WRITER.
         """
         place = await self._library.conversations.get(conversation_id)
-        spec = self._models().resolve(model) if model else await self._model(place.id)
-        if spec.provider == "practice":
-            raise InvalidInput(
-                "MEMORY_NO_WRITER",
-                "The practice model cannot write memories.",
-                "Choose a model with --model, or in the settings.",
-            )
+        spec = await self._chosen(place.id, model)
         return await self._write(place.id, spec, everything=everything, now=True)
 
     async def rewrite(self, memory_id: str, instruction: str = "", model: str = "") -> Written:
@@ -262,8 +248,6 @@ class MemoryWriter:
         Raises:
             NotFound: MEMORY_NOT_FOUND, MESSAGE_NOT_FOUND. InvalidInput: MEMORY_NO_WRITER.
         """
-        from lunalux_core.library.conversations import load_message
-        from lunalux_core.library.memories import load_memory
 
         def read(connection: Connection) -> tuple[Memory, Scene]:
             memory = load_memory(connection, memory_id)
@@ -277,12 +261,19 @@ class MemoryWriter:
             return memory, Scene(tuple(messages), retries=memory)
 
         memory, scene = await self._library.database.read(read)
-        spec = self._models().resolve(model) if model else await self._model(memory.conversation_id)
+        spec = await self._chosen(memory.conversation_id, model)
+        return await self._scene(memory.conversation_id, scene, spec, instruction)
+
+    async def _chosen(self, conversation_id: str, model: str) -> ModelSpec:
+        """The model that is named, else the usual one. Raises InvalidInput (MEMORY_NO_WRITER)."""
+        spec = self._models().resolve(model) if model else await self._model(conversation_id)
         if spec.provider == "practice":
             raise InvalidInput(
-                "MEMORY_NO_WRITER", "The practice model cannot write memories.", "Choose a model."
+                "MEMORY_NO_WRITER",
+                "The practice model cannot write memories.",
+                "Choose a model with --model, or in the settings.",
             )
-        return await self._scene(memory.conversation_id, scene, spec, instruction)
+        return spec
 
     async def _write(self, conversation_id: str, spec: ModelSpec, *, everything: bool, now: bool) -> Written:
         """Scenes, then chapters; a conversation that is deleted meanwhile ends it."""
@@ -348,9 +339,7 @@ class MemoryWriter:
             spec, wish, cast, lines, settings.memory_summary_words, scene.before, key, len(visible)
         )
         if not isinstance(outcome, Answer):
-            return await self._failed(
-                conversation_id, "summary", scene.coverage, outcome, spec, scene.retries
-            )
+            return await self._failed(conversation_id, scene.coverage, outcome, spec, scene.retries)
         memories = _of_scene(conversation_id, scene, outcome, [message.id for message in visible], spec, wish)
         stored = await self._library.database.write(
             lambda c: _store(c, conversation_id, memories, scene.coverage, scene.retries)
@@ -404,7 +393,15 @@ class MemoryWriter:
         told = wish
         for attempt in range(ATTEMPTS):
             try:
-                raw = await self._stream(spec, told, words, cast.language, f"{key}:{attempt}")
+                raw = await asked(
+                    self._models(),
+                    spec,
+                    told,
+                    request_id("memory", f"{key}:{attempt}"),
+                    self._billed,
+                    words=words,
+                    language=cast.language,
+                )
             except LunaluxError as error:
                 return error
             except TimeoutError:
@@ -419,17 +416,9 @@ class MemoryWriter:
             told = again(wish, refused.reason, refused.detail, cast.language)
         return refused
 
-    async def _stream(self, spec: ModelSpec, wish: Wish, words: int, language: Language, key: str) -> str:
-        """What the model says, no more than could ever be used. Raises LunaluxError, TimeoutError."""
-        digest = sha256(key.encode("utf-8", "replace")).hexdigest()[:40]
-        return await asked(
-            self._models(), spec, wish, f"memory:{digest}", self._billed, words=words, language=language
-        )
-
     async def _failed(
         self,
         conversation_id: str,
-        kind: str,
         coverage: Sequence[tuple[str, str]],
         why: Refused | LunaluxError,
         spec: ModelSpec,
@@ -467,23 +456,6 @@ class MemoryWriter:
 
         mark = await self._library.database.write(change)
         return Written(failed=(mark,) if mark is not None else (), error=error)
-
-
-def costs(spec: ModelSpec) -> bool:
-    """Whether writing with this model costs coins or tokens: all but models on machines of one's own."""
-    from ipaddress import ip_address
-    from urllib.parse import urlsplit
-
-    if spec.provider == "practice" or spec.options.price == (0, 0, 0):
-        return False
-    if spec.provider in ("ollama", "llamacpp", "koboldcpp", "tabby", "textgen", "vllm") and not spec.key_name:
-        return False
-    host = urlsplit(spec.base_url).hostname or ""
-    if host == "localhost" or host.endswith((".local", ".lan", ".internal")):
-        return False
-    with suppress(ValueError):
-        return not (ip_address(host).is_private or ip_address(host).is_loopback)
-    return True
 
 
 def _error(why: Refused | LunaluxError) -> LunaluxError:

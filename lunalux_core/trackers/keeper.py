@@ -11,15 +11,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.library.characters import load_character
-from lunalux_core.library.conversations import LONGEST, Message, load_conversation, load_path
+from lunalux_core.library.conversations import LONGEST, Conversation, Message, load_conversation, load_path
 from lunalux_core.library.groups import load_group
-from lunalux_core.library.memories import fingerprint, fingerprints, load_memories, path_ids
+from lunalux_core.library.memories import coverage_by, fingerprints, load_memories, path_ids
 from lunalux_core.library.trackers import (
     Run,
     Standing,
@@ -27,13 +26,14 @@ from lunalux_core.library.trackers import (
     TrackerValue,
     edit_tracker,
     load_tracker,
+    load_trackers,
     standing,
     store_value,
 )
 from lunalux_core.memory.answers import script_of
-from lunalux_core.memory.asking import asked
+from lunalux_core.memory.asking import asked, request_id
+from lunalux_core.memory.consent import consents, costs
 from lunalux_core.memory.instructions import Language
-from lunalux_core.memory.writer import CONSENT, costs
 from lunalux_core.trackers.answers import Refused, read_value
 from lunalux_core.trackers.instructions import once_more, tracker_wish
 from lunalux_core.trackers.shape import LONGEST_VALUE
@@ -73,7 +73,7 @@ class _Work:
 
     @property
     def coverage(self) -> tuple[tuple[str, str], ...]:
-        return tuple((message.id, fingerprint(message.role, message.content)) for message in self.messages)
+        return coverage_by(self.messages)
 
 
 class TrackerKeeper:
@@ -101,7 +101,8 @@ class TrackerKeeper:
         self._billed = billed
         self._question = question
         self._asked: set[str] = set()
-        self._going: dict[str, asyncio.Task[None]] = {}
+        self._going: dict[str, list[asyncio.Task[None]]] = {}
+        """Of each conversation, in the order in which they wait for each other."""
         self._paid: set[str] = set()
         self._closed = False
         self.on_change: Callable[[str], None] = lambda conversation_id: None
@@ -113,20 +114,23 @@ class TrackerKeeper:
         """Look whether a tracker is due, and revise it, while the person goes on."""
         if self._closed or self._settings().tracker_run == "off":
             return
-        before = self._going.get(conversation_id)
-        self._going[conversation_id] = asyncio.ensure_future(self._quietly(conversation_id, when, before))
+        going = [task for task in self._going.get(conversation_id, ()) if not task.done()]
+        before = going[-1] if going else None
+        task = asyncio.ensure_future(self._quietly(conversation_id, when, before))
+        self._going[conversation_id] = [*going, task]
 
     def give_way(self) -> None:
         """A reply begins: a server of the person's own is not to be kept from it; what is given up is due
         again after it."""
-        for conversation_id, task in self._going.items():
+        for conversation_id, going in self._going.items():
             if conversation_id not in self._paid:
-                task.cancel()
+                for task in going:
+                    task.cancel()
 
     async def close(self) -> None:
         """Give up what is under way."""
         self._closed = True
-        tasks = [task for task in self._going.values() if not task.done()]
+        tasks = [task for going in self._going.values() for task in going if not task.done()]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -134,7 +138,7 @@ class TrackerKeeper:
 
     async def _quietly(self, conversation_id: str, when: Run, before: asyncio.Task[None] | None) -> None:
         """Revise what is due; whatever goes wrong is a mark at the tracker and nothing else."""
-        if before is not None and not before.done():
+        if before is not None:
             await asyncio.wait({before})
         with suppress(LunaluxError):  # no such conversation or model any more, a disk that refuses
             if await self.run_due(conversation_id, when):
@@ -160,8 +164,7 @@ class TrackerKeeper:
             return False
         if not costs(spec) or self._settings().tracker_run == "always":
             return True
-        answers = await self._library.state.get(CONSENT, {})
-        said = answers.get(spec.name) if isinstance(answers, dict) else None
+        said = (await consents(self._library)).get(spec.name)
         if said is None and spec.name not in self._asked:
             self._asked.add(spec.name)
             self._question(conversation_id, spec.name)
@@ -215,14 +218,12 @@ class TrackerKeeper:
         wish = told = tracker_wish(tracker, old, lines, language)
         error: LunaluxError = _error(Refused("empty"))
         for attempt in range(ATTEMPTS):
-            key = f"{tracker.id}:{work.coverage}:{old}:{attempt}"
-            request_id = f"tracker:{sha256(key.encode('utf-8', 'replace')).hexdigest()[:40]}"
             try:
                 raw = await asked(
                     self._models(),
                     spec,
                     told,
-                    request_id,
+                    request_id("tracker", f"{tracker.id}:{work.coverage}:{old}:{attempt}"),
                     self._billed,
                     words=max(VALUE_WORDS, len(old) // 3),
                     language=language,
@@ -240,14 +241,20 @@ class TrackerKeeper:
 
 
 def _due(connection: Connection, conversation_id: str, when: Run) -> list[_Work]:
-    load_conversation(connection, conversation_id)
-    ids = [
-        held.tracker.id
-        for held in standing(connection, conversation_id, ())
-        if held.tracker.enabled and held.tracker.run == when
-    ]
-    works = (_work(connection, conversation_id, tracker_id) for tracker_id in ids)
+    place = load_conversation(connection, conversation_id)
+    if not any(_runs(tracker, when) for tracker in load_trackers(connection, conversation_id)):
+        return []
+    path = path_ids(connection, place.head_id)
+    works = (
+        _work_on(connection, place, path, held)
+        for held in standing(connection, conversation_id, path)
+        if _runs(held.tracker, when)
+    )
     return [work for work in works if work.messages and _is_due(connection, work, when)]
+
+
+def _runs(tracker: Tracker, when: Run) -> bool:
+    return tracker.enabled and tracker.run == when
 
 
 def _is_due(connection: Connection, work: _Work, when: Run) -> bool:
@@ -272,13 +279,18 @@ def _work(connection: Connection, conversation_id: str, tracker_id: str) -> _Wor
     if held is None:
         load_tracker(connection, tracker_id)  # raises
         raise AssertionError(tracker_id)
+    return _work_on(connection, place, path, held)
+
+
+def _work_on(connection: Connection, place: Conversation, path: Sequence[str], held: Standing) -> _Work:
+    """See `_work`; `path` are the ids of the messages on the branch that is shown, the lowest first."""
     at = held.value.message_id if held.value else ""
     count = path.index(at) if at in path else len(path)
     messages = load_path(connection, place.head_id, min(count, LONGEST)) if count else []
     while messages and messages[-1].status == "pending":
         messages.pop()
     head = messages[-1].id if messages else place.head_id
-    return _Work(held, tuple(_newest(messages)), head, _names(connection, conversation_id))
+    return _Work(held, tuple(_newest(messages)), head, _names(connection, place))
 
 
 def _newest(messages: Sequence[Message]) -> list[Message]:
@@ -292,8 +304,7 @@ def _newest(messages: Sequence[Message]) -> list[Message]:
     return kept[::-1]
 
 
-def _names(connection: Connection, conversation_id: str) -> tuple[str, ...]:
-    place = load_conversation(connection, conversation_id)
+def _names(connection: Connection, place: Conversation) -> tuple[str, ...]:
     if place.group_id:
         return load_group(connection, place.group_id).names
     return (load_character(connection, place.character_id).name,)

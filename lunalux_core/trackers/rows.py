@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
+from lunalux_core.chatlogs.dates import iso_time
 from lunalux_core.library.trackers import Standing, Tracker, TrackerValue
 from lunalux_core.llm.tokens import TokenEstimator
 
@@ -31,8 +31,8 @@ def tracker_row(standing: Standing) -> dict[str, Any]:
         "depth": tracker.depth,
         "role": tracker.role,
         "enabled": tracker.enabled,
-        "created_at": _time(tracker.created_at),
-        "updated_at": _time(max(tracker.updated_at, held.created_at if held else 0)),
+        "created_at": iso_time(tracker.created_at),
+        "updated_at": iso_time(max(tracker.updated_at, held.created_at if held else 0)),
     }
     if tracker.reason:
         row["reason"] = tracker.reason
@@ -45,7 +45,7 @@ def value_row(tracker: Tracker, held: TrackerValue) -> dict[str, Any]:
         "at": held.message_id or None,
         "value": _json(held.value) if tracker.form == "json" else held.value,
         "made_by": held.made_by,
-        "created_at": _time(held.created_at),
+        "created_at": iso_time(held.created_at),
     }
 
 
@@ -56,8 +56,3 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _time(moment: int) -> str:
-    """Milliseconds as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

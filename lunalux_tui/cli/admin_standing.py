@@ -74,8 +74,8 @@ async def status(services: Services, as_json: bool = JSON) -> None:
 
     Example: lunalux admin status --storage aws --json
 
-    It goes by what the instances leave in the storage, and reads the ledger once for open reservations. The
-    exit code is 7 when a table cannot be reached.
+    It goes by what the instances leave in the storage; open reservations are found by their index. The exit
+    code is 7 when a table cannot be reached.
     """
     from lunalux_core.backend.operators.report import status as stand
 

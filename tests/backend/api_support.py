@@ -131,7 +131,7 @@ async def backend(
             folder / "backend", settings, served=served, seeded=seeded, now_ms=clock
         )
     else:
-        services = await _over_the_wire(folder / "backend", settings, clock)
+        services = await _over_the_wire(folder / "backend", settings, clock, seeded=seeded)
     transport = StreamingASGITransport(create_app(services))
     try:
         async with httpx.AsyncClient(base_url=URL, transport=transport) as http:
@@ -140,14 +140,15 @@ async def backend(
         await services.aclose()
 
 
-async def _over_the_wire(folder: Path, settings: BackendSettings, clock: Clock) -> Services:
+async def _over_the_wire(folder: Path, settings: BackendSettings, clock: Clock, *, seeded: bool) -> Services:
     folder.mkdir(parents=True)
     settings = replace(settings, data_dir=folder, rate_limits=False)
     signer, store = Signer(("a secret of these tests alone",)), storage_engines.open_store(folder)
     blobs = FileBlobs(folder / "blobs", signer, public_url=settings.public_url, now_s=lambda: clock() // 1000)
     identity = LocalIdentity(store, settings.tables.user, require_confirmation=False, now_ms=clock)
     services = assemble(settings, store, blobs, identity, signer, eager=True, now_ms=clock)
-    await seed_models(store, settings.tables.model_config)
+    if seeded:
+        await seed_models(store, settings.tables.model_config)
     return services
 
 

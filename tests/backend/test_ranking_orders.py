@@ -214,7 +214,7 @@ async def test_one_instance_works_while_another_holds_the_lease(tmp_path: Path) 
     async with market(tmp_path) as m:
         await m.publish("0000")
         other = m.instance()
-        assert await other._lease(TABLE, Key("LEASE#HOT", "LEASE"))
+        assert await other._jobs["en", "hot"].lease.take()
         assert await m.ranking.drain("en", "hot") == 0
         m.clock += 61_000  # the other one died; its lease has run out
         assert await m.ranking.drain("en", "hot") == 1

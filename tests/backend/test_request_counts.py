@@ -13,9 +13,13 @@ import pytest
 from api_support import URL, Api, Person, backend, card_png, good
 
 from lunalux_core.backend.money.money import Action
+from lunalux_core.backend.operators.report import status
+from lunalux_core.backend.repos.movements import ERASE, OPEN, under_way
 from lunalux_core.backend.running.services import assemble
-from lunalux_core.backend.running.settings import RankingSettings
+from lunalux_core.backend.running.settings import BackendSettings, RankingSettings
 from lunalux_core.backend.running.signatures import Signer
+from lunalux_core.backend.storage.schema import table_specs
+from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Item, Put
 from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import StreamingASGITransport
@@ -194,3 +198,41 @@ async def test_between_two_whole_rounds_the_sweep_reads_what_is_under_way_alone(
     api.clock.forward(90_000)
     world.store.forget()
     assert (await services.sweeper.sweep_if_due(3600)) is not None and world.store.calls["scan_all"] == 1
+
+
+async def test_how_a_service_stands_is_told_without_reading_its_ledger(world: World) -> None:
+    api = await world.open()
+    services, ada = api.services, await api.person()
+    for number in range(30):
+        good(await ada.submit(modelId="001", key=f"settled-{number}"))
+    config = await services.models.require("002")
+    for number in range(2):
+        await services.money.reserve(Action(ada.user_id, f"crashed-{number}", "hash"), config)
+        api.clock.forward(40)
+    erased = {"PK": "USER#gone", "SK": ERASE, "userId": "gone", **under_way("gone", 1)}
+    await world.store.write(Put(services.settings.tables.ledger, erased))
+    world.store.forget()
+    stands = await status(services)
+    assert stands["reservations"] == {"open": 2, "oldest_age_s": 80}
+    assert world.store.calls["scan_all"] == world.store.calls["scan"] == 0
+
+
+async def test_open_reservations_are_found_without_their_index(tmp_path: Path) -> None:
+    ledger = BackendSettings().tables.ledger
+    specs = tuple(replace(spec, indexes=()) if spec.name == ledger else spec for spec in table_specs())
+    async with backend(tmp_path) as api:
+        store = SqliteStore(tmp_path / "older.db", specs)
+        services = assemble(
+            api.services.settings,
+            store,
+            api.services.blobs,
+            api.services.identity,
+            Signer(("a secret for this test alone",)),
+            eager=False,
+            now_ms=api.clock,
+        )
+        row = {"PK": "USER#ada", "SK": f"{OPEN}one", "opId": "one", "claim": "c", "startedAt": api.clock.ms}
+        await store.write(Put(ledger, row))
+        api.clock.forward(7)
+        assert (await status(services))["reservations"] == {"open": 1, "oldest_age_s": 7}
+        await store.aclose()

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from storage_engines import ministack, named, sqlite_store
+from storage_engines import ministack, named, plant, sqlite_store
 
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.dynamodb import DynamoStore
-from lunalux_core.backend.storage.migrate import migrate_sk
+from lunalux_core.backend.storage.migrate import migrate_sk, move
 from lunalux_core.backend.storage.provision import Change, Provisioner
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.table import Exists, Key, Put, Update
@@ -164,6 +164,17 @@ async def test_counts_made_during_the_migration_are_kept(tmp_path: Path) -> None
         card = await store.get(CARDS, ("CHAR#1", "PROFILE")) or await store.get(CARDS, ("CHAR#1", "0"))
         assert card is not None and card["HeatScore"] == 1 + counted
         assert done.moved >= 2
+
+
+async def test_what_is_counted_on_a_card_with_a_fraction_of_heat_moves_along(tmp_path: Path) -> None:
+    async with sqlite_store(tmp_path) as store:
+        await plant(store, CARDS, legacy(1, HeatScore=12.6))
+        as_read = await store.get(CARDS, ("CHAR#1", "0"))
+        assert as_read is not None
+        await store.write(Update(CARDS, Key("CHAR#1", "0"), incr={"HeatScore": 5}))
+        assert await move(store, CARDS, as_read)
+        card = await store.get(CARDS, ("CHAR#1", "PROFILE"))
+        assert card is not None and card["HeatScore"] == 18
 
 
 async def test_fractions_of_heat_are_rounded_on_the_way(access: AwsAccess) -> None:

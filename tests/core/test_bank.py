@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -107,6 +108,10 @@ def test_what_cannot_be_read_is_told_in_a_sentence(tmp_path: Path, monkeypatch: 
     assert refused("empty.md", b"  \n--\n") == "DOCUMENT_EMPTY"
     assert refused("what.exe", b"x") == "DOCUMENT_KIND"
     assert refused("gone.txt") == "DOCUMENT_UNREADABLE"
+    (tmp_path / "folder.txt").mkdir()
+    assert refused("folder.txt") == "DOCUMENT_UNREADABLE"
+    os.mkfifo(tmp_path / "pipe.txt")
+    assert refused("pipe.txt") == "FILE_NOT_REGULAR"
     assert refused("huge.txt", b"word " * 13_500_000) == "DOCUMENT_TOO_LARGE"
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as book:

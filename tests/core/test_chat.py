@@ -18,7 +18,7 @@ import pytest
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
 from lunalux_core.dialogue.turn import TextDelta, TurnCompleted, TurnEvent, TurnOptions, TurnStarted
-from lunalux_core.errors import InvalidInput, LunaluxError
+from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.importing import import_data
 from lunalux_core.library.conversations import Conversation
 from lunalux_core.runtime import Runtime
@@ -254,6 +254,29 @@ async def test_a_killed_program_leaves_words_and_part_marked_as_cut(
     *_, words, reply = await runtime.library.conversations.page(place.id)
     assert words.content == "Do not forget me."
     assert reply.status == "stopped" and len(reply.content) > 20
+
+
+async def test_the_preset_is_the_named_one_or_the_one_in_use_and_a_damaged_one_is_passed_over(
+    runtime: Runtime, place: Conversation
+) -> None:
+    document = {"prompts": [], "prompt_order": []}
+    shelf = runtime.library.presets
+    damaged, plain, used = [await shelf.add(name, document) for name in ("One", "Straße", "Two")]
+
+    async def preset(name: str = "") -> str:
+        return (await runtime.chat.next_turn(place.id, "Hello", TurnOptions(preset=name))).preset.name
+
+    assert await preset() == "Two"  # of presets at most one is on: the last
+    assert [await preset(name) for name in ("strasse", plain.id, "ONE")] == ["Straße", "Straße", "One"]
+    await runtime.library.database.write(
+        lambda c: c.execute("UPDATE shelf SET document = '{', enabled = 1 WHERE id = ?", (damaged.id,))
+    )
+    assert await preset() == "Two"
+    with pytest.raises(NotFound):
+        await preset("One")
+    await shelf.enable(used.id, False)
+    await shelf.enable(damaged.id, False)
+    assert await preset() == "mirror_realm"
 
 
 async def test_a_reply_that_another_program_is_writing_is_left_alone(

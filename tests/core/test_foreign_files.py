@@ -310,6 +310,8 @@ def test_flat_files_of_other_sites() -> None:
 def test_faraday_and_risu_bring_their_lore() -> None:
     found = card(SEEDS["faraday"])
     assert (found.name, found.description) == ("Ada", "{{char}} makes clocks for {{user}}.")
+    mixed = {**SEEDS["faraday"]["character"], "aiPersona": "{character} knows {{user}}.\n#{user}: Hm"}
+    assert card({"version": 1, "character": mixed}).description == "{{char}} knows {{user}}.\n{{user}}: Hm"
     assert (found.first_mes, found.system_prompt) == ("{{user}}, hello.", "Play {{char}}.")
     assert entries(found.character_book)["BELL"].keys == ("bell", "gong")
     found = card(SEEDS["risu_character"])

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from hypothesis import given
@@ -220,6 +220,21 @@ def test_what_is_no_file_is_one_sentence(
     server.answers["/x.png"] = answer
     error = refused(downloads, f"{server.url}/x.png?key=secret")
     assert error.code == code and error.message and "secret" not in error.message
+
+
+def test_a_long_chinese_name_is_shortened(server: Server, downloads: Downloads) -> None:
+    server.answers = {f"/{quote('灯' * 150)}.png": file()}
+    path = downloads.fetch(f"{server.url}/{'灯' * 150}.png")
+    assert path.read_bytes() == CARD and path.suffix == ".png" and set(path.stem) == {"灯"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_full_disk_is_not_told_as_a_bad_connection(server: Server, tmp_path: Path) -> None:
+    server.answers = {"/ada.png": file()}
+    (tmp_path / "ada.png").symlink_to("/dev/full")
+    with pytest.raises(LunaluxError) as caught:
+        fetching.fetch_file(f"{server.url}/ada.png", tmp_path, allow_private=True)
+    assert caught.value.code == "DISK_FULL" and not list(tmp_path.iterdir())
 
 
 def test_packed_answers_are_unpacked(server: Server, downloads: Downloads) -> None:

@@ -124,6 +124,53 @@ async def test_a_model_is_loaded_and_unloaded(fake: Any, provider: Any, held: An
     await registry.aclose()
 
 
+class _Slow(LlamaRouter):
+    """Its list is not there for a while after it was told to load, then says that the model is coming."""
+
+    def routes(self) -> Any:
+        said: dict[str, Any] = {"data": [{"id": "m", "status": {"value": "loading"}}]}
+        looks = sum(path == "/v1/models" for path, _ in self.asked[self._order() :])
+        listed = ((503, {"error": {"code": 503, "message": "Loading model"}}), said)
+        known = LlamaRouter.routes(self)
+        return {**known, "GET /v1/models": lambda _: listed[looks - 1]} if 1 <= looks <= 2 else known
+
+    def _order(self) -> int:
+        paths = [path for path, _ in self.asked]
+        return paths.index("/models/load") if "/models/load" in paths else len(paths)
+
+
+async def test_a_server_that_is_busy_with_loading_is_waited_for() -> None:
+    registry, fake = Registry(environ={}), _Slow(2048, models={"m": False})
+    async with running(fake):
+        facts = await registry.load(ModelSpec("x", "llamacpp", "m", fake.url))
+    await registry.aclose()
+    order = [path for path, _ in fake.asked]
+    looks = [path for path in order[order.index("/models/load") :] if path == "/v1/models"]
+    # Not before the list says so: an error, "loading", "loaded", and the look at what it is now.
+    assert len(looks) >= 4
+    assert facts is not None and facts.window == 2048
+
+
+async def test_a_server_that_goes_while_it_loads_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lunalux_core.llm.servers.loading.LOOK_SECONDS", 0.05)
+    registry, fake = Registry(environ={}), LlamaRouter(2048, models={"m": False})
+
+    async def gone(body: Any) -> Any:
+        raise ConnectionResetError
+
+    fake.routes = lambda: {  # type: ignore[method-assign]
+        **LlamaRouter.routes(fake),
+        **({"GET /v1/models": gone} if any(path == "/models/load" for path, _ in fake.asked) else {}),
+    }
+    async with running(fake):
+        loading = asyncio.ensure_future(registry.load(ModelSpec("x", "llamacpp", "m", fake.url)))
+        await _until(lambda: any(path == "/models/load" for path, _ in fake.asked))
+    with pytest.raises(LunaluxError) as refused:
+        await loading
+    assert refused.value.code == "MODEL_UNREACHABLE"
+    await registry.aclose()
+
+
 async def test_what_cannot_be_loaded_is_told() -> None:
     registry, one, router = Registry(environ={}), KoboldCpp(), LlamaRouter()
     async with running(one, router):

@@ -29,13 +29,13 @@ class Server:
     """Makes vectors: how often words of each topic stand in a text."""
 
     def __init__(self) -> None:
-        self.more, self.asked, self.broken = 0, 0, False
+        self.more, self.asked, self.broken = 0, 0, ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.asked += len(body["input"])
         if self.broken:
-            return web.json_response({"data": [{"embedding": ["x"]}]})
+            return web.Response(text=self.broken, content_type="application/json")
         rows = [
             [0.01 + sum(text.count(word) for word in topic.split()) for topic in TOPICS] + [0.0] * self.more
             for text in body["input"]
@@ -107,10 +107,16 @@ async def test_memories_are_made_vectors_once_and_called_by_closeness(runtime: R
         assert prompt.messages
 
 
-async def test_a_server_that_is_away_or_answers_nonsense_keeps_nobody_waiting(runtime: Runtime) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    ['{"data": [{"embedding": ["x"]}]}', f'{{"embeddings": [[1{"0" * 400}, 1]]}}', "[" * 100_000],
+)
+async def test_a_server_that_is_away_or_answers_nonsense_keeps_nobody_waiting(
+    runtime: Runtime, answer: str
+) -> None:
     async with serving(runtime) as server:
         chat = await fill(runtime)
-        server.broken = True
+        server.broken = answer
         assert await ranked(runtime, chat, "bread") == []
         assert await ranked(runtime, chat, "bread") == [] and server.asked == 1, "left alone for a while"
     assert (await runtime.chat.preview(chat, "And now?")).messages
@@ -126,6 +132,9 @@ def test_addresses_and_answers() -> None:
         {"data": [{"embedding": []}]},
         {"embeddings": [[1.0, float("nan")]]},
         {"embeddings": [[0]]},
+        {"embeddings": [[10**400, 1]]},
+        {"embeddings": [[10**200, 1e300]]},
+        {"embeddings": [[None, 1]]},
     ]
     assert all(vectors_in(one, 1) == [] for one in bad)
     assert vectors_in({"embeddings": [[1.0], [1.0, 2.0]]}, 2) == []

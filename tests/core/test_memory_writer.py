@@ -21,8 +21,8 @@ from lunalux_core.library.conversations import Message, insert_message, new_mess
 from lunalux_core.library.memories import PERSON, Memory
 from lunalux_core.llm.model import ModelSpec
 from lunalux_core.memory.answers import Answer, Refused, checked, read_answer, script_of
+from lunalux_core.memory.consent import costs
 from lunalux_core.memory.entries import add_entry
-from lunalux_core.memory.writer import costs
 from lunalux_core.runtime import Runtime
 
 Say = Callable[[dict[str, Any]], str]

@@ -191,6 +191,26 @@ async def test_a_program_that_stays_open_revises_behind_the_reply() -> None:
         assert runtime.settings.tracker_run == "auto"
 
 
+@pytest.mark.parametrize("ending", ["give_way", "close"])
+async def test_of_two_revisions_that_wait_for_each_other_neither_goes_on(ending: str) -> None:
+    import asyncio
+
+    async with writing(lambda body: '{"value": "The lamp burns low"}') as (runtime, server):
+        chat = await story(runtime, 3)
+        await tracker(runtime, chat)
+        server.pause = 30
+        runtime.trackers.nudge(chat)
+        await asyncio.wait_for(server.arrived.wait(), 10)
+        runtime.trackers.nudge(chat, "memory")
+        await asyncio.sleep(0)
+        if ending == "close":
+            await asyncio.wait_for(runtime.trackers.close(), 5)
+        else:
+            runtime.trackers.give_way()
+        await asyncio.wait_for(server.left.wait(), 5)
+        assert len(server.asked) == 1 and await value_of(runtime, chat) is None
+
+
 async def test_a_value_changed_by_hand_meanwhile_or_a_chat_that_is_gone_wins() -> None:
     import asyncio
 

@@ -15,7 +15,7 @@ See docs/spec/backend.md: Identity and security.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 from lunalux_core.backend.accounts.identity import Identity
 from lunalux_core.backend.accounts.sessions import Sessions
@@ -28,7 +28,7 @@ from lunalux_core.backend.running.clock import iso
 from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.foreign import text
-from lunalux_core.backend.storage.table import Delete, Item, Key, Put, Store
+from lunalux_core.backend.storage.table import Delete, Item, Key, Put, Store, rows_of
 from lunalux_core.errors import InvalidInput
 from lunalux_core.wire.base import Lang
 
@@ -82,14 +82,14 @@ class Erasure:
         await self._users.erase(user_id)
         await self._erase_cards(user_id)
         for table, spared in ((self._tables.liked, ""), (self._tables.ledger, ERASE)):
-            async for row in self._rows(table, user_id):
+            async for row in rows_of(self._store, table, user_pk(user_id)):
                 if row["SK"] != spared:
                     await self._store.write(Delete(table, Key(row["PK"], row["SK"]), when=None))
         await self._store.write(Delete(self._tables.ledger, Key(user_pk(user_id), ERASE), when=None))
 
     async def _erase_cards(self, user_id: str) -> None:
         """Cards and uploads with their files; their rows of the liked table go with the others."""
-        async for row in self._rows(self._tables.liked, user_id):
+        async for row in rows_of(self._store, self._tables.liked, user_pk(user_id)):
             kind, _, rest = str(row["SK"]).partition("#")
             if kind + "#" == UPLOAD:
                 await self._erase_upload(row, rest)
@@ -112,17 +112,6 @@ class Erasure:
                 await self._blobs.delete(key)
         await self._characters.disown(card)
         self._forget(card.language)
-
-    async def _rows(self, table: str, user_id: str) -> AsyncIterator[Item]:
-        """All rows of the account in a table. Each page is read whole before its rows are touched."""
-        after = None
-        while True:
-            page = await self._store.query(table, user_pk(user_id), after=after)
-            for row in page.items:
-                yield row
-            after = page.after
-            if after is None:
-                return
 
     async def adopt(self, user_id: str) -> int:
         """Note the account's cards that are older than the notes; reads both markets, for operators."""

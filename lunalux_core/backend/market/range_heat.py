@@ -11,11 +11,19 @@ See docs/spec/backend.md: Counters and ranking.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from lunalux_core.backend.storage.foreign import whole
-from lunalux_core.backend.storage.table import ConditionFailed, Exists, Invalid, Key, Put, Store, Update
+from lunalux_core.backend.storage.table import (
+    ConditionFailed,
+    Exists,
+    Invalid,
+    Key,
+    Put,
+    Store,
+    Update,
+    rows_of,
+)
 
 HOUR = 3600
 TENTHS = 10
@@ -58,14 +66,8 @@ class RangeHeat:
         return sum(changed)
 
     async def _noted(self, hour: str) -> set[str]:
-        ids: set[str] = set()
-        after: Mapping[str, str] | None = None
-        while True:
-            page = await self._store.query(self._table, f"RANGE#{hour}", after=after)
-            ids |= {str(row["SK"]).removeprefix("CHAR#") for row in page.items}
-            after = page.after
-            if after is None:
-                return ids
+        rows = rows_of(self._store, self._table, f"RANGE#{hour}")
+        return {str(row["SK"]).removeprefix("CHAR#") async for row in rows}
 
     async def _sum_up(self, character_id: str, now_s: int) -> bool:
         first = self._name(now_s - (self._buckets - 1) * self._bucket_s)

@@ -79,8 +79,7 @@ class Ranker:
     async def batch(self, limit: int) -> int:
         """Rank up to `limit` marked cards, oldest marks first; returns how many marks were found."""
         # Marks that cannot be taken away stand at the head of the index for ever: so many more are read.
-        count = limit + len(self._hopeless)
-        rows = await self._first(self._dirty_index, self._order.dirty_word, self._order.dirty_sk, count)
+        rows = await self.marks(limit + len(self._hopeless))
         keys = [Key(mark["PK"], mark["SK"]) for mark in rows]
         marked = [key for key in keys if key not in self._hopeless][:limit]
         if not marked:
@@ -100,9 +99,16 @@ class Ranker:
 
     async def marked(self) -> bool:
         """Whether any card waits to be ranked, as far as the index knows yet."""
-        count = 1 + len(self._hopeless)
-        rows = await self._first(self._dirty_index, self._order.dirty_word, self._order.dirty_sk, count)
+        rows = await self.marks(1 + len(self._hopeless))
         return any(Key(mark["PK"], mark["SK"]) not in self._hopeless for mark in rows)
+
+    async def marks(self, limit: int) -> list[Item]:
+        """The first `limit` rows of the index of marks, oldest first, as far as it knows yet.
+
+        Raises:
+            Invalid: the table has no such index.
+        """
+        return await self._first(self._dirty_index, self._order.dirty_word, self._order.dirty_sk, limit)
 
     async def _first(self, index: str, word: str, sort_attr: str, limit: int) -> list[Item]:
         """The first `limit` rows of an index over all its shards, in order."""

@@ -8,33 +8,22 @@ See docs/spec/backend.md: Counters and ranking.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from lunalux_core.backend.market.range_heat import RangeHeat
 from lunalux_core.backend.market.ranking import ODD, Ranker, Scale
 from lunalux_core.backend.market.ranking_keys import ORDERS, Sort
 from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.running.settings import BackendSettings
-from lunalux_core.backend.storage.foreign import whole
-from lunalux_core.backend.storage.table import (
-    Absent,
-    AnyOf,
-    ConditionFailed,
-    Eq,
-    Invalid,
-    Key,
-    Le,
-    Store,
-    Update,
-)
+from lunalux_core.backend.storage.lease import LAST_RUN, Lease, last_run
+from lunalux_core.backend.storage.table import Invalid, Key, Store
 from lunalux_core.errors import StorageError
 from lunalux_core.wire.base import Lang
 
 LEASE_MS = 60_000
+RANGE = Key("LEASE#RANGE", "LEASE")
 IDLE_MS = 60_000
 """How long an order is left alone at most while nobody looks at it and nothing changes."""
 QUIET_NOTE_MS = 3600_000
@@ -51,6 +40,7 @@ class _Job:
     sort: Sort
     table: str
     ranker: Ranker
+    lease: Lease
     window_ms: int
 
 
@@ -70,17 +60,20 @@ class Ranking:
     ) -> None:
         self._store, self._settings, self._now_ms = store, settings, now_ms
         self._changed = changed
-        self._owner = os.urandom(8).hex()
-        self._jobs = {(lang, sort): _job(store, settings, lang, sort) for lang in LANGS for sort in SORTS}
+        self._jobs = {
+            (lang, sort): _job(store, settings, lang, sort, now_ms) for lang in LANGS for sort in SORTS
+        }
         self._last_try: dict[tuple[Lang, Sort], int] = {}
         self._quiet: dict[tuple[Lang, Sort], int] = {}
         self._noted: dict[tuple[Lang, Sort], int] = {}
         ranking = settings.ranking
         self._range_heat: dict[Lang, RangeHeat] = {}
+        self._range_leases: dict[Lang, Lease] = {}
         if ranking.range_heat_window_s and ranking.range_heat_interval_s:
             for lang in LANGS:
                 table = self._jobs[lang, "hot"].table
                 self._range_heat[lang] = RangeHeat(store, table, ranking.range_heat_window_s)
+                self._range_leases[lang] = Lease(store, table, RANGE, now_ms, LEASE_MS)
 
     async def note_heat(self, lang: Lang, character_id: str, heat: int) -> None:
         """Count heat for RangeHeat; does nothing where that is off. What it is counted for has happened, so
@@ -94,21 +87,19 @@ class Ranking:
     async def drain_if_due(self, lang: Lang, sort: Sort) -> None:
         """Run a batch if this process has not looked for a window's time. Failures wait for the next."""
         try:
-            await self._drain_if_due(lang, sort)
+            await self._drain_if_due(lang, sort, self._jobs[lang, sort].window_ms)
         except StorageError as error:
             logger.warning("ranking postponed: %s", error.message, extra={"lang": lang, "sort": sort})
         except ODD as error:
             logger.error("ranking failed", exc_info=error, extra={"lang": lang, "sort": sort})
 
-    async def _drain_if_due(self, lang: Lang, sort: Sort, wait_ms: int | None = None) -> None:
-        """Args:
-        wait_ms: the least time since this process last looked; the window's where None.
-        """
-        now, window = self._now_ms(), self._jobs[lang, sort].window_ms
-        if now - self._last_try.get((lang, sort), 0) < (window if wait_ms is None else wait_ms):
+    async def _drain_if_due(self, lang: Lang, sort: Sort, wait_ms: int) -> None:
+        """Run a batch if this process has not looked for `wait_ms`."""
+        now = self._now_ms()
+        if now - self._last_try.get((lang, sort), 0) < wait_ms:
             return
         self._last_try[lang, sort] = now
-        wrote = await self.drain(lang, sort, for_ms=window)
+        wrote = await self.drain(lang, sort, for_ms=self._jobs[lang, sort].window_ms)
         self._quiet[lang, sort] = 0 if wrote else self._quiet.get((lang, sort), 0) + 1
         if sort == "hot":
             await self._refresh_range_heat(lang)
@@ -121,29 +112,35 @@ class Ranking:
                 leaves time for the others; the oldest marks come first, so none waits for ever.
         """
         job = self._jobs[lang, sort]
-        lease = lease_key(sort)
-        if not await self._due(job, lease):
-            return 0
-        if not await self._lease(job.table, lease):
+        if not await self._due(job) or not await job.lease.take():
             return 0
         total, limit, begun = 0, self._settings.ranking.batch_limit, time.monotonic()
+        noted: dict[str, int] = {}
         try:
             while True:
                 count = await job.ranker.batch(limit)
                 total += count
                 if count < limit or (for_ms is not None and (time.monotonic() - begun) * 1000 >= for_ms):
                     break
-                if not await self._lease(job.table, lease):
+                if not await job.lease.take():
                     break
-        except BaseException:
-            await self._release(job.table, lease)
-            raise
-        await self._release(job.table, lease, completed=True)
+            noted[LAST_RUN] = self._now_ms()
+        finally:
+            await job.lease.leave(noted)
         if total:
             self._changed(lang, sort)
         return total
 
-    async def _due(self, job: _Job, lease: Key) -> bool:
+    async def marks(self, lang: Lang, sort: Sort, limit: int) -> list[str]:
+        """The sort keys of up to `limit` marks, the oldest first, each `TS#`, milliseconds, and the card.
+
+        Raises:
+            Invalid: the table has no index of marks.
+        """
+        rows = await self._jobs[lang, sort].ranker.marks(limit)
+        return [str(row[ORDERS[sort].dirty_sk]) for row in rows]
+
+    async def _due(self, job: _Job) -> bool:
         """Whether there is anything to rank. Asked by reading, so that a market in which nothing happens is
         not written to; now and then the lease notes all the same that somebody has looked."""
         if await job.ranker.marked():
@@ -152,9 +149,8 @@ class Ranking:
         if now - self._noted.get((job.lang, job.sort), 0) < QUIET_NOTE_MS:
             return False
         self._noted[job.lang, job.sort] = now
-        row: Mapping[str, Any] = await self._store.get(job.table, lease) or {}
-        if now - whole(row.get("lastRunMs")) >= QUIET_NOTE_MS and await self._lease(job.table, lease):
-            await self._release(job.table, lease, completed=True)
+        if now - last_run(await job.lease.row()) >= QUIET_NOTE_MS and await job.lease.take():
+            await job.lease.leave({LAST_RUN: self._now_ms()})
         return False
 
     def windows_s(self) -> list[float]:
@@ -196,49 +192,20 @@ class Ranking:
         rankers = [self._jobs[lang, sort].ranker for sort in SORTS]
         return sum([await ranker.adopt(dry_run=dry_run) for ranker in rankers])
 
-    async def _lease(self, table: str, key: Key) -> bool:
-        now = self._now_ms()
-        free = AnyOf(Absent(), Absent("owner"), Eq("owner", self._owner), Le("expiresAtMs", now))
-        holding = {"owner": self._owner, "expiresAtMs": now + LEASE_MS}
-        try:
-            await self._store.write(Update(table, key, set=holding, when=free))
-        except ConditionFailed:
-            return False
-        return True
-
-    async def _release(self, table: str, key: Key, *, completed: bool = False) -> None:
-        """Give the lease back; `completed` notes in it, for `admin status`, that the work came to its end."""
-        noted = {"lastRunMs": self._now_ms()} if completed else {}
-        try:
-            await self._store.write(
-                Update(
-                    table,
-                    key,
-                    set=noted,
-                    remove=("owner", "expiresAtMs"),
-                    when=Eq("owner", self._owner),
-                )
-            )
-        except ConditionFailed:
-            return  # it had run out, and somebody else works now
-
     async def _refresh_range_heat(self, lang: Lang) -> None:
         interval_s = self._settings.ranking.range_heat_interval_s
         buckets = self._range_heat.get(lang)
         if buckets is None or interval_s is None:
             return
-        table, key, now = self._jobs[lang, "hot"].table, Key("LEASE#RANGE", "LEASE"), self._now_ms()
-        row: Mapping[str, Any] = await self._store.get(table, key) or {}
-        last = whole(row.get("lastRunMs"))
-        if now - last < interval_s * 1000 or not await self._lease(table, key):
+        lease, now, noted = self._range_leases[lang], self._now_ms(), dict[str, int]()
+        last = last_run(await lease.row())
+        if now - last < interval_s * 1000 or not await lease.take():
             return
         try:
             await buckets.refresh(now, last)
-            await self._store.write(Update(table, key, set={"lastRunMs": now}, when=Eq("owner", self._owner)))
-        except ConditionFailed:
-            return
+            noted[LAST_RUN] = now
         finally:
-            await self._release(table, key)
+            await lease.leave(noted)
 
 
 def lease_key(sort: Sort) -> Key:
@@ -251,15 +218,16 @@ def table_of(settings: BackendSettings, lang: Lang) -> str:
     return settings.tables.character_en if lang == "en" else settings.tables.character_cn
 
 
-def _job(store: Store, settings: BackendSettings, lang: Lang, sort: Sort) -> _Job:
+def _job(store: Store, settings: BackendSettings, lang: Lang, sort: Sort, now_ms: Callable[[], int]) -> _Job:
     ranking, indexes = settings.ranking, settings.indexes
     hot = sort == "hot"
     scale = Scale(
         ranking.hot_top_buffer if hot else ranking.time_top_buffer, ranking.max_heat, ranking.shards
     )
+    table = table_of(settings, lang)
     ranker = Ranker(
         store,
-        table_of(settings, lang),
+        table,
         ORDERS[sort],
         scale,
         index=indexes.hot if hot else indexes.time,
@@ -271,4 +239,5 @@ def _job(store: Store, settings: BackendSettings, lang: Lang, sort: Sort) -> _Jo
         ("en", "time"): ranking.time_batch_window_ms_en,
         ("zh", "time"): ranking.time_batch_window_ms_cn,
     }
-    return _Job(lang, sort, table_of(settings, lang), ranker, windows[lang, sort])
+    lease = Lease(store, table, lease_key(sort), now_ms, LEASE_MS)
+    return _Job(lang, sort, table, ranker, lease, windows[lang, sort])

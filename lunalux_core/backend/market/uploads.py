@@ -15,7 +15,7 @@ from lunalux_core.backend.running.settings import DAY_SECONDS, BackendSettings
 from lunalux_core.backend.running.signatures import published_key, thumbnail_key
 from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.foreign import text, whole
-from lunalux_core.backend.storage.table import Delete, Item, Key, Store
+from lunalux_core.backend.storage.table import Delete, Item, Key, Store, rows_of
 from lunalux_core.errors import InvalidInput
 
 GRACE_SECONDS = 3600
@@ -36,15 +36,9 @@ class Uploads:
         """The notes of the uploads that have ended."""
         over_s = self._now_ms() // 1000 - GRACE_SECONDS
         for days in range(LOOK_BACK_DAYS, -1, -1):
-            after = None
-            while True:
-                page = await self._store.query(self._table, note_pk(over_s - days * DAY_SECONDS), after=after)
-                for row in page.items:
-                    if whole(row.get("endsAt")) <= over_s:
-                        yield row
-                after = page.after
-                if after is None:
-                    break
+            async for row in rows_of(self._store, self._table, note_pk(over_s - days * DAY_SECONDS)):
+                if whole(row.get("endsAt")) <= over_s:
+                    yield row
 
     async def take_away(self, note: Item) -> bool:
         """Delete what an ended upload left: the object first, then what would find it again."""

@@ -8,7 +8,6 @@ See docs/spec/backend.md: Money rules.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from lunalux_core.backend.accounts.erasure import Erasure
@@ -22,34 +21,29 @@ from lunalux_core.backend.repos.movements import (
     ERASE,
     MOVE,
     OPEN,
-    OPEN_SHARDS,
     ledger_key,
-    under_way_pk,
     wallet_key,
 )
 from lunalux_core.backend.repos.wallets import wallet_of
 from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.foreign import whole
-from lunalux_core.backend.storage.schema import OPEN_INDEX
+from lunalux_core.backend.storage.lease import LAST_RUN, Lease, last_run
 from lunalux_core.backend.storage.table import (
-    Absent,
-    AnyOf,
     ConditionFailed,
     Eq,
     Invalid,
     Item,
     Key,
-    Le,
     Store,
     Update,
 )
 from lunalux_core.errors import LunaluxError, StorageError
-from lunalux_core.ids import uuid4
 
 SWEEP = Key("LEASE#SWEEP", "LEASE")
 """The row of the ledger table that says who sweeps, and when that was last done."""
 LEASE_MS = 600_000
+LAST_WHOLE = "lastWholeMs"
 WHOLE_EVERY_MS = 24 * 3600 * 1000
 """How often a round reads the whole ledger; the others follow the index of what is under way."""
 LOOKS = 5
@@ -115,28 +109,17 @@ class Sweeper:
         Raises:
             StorageError: the storage is away.
         """
-        table, now, me = self._tables.ledger, self._now_ms(), uuid4()
-        row = await self._store.get(table, SWEEP) or {}
-        if 0 <= now - whole(row.get("lastRunMs")) < gap_s * 1000:
+        lease, now = Lease(self._store, self._tables.ledger, SWEEP, self._now_ms, LEASE_MS), self._now_ms()
+        row = await lease.row()
+        if 0 <= now - last_run(row) < gap_s * 1000 or not await lease.take():
             return None
-        # Free, or held by a process that died: its lease is over.
-        free = AnyOf(Absent(), Absent("owner"), Le("expiresAtMs", now))
-        holding = {"owner": me, "expiresAtMs": now + LEASE_MS}
-        try:
-            await self._store.write(Update(table, SWEEP, set=holding, when=free))
-        except ConditionFailed:
-            return None
-        completed = False
-        everything = not 0 <= now - whole(row.get("lastWholeMs")) < WHOLE_EVERY_MS
+        noted: dict[str, int] = {}
+        everything = not 0 <= now - whole(row.get(LAST_WHOLE)) < WHOLE_EVERY_MS
         try:
             swept = await (self.sweep() if everything else self.sweep_open())
-            completed = True
+            noted = dict.fromkeys((LAST_RUN, LAST_WHOLE) if everything else (LAST_RUN,), self._now_ms())
         finally:
-            noted = {"lastRunMs": self._now_ms()} if completed else {}
-            noted |= {"lastWholeMs": self._now_ms()} if completed and everything else {}
-            leave = Update(table, SWEEP, set=noted, remove=("owner", "expiresAtMs"), when=Eq("owner", me))
-            with suppress(ConditionFailed):  # it took longer than the lease; another round was begun
-                await self._store.write(leave)
+            await lease.leave(noted)
         return swept
 
     async def sweep_open(self) -> Swept:
@@ -147,7 +130,7 @@ class Sweeper:
             StorageError: the storage is away.
         """
         try:
-            keys = await self._under_way()
+            keys = [Key(row["PK"], row["SK"]) for row in await self._ledgers.under_way()]
         except (Invalid, StorageError) as error:
             logger.warning("the ledger is swept as a whole: %s", error)
             return await self.sweep()
@@ -156,21 +139,6 @@ class Sweeper:
         if self._uploads is not None:
             await self._each(self._uploads.ended(), self._upload, swept)
         return swept
-
-    async def _under_way(self) -> list[Key]:
-        """Keys of the rows that the index names, the oldest first in each of its partitions."""
-        keys: list[Key] = []
-        for shard in range(OPEN_SHARDS):
-            after = None
-            while True:
-                page = await self._store.query(
-                    self._tables.ledger, under_way_pk(shard), index=OPEN_INDEX, after=after
-                )
-                keys += [Key(row["PK"], row["SK"]) for row in page.items]
-                after = page.after
-                if after is None:
-                    break
-        return keys
 
     async def _rows(self, keys: Sequence[Key]) -> AsyncIterator[Item]:
         """The rows that are still there: an index may be behind."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from lunalux_core.backend.market.ranking_keys import HOT, TIME, Order, hot_key, partition, shard_of, time_key
 from lunalux_core.backend.market.ranking_schedule import Ranking
@@ -48,7 +49,11 @@ class CardRows(Rule):
         if sk == OLD:
             if await self._store.get(self._table, Key(pk, NEW)) is not None:
                 return [Deed(LOOK, f"this card stands under {NEW} as well; both are left as they are")]
-            deeds.append(Deed("move", f"from the sort key {OLD} to {NEW}", lambda: self._moved(row)))
+            deeds.append(
+                Deed(
+                    "move", f"from the sort key {OLD} to {NEW}", partial(move, self._store, self._table, row)
+                )
+            )
             row = {**whole_row(row), "SK": NEW}
         key, changes = Key(pk, NEW), {}
         if row.get("CharacterID") != character_id:
@@ -88,9 +93,6 @@ class CardRows(Rule):
             words = "by heat" if order is HOT else "by time"
             deeds.append(Deed("mark", f"to be ranked {words}", self.transaction([mark])))
         return deeds
-
-    async def _moved(self, row: Item) -> bool:
-        return await move(self._store, self._table, row)
 
     async def finish(self, *, dry_run: bool) -> Sequence[Deed]:
         """Rows of the top lists, and everything that waits to be ranked."""

@@ -13,7 +13,7 @@ from lunalux_core.backend.operators.adoption import LOOK, Deed, number_said, sho
 from lunalux_core.backend.repos.coupons import CLAIM, LONGEST, SHARD, coupon_key, coupon_of
 from lunalux_core.backend.repos.models import config_of
 from lunalux_core.backend.storage.foreign import storable, texts, unchanged
-from lunalux_core.backend.storage.table import Absent, Delete, Exists, Item, Key, Put
+from lunalux_core.backend.storage.table import Absent, Delete, Exists, Item, Key, Put, rows_of
 from lunalux_core.text import coupon_code
 
 MODEL_NUMBERS = ("freeLevel", "starCost", "lunaCost", "sortOrder", "maxInputChars", "maxOutputTokens")
@@ -126,11 +126,5 @@ class CouponRows(Rule):
         return [Deed("move", f"to the spelling that people's typing is brought to: {shown(code)}", do)]
 
     async def _copy_claims(self, old_pk: str, new_pk: str, code: str) -> None:
-        after = None
-        while True:
-            page = await self._store.query(self._table, old_pk, prefix=CLAIM, after=after)
-            for claim in page.items:
-                await self._store.write(Put(self._table, {**claim, "PK": new_pk, "coupon": code}))
-            after = page.after
-            if after is None:
-                return
+        async for claim in rows_of(self._store, self._table, old_pk, prefix=CLAIM):
+            await self._store.write(Put(self._table, {**claim, "PK": new_pk, "coupon": code}))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
 from typing import Any
 
 from lunalux_core import __version__
-from lunalux_core.backend.market.ranking_keys import ORDERS, Sort, partitions
+from lunalux_core.backend.market.ranking_keys import Sort
 from lunalux_core.backend.market.ranking_schedule import LANGS, SORTS, lease_key, table_of
 from lunalux_core.backend.money.sweeper import SWEEP
 from lunalux_core.backend.operators.adoption import CHECKPOINT
@@ -15,7 +14,8 @@ from lunalux_core.backend.repos.movements import OPEN
 from lunalux_core.backend.running.clock import iso
 from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.storage.foreign import text, whole
-from lunalux_core.backend.storage.table import Invalid
+from lunalux_core.backend.storage.lease import last_run
+from lunalux_core.backend.storage.table import Invalid, Item
 from lunalux_core.errors import StorageError
 from lunalux_core.wire.base import Lang
 
@@ -68,31 +68,17 @@ async def _table(services: Services, name: str) -> dict[str, Any]:
 
 
 async def _ranking(services: Services, lang: Lang, sort: Sort) -> dict[str, Any]:
-    settings, order = services.settings, ORDERS[sort]
-    table, indexes = table_of(settings, lang), settings.indexes
-    row = await services.store.get(table, lease_key(sort))
-    waiting, oldest = 0, ""
-    for pk in partitions(order.dirty_word, settings.ranking.shards):
-        after = None
-        while waiting < MOST_MARKS:
-            index = indexes.dirty_hot if sort == "hot" else indexes.dirty_time
-            try:
-                page = await services.store.query(table, pk, index=index, after=after, limit=MOST_MARKS)
-            except Invalid:
-                break  # the index is missing; `provision` says so
-            waiting += len(page.items)
-            marks = [str(mark[order.dirty_sk]) for mark in page.items]
-            oldest = min([*marks, *([oldest] if oldest else [])], default="")
-            after = page.after
-            if after is None:
-                break
-    since = whole(oldest.split("#")[1]) if oldest.count("#") >= 2 else 0
+    row = await services.store.get(table_of(services.settings, lang), lease_key(sort))
+    try:
+        marks = await services.ranking.marks(lang, sort, MOST_MARKS)
+    except Invalid:
+        marks = []  # the index is missing; `provision` says so
     return {
         "lang": lang,
         "sort": "hot" if sort == "hot" else "new",
         **_since(services, row),
-        "dirty": waiting,
-        "oldest_mark_age_s": max(0, (services.now_ms() - since) // 1000) if since else None,
+        "dirty": len(marks),
+        "oldest_mark_age_s": _age_s(services, _moment(marks[0])) if marks else None,
     }
 
 
@@ -100,21 +86,28 @@ async def _sweep(services: Services) -> dict[str, Any]:
     return _since(services, await services.store.get(services.settings.tables.ledger, SWEEP))
 
 
-def _since(services: Services, row: Mapping[str, Any] | None) -> dict[str, Any]:
+def _since(services: Services, row: Item | None) -> dict[str, Any]:
     """When work of a lease was last done to its end."""
-    last = whole((row or {}).get("lastRunMs"))
-    if last <= 0:
-        return {"last_run": None, "age_s": None}
-    return {"last_run": iso(last), "age_s": max(0, (services.now_ms() - last) // 1000)}
+    last = last_run(row)
+    return {"last_run": iso(last) if last > 0 else None, "age_s": _age_s(services, last)}
 
 
 async def _reservations(services: Services) -> dict[str, Any]:
-    """Replies under way, or left behind by a crash; reads the whole ledger."""
-    count, oldest = 0, None
-    async for row in services.store.scan_all(services.settings.tables.ledger):
-        if str(row["SK"]).startswith(OPEN):
-            count += 1
-            started = whole(row.get("startedAt"))
-            oldest = started if oldest is None else min(oldest, started)
-    age = None if oldest is None else max(0, (services.now_ms() - oldest) // 1000)
-    return {"open": count, "oldest_age_s": age}
+    """Replies under way, or left behind by a crash."""
+    try:
+        rows = await services.ledgers.under_way()
+        begun = [_moment(str(row["OPEN_SK"])) for row in rows if str(row["SK"]).startswith(OPEN)]
+    except (Invalid, StorageError):  # the index is missing; `provision` says so
+        everything = services.store.scan_all(services.settings.tables.ledger)
+        begun = [whole(row.get("startedAt")) async for row in everything if str(row["SK"]).startswith(OPEN)]
+    return {"open": len(begun), "oldest_age_s": _age_s(services, min(filter(None, begun), default=0))}
+
+
+def _moment(sort_key: str) -> int:
+    """The milliseconds in `TS#…`, by which an index puts first what has waited longest; 0 without any."""
+    _, _, rest = sort_key.partition("#")
+    return whole(rest.partition("#")[0])
+
+
+def _age_s(services: Services, moment_ms: int) -> int | None:
+    return max(0, (services.now_ms() - moment_ms) // 1000) if moment_ms > 0 else None

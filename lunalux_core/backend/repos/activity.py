@@ -30,6 +30,7 @@ from lunalux_core.backend.storage.table import (
     Operation,
     Put,
     Store,
+    rows_of,
 )
 
 LIKED, DOWNLOAD, UPLOAD, OWN = "LIKED#", "DL#", "UPLOAD#", "OWN#"
@@ -139,16 +140,8 @@ class Activity:
 
     async def liked(self, user_id: str) -> list[str]:
         """Ids of the characters that somebody likes."""
-        ids: list[str] = []
-        after = None
-        while True:
-            page = await self._store.query(
-                self._tables.liked, user_pk(user_id), prefix=LIKED, after=after, limit=PAGE
-            )
-            ids += [str(row["SK"]).removeprefix(LIKED) for row in page.items if not self._over(row)]
-            after = page.after
-            if after is None:
-                return ids
+        rows = rows_of(self._store, self._tables.liked, user_pk(user_id), prefix=LIKED)
+        return [str(row["SK"]).removeprefix(LIKED) async for row in rows if not self._over(row)]
 
     def _over(self, row: Item) -> bool:
         return is_number(row.get("expiresAt")) and row["expiresAt"] <= self._now_ms() // 1000
@@ -182,16 +175,10 @@ class Activity:
     async def open_uploads(self, user_id: str) -> tuple[int, int]:
         """How many uploads of an account wait to be published, and their bytes."""
         count = size = 0
-        after = None
-        while True:
-            page = await self._store.query(
-                self._tables.liked, user_pk(user_id), prefix=UPLOAD, after=after, limit=PAGE
-            )
-            count += len(page.items)
-            size += sum(max(0, whole(row.get("size"))) for row in page.items)
-            after = page.after
-            if after is None:
-                return count, size
+        async for row in rows_of(self._store, self._tables.liked, user_pk(user_id), prefix=UPLOAD):
+            count += 1
+            size += max(0, whole(row.get("size")))
+        return count, size
 
     async def ticket(self, user_id: str, upload_id: str) -> Ticket | None:
         """Somebody's own ticket that has not ended."""

@@ -37,6 +37,7 @@ from lunalux_core.backend.storage.table import (
     Store,
     Unavailable,
     Update,
+    rows_of,
 )
 from lunalux_core.errors import BackendError, InvalidInput, NotFound
 from lunalux_core.text import coupon_code
@@ -285,14 +286,7 @@ class Coupons:
 
     async def _family(self, code: str) -> list[Item]:
         """Every row of a coupon."""
-        rows: list[Item] = []
-        after = None
-        while True:
-            page = await self._store.query(self._tables.coupons, coupon_key(code).pk, after=after)
-            rows += page.items
-            after = page.after
-            if after is None:
-                return rows
+        return [row async for row in rows_of(self._store, self._tables.coupons, coupon_key(code).pk)]
 
     def _issue(self, coupon: Coupon) -> list[Operation]:
         key = coupon_key(coupon.code)

@@ -17,6 +17,7 @@ from lunalux_core.backend.repos.movements import (
     GAIN,
     LINE,
     MOVE,
+    OPEN_SHARDS,
     USED,
     Movement,
     ledger_key,
@@ -24,12 +25,14 @@ from lunalux_core.backend.repos.movements import (
     move_key,
     move_row,
     movement_of,
+    under_way_pk,
     user_pk,
     wallet_key,
 )
 from lunalux_core.backend.running.clock import iso
 from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.foreign import LARGEST, is_number, is_whole, unchanged, whole
+from lunalux_core.backend.storage.schema import OPEN_INDEX
 from lunalux_core.backend.storage.table import (
     Absent,
     Check,
@@ -42,6 +45,7 @@ from lunalux_core.backend.storage.table import (
     Store,
     Unavailable,
     Update,
+    rows_of,
 )
 from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import uuid4
@@ -219,15 +223,23 @@ class Ledgers:
     async def movement_sums(self, user_id: str) -> dict[Currency, int]:
         """The sum of all movements' amounts, by coin. Reads every movement: for operators and repairs."""
         sums: dict[Currency, int] = dict.fromkeys(CURRENCIES, 0)
-        after = None
-        while True:
-            page = await self._store.query(self._tables.ledger, user_pk(user_id), prefix=MOVE, after=after)
-            for row in page.items:
-                if row.get("currency") in CURRENCIES:
-                    sums[row["currency"]] += whole(row.get("amount"))
-            after = page.after
-            if after is None:
-                return sums
+        async for row in rows_of(self._store, self._tables.ledger, user_pk(user_id), prefix=MOVE):
+            if row.get("currency") in CURRENCIES:
+                sums[row["currency"]] += whole(row.get("amount"))
+        return sums
+
+    async def under_way(self) -> list[Item]:
+        """Keys of what a crash must not leave lying, reservations and erasures, with `OPEN_SK`, which begins
+        `TS#` and the milliseconds of its beginning; the oldest first in each shard of the index.
+
+        Raises:
+            Invalid, StorageError: also where the table has no such index yet.
+        """
+        return [
+            row
+            for shard in range(OPEN_SHARDS)
+            async for row in rows_of(self._store, self._tables.ledger, under_way_pk(shard), index=OPEN_INDEX)
+        ]
 
     async def history(self, user_id: str, after: str | None = None, limit: int = 50) -> HistoryPage:
         """A page of the account's movements; `after` as an earlier page gave it.

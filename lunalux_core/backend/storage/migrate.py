@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from lunalux_core.backend.storage.foreign import unchanged
 from lunalux_core.backend.storage.table import (
     Absent,
-    Condition,
     ConditionFailed,
     Delete,
-    Eq,
     Exists,
     Item,
     Key,
@@ -57,10 +56,10 @@ async def move(store: Store, table: str, item: Item) -> bool:
         if current is None:
             return True  # moved by another run
         new = {**whole_row(current), "SK": NEW}
+        # Nothing was counted on the card since it was read.
+        as_read = [Exists(), *unchanged(current, *(name for name in current if name not in ("PK", "SK")))]
         try:
-            await store.transact(
-                [Put(table, new, when=Absent()), Delete(table, old, when=_unchanged(current))]
-            )
+            await store.transact([Put(table, new, when=Absent()), Delete(table, old, when=as_read)])
             return True
         except ConditionFailed as failed:
             # Index 0 is the new row: the card stands under both keys.
@@ -76,12 +75,6 @@ def whole_row(item: Item) -> dict[str, Any]:
     return {name: _whole(value) for name, value in item.items()}
 
 
-def _unchanged(item: Item) -> list[Condition]:
-    """Nothing was counted on the card since it was read."""
-    plain = (n for n in item if n not in ("PK", "SK") and _whole(item[n]) == item[n] and _is_plain(item[n]))
-    return [Exists(), *(Eq(name, item[name]) for name in plain)]
-
-
 def _whole(value: Any) -> Any:
     """The port keeps whole numbers only; an old card's heat may have a fraction."""
     if isinstance(value, Decimal | float):
@@ -91,9 +84,3 @@ def _whole(value: Any) -> Any:
     if isinstance(value, list):
         return [_whole(inner) for inner in value]
     return value
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return all(map(_is_plain, value.values()))
-    return value is None or isinstance(value, str | int | frozenset)

@@ -258,3 +258,18 @@ class Store(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+async def rows_of(
+    store: Store, table: str, pk: str, *, index: str | None = None, prefix: str = ""
+) -> AsyncIterator[Item]:
+    """All items of a partition, the table's or an index's, in the order of their sort key. Each page is read
+    whole before its items are given, so these may be changed meanwhile."""
+    after: Mapping[str, str] | None = None
+    while True:
+        page = await store.query(table, pk, index=index, prefix=prefix, after=after)
+        for item in page.items:
+            yield item
+        after = page.after
+        if after is None:
+            return

@@ -23,9 +23,7 @@ from lunalux_core.dialogue.assembly.material import (
     NotePosition,
     PromptMaterial,
 )
-from lunalux_core.dialogue.assembly.narratium import NarratiumAssembly
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, SlotTokens
-from lunalux_core.dialogue.assembly.sillytavern import SillyTavernAssembly
 from lunalux_core.presets.document import Preset
 
 __all__ = [
@@ -60,5 +58,9 @@ def assemble(
         InvalidInput: PROMPT_TOO_LARGE when what must be in the prompt does not fit; names slots by size.
     """
     if preset.assembly == "narratium":
+        from lunalux_core.dialogue.assembly.narratium import NarratiumAssembly
+
         return NarratiumAssembly(preset, material, expand, count_tokens).run()
+    from lunalux_core.dialogue.assembly.sillytavern import SillyTavernAssembly
+
     return SillyTavernAssembly(preset, material, expand, count_tokens).run()

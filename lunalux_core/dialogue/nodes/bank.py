@@ -13,8 +13,6 @@ from lunalux_core.dialogue.workflow import TurnContext
 
 async def bank(draft: Draft, context: TurnContext) -> Draft:
     turn = draft.request.turn
-    if not turn.passages:
-        return draft
     settings = turn.settings
     chosen = choose(turn.passages, window_of(turn) * settings.bank_share // 100)
     context.trace.bank = chosen.record

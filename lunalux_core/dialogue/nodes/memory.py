@@ -19,13 +19,12 @@ from lunalux_core.memory.wording import facts_text, recalled_text, story_text
 _MACRO = re.compile(r"\{\{\s*(memory|summary)\s*\}\}", re.IGNORECASE)
 
 
-def memory(rankers: Callable[[], Sequence[Ranker]] = tuple) -> Node[Draft, Draft]:
-    """Args: rankers: what calls memories beside their keywords."""
+def memory(rankers: Callable[[], Sequence[Ranker]]) -> Node[Draft, Draft]:
+    """For turns with a memory. Args: rankers: what calls memories beside their keywords."""
 
     async def node(draft: Draft, context: TurnContext) -> Draft:
         turn = draft.request.turn
-        if turn.memory is None:
-            return draft
+        assert turn.memory is not None
         share = turn.settings.memory_share
         if not share:
             context.trace.memory = nothing(turn.memory, "off").record

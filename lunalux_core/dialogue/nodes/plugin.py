@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lunalux_core.dialogue.assembly.prompt import PromptMessage
 from lunalux_core.dialogue.counting import counter
@@ -12,8 +13,10 @@ from lunalux_core.dialogue.turn import Completion, PluginFailed, Ready, ReplyDra
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import Message
-from lunalux_core.plugins.runner import Plugins, accept_text
 from lunalux_core.text import clean
+
+if TYPE_CHECKING:
+    from lunalux_core.plugins.runner import Plugins
 
 SLOT = "plugin"
 """The slot of messages that a plug-in brought or changed."""
@@ -27,6 +30,7 @@ def plugin_message(plugins: Callable[[], Plugins]) -> Node[TurnRequest, TurnRequ
         if not request.text or turn.kind != "normal" or not turn.settings.plugins:
             return request
         from lunalux_core.plugins.api import UserMessage
+        from lunalux_core.plugins.runner import accept_text
 
         text, failures = await plugins().change(
             "on_user_message",
@@ -74,6 +78,7 @@ def plugin_prompt(plugins: Callable[[], Plugins]) -> Node[Ready, Ready]:
 async def raw_answer(completion: Completion, plugins: Plugins, context: TurnContext) -> Completion:
     """The raw answer as plug-ins leave it, before anything is parsed out of it."""
     from lunalux_core.plugins.api import Reply
+    from lunalux_core.plugins.runner import accept_text
 
     turn = completion.ready.request.turn
     text, failures = await plugins.change(
@@ -94,6 +99,7 @@ def plugin(plugins: Callable[[], Plugins]) -> Node[ReplyDraft, ReplyDraft]:
         if not turn.settings.plugins:
             return reply
         from lunalux_core.plugins.api import Event, Reply
+        from lunalux_core.plugins.runner import accept_text
 
         text, failures = await plugins().change(
             "on_response",

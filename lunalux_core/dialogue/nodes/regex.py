@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from lunalux_core.dialogue.nodes.llm import told_beginning
 from lunalux_core.dialogue.nodes.macro_context import macro_context
@@ -13,9 +14,11 @@ from lunalux_core.dialogue.turn import Completion, ReplyDraft, ScriptSkipped
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.macros.expansion import expander
-from lunalux_core.plugins.runner import Plugins
-from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.regex.substitution import run_scripts
+
+if TYPE_CHECKING:
+    from lunalux_core.plugins.runner import Plugins
+    from lunalux_core.regex.engine import EcmaEngine
 
 REPLY, REASONING = 2, 6
 

@@ -15,8 +15,6 @@ from lunalux_core.trackers.wording import account, prompt_text
 async def trackers(draft: Draft, context: TurnContext) -> Draft:
     """Adds them to the material; a window that is too small for memories is too small for these."""
     standing = draft.request.turn.trackers
-    if not standing:
-        return draft
     texts = []
     for held in standing:
         if text := prompt_text(held):

@@ -29,13 +29,9 @@ from lunalux_core.dialogue.window import allowed_window, window_of
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import InvalidInput
 from lunalux_core.macros.expansion import MacroContext, expander
-from lunalux_core.memory.selection import nothing
 from lunalux_core.presets.document import Preset
 from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.regex.substitution import run_scripts
-
-if TYPE_CHECKING:
-    from lunalux_core.templates.values import TextTemplate
 from lunalux_core.worldbook.engine import (
     Activation,
     ScanContext,
@@ -48,6 +44,9 @@ from lunalux_core.worldbook.engine import (
 )
 from lunalux_core.worldbook.engine.admission import budget_of
 from lunalux_core.worldbook.read import Entry
+
+if TYPE_CHECKING:
+    from lunalux_core.templates.values import TextTemplate
 
 _STRATEGIES = {"evenly": 0, "character": 1, "global": 2}
 
@@ -81,6 +80,8 @@ def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
             raise
     story = draft.request.turn.memory
     if story is not None:
+        from lunalux_core.memory.selection import nothing
+
         trace.memory = nothing(story, "no_room").record
     trace.room = False
     plainly = replace(draft, material=plain, without_memory=None, variables=variables)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import InvalidInput
+from lunalux_core.llm.servers.facts import SILENT
 from lunalux_core.llm.servers.recognition import named_row
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 LOAD_SECONDS = 900
 """How long a model may take into memory: large ones come from slow disks."""
 LOOK_SECONDS = 0.5
+MOST_SILENT = 8
+"""Looks in a row without any answer, after which the server is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +82,19 @@ async def _give(server: ServerModel, facts: ServerFacts, order: Order | None) ->
 
 async def _come(server: ServerModel) -> None:
     """llama.cpp's router answers before the model is there: wait until its list says so."""
-    async with asyncio.timeout(LOAD_SECONDS):
-        while True:
-            row = named_row(await server.ask(f"{server.base_url}/models"), server.spec.model)
-            status = row.get("status")
+    silent, until = 0, time.monotonic() + LOAD_SECONDS
+    while time.monotonic() < until:
+        listed = await server.ask(f"{server.base_url}/models")
+        silent = silent + 1 if listed is SILENT else 0
+        if silent >= MOST_SILENT:
+            raise server.unreachable()
+        # No list is no news: a server that is busy with loading may answer late, or with an error.
+        if listed is not SILENT and listed is not None:
+            status = named_row(listed, server.spec.model).get("status")
             value = status.get("value") if isinstance(status, dict) else "loaded"
             if value == "loaded":
                 return
             if isinstance(status, dict) and (status.get("failed") is True or value == "failed"):
-                raise server.failed_to_load()
-            await asyncio.sleep(LOOK_SECONDS)
+                break
+        await asyncio.sleep(LOOK_SECONDS)
+    raise server.failed_to_load()

@@ -72,7 +72,7 @@ async def _local(asker: Asker) -> ServerFacts | None:
     )
     row = named_row(listed, asker.model)
     if "kobold" in str(kobold.get("result", "")).lower():
-        return await _koboldcpp(asker, props)
+        return await _koboldcpp(asker, props, kobold)
     if isinstance(props.get("default_generation_settings"), dict):
         return await _llamacpp(asker, props, listed, row)
     if isinstance(rows := studio.get("data"), list) and any("state" in row for row in _dicts(rows)):
@@ -123,19 +123,16 @@ async def _llamacpp(
     )
 
 
-async def _koboldcpp(asker: Asker, props: Mapping[str, Any]) -> ServerFacts:
-    window, loaded, version = await asyncio.gather(
-        asker.get("api/extra/true_max_context_length"),
-        asker.get("api/v1/model"),
-        asker.get("api/extra/version"),
+async def _koboldcpp(asker: Asker, props: Mapping[str, Any], version: Mapping[str, Any]) -> ServerFacts:
+    window, loaded = await asyncio.gather(
+        asker.get("api/extra/true_max_context_length"), asker.get("api/v1/model")
     )
-    abilities = version if isinstance(version, dict) else {}
     return ServerFacts(
         "koboldcpp",
         window=whole(window.get("value")) if isinstance(window, dict) else None,
         loaded=_line(loaded.get("result")) if isinstance(loaded, dict) else "",
         template=_template(props.get("chat_template")),
-        modalities=tuple(name for name in ("vision", "audio") if abilities.get(name) is True),
+        modalities=tuple(name for name in ("vision", "audio") if version.get(name) is True),
         counts=True,
     )
 
