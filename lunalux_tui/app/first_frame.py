@@ -59,7 +59,7 @@ async def read_opening(
         character_id, group = await asked_for(runtime, character)
         name = persona.name if persona else runtime.settings.user_name
         if conversation:
-            place = await library.conversations.get(conversation)
+            place = await library.conversations.named(conversation)
         elif character_id or group:
             latest = None
             if not new:

@@ -210,7 +210,7 @@ def erase(
 
     Characters, chats and settings on this computer stay. The local account needs no password.
     """
-    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not yes and not output.talks():
         raise InvalidInput(
             "USAGE", "An erased account cannot be brought back.", "Repeat it with --yes.", kind="erase"
         )

@@ -97,10 +97,7 @@ def delete_model(
 
     async def delete(services: Services, config: ModelConfig) -> None:
         await services.models.delete(config.model_id)
-        if as_json:
-            output.print_json({"id": config.model_id, "name": config.displayname, "deleted": True})
-        else:
-            output.say("deleted", name=config.displayname)
+        output.deleted({"id": config.model_id, "name": config.displayname}, as_json=as_json)
 
     def question(config: ModelConfig) -> str:
         return t("cli.delete_official", name=config.displayname, id=config.model_id)

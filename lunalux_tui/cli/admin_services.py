@@ -11,7 +11,7 @@ import typer
 
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import ask, run_work, show_parameters
+from lunalux_tui.cli.run import command_settings, do_asked, run_work, show_parameters
 from lunalux_tui.cli.serve import backend_settings, chosen_storage, open_services
 
 if TYPE_CHECKING:
@@ -62,19 +62,11 @@ def remove_asked(
 ) -> None:
     """Find what is to be taken away, ask, and do it.
 
-    The question stands between two runs of the event loop: within one, ctrl+c and SIGTERM would wait for the
-    answer.
-
     Raises:
         InvalidInput: USAGE, there is nobody to ask and `yes` was not said.
     """
-    from lunalux_tui.cli.run import command_settings
-
     command_settings()  # the question is asked in the person's language
-    target = with_services(find, storage)
-    if not yes:
-        ask(question(target))
-    with_services(lambda services: remove(services, target), storage)
+    do_asked(lambda work: with_services(work, storage), find, question, remove, yes=yes)
 
 
 def picked(wanted: str, names: Sequence[Sequence[str]], missing: Callable[[str], NotFound]) -> int:

@@ -12,7 +12,8 @@ from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.library.documents import Document, Reach
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import delete_asked, in_runtime, named_character
+from lunalux_tui.cli.conversation import YES
+from lunalux_tui.cli.run import delete_named, in_runtime, named_character
 from lunalux_tui.cli.shelf_commands import JSON
 from lunalux_tui.i18n import t
 
@@ -103,7 +104,7 @@ def delete(
     document: str = typer.Argument(metavar="DOCUMENT", help="Name or id of a document, or its beginning."),
     conversation: str = CONVERSATION,
     character: str = CHARACTER,
-    yes: bool = typer.Option(False, "--yes", help="Delete without a question."),
+    yes: bool = YES,
     as_json: bool = JSON,
 ) -> None:
     """Delete a document with its passages; the file that it came from stays.
@@ -115,14 +116,13 @@ def delete(
         reach = await _reach(runtime, conversation, character)
         return await runtime.library.documents.find(document, reach)
 
-    async def remove(runtime: Runtime, document: Document) -> None:
-        await runtime.library.documents.delete(document.id)
-        if as_json:
-            output.print_json({"id": document.id, "name": document.name, "deleted": True})
-        else:
-            output.say("deleted", name=document.name)
-
-    delete_asked(find, lambda document: t("cli.delete", name=document.name), remove, yes=yes)
+    delete_named(
+        find,
+        lambda document: t("cli.delete", name=document.name),
+        lambda runtime, document: runtime.library.documents.delete(document.id),
+        yes=yes,
+        as_json=as_json,
+    )
 
 
 def _read(path: Path, owner: tuple[str, str]) -> tuple[Document, list[tuple[str, int]]]:

@@ -252,7 +252,7 @@ async def _conversation(
     if isinstance(target, Group):
         return await _group_conversation(runtime, target, conversation, new=new, user=user)
     if conversation:
-        place = await runtime.library.conversations.get(conversation)
+        place = await runtime.library.conversations.named(conversation)
         joined = place.group_id and (await runtime.library.groups.get(place.group_id)).member(target.id)
         if place.character_id != target.id and not joined:
             raise _of_another(conversation, target.name, target.id)
@@ -268,7 +268,7 @@ async def _group_conversation(
     runtime: Runtime, group: Group, conversation: str, *, new: bool, user: str
 ) -> Conversation:
     if conversation:
-        place = await runtime.library.conversations.get(conversation)
+        place = await runtime.library.conversations.named(conversation)
         if place.group_id != group.id:
             raise _of_another(conversation, group.name, "")
         return place

@@ -84,12 +84,6 @@ def _models() -> Iterable[str]:
     return [*load_settings().models, "practice", "openai:", "anthropic:", "gemini:", "official:"]
 
 
-def _saved_models() -> Iterable[str]:
-    from lunalux_core.config.settings import load_settings
-
-    return load_settings().models
-
-
 def _plugins() -> Iterable[str]:
     from lunalux_core.plugins.loader import available
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import typer
 
-from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.errors import InvalidInput
 from lunalux_core.library import Library
 from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.library.groups import CardMode, Group, TurnOrder
+from lunalux_core.library.memories import find_message
 from lunalux_core.regular_files import read_regular
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
@@ -27,7 +28,7 @@ commands = {"conversation": conversation_app}
 JSON = typer.Option(False, "--json", help="Print one JSON document.")
 YES = typer.Option(False, "--yes", help="Delete without a question.")
 FORCE = typer.Option(False, "--force", help="Overwrite an existing file.")
-ID = typer.Argument(metavar="ID", help="Id of a conversation.")
+ID = typer.Argument(metavar="ID", help="Id of a conversation, or its beginning.")
 
 
 @conversation_app.command("list")
@@ -77,7 +78,7 @@ async def show(
     Example: lunalux conversation show 3fa8c21b --limit 20
     """
     await runtime.chat.recover(output.journal_damaged)
-    place = await runtime.library.conversations.get(conversation)
+    place = await runtime.library.conversations.named(conversation)
     name, group = "", None
     if place.group_id:
         group = await runtime.library.groups.get(place.group_id)
@@ -148,10 +149,11 @@ async def export(
     from lunalux_core.chat.files import export_conversation, format_of
 
     target = free_path(path, force=force)
-    text = await export_conversation(runtime.library, conversation, format_of(path), thinking=thinking)
+    place = await runtime.library.conversations.named(conversation)
+    text = await export_conversation(runtime.library, place.id, format_of(path), thinking=thinking)
     write_file(target, text.encode("utf-8", "replace"))
     if as_json:
-        output.print_json({"id": conversation, "path": str(path)})
+        output.print_json({"id": place.id, "path": str(path)})
     else:
         output.say("written", path=path)
 
@@ -214,7 +216,7 @@ async def pin(
     Example: lunalux conversation pin 3fa8c21b
     """
     conversations = runtime.library.conversations
-    place = await conversations.get(conversation)
+    place = await conversations.named(conversation)
     await conversations.set(place.id, pinned=int(not off))
     if as_json:
         output.print_json({"id": place.id, "title": place.title, "pinned": not off})
@@ -237,11 +239,11 @@ async def mark(
     Example: lunalux conversation mark 3fa8c21b --name "before the storm"
     """
     conversations = runtime.library.conversations
-    place = await conversations.get(conversation)
+    place = await conversations.named(conversation)
     if name or off:
-        at = message or place.head_id
-        if all(node.id != at for node in await conversations.tree(place.id)):
-            raise NotFound("MESSAGE_NOT_FOUND", "That message is gone.", "", id=at)
+        at = await runtime.library.database.read(
+            lambda c: find_message(c, place.id, message or place.head_id)
+        )
         await runtime.chat.mark(at, "" if off else name)
     marked = [node for node in await conversations.tree(place.id) if node.mark]
     if as_json:
@@ -273,7 +275,7 @@ def delete(conversation: str = ID, yes: bool = YES, as_json: bool = JSON) -> Non
     """
 
     async def find(runtime: Runtime) -> Conversation:
-        return await runtime.library.conversations.get(conversation)
+        return await runtime.library.conversations.named(conversation)
 
     async def remove(runtime: Runtime, place: Conversation) -> None:
         await runtime.library.conversations.delete(place.id)

@@ -9,7 +9,8 @@ import typer
 from lunalux_core.library.groups import CardMode, Group, TurnOrder
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import delete_asked, in_runtime, named_character
+from lunalux_tui.cli.conversation import YES
+from lunalux_tui.cli.run import delete_named, in_runtime, named_character
 from lunalux_tui.cli.shelf_commands import JSON, scenario_command
 from lunalux_tui.i18n import t
 
@@ -190,7 +191,7 @@ async def unmute(
 @group_app.command()
 def delete(
     group: str = GROUP,
-    yes: bool = typer.Option(False, "--yes", help="Delete without a question."),
+    yes: bool = YES,
     as_json: bool = JSON,
 ) -> None:
     """Delete a group with its conversations; its characters stay.
@@ -198,18 +199,12 @@ def delete(
     Example: lunalux group delete "The night watch" --yes
     """
 
-    async def remove(runtime: Runtime, group: Group) -> None:
-        await runtime.library.groups.delete(group.id)
-        if as_json:
-            output.print_json({"id": group.id, "name": group.name, "deleted": True})
-        else:
-            output.say("deleted", name=group.name)
-
-    delete_asked(
+    delete_named(
         lambda runtime: runtime.library.groups.find(group),
         lambda group: t("cli.delete_group", name=group.name),
-        remove,
+        lambda runtime, group: runtime.library.groups.delete(group.id),
         yes=yes,
+        as_json=as_json,
     )
 
 

@@ -16,6 +16,7 @@ import typer
 from lunalux_core.errors import InvalidInput, NetworkError
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import ask, command_settings, in_runtime, with_runtime
+from lunalux_tui.cli.values import given
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -239,10 +240,7 @@ async def edit(
         )
     await runtime.market.edit(card_id, intro=intro, tags=tuple(tag) or None)
     if as_json:
-        changed = {"intro": intro, "tags": tag or None}
-        output.print_json(
-            {"id": card_id, **{name: value for name, value in changed.items() if value is not None}}
-        )
+        output.print_json({"id": card_id, **given(intro=intro, tags=tag or None)})
     else:
         output.say("market_edited")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import typer
 
@@ -14,9 +14,10 @@ from lunalux_core.library.memories import Memory, find_message
 from lunalux_core.runtime import Runtime
 from lunalux_core.text import well_formed
 from lunalux_tui.cli import output
-from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
-from lunalux_tui.cli.run import delete_asked, in_runtime
+from lunalux_tui.cli.conversation import FORCE, ID, YES, free_path, read_file, write_file
+from lunalux_tui.cli.run import delete_named, in_runtime
 from lunalux_tui.cli.shelf_commands import JSON, read_json
+from lunalux_tui.cli.values import given
 from lunalux_tui.i18n import t
 
 memory_app = typer.Typer(
@@ -26,7 +27,6 @@ memory_app = typer.Typer(
 )
 commands = {"memory": memory_app}
 
-ID = typer.Argument(metavar="ID", help="Id of a conversation, or its beginning.")
 MEMORY = typer.Argument(metavar="MEMORY", help="Id, title or beginning of a memory.")
 FROM = typer.Option(
     "", "--from", help="First message of the range: its id, the beginning of it, or a number."
@@ -100,7 +100,7 @@ async def add(
         kind,
         well_formed(text),
         well_formed(title),
-        tuple(well_formed(keyword) for keyword in keywords if keyword.strip()),
+        _keywords(keywords),
         speaker=well_formed(speaker),
         pinned=pin,
     )
@@ -137,13 +137,11 @@ async def edit(
     Example: lunalux memory edit 3fa8c21b "The harbour" --text "They meet at dawn, not at dusk."
     """
     stored = await _found(runtime, conversation, memory)
-    values: dict[str, Any] = {}
-    if text is not None:
-        values["text"] = well_formed(text)
-    if title is not None:
-        values["title"] = well_formed(title)
-    if keywords or no_keywords:
-        values["keywords"] = tuple(well_formed(keyword) for keyword in keywords if keyword.strip())
+    values = given(
+        text=None if text is None else well_formed(text),
+        title=None if title is None else well_formed(title),
+        keywords=_keywords(keywords) if keywords or no_keywords else None,
+    )
     for name, message in (("first", start), ("last", end)):
         if message:
             values[name] = await runtime.library.database.read(
@@ -177,7 +175,7 @@ async def pin(
 def delete(
     conversation: str = ID,
     memory: str = MEMORY,
-    yes: bool = typer.Option(False, "--yes", help="Delete without a question."),
+    yes: bool = YES,
     as_json: bool = JSON,
 ) -> None:
     """Forget a memory; the messages it covers stay, and are sent again where they fit.
@@ -185,18 +183,12 @@ def delete(
     Example: lunalux memory delete 3fa8c21b "The harbour" --yes
     """
 
-    async def remove(runtime: Runtime, memory: Memory) -> None:
-        await runtime.library.memories.delete(memory.id)
-        if as_json:
-            output.print_json({"id": memory.id, "name": memory.name, "deleted": True})
-        else:
-            output.say("deleted", name=memory.name)
-
-    delete_asked(
+    delete_named(
         lambda runtime: _found(runtime, conversation, memory),
         lambda memory: t("cli.delete", name=memory.name),
-        remove,
+        lambda runtime, memory: runtime.library.memories.delete(memory.id),
         yes=yes,
+        as_json=as_json,
     )
 
 
@@ -326,6 +318,10 @@ def _ending(path: Path) -> str:
         "End its name in .json (a worldbook) or .md.",
         path=path.name,
     )
+
+
+def _keywords(words: Sequence[str]) -> tuple[str, ...]:
+    return tuple(well_formed(word) for word in words if word.strip())
 
 
 async def _found(runtime: Runtime, conversation: str, name: str) -> Memory:

@@ -9,18 +9,17 @@ import typer
 
 from lunalux_core.dialogue.authors_note import DEEPEST, ChatNote
 from lunalux_core.runtime import Runtime
-from lunalux_core.text import clean
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import in_runtime
 from lunalux_tui.cli.shelf_commands import JSON
-from lunalux_tui.cli.values import input_text
+from lunalux_tui.cli.values import given, text_of
 
 note_app = typer.Typer(
     help="The author's note of a conversation: show it, set it.", no_args_is_help=True, add_completion=False
 )
 commands = {"note": note_app}
 
-CONVERSATION = typer.Argument(metavar="CONVERSATION", help="Id of the conversation.")
+CONVERSATION = typer.Argument(metavar="CONVERSATION", help="Id of a conversation, or its beginning.")
 Position = Literal["in_chat", "after_main", "before_main"]
 Role = Literal["system", "user", "assistant"]
 
@@ -32,7 +31,7 @@ async def show(runtime: Runtime, conversation: str = CONVERSATION, as_json: bool
 
     Example: lunalux note show 3fa8c21b --json
     """
-    place = await runtime.library.conversations.get(conversation)
+    place = await runtime.library.conversations.named(conversation)
     _print(place.id, ChatNote.read(place.note), as_json)
 
 
@@ -56,20 +55,18 @@ async def set_(
     Example: lunalux note set 3fa8c21b --text "Slow, rainy, few words." --depth 2
     """
     conversations = runtime.library.conversations
-    place = await conversations.get(conversation)
-    note = ChatNote.read(place.note)
-    if text is not None:
-        note = replace(note, prompt=clean(input_text() if text == "-" else text).strip())
-    if position is not None:
-        note = replace(note, position=position)
-    if depth is not None:
-        note = replace(note, depth=depth)
-    if role is not None:
-        note = replace(note, role=role)
-    if interval is not None:
-        note = replace(note, interval=interval)
-    if scan is not None:
-        note = replace(note, scan=scan)
+    place = await conversations.named(conversation)
+    note = replace(
+        ChatNote.read(place.note),
+        **given(
+            prompt=None if text is None else text_of(text),
+            position=position,
+            depth=depth,
+            role=role,
+            interval=interval,
+            scan=scan,
+        ),
+    )
     await conversations.set(place.id, note=note.as_json())
     _print(place.id, note, as_json)
 

@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, cast
@@ -239,6 +239,14 @@ def say(key: str, **params: object) -> None:
     from lunalux_tui.i18n import t
 
     note(t(f"cli.{key}", **params))
+
+
+def deleted(row: Mapping[str, Any], *, as_json: bool) -> None:
+    """Tell that what a row of JSON names was deleted."""
+    if as_json:
+        print_json({**row, "deleted": True})
+    else:
+        say("deleted", name=row["name"])
 
 
 def journal_damaged(path: Path) -> None:

@@ -9,11 +9,12 @@ import typer
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.personas import Persona
 from lunalux_core.runtime import Runtime
-from lunalux_core.text import clean, clean_line
+from lunalux_core.text import clean_line
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import delete_asked, in_runtime
+from lunalux_tui.cli.conversation import YES
+from lunalux_tui.cli.run import delete_named, in_runtime
 from lunalux_tui.cli.shelf_commands import JSON
-from lunalux_tui.cli.values import input_text
+from lunalux_tui.cli.values import text_of
 from lunalux_tui.i18n import t
 
 persona_app = typer.Typer(
@@ -80,7 +81,7 @@ async def add(
     """
     personas = runtime.library.personas
     book = (await runtime.library.worldbooks.find(worldbook)).name if worldbook else ""
-    made = await personas.save(_name(name), _about(description))
+    made = await personas.save(_name(name), text_of(description))
     await personas.bind(made.id, book)
     _print(await personas.find(made.id), as_json)
 
@@ -102,7 +103,7 @@ async def edit(
     personas = runtime.library.personas
     stored = await personas.find(persona)
     called = stored.name if name is None else _name(name)
-    about = stored.description if description is None else _about(description)
+    about = stored.description if description is None else text_of(description)
     book = stored.worldbook
     if worldbook is not None:
         book = (await runtime.library.worldbooks.find(worldbook)).name if worldbook else ""
@@ -125,16 +126,16 @@ async def use(
     """
     library = runtime.library
     stored = await library.personas.find(persona)
-    if conversation:
-        place = await library.conversations.get(conversation)
+    place = await library.conversations.named(conversation) if conversation else None
+    if place is not None:
         await library.conversations.set(place.id, persona_id=stored.id)
     else:
         await library.personas.choose(stored.id)
     if as_json:
         row = _row(await library.personas.find(stored.id))
-        output.print_json({**row, "conversation_id": conversation or None})
-    elif conversation:
-        output.say("persona_used_there", name=stored.name, id=conversation)
+        output.print_json({**row, "conversation_id": place.id if place else None})
+    elif place is not None:
+        output.say("persona_used_there", name=stored.name, id=place.id)
     else:
         output.say("persona_used", name=stored.name)
 
@@ -142,7 +143,7 @@ async def use(
 @persona_app.command()
 def delete(
     persona: str = PERSONA,
-    yes: bool = typer.Option(False, "--yes", help="Delete without a question."),
+    yes: bool = YES,
     as_json: bool = JSON,
 ) -> None:
     """Delete a persona; conversations that it played in stay.
@@ -150,18 +151,12 @@ def delete(
     Example: lunalux persona delete Robin --yes
     """
 
-    async def gone(runtime: Runtime, persona: Persona) -> None:
-        await runtime.library.personas.delete(persona.id)
-        if as_json:
-            output.print_json({"id": persona.id, "name": persona.name, "deleted": True})
-        else:
-            output.say("deleted", name=persona.name)
-
-    delete_asked(
+    delete_named(
         lambda runtime: runtime.library.personas.find(persona),
         lambda persona: t("cli.delete_persona", name=persona.name),
-        gone,
+        lambda runtime, persona: runtime.library.personas.delete(persona.id),
         yes=yes,
+        as_json=as_json,
     )
 
 
@@ -170,10 +165,6 @@ def _name(text: str) -> str:
     if not name:
         raise InvalidInput("PERSONA_NAMELESS", "A persona needs a name.", "Give one.")
     return name
-
-
-def _about(text: str) -> str:
-    return clean(input_text() if text == "-" else text).strip()
 
 
 def _row(persona: Persona) -> dict[str, Any]:

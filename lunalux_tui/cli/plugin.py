@@ -10,6 +10,7 @@ from lunalux_core.errors import NotFound
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import in_runtime
+from lunalux_tui.cli.values import whole_name
 
 if TYPE_CHECKING:
     from lunalux_core.plugins.api import Command, Scene
@@ -116,14 +117,12 @@ async def run(
 
 def _named(runtime: Runtime, name: str) -> str:
     """The whole name of a plug-in at hand. Raises NotFound (PLUGIN_UNKNOWN), with the nearest names."""
-    from lunalux_core.library.naming import Called, found, nearest
+    from lunalux_core.library.naming import nearest
 
     names = [plugin.name for plugin in runtime.plugins.available()]
-    if name in names:
-        return name
-    close = found([Called(each, each) for each in names], name)
-    if close is not None:
-        return close.name
+    whole = whole_name(name, names)
+    if whole is not None:
+        return whole
     near = nearest(name, names)
     if near:
         message = f"There is no plug-in {name!r}."
@@ -134,12 +133,12 @@ def _named(runtime: Runtime, name: str) -> str:
 
 def _named_command(offered: list[Command], name: str, command: str) -> Command:
     """Raises NotFound (PLUGIN_COMMAND_UNKNOWN), with the nearest names."""
-    from lunalux_core.library.naming import Called, found, nearest
+    from lunalux_core.library.naming import nearest
 
     by_name = {offer.name: offer for offer in offered}
-    close = found([Called(each, each) for each in by_name], command)
-    if command in by_name or close is not None:
-        return by_name.get(command) or by_name[close.name if close else command]
+    whole = whole_name(command, by_name)
+    if whole is not None:
+        return by_name[whole]
     near = nearest(command, by_name)
     raise NotFound(
         "PLUGIN_COMMAND_UNKNOWN",
@@ -178,14 +177,14 @@ async def _scene(runtime: Runtime, conversation_id: str, text: str) -> Scene:
 
     if not conversation_id:
         return Scene("", "", "", typed=text)
-    conversation = await runtime.library.conversations.get(conversation_id)
-    page = await runtime.library.conversations.page(conversation_id, limit=20)
+    conversation = await runtime.library.conversations.named(conversation_id)
+    page = await runtime.library.conversations.page(conversation.id, limit=20)
     lines = tuple(Line(m.role, m.name, m.content) for m in page)
     if conversation.group_id:
         name = (await runtime.library.groups.get(conversation.group_id)).name
     else:
         name = (await runtime.library.characters.get(conversation.character_id)).name
-    return Scene(conversation.character_id, name, conversation_id, lines, text)
+    return Scene(conversation.character_id, name, conversation.id, lines, text)
 
 
 def _store(runtime: Runtime, entries: list[str]) -> None:

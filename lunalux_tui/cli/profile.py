@@ -15,8 +15,9 @@ from lunalux_core.llm.parameters import plain_value, read_pairs
 from lunalux_core.runtime import Runtime
 from lunalux_core.templates.values import ReplyStart
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import delete_asked, in_runtime, named_character
-from lunalux_tui.cli.shelf_commands import JSON, import_each, read_json
+from lunalux_tui.cli.conversation import YES
+from lunalux_tui.cli.run import delete_named, in_runtime, named_character
+from lunalux_tui.cli.shelf_commands import JSON, import_each, read_json, there_already
 from lunalux_tui.i18n import t
 
 profile_app = typer.Typer(
@@ -148,7 +149,7 @@ async def use(
 @profile_app.command()
 def delete(
     name: str = NAME,
-    yes: bool = typer.Option(False, "--yes", help="Delete without a question."),
+    yes: bool = YES,
     as_json: bool = JSON,
 ) -> None:
     """Delete a profile; what it names stays. Where it was in use, the next one is.
@@ -156,18 +157,12 @@ def delete(
     Example: lunalux profile delete Quick --yes
     """
 
-    async def gone(runtime: Runtime, profile: Profile) -> None:
-        await runtime.library.profiles.delete(profile.id)
-        if as_json:
-            output.print_json({"id": profile.id, "name": profile.name, "deleted": True})
-        else:
-            output.say("deleted", name=profile.name)
-
-    delete_asked(
+    delete_named(
         lambda runtime: runtime.library.profiles.find(name),
         lambda profile: t("cli.delete_profile", name=profile.name),
-        gone,
+        lambda runtime, profile: runtime.library.profiles.delete(profile.id),
         yes=yes,
+        as_json=as_json,
     )
 
 
@@ -199,7 +194,7 @@ async def import_profiles(
         if entry.in_use:
             output.say("profile_was_used", name=saved.name)
         row = _row(saved, await runtime.library.profiles.uses())
-        return row, entry.notes if is_new else (f"{saved.name} was there already.",)
+        return row, entry.notes if is_new else there_already(saved.name)
 
     await import_each(
         paths,
@@ -265,7 +260,7 @@ async def _place(
             raise output.not_known("--task", task, TASKS)
         return Use("task", task)
     if conversation:
-        return Use("conversation", (await library.conversations.get(conversation)).id)
+        return Use("conversation", (await library.conversations.named(conversation)).id)
     if group:
         chosen = await library.groups.find(group)
         return Use.of_member(chosen.id, chosen.find(member).character_id)

@@ -17,7 +17,7 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, write_file
 from lunalux_tui.cli.run import delete_asked, in_runtime, with_runtime
 from lunalux_tui.cli.script import TerminalHost, print_outcome
-from lunalux_tui.cli.shelf_commands import JSON, import_each, read_json
+from lunalux_tui.cli.shelf_commands import JSON, import_each, read_json, there_already
 
 if TYPE_CHECKING:
     from lunalux_core.stscript.quick_replies import QuickReply, QuickReplySet
@@ -58,7 +58,7 @@ async def import_sets(
 
     async def store(content: QuickReplySet) -> tuple[dict[str, Any], Sequence[str]]:
         stored, is_new = await runtime.library.quick_replies.add(content)
-        return _summary(stored), content.notes if is_new else (f"{stored.name} was there already.",)
+        return _summary(stored), content.notes if is_new else there_already(stored.name)
 
     await import_each(
         paths,

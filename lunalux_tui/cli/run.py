@@ -16,9 +16,13 @@ from lunalux_tui.cli import output
 
 if TYPE_CHECKING:
     from lunalux_core.library.characters import Character
+    from lunalux_core.library.naming import Named
+
+    N = TypeVar("N", bound=Named)
 
 P = ParamSpec("P")
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 def command_settings(flags: Mapping[str, Any] | None = None) -> Settings:
@@ -94,17 +98,53 @@ def delete_asked(
 ) -> None:
     """Find what is to be deleted, ask, and delete it.
 
-    The question is asked between two runs of the event loop: within one, ctrl+c and SIGTERM would wait for
-    the answer.
-
     Raises:
         InvalidInput: USAGE, there is nobody to ask and `yes` was not said.
     """
     settings = command_settings()
-    target = with_runtime(find, settings=settings)
+    do_asked(lambda work: with_runtime(work, settings=settings), find, question, delete, yes=yes)
+
+
+def delete_named(
+    find: Callable[[Runtime], Awaitable[N]],
+    question: Callable[[N], str],
+    delete: Callable[[Runtime, N], Awaitable[object]],
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """`delete_asked` for what has an id and a name, and tell that it is gone."""
+
+    async def gone(runtime: Runtime, target: N) -> None:
+        await delete(runtime, target)
+        output.deleted({"id": target.id, "name": target.name}, as_json=as_json)
+
+    delete_asked(find, question, gone, yes=yes)
+
+
+def do_asked(
+    opened: Callable[[Callable[[S], Awaitable[Any]]], Any],
+    find: Callable[[S], Awaitable[T]],
+    question: Callable[[T], str],
+    do: Callable[[S, T], Awaitable[None]],
+    *,
+    yes: bool,
+) -> None:
+    """Find something, ask, and do what was asked about.
+
+    The question is asked between two runs of the event loop: within one, ctrl+c and SIGTERM would wait for
+    the answer.
+
+    Args:
+        opened: runs a piece of work over what it opens and closes, and gives its result.
+
+    Raises:
+        InvalidInput: USAGE, there is nobody to ask and `yes` was not said.
+    """
+    target = opened(find)
     if not yes:
         ask(question(target))
-    with_runtime(lambda runtime: delete(runtime, target), settings=settings)
+    opened(lambda services: do(services, target))
 
 
 def ask(question: str, *, unasked: LunaluxError | None = None, left: str = "nothing_deleted") -> None:

@@ -10,6 +10,7 @@ from lunalux_core.config.settings import DECLARATIONS, declaration
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import command_settings
+from lunalux_tui.cli.values import whole_name
 from lunalux_tui.i18n import t
 
 settings_app = typer.Typer(help="Show and change settings.", no_args_is_help=True, add_completion=False)
@@ -133,12 +134,10 @@ def paths(as_json: bool = JSON) -> None:
 
 def _named(key: str) -> str:
     """The whole key of a setting. Raises NotFound (SETTING_UNKNOWN), with the nearest keys."""
-    from lunalux_core.library.naming import Called, found
-
-    close = found([Called(each, each) for each in DECLARATIONS], key)
-    if close is None:
+    whole = whole_name(key, DECLARATIONS)
+    if whole is None:
         raise _unknown(key)
-    return close.name
+    return whole
 
 
 def _unknown(key: str) -> NotFound:
@@ -158,11 +157,6 @@ def _is_number(text: str) -> bool:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-def _told(row: dict[str, Any]) -> tuple[str, str]:
-    """Where a setting's value comes from and what the setting does, in the person's language."""
-    return t(f"cli.from.{row['source']}"), t(f"setting.{row['key']}.help")
 
 
 def _shown(value: Any) -> str:

@@ -78,7 +78,7 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
                     copy=bool(name),
                 )
             )
-            notes = document.notes if shelved.is_new else (f"{shelved.item.name} was there already.",)
+            notes = document.notes if shelved.is_new else there_already(shelved.item.name)
             if shelved.is_new and kind in OFF:
                 notes = (*notes, OFF[kind])
             return summary(shelved.item), notes
@@ -140,10 +140,7 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
 
         async def remove(runtime: Runtime, item: ShelfItem) -> None:
             await shelf_of(runtime.library, kind).delete(item.id)
-            if as_json:
-                output.print_json({**summary(item), "deleted": True})
-            else:
-                output.say("deleted", name=item.name)
+            output.deleted(summary(item), as_json=as_json)
 
         delete_asked(find, lambda item: t("cli.delete", name=item.name), remove, yes=yes)
 
@@ -194,6 +191,11 @@ async def import_each(
             output.print_text("\t".join(map(str, columns(row))))
     if len(stored) < len(rows):
         raise typer.Exit(output.PARTLY)
+
+
+def there_already(name: str) -> tuple[str, ...]:
+    """The notes on what a file brings and the library has."""
+    return (t("cli.there_already", name=name),)
 
 
 def _documents(kind: ShelfKind, path: Path) -> list[ShelfDocument]:

@@ -9,7 +9,8 @@ import typer
 from lunalux_core.library.tags import Folder, Tag, Tagging
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import delete_asked, in_runtime, named_character
+from lunalux_tui.cli.conversation import YES
+from lunalux_tui.cli.run import delete_named, in_runtime, named_character
 from lunalux_tui.cli.shelf_commands import JSON
 from lunalux_tui.i18n import t
 
@@ -128,7 +129,7 @@ async def folder(
 @tag_app.command()
 def delete(
     tag: str = TAG,
-    yes: bool = typer.Option(False, "--yes", help="Delete without a question."),
+    yes: bool = YES,
     as_json: bool = JSON,
 ) -> None:
     """Delete a tag; the characters stay, and so do the tags of their cards.
@@ -136,18 +137,12 @@ def delete(
     Example: lunalux tag delete later --yes
     """
 
-    async def gone(runtime: Runtime, tag: Tag) -> None:
-        await runtime.library.tags.delete(tag.id)
-        if as_json:
-            output.print_json({"id": tag.id, "name": tag.name, "deleted": True})
-        else:
-            output.say("deleted", name=tag.name)
-
-    delete_asked(
+    delete_named(
         lambda runtime: runtime.library.tags.find(tag),
         lambda tag: t("cli.delete_tag", name=tag.name, n=tag.characters),
-        gone,
+        lambda runtime, tag: runtime.library.tags.delete(tag.id),
         yes=yes,
+        as_json=as_json,
     )
 
 

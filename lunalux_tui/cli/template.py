@@ -16,7 +16,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
 from lunalux_tui.cli.run import delete_asked, in_runtime
-from lunalux_tui.cli.shelf_commands import JSON, import_each, scenario_command
+from lunalux_tui.cli.shelf_commands import JSON, import_each, scenario_command, there_already
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ async def import_templates(
 
     async def store(document: TemplateDocument) -> tuple[dict[str, Any], Sequence[str]]:
         stored, is_new = await runtime.library.templates.add(document)
-        return _summary(stored), document.notes if is_new else (f"{stored.name} was there already.",)
+        return _summary(stored), document.notes if is_new else there_already(stored.name)
 
     await import_each(
         paths,
@@ -162,10 +162,7 @@ def delete(
     async def gone(runtime: Runtime, parts: list[StoredTemplate]) -> None:
         for part in parts:
             await runtime.library.templates.delete(part.id)
-        if as_json:
-            output.print_json({**told(parts), "deleted": True})
-        else:
-            output.say("deleted", name=told(parts)["name"])
+        output.deleted(told(parts), as_json=as_json)
 
     delete_asked(
         find,

@@ -16,9 +16,10 @@ from lunalux_core.library.trackers import Standing, Tracker
 from lunalux_core.runtime import Runtime
 from lunalux_core.text import well_formed
 from lunalux_tui.cli import output
-from lunalux_tui.cli.conversation import read_file
+from lunalux_tui.cli.conversation import ID, YES, read_file
 from lunalux_tui.cli.run import delete_asked, in_runtime
 from lunalux_tui.cli.shelf_commands import JSON
+from lunalux_tui.cli.values import given
 from lunalux_tui.i18n import t
 
 tracker_app = typer.Typer(
@@ -28,7 +29,6 @@ tracker_app = typer.Typer(
 )
 commands = {"tracker": tracker_app}
 
-ID = typer.Argument(metavar="ID", help="Id of a conversation, or its beginning.")
 TRACKER = typer.Argument(metavar="TRACKER", help="Name or id of a tracker, or its beginning.")
 INSTRUCTION = typer.Option(None, "--instruction", help="What it is to hold, as told to the model.")
 SHAPE = typer.Option(None, "--shape", help="File with its shape: a JSON schema, a JSON example, or a text.")
@@ -103,7 +103,7 @@ async def add(
         made = template_named(template).tracker(place.id, language)
     made = replace(
         made,
-        **_given(
+        **given(
             name=_line(called or name) or None,
             instruction=well_formed(instruction) if instruction is not None else None,
             run=run,
@@ -205,7 +205,7 @@ async def edit(
     from lunalux_core.trackers.keeper import checked_by_hand
 
     stored = await _found(runtime, conversation, tracker)
-    changes = _given(
+    changes = given(
         name=_line(name) if name is not None else None,
         instruction=well_formed(instruction) if instruction is not None else None,
         run=run,
@@ -240,7 +240,7 @@ async def edit(
 def delete(
     conversation: str = ID,
     tracker: str = TRACKER,
-    yes: bool = typer.Option(False, "--yes", help="Delete without a question."),
+    yes: bool = YES,
     as_json: bool = JSON,
 ) -> None:
     """Delete a tracker with all its values.
@@ -250,10 +250,7 @@ def delete(
 
     async def remove(runtime: Runtime, standing: Standing) -> None:
         await runtime.library.trackers.delete(standing.tracker.id)
-        if as_json:
-            output.print_json({"id": standing.tracker.id, "name": standing.tracker.name, "deleted": True})
-        else:
-            output.say("deleted", name=standing.tracker.name)
+        output.deleted({"id": standing.tracker.id, "name": standing.tracker.name}, as_json=as_json)
 
     delete_asked(
         lambda runtime: _found(runtime, conversation, tracker),
@@ -261,11 +258,6 @@ def delete(
         remove,
         yes=yes,
     )
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    """The options that were given."""
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _line(text: str) -> str:

@@ -8,7 +8,7 @@ reading instead; a parameter of another type, and a Typer that does not ask here
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import NoneType
 from typing import Any, Union, get_args, get_origin
@@ -95,6 +95,29 @@ LONGEST_LINE = 64 * 1024
 def input_text() -> str:
     """All of stdin as one text. Raises LimitExceeded (INPUT_TOO_LARGE)."""
     return _held(_read(lambda: sys.stdin.read(LARGEST_INPUT + 1)), LARGEST_INPUT)
+
+
+def text_of(argument: str) -> str:
+    """A text as it is stored; the argument "-" stands for all of stdin. Raises LimitExceeded."""
+    from lunalux_core.text import clean
+
+    return clean(input_text() if argument == "-" else argument).strip()
+
+
+def whole_name(name: str, names: Iterable[str]) -> str | None:
+    """The one of `names` that a person means: letter by letter, else as `naming.found` finds it."""
+    from lunalux_core.library.naming import Called, found
+
+    known = list(names)
+    if name in known:
+        return name
+    close = found([Called(each, each) for each in known], name)
+    return None if close is None else close.name
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given, without those that are None."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def input_secret() -> str:

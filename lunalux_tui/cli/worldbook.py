@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.errors import InvalidInput
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file
@@ -120,7 +120,7 @@ async def bind(
         )
     item = await runtime.library.worldbooks.find(name)
     if conversation:
-        place = await runtime.library.conversations.get(conversation)
+        place = await runtime.library.conversations.named(conversation)
         header = dict(place.metadata)
         metadata = {**header.get("chat_metadata", {}), "world_info": "" if off else item.name}
         await runtime.library.conversations.set(place.id, metadata={**header, "chat_metadata": metadata})
@@ -128,15 +128,8 @@ async def bind(
         owner = await named_character(runtime, character)
         await runtime.library.characters.tie(owner.id, item.name, not off)
     else:
-        chosen = next((p for p in await runtime.library.personas.list() if p.name == persona), None)
-        if chosen is None:
-            raise NotFound(
-                "PERSONA_NOT_FOUND",
-                f"There is no persona {persona!r}.",
-                "The app shows your personas under ctrl+p, Personas.",
-                name=persona,
-            )
-        await runtime.library.personas.bind(chosen.id, "" if off else item.name)
+        player = await runtime.library.personas.find(persona)
+        await runtime.library.personas.bind(player.id, "" if off else item.name)
     if as_json:
         output.print_json({**summary(item), "bound": not off})
     else:

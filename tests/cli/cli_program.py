@@ -43,6 +43,13 @@ class Done:
 Program = Callable[..., Done]
 
 
+def messages(program: Program) -> list[Any]:
+    """The messages of the only conversation there is."""
+    (one,) = program("conversation", "list", "--json").json
+    shown: list[Any] = program("conversation", "show", one["id"], "--json").json["messages"]
+    return shown
+
+
 def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {
         **os.environ,

@@ -49,3 +49,10 @@ def make_card(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def ada(program: Program, make_card: Callable[..., Path]) -> str:
+    """The id of a character called Ada."""
+    identity: str = program("import", str(make_card("Ada")), "--json").lines[0]["id"]
+    return identity

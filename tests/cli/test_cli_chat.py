@@ -10,28 +10,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cli_program import Program, environment
+from cli_program import Program, environment, messages
 
 MakeCard = Callable[..., Path]
 FIELDS = """
     content thinking next_prompts event message_id conversation_id character_id model usage billing
     finish speed cost
 """
-
-
-@pytest.fixture
-def ada(program: Program, make_card: MakeCard) -> str:
-    identity: str = program("import", str(make_card("Ada")), "--json").lines[0]["id"]
-    return identity
-
-
-def messages(program: Program) -> list[Any]:
-    (one,) = program("conversation", "list", "--json").json
-    shown: list[Any] = program("conversation", "show", one["id"], "--json").json["messages"]
-    return shown
 
 
 def test_a_turn_as_json_has_the_documented_shape(program: Program, ada: str) -> None:

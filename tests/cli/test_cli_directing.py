@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import pytest
-from cli_program import Program
+from cli_program import Program, messages
 
-MakeCard = Callable[..., Path]
 QUICK = {"LUNALUX_PRACTICE_RATE": "0"}
-
-
-@pytest.fixture
-def ada(program: Program, make_card: MakeCard) -> str:
-    identity: str = program("import", str(make_card("Ada")), "--json").lines[0]["id"]
-    return identity
-
-
-def messages(program: Program) -> list[Any]:
-    (one,) = program("conversation", "list", "--json").json
-    shown: list[Any] = program("conversation", "show", one["id"], "--json").json["messages"]
-    return shown
 
 
 def test_a_reply_goes_on_and_is_made_again(program: Program, ada: str) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,6 @@ from cli_program import Program
 
 SLOWLY = b"~~"
 """Between two pieces of a reply: they come one after the other."""
-
-MakeCard = Callable[..., Path]
 
 
 class Server:
@@ -73,11 +71,6 @@ def server() -> Iterator[Server]:
     running.close()
 
 
-@pytest.fixture
-def ada(program: Program, make_card: MakeCard) -> None:
-    program("import", str(make_card("Ada")))
-
-
 def chunks(*texts: str, finish: str | None = "stop", **delta: str) -> bytes:
     parts: list[dict[str, Any]] = [{"delta": {"content": text}} for text in texts]
     if delta:
@@ -102,7 +95,7 @@ def variables(server: Server) -> dict[str, str]:
     ],
 )
 def test_how_a_reply_ended_is_told_and_kept(
-    program: Program, server: Server, ada: None, word: str | None, finish: str, told: str
+    program: Program, server: Server, ada: str, word: str | None, finish: str, told: str
 ) -> None:
     server.replies["m"] = chunks("The rain ", "has", finish=word)
     result = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", **variables(server))
@@ -115,7 +108,7 @@ def test_how_a_reply_ended_is_told_and_kept(
 
 
 def test_thoughts_with_only_their_closing_mark_are_taken_back(
-    program: Program, server: Server, ada: None
+    program: Program, server: Server, ada: str
 ) -> None:
     server.replies["m"] = chunks("She is late.", "\n</thi", "nk>\n\nThe rain", " has stopped.")
     result = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", **variables(server)).json
@@ -129,7 +122,7 @@ def test_thoughts_with_only_their_closing_mark_are_taken_back(
     assert plain.out == "She is late.\nThe rain has stopped.\n" and "thinking" in plain.err
 
 
-def test_a_reply_that_was_sent_as_thoughts_is_the_reply(program: Program, server: Server, ada: None) -> None:
+def test_a_reply_that_was_sent_as_thoughts_is_the_reply(program: Program, server: Server, ada: str) -> None:
     server.replies["m"] = chunks(reasoning_content="The rain has stopped.")
     result = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", **variables(server)).json
     assert (result["content"], result["thinking"], result["finish"]) == ("The rain has stopped.", "", "stop")
@@ -138,7 +131,7 @@ def test_a_reply_that_was_sent_as_thoughts_is_the_reply(program: Program, server
 
 
 def test_a_refusal_in_mid_stream_keeps_the_words_and_is_a_failure(
-    program: Program, server: Server, ada: None
+    program: Program, server: Server, ada: str
 ) -> None:
     refusal = json.dumps({"object": "error", "message": "CUDA out of memory"}).encode()
     server.replies["m"] = chunks("The rain has", finish=None) + b"data: " + refusal + b"\n\n"
@@ -150,7 +143,7 @@ def test_a_refusal_in_mid_stream_keeps_the_words_and_is_a_failure(
 
 
 def test_options_of_a_model_are_saved_and_obeyed(
-    program: Program, server: Server, ada: None, home: Path
+    program: Program, server: Server, ada: str, home: Path
 ) -> None:
     whole = {"choices": [{"message": {"content": "<<She is late.>>Stopped."}, "finish_reason": "stop"}]}
     server.replies["m"] = json.dumps(whole).encode()
@@ -173,7 +166,7 @@ def test_options_of_a_model_are_saved_and_obeyed(
 
 
 def test_a_bad_option_of_a_model_is_named_and_the_rest_works(
-    program: Program, server: Server, ada: None, home: Path
+    program: Program, server: Server, ada: str, home: Path
 ) -> None:
     server.replies["m"] = chunks("Good.")
     file = home / "config" / "config.toml"
@@ -189,7 +182,7 @@ def test_a_bad_option_of_a_model_is_named_and_the_rest_works(
 
 
 def test_a_redirect_on_the_same_server_is_followed_with_its_words(
-    program: Program, server: Server, ada: None
+    program: Program, server: Server, ada: str
 ) -> None:
     path = server.url.removesuffix("/v1")
     for status in ("307", "308"):
@@ -200,7 +193,7 @@ def test_a_redirect_on_the_same_server_is_followed_with_its_words(
         assert server.asked[-1]["path"] == "/v2/chat" and server.asked[-1]["auth"]
 
 
-def test_a_redirect_elsewhere_is_told_and_gets_no_key(program: Program, server: Server, ada: None) -> None:
+def test_a_redirect_elsewhere_is_told_and_gets_no_key(program: Program, server: Server, ada: str) -> None:
     other = Server()
     for status, target in (
         ("307", f"{other.url}/x"),
@@ -237,7 +230,7 @@ NAMED = {
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_what_stands_in_the_way_is_named(program: Program, server: Server, ada: None, name: str) -> None:
+def test_what_stands_in_the_way_is_named(program: Program, server: Server, ada: str, name: str) -> None:
     url, more, words = NAMED[name]
     url = url.format(port=server.url.rpartition(":")[2].partition("/")[0])
     environ = {**variables(server), "OPENAI_BASE_URL": url, "NO_PROXY": "", "no_proxy": "", **more}
@@ -259,7 +252,7 @@ def test_what_stands_in_the_way_is_named(program: Program, server: Server, ada: 
     ],
 )
 def test_odd_variables_never_stop_the_program(
-    program: Program, server: Server, ada: None, environ: dict[str, str]
+    program: Program, server: Server, ada: str, environ: dict[str, str]
 ) -> None:
     """The name cannot be resolved: that, and nothing about a variable, is what is told."""
     place = {"OPENAI_BASE_URL": "https://no-such-host.invalid/v1"}
@@ -305,7 +298,7 @@ def certificate(tmp_path: Path) -> Path:
 
 
 def test_a_certificate_of_ones_own_counts_also_on_this_machine(
-    program: Program, server: Server, ada: None, certificate: Path
+    program: Program, server: Server, ada: str, certificate: Path
 ) -> None:
     server.replies["m"] = chunks("Good.")
     server.encrypt(certificate)
@@ -324,7 +317,7 @@ def test_a_certificate_of_ones_own_counts_also_on_this_machine(
 
 
 def test_the_request_is_shown_with_its_keys_hidden_and_not_sent(
-    program: Program, server: Server, ada: None
+    program: Program, server: Server, ada: str
 ) -> None:
     program(
         *("model", "add", "mine", "--provider", "openrouter", "--model", "m", "--base-url", server.url),
@@ -356,7 +349,7 @@ def test_the_request_is_shown_with_its_keys_hidden_and_not_sent(
     assert "REQUEST_NOT_HTTP" in told.err
 
 
-def test_a_turn_tells_tokens_speed_and_what_it_cost(program: Program, server: Server, ada: None) -> None:
+def test_a_turn_tells_tokens_speed_and_what_it_cost(program: Program, server: Server, ada: str) -> None:
     usage = {
         "prompt_tokens": 1000,
         "completion_tokens": 100,
@@ -382,7 +375,7 @@ def test_a_turn_tells_tokens_speed_and_what_it_cost(program: Program, server: Se
     assert again["cost"] is None and server.asked[1]["temperature"] == 1.0
 
 
-def test_a_model_is_shown_with_what_it_takes(program: Program, server: Server, ada: None) -> None:
+def test_a_model_is_shown_with_what_it_takes(program: Program, server: Server, ada: str) -> None:
     add = ("model", "add", "mine", "--provider", "mistral", "--model", "m", "--base-url", server.url)
     program(*add, "--context", "32000", "--price", "1,0.5,2")
     shown = program("model", "show", "mine", "--json").json

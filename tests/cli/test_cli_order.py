@@ -198,3 +198,34 @@ def test_times_are_told_in_utc(program: Program) -> None:
             text.endswith("Z")
             and abs((datetime.now(UTC) - datetime.fromisoformat(text)).total_seconds()) < 600
         )
+
+
+def test_a_conversation_is_named_by_the_beginning_that_a_table_shows(
+    program: Program, tmp_path: Path
+) -> None:
+    name = program("character", "list", "--json").json[0]["name"]
+    said = program("chat", name, "-m", "Hi", "--json").json
+    place, begun = said["conversation_id"], said["conversation_id"][:8].upper()
+    program("persona", "add", "Robin")
+    book = tmp_path / "Rain.json"
+    book.write_text('{"entries": {"0": {"uid": 0, "key": ["oak"], "content": "Old."}}}', encoding="utf-8")
+    program("worldbook", "import", str(book))
+    assert program("conversation", "show", begun, "--json").json["id"] == place
+    assert program("conversation", "pin", begun, "--json").json["id"] == place
+    marked = program("conversation", "mark", begun, said["message_id"][:8], "--name", "Rain", "--json").json
+    assert [row["id"] for row in marked] == [said["message_id"]]
+    assert program("conversation", "mark", begun, "zzzz", "--name", "x", "--json", code=5).error["code"] == (
+        "MESSAGE_NOT_FOUND"
+    )
+    exported = program("conversation", "export", begun, str(tmp_path / "chat.md"), "--json").json
+    assert exported["id"] == place and "Hi" in (tmp_path / "chat.md").read_text(encoding="utf-8")
+    assert program("note", "set", begun, "--text", "Wet.", "--json").json["conversation_id"] == place
+    used = program("persona", "use", "Robin", "--conversation", begun, "--json").json
+    assert used["conversation_id"] == place
+    program("worldbook", "bind", "Rain", "--conversation", begun)
+    again = program("chat", name, "-m", "And?", "--conversation", begun, "--json").json
+    assert again["conversation_id"] == place
+    assert program("conversation", "delete", "3fa8c21b", "--yes", "--json", code=5).error["code"] == (
+        "CONVERSATION_NOT_FOUND"
+    )
+    assert program("conversation", "delete", begun, "--yes", "--json").json == {"id": place, "deleted": True}

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cli_program import Program
-
-MakeCard = Callable[..., Path]
-
-
-@pytest.fixture
-def ada(program: Program, make_card: MakeCard) -> str:
-    identity: str = program("import", str(make_card("Ada")), "--json").lines[0]["id"]
-    return identity
 
 
 def body(program: Program, *options: str) -> dict[str, object]:

@@ -58,6 +58,8 @@ def test_a_set_comes_in_once_is_listed_and_goes_out_as_it_was(
 ) -> None:
     (again,) = program("quickreply", "import", "dice.json", "--json").json
     assert again["id"] == imported and again["notes"] == ["Table dice was there already."]
+    (again,) = program("quickreply", "import", "dice.json", "--json", LUNALUX_LANG="zh").json
+    assert again["notes"] == ["Table dice 已经有了。"]
     (row,) = program("quickreply", "list", "--json").json
     assert (row["id"], row["name"]) == (imported, "Table dice")
     assert row["replies"][1] == {"id": 2, "label": "shown", "title": "", "script": True, "hidden": True}
