@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from lunalux_core.database import Connection, Database, Row
-from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import moment_in, plain_text, whole_number
-from lunalux_core.library.naming import found, nearest
+from lunalux_core.library.naming import found, missing
 
 MOST_WORDS = 48
 """Different words of a text that passages are sought by, the last ones."""
@@ -118,13 +118,12 @@ class Documents:
         stored = await self.list(reach)
         document = found(stored, name)
         if document is None:
-            near = nearest(name, [document.name for document in stored])
-            raise NotFound(
+            raise missing(
                 "DOCUMENT_NOT_FOUND",
                 f"There is no document {name!r} in the data bank.",
-                f"Like it: {near}." if near else "`lunalux bank list` shows them all.",
-                name=name,
-                **({"near": near, "kind": "near"} if near else {}),
+                "`lunalux bank list` shows them all.",
+                name,
+                [document.name for document in stored],
             )
         return document
 

@@ -26,7 +26,7 @@ from lunalux_core.library.cells import (
     whole_number,
 )
 from lunalux_core.library.conversations import ABOVE, LONGEST, Message, load_conversation
-from lunalux_core.library.naming import LEAST_BEGINNING, nearest
+from lunalux_core.library.naming import LEAST_BEGINNING, missing, words
 from lunalux_core.library.parts import in_parts
 from lunalux_core.text import clean_line
 
@@ -443,19 +443,16 @@ def _begins(memory: Memory, wanted: str) -> bool:
 
 
 def _has_word(memory: Memory, wanted: str) -> bool:
-    import re
-
-    return wanted in re.findall(r"\w+", f"{memory.title} {memory.name}".casefold())
+    return wanted in words(f"{memory.title} {memory.name}")
 
 
 def _missing(name: str, names: Iterable[str]) -> NotFound:
-    suggestions = nearest(name, names)
-    return NotFound(
+    return missing(
         "MEMORY_NOT_FOUND",
         f"There is no memory {name!r} in this conversation.",
-        f"Like it: {suggestions}." if suggestions else "`lunalux memory list ID` shows them all.",
-        name=name,
-        **({"near": suggestions, "kind": "near"} if suggestions else {}),
+        "`lunalux memory list ID` shows them all.",
+        name,
+        names,
     )
 
 

@@ -31,9 +31,13 @@ class Called:
     name: str
 
 
-def found(things: Sequence[T], name: str) -> T | None:
+def found(things: Sequence[T], name: str, *, alike: bool = False) -> T | None:
     """The thing with this id or name, or with the only name that begins with it or has it as a word, in any
-    case; None where there is none or several."""
+    case; None where there is none or several.
+
+    Args:
+        alike: things of one name are as good as one; the first of them stands for all.
+    """
     key = name.strip().casefold()
     if not key:
         return None
@@ -42,7 +46,7 @@ def found(things: Sequence[T], name: str) -> T | None:
             return thing
     for fits in (_begins, _has_word):
         close = [thing for thing in things if fits(thing, key)]
-        if len(close) == 1:
+        if len(close) == 1 or (alike and len({thing.name.casefold() for thing in close}) == 1):
             return close[0]
     return None
 
@@ -72,6 +76,12 @@ def _begins(thing: Named, key: str) -> bool:
 
 
 def _has_word(thing: Named, key: str) -> bool:
+    return key in words(thing.name)
+
+
+def words(name: str) -> set[str]:
+    """The words of a name without case; "gpt-4.1-mini" is one, and has four in it."""
     import re
 
-    return key in re.findall(r"\w+", thing.name.casefold())
+    folded = name.casefold()
+    return {*re.findall(r"\w+", folded), *re.findall(r"[\w.-]+", folded), *folded.split()}

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lunalux_core.database import Connection, Database, Row
-from lunalux_core.errors import NotFound
 from lunalux_core.ids import now_ms, short_id
+from lunalux_core.library.naming import found, missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,32 +75,17 @@ class Personas:
 
 def pick(personas: Sequence[Persona], name: str) -> Persona:
     """See `Personas.find`; of equal names the one chosen, else the newest."""
-    wanted = name.strip().casefold()
-    newest_first = list(reversed(personas))
-    for persona in sorted(newest_first, key=lambda persona: not persona.chosen):
-        if persona.id == name or (wanted and persona.name.casefold() == wanted):
-            return persona
-    for fits in (str.startswith, _has_word):
-        close = [persona for persona in personas if wanted and fits(persona.name.casefold(), wanted)]
-        if len({persona.name.casefold() for persona in close}) == 1:
-            return close[-1]
-    import difflib
-
-    names = {persona.name.casefold(): persona.name for persona in personas}
-    near = {each: None for each in names if wanted and wanted in each}
-    near |= dict.fromkeys(difflib.get_close_matches(wanted, names, 3, 0.5))
-    shown = ", ".join(names[each] for each in list(near)[:3])
-    raise NotFound(
-        "PERSONA_NOT_FOUND",
-        f"There is no persona {name!r}.",
-        f"Like it: {shown}." if shown else "`lunalux persona list` shows them all.",
-        name=name,
-        **({"near": shown, "kind": "near"} if shown else {}),
-    )
-
-
-def _has_word(name: str, word: str) -> bool:
-    return word in name.split()
+    newest_first = reversed(personas)
+    persona = found(sorted(newest_first, key=lambda persona: not persona.chosen), name, alike=True)
+    if persona is None:
+        raise missing(
+            "PERSONA_NOT_FOUND",
+            f"There is no persona {name!r}.",
+            "`lunalux persona list` shows them all.",
+            name,
+            [persona.name for persona in personas],
+        )
+    return persona
 
 
 def store_persona(

@@ -7,16 +7,16 @@ replies. What one of them does not name is left to the next.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.documents.coerce import as_object, as_text, as_texts
-from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import object_in
+from lunalux_core.library.naming import found, missing
 from lunalux_core.templates.values import ReplyStart
 from lunalux_core.text import clean_line
 
@@ -217,31 +217,16 @@ def put_profile(connection: Connection, profile: Profile) -> tuple[Profile, bool
 
 def pick(profiles: Sequence[Profile], name: str) -> Profile:
     """See `Profiles.find`."""
-    wanted = " ".join(name.split()).casefold()
-    for profile in profiles:
-        if profile.id == name or (wanted and profile.name.casefold() == wanted):
-            return profile
-    for fits in (str.startswith, _has_word):
-        close = [profile for profile in profiles if wanted and fits(profile.name.casefold(), wanted)]
-        if len(close) == 1:
-            return close[0]
-    import difflib
-
-    names = {profile.name.casefold(): profile.name for profile in profiles}
-    near = [key for key in names if wanted and wanted in key]
-    near += difflib.get_close_matches(wanted, names, 3, 0.5)
-    shown = ", ".join(names[key] for key in list(dict.fromkeys(near))[:3])
-    raise NotFound(
-        "PROFILE_NOT_FOUND",
-        f"There is no profile {name!r}.",
-        f"Like it: {shown}." if shown else "`lunalux profile list` shows them all.",
-        name=name,
-        **({"near": shown, "kind": "near"} if shown else {}),
-    )
-
-
-def _has_word(name: str, word: str) -> bool:
-    return word in re.findall(r"[\w.-]+", name)
+    profile = found(profiles, " ".join(name.split()))
+    if profile is None:
+        raise missing(
+            "PROFILE_NOT_FOUND",
+            f"There is no profile {name!r}.",
+            "`lunalux profile list` shows them all.",
+            name,
+            [profile.name for profile in profiles],
+        )
+    return profile
 
 
 def _profile(row: Row) -> Profile:

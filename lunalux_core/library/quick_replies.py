@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lunalux_core.database import Connection, Database, Row
-from lunalux_core.errors import NotFound
 from lunalux_core.ids import now_ms, short_id
+from lunalux_core.library.naming import found, missing
 
 if TYPE_CHECKING:
     from lunalux_core.stscript.quick_replies import QuickReplySet
@@ -58,31 +57,16 @@ class QuickReplies:
 
 def pick(stored: Sequence[StoredSet], name: str) -> StoredSet:
     """See `QuickReplies.find`; of equal names the newest."""
-    key = name.strip().casefold()
-    for stored_set in reversed(stored):
-        if stored_set.id == name or (key and stored_set.name.casefold() == key):
-            return stored_set
-    for fits in (str.startswith, _has_word):
-        close = [stored_set for stored_set in stored if key and fits(stored_set.name.casefold(), key)]
-        if len({stored_set.name.casefold() for stored_set in close}) == 1:
-            return close[-1]
-    import difflib
-
-    names = {stored_set.name.casefold(): stored_set.name for stored_set in stored}
-    near = {each: None for each in names if key and key in each}
-    near |= dict.fromkeys(difflib.get_close_matches(key, names, 3, 0.5))
-    suggestions = ", ".join(names[each] for each in list(near)[:3])
-    raise NotFound(
-        "QUICK_REPLY_SET_NOT_FOUND",
-        f"There is no set of quick replies {name!r} in the library.",
-        f"Like it: {suggestions}." if suggestions else "`lunalux quickreply list` shows them all.",
-        name=name,
-        **({"near": suggestions, "kind": "near"} if suggestions else {}),
-    )
-
-
-def _has_word(name: str, word: str) -> bool:
-    return word in re.findall(r"\w+", name)
+    stored_set = found(list(reversed(stored)), name, alike=True)
+    if stored_set is None:
+        raise missing(
+            "QUICK_REPLY_SET_NOT_FOUND",
+            f"There is no set of quick replies {name!r} in the library.",
+            "`lunalux quickreply list` shows them all.",
+            name,
+            [stored_set.name for stored_set in stored],
+        )
+    return stored_set
 
 
 def _load(connection: Connection) -> Sequence[StoredSet]:

@@ -16,6 +16,7 @@ from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import object_in, plain_text, whole_number
 from lunalux_core.library.character_words import tag_key
+from lunalux_core.library.naming import Called, found, missing
 from lunalux_core.text import clean_line
 
 Folder = Literal["none", "open", "closed"]
@@ -208,7 +209,7 @@ def load_tag(connection: Connection, tag_id: str) -> Tag:
         (tag_id,),
     ).fetchone()
     if row is None:
-        raise _missing(tag_id, "")
+        raise _missing(tag_id)
     return _tag(row)
 
 
@@ -300,24 +301,11 @@ def tags_of(connection: Connection, character_ids: Collection[str] | None) -> di
 
 def pick(tags: Sequence[Tag], name: str) -> Tag:
     """See `Tags.find`."""
-    key = tag_key(name)
-    for tag in tags:
-        if tag.id == name or (key and tag_key(tag.name) == key):
-            return tag
-    for fits in (str.startswith, _has_word):
-        close = [tag for tag in tags if key and fits(tag_key(tag.name), key)]
-        if len(close) == 1:
-            return close[0]
-    import difflib
-
-    names = {tag_key(tag.name): tag.name for tag in tags}
-    near = {each: None for each in names if key and key in each}
-    near |= dict.fromkeys(difflib.get_close_matches(key, names, 3, 0.5))
-    raise _missing(name, ", ".join(names[each] for each in list(near)[:3]))
-
-
-def _has_word(name: str, word: str) -> bool:
-    return word in name.split()
+    by_id = {tag.id: tag for tag in tags}
+    called = found([Called(tag.id, tag_key(tag.name)) for tag in tags], tag_key(name) or name)
+    if called is None:
+        raise _missing(name, [tag.name for tag in tags])
+    return by_id[called.id]
 
 
 def _checked(name: str) -> str:
@@ -327,13 +315,13 @@ def _checked(name: str) -> str:
     return called
 
 
-def _missing(name: str, near: str) -> NotFound:
-    return NotFound(
+def _missing(name: str, names: Sequence[str] = ()) -> NotFound:
+    return missing(
         "TAG_NOT_FOUND",
         f"You have no tag {name!r}.",
-        f"Like it: {near}." if near else "`lunalux tag list` shows them all.",
-        name=name,
-        **({"near": near, "kind": "near"} if near else {}),
+        "`lunalux tag list` shows them all.",
+        name,
+        names,
     )
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lunalux_core.database import Connection, Database, Row
-from lunalux_core.errors import NotFound
 from lunalux_core.ids import now_ms, short_id
+from lunalux_core.library.naming import found, missing
 
 if TYPE_CHECKING:
     from lunalux_core.templates.reading import TemplateDocument
@@ -66,28 +65,16 @@ def named_like(stored: Sequence[StoredTemplate], name: str) -> Sequence[StoredTe
     exact = [template for template in stored if key in (template.name.casefold(), template.bundle.casefold())]
     if exact and key:
         return exact
-    names = {template.name.casefold() for template in stored}
-    for fits in (str.startswith, _has_word):
-        close = {name for name in names if key and fits(name, key)}
-        if len(close) == 1:
-            (single,) = close
-            return [template for template in stored if template.name.casefold() == single]
-    import difflib
-
-    near = difflib.get_close_matches(key, sorted(names), 3, 0.5)
-    near = [*sorted(name for name in names if key and key in name)[:3], *near]
-    suggestions = sorted({template.name for template in stored if template.name.casefold() in near})
-    raise NotFound(
+    single = found(stored, key, alike=True)
+    if single is not None:
+        return [template for template in stored if template.name.casefold() == single.name.casefold()]
+    raise missing(
         "TEMPLATE_NOT_FOUND",
         f"There is no template {name!r} in the library.",
-        f"Like it: {', '.join(suggestions)}." if suggestions else "`lunalux template list` shows them all.",
-        name=name,
-        **({"near": ", ".join(suggestions), "kind": "near"} if suggestions else {}),
+        "`lunalux template list` shows them all.",
+        name,
+        [template.name for template in stored],
     )
-
-
-def _has_word(name: str, word: str) -> bool:
-    return word in re.findall(r"[\w.-]+", name)
 
 
 def load_templates(connection: Connection) -> Sequence[StoredTemplate]:

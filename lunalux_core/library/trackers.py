@@ -19,7 +19,7 @@ from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import moment_in, plain_text, value_in, whole_number
 from lunalux_core.library.conversations import load_conversation
 from lunalux_core.library.memories import PERSON, fingerprints, path_ids
-from lunalux_core.library.naming import found, nearest
+from lunalux_core.library.naming import found, missing
 
 Form = Literal["text", "json"]
 Run = Literal["turns", "memory", "command"]
@@ -320,11 +320,10 @@ def _value(row: Row) -> TrackerValue:
 
 
 def _missing(name: str, names: Sequence[str]) -> NotFound:
-    near = nearest(name, names)
-    return NotFound(
+    return missing(
         "TRACKER_NOT_FOUND",
         f"There is no tracker {name!r} in this conversation.",
-        f"Like it: {near}." if near else "`lunalux tracker list ID` shows them all.",
-        name=name,
-        **({"near": near, "kind": "near"} if near else {}),
+        "`lunalux tracker list ID` shows them all.",
+        name,
+        names,
     )
