@@ -467,6 +467,10 @@ class ChatScreen(LunaScreen[None]):
         """Name who the person is here."""
         self.header.persona = name
 
+    def show_found(self, words: Sequence[str]) -> None:
+        """Let words that were looked for stand out in the messages, until the prompt is gone back to."""
+        self.transcript.found = tuple(words)
+
     def copy(self, text: str) -> None:
         """Put a text into the clipboard."""
         self.app.copy_to_clipboard(text)
@@ -743,7 +747,7 @@ class ChatScreen(LunaScreen[None]):
 
     def action_focus_prompt(self) -> None:
         self.roster.clear()
-        self.transcript.selected = ""
+        self.transcript.selected, self.transcript.found = "", ()
         self.prompt.focus()
         self.remove_class("-list")
 

@@ -20,6 +20,7 @@ from textual.strip import Strip
 
 from lunalux_core.text import clean_line
 from lunalux_tui.parts.drawn import fit, palette_of, within
+from lunalux_tui.render.found import found_runs
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE, Line, Run
 
 
@@ -37,6 +38,11 @@ class Row:
     mark: str = ""
     indent: str = ""
     strong: bool = False
+    tone: int = ACCENT
+    """Style of the sign."""
+
+    found: Sequence[str] = ()
+    """Words that were looked for; they stand out in the title."""
 
 
 class Rows(ScrollView, can_focus=True):
@@ -209,4 +215,5 @@ class Rows(ScrollView, can_focus=True):
         title = fit(clean_line(row.title, 300), title_room)
         style = ground | (BOLD if bold else 0) | (ACCENT if row.id == self.current else 0)
         gap = " " * (title_room - cell_len(title) + (1 if right else 0))
-        return [(mark, ACCENT | ground), (title, style), (gap, ground), (right, MUTED | ground)]
+        titled = found_runs([(title, style)], row.found) if row.found else [(title, style)]
+        return [(mark, row.tone | ground), *titled, (gap, ground), (right, MUTED | ground)]
