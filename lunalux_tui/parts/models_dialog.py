@@ -160,9 +160,12 @@ def official_row(row: Mapping[str, Any]) -> Row:
         prices.append(
             t("model.free") if row["freeLevel"] == 0 else t("model.free_from", level=row["freeLevel"])
         )
+    coins = []
     if row["allowStar"] and row["starCost"] >= 0:
-        prices.append(t("model.stars", n=row["starCost"]))
+        coins.append(t("model.stars", n=row["starCost"]))
     if row["allowLuna"] and row["lunaCost"] >= 0:
-        prices.append(t("model.lunas", n=row["lunaCost"]))
+        coins.append(t("model.lunas", n=row["lunaCost"]))
+    if coins:
+        prices.append(t("model.or", one=coins[0], other=coins[1]) if len(coins) == 2 else coins[0])
     name = str(row["displayname"])
     return Row(f"official:{row['modelId']}", name, t("model.official"), right=" · ".join(prices), mark="✦")

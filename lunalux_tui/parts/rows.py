@@ -24,6 +24,10 @@ from lunalux_tui.render.found import found_runs
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE, Line, Run
 
 
+NEAREST = 28
+"""Cells from which on values stand beside their titles."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row: a title, something at its right, and (in lists of two lines) a detail under it.
@@ -59,6 +63,9 @@ class Rows(ScrollView, can_focus=True):
         Binding("enter", "choose", show=False),
     ]
 
+    VALUES: ClassVar[bool] = False
+    """Whether what stands at the right is the value of the title, in a column beside the titles."""
+
     cursor: reactive[int] = reactive(0, repaint=False)
     empty: reactive[str] = reactive("")
     """What to say when there is no row."""
@@ -89,6 +96,7 @@ class Rows(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._rows: Sequence[Row] = ()
         self._height = 2 if two_lines else 1
+        self._longest = 0
         self._ground = ground
         self.current = ""
         self.always_here = False
@@ -106,6 +114,8 @@ class Rows(ScrollView, can_focus=True):
         """Replace the rows; the cursor goes to the row `at`, or stays on the row it was on."""
         wanted = at if at is not None else self.chosen
         self._rows = rows
+        if self.VALUES:
+            self._longest = max((cell_len(clean_line(row.title, 300)) for row in rows), default=0)
         places = {row.id: place for place, row in enumerate(rows)}
         self.virtual_size = Size(self.size.width, len(rows) * self._height)
         self.cursor = places.get(wanted, min(self.cursor, max(len(rows) - 1, 0)))
@@ -210,6 +220,8 @@ class Rows(ScrollView, can_focus=True):
 
     def _title(self, row: Row, room: int, ground: int, *, bold: bool) -> list[Run]:
         mark = f"{row.mark} " if row.mark else ""
+        if self.VALUES:
+            room = min(room, max(self._longest + 4, NEAREST) + cell_len(clean_line(row.right, 80)))
         right = fit(clean_line(row.right, 80), room // 2)
         title_room = room - cell_len(mark) - (cell_len(right) + 1 if right else 0)
         title = fit(clean_line(row.title, 300), title_room)
