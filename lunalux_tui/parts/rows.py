@@ -23,7 +23,6 @@ from lunalux_tui.parts.drawn import fit, palette_of, within
 from lunalux_tui.render.found import found_runs
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE, Line, Run
 
-
 NEAREST = 28
 """Cells from which on values stand beside their titles."""
 
