@@ -95,7 +95,8 @@ class PresetDialog(Dialog[None]):
     def _title_of(self, identifier: str) -> str:
         prompt = self.preset.prompt(identifier)
         key = f"inspector.slot.{identifier}"
-        if (prompt is None or prompt.marker or not prompt.name) and i18n.has(key):
+        ours = prompt is None or prompt.marker or not prompt.name or self._held.item is None
+        if ours and i18n.has(key):
             return t(key)
         return clean_line(prompt.name if prompt is not None and prompt.name else identifier, 80)
 
@@ -165,7 +166,8 @@ class PresetDialog(Dialog[None]):
             item = await shelf.add(name, preset_document(self.preset))
             self._held = Held(item.id, replace(self.preset, name=name), item)
         self.notify(question("prompts.copied", name=name), markup=False)
-        self._show()
+        if self.query("#prompt-rows"):  # it may have been left meanwhile
+            self._show()
 
     @work(group="preset-edit", exclusive=True, exit_on_error=False)
     async def action_other(self) -> None:

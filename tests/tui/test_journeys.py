@@ -44,6 +44,13 @@ class CutOnce(BaseHTTPRequestHandler):
 
     answered = 0
 
+    def do_GET(self) -> None:
+        body = json.dumps({"data": [{"id": "story-1"}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         cut = type(self).answered == 0
@@ -103,12 +110,15 @@ def test_a_journey_leads_where_it_should(
 ) -> None:
     environ = {"LUNALUX_HOME": str(home), "LUNALUX_LANG": "en", "LUNALUX_PRACTICE_RATE": "300"}
     script = JOURNEYS[journey]
+    words = {"folder": str(folder), "coupon": "MOON-2026-STAR"}
     if script.get("model") == "cut":
         environ |= request.getfixturevalue("cut_once")
         lunalux(home, "settings", "set", "chat.model", "openai:story")
+    if script.get("model") == "story":
+        words["server"] = request.getfixturevalue("cut_once")["OPENAI_BASE_URL"]
+        CutOnce.answered = 1
     if "coupon" in journey:
         lunalux(home, "admin", "coupon", "create", "MOON-2026-STAR", "--currency", "star", "--amount", "50")
-    words = {"folder": str(folder), "coupon": "MOON-2026-STAR"}
     terminal = Terminal([], environ, 100, 30)
     try:
         for step in script["steps"]:
@@ -123,7 +133,7 @@ def take(terminal: Terminal, step: dict[str, str], words: dict[str, str]) -> Non
     match kind:
         case "press":
             for key in value.split():
-                terminal.send(KEYS.get(key) or (chr(ord(key[-1]) - 96) if key.startswith("ctrl+") else key))
+                terminal.send(sequence(key))
                 terminal.pump(0.3)
         case "type":
             terminal.send(value.format(**words))
@@ -132,6 +142,13 @@ def take(terminal: Terminal, step: dict[str, str], words: dict[str, str]) -> Non
             terminal.wait(value, 60)
         case "gone":
             terminal.gone(value, 60)
+
+
+def sequence(key: str) -> str:
+    """What a terminal sends for a key."""
+    if key.startswith("alt+"):
+        return "\x1b" + key.removeprefix("alt+")
+    return KEYS.get(key) or (chr(ord(key[-1]) - 96) if key.startswith("ctrl+") else key)
 
 
 def replies(home: Path) -> list[dict[str, Any]]:
@@ -181,6 +198,41 @@ def tagged(home: Path) -> None:
     assert len(lunalux(home, "character", "list", "--tag", "evening", "--json")) == 2
 
 
+def connected(home: Path) -> None:
+    assert 'model = "story-1"' in (home / "config" / "config.toml").read_text()
+    assert replies(home)[-1]["content"] == "".join(LINES)
+
+
+def reworded(home: Path) -> None:
+    (reply,) = replies(home)
+    assert "So it begins." in reply["content"]
+
+
+def written_for_me(home: Path) -> None:
+    assert len(replies(home)) == 1
+
+
+def found(home: Path) -> None:
+    listed = lunalux(home, "conversation", "list", "--json")
+    assert len(listed) == 2
+
+
+def begun_anew(home: Path) -> None:
+    assert len(replies(home)) == 1
+
+
+def found_here(home: Path) -> None:
+    assert replies(home)[-1]["content"] == "".join(LINES)
+
+
+def shown(home: Path) -> None:
+    assert len(lunalux(home, "character", "list", "--json")) == 4
+
+
+def looked_at(home: Path) -> None:
+    assert lunalux(home, "wallet", "show", "--json")["starCoin"] == 100
+
+
 HOLDS: dict[str, Callable[[Path], None]] = {
     "third-reply": three_replies,
     "import-and-find": imported,
@@ -190,4 +242,12 @@ HOLDS: dict[str, Callable[[Path], None]] = {
     "lost-connection": recovered,
     "create": created,
     "order": tagged,
+    "model": connected,
+    "reword": reworded,
+    "write-for-me": written_for_me,
+    "find-words": found,
+    "greeting": begun_anew,
+    "reasons": shown,
+    "wallet": looked_at,
+    "local-model": found_here,
 }
