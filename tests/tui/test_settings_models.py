@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from aiohttp import web
 from chat_world import Driven, open_app
 from settings_world import go_to, section
@@ -16,7 +17,9 @@ from textual.widgets import Input, Static
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import ModelConfig, load_settings
 from lunalux_core.llm.registry import credential_name
+from lunalux_tui import i18n
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
+from lunalux_tui.parts.model_kinds import KINDS
 from lunalux_tui.parts.models_dialog import ModelsDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.settings.model_dialog import ModelDialog
@@ -208,3 +211,10 @@ async def test_what_a_password_manager_types_at_once_lands_in_the_fields_it_is_m
         inputs = [driven.app.screen.query_one(f"#field-{name}", Input) for name in fields]
         await driven.until(lambda: inputs[3].value == "sk-12345")
         assert [one.value for one in inputs[:3]] == ["mine", "http://127.0.0.1:1/v1", "moon"]
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_every_kind_of_server_has_a_name(language: str) -> None:
+    i18n.use(language)
+    assert [kind for kind in KINDS if not i18n.has(f"model.kind.{kind}")] == []
+    i18n.use("en")
