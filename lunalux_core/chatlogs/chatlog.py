@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lunalux_core.chatlogs.dates import parse_date, st_date
+from lunalux_core.chatlogs.pictures import LogPicture, as_native, native_pictures, st_media, st_pictures
 from lunalux_core.documents.coerce import as_optional_integer, as_text
 from lunalux_core.errors import InvalidInput
 
@@ -31,7 +32,7 @@ _REBUILT = {"swipes", "swipe_info", "swipe_id"}
 class LogNode:
     """One message. `parent` is an index into the list, -1 at the top; `sent_at` milliseconds, 0 unknown.
 
-    `line` is the message as the file had it (for a swipe: its entry of swipe_info).
+    `line` is the message as the file had it (for a swipe: its entry of swipe_info). `pictures` go with it.
     """
 
     parent: int
@@ -47,6 +48,7 @@ class LogNode:
     raw: str = ""
     mark: str = ""
     line: Mapping[str, Any] = field(default_factory=dict)
+    pictures: tuple[LogPicture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,7 @@ def write_native(log: ChatLog) -> dict[str, Any]:
                 "event": node.event,
                 "raw": node.raw,
                 **({"mark": node.mark} if node.mark else {}),
+                **as_native(node.pictures),
                 "line": dict(node.line),
             }
             for node in log.nodes
@@ -240,6 +243,7 @@ def _native_node(entry: Any) -> LogNode:
         raw=as_text(entry.get("raw")),
         mark=as_text(entry.get("mark")),
         line=line if isinstance(line, dict) else {},
+        pictures=native_pictures(entry.get("pictures")),
     )
 
 
@@ -282,6 +286,7 @@ def _node(
         hidden=line.get("is_system") is True,
         mark=as_text(extra.get("bookmark_link")),
         line={key: value for key, value in own.items() if key not in _REBUILT} if is_shown else own,
+        pictures=st_pictures(extra),
     )
 
 
@@ -338,7 +343,7 @@ def _st_extra(node: LogNode) -> dict[str, Any]:
         merged["bookmark_link"] = node.mark
     else:
         merged.pop("bookmark_link", None)
-    return merged
+    return st_media(merged, node.pictures)
 
 
 def message_text(value: Any) -> str:

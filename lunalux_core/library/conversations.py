@@ -26,6 +26,7 @@ from lunalux_core.library.cells import (
 from lunalux_core.library.parts import in_parts
 
 if TYPE_CHECKING:
+    from lunalux_core.documents.pictures import PictureRef
     from lunalux_core.library.spending import Spending
 
 MessageRole = Literal["system", "user", "assistant"]
@@ -36,6 +37,8 @@ _STATUSES = get_args(Status)
 PAGE = 60
 MARK = "mark"
 """In `Message.extra`: the name that the person gave this place of the story."""
+PICTURES = "pictures"
+"""In `Message.extra`: what is said of the message's pictures (`documents.pictures`)."""
 REQUEST = "request"
 """In `Message.extra` of a reply that tries again what failed: the id of the reply that failed first."""
 BY_SOMEBODY = "by_somebody"
@@ -141,6 +144,15 @@ class Message:
     def by_somebody(self) -> bool:
         """Whether the person wrote the line for somebody, so that the model must be told whose it is."""
         return self.extra.get(BY_SOMEBODY) is True
+
+    @property
+    def pictures(self) -> tuple[PictureRef, ...]:
+        """The pictures that go with it."""
+        if PICTURES not in self.extra:
+            return ()
+        from lunalux_core.documents.pictures import refs_in
+
+        return refs_in(self.extra)
 
     @property
     def finish(self) -> str | None:

@@ -44,6 +44,7 @@ def model_details(
         },
         "params_taken": _taken(kind, learnt) if serves and kind != "generic" else None,
         "prefill": _prefill(spec, kind) if serves else "unknown",
+        "images": _images(spec, learnt, facts) if serves else "no",
         "tokenizer": "server" if facts is not None and facts.counts else "estimate",
         "prices": prices.as_json() if prices is not None else None,
         "learnt": {
@@ -51,6 +52,19 @@ def model_details(
             **({"server": told} if facts is not None and (told := _told(facts, spec)) else {}),
         },
     }
+
+
+def _images(spec: ModelSpec, learnt: Learnt | None, facts: ServerFacts | None) -> str:
+    """Whether the model takes pictures: yes, no, or unknown until one is sent."""
+    if spec.mode == "text":
+        return "no"
+    if spec.options.images:
+        return spec.options.images
+    if learnt is not None and not learnt.images:
+        return "no"
+    if facts is None or not facts.tells_modalities:
+        return "unknown"
+    return "yes" if "vision" in facts.modalities else "no"
 
 
 def _told(facts: ServerFacts, spec: ModelSpec) -> dict[str, Any]:

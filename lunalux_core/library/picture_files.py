@@ -1,0 +1,182 @@
+"""A picture as it comes from a person, made fit to be kept and sent.
+
+What it is stands in its bytes, not in its name. Its sides are read from the header and judged before anything
+is decoded. What is not the picture itself (where and when it was taken, texts, further frames, bytes behind
+its end) is taken off. One that is clean already keeps its bytes, so that the same picture is stored once.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from lunalux_core.cards import png
+from lunalux_core.cards.pictures import LONGEST_SIDE, MAX_PIXELS
+from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LARGEST_FILE = 32 * 1024 * 1024
+"""Bytes of a file that is read."""
+LONGEST_KEPT = 2048
+"""Pixels of the longest side that is kept: models see no more."""
+LARGEST_KEPT = 3_500_000
+"""Bytes that are kept: the strictest service takes five million, in base64."""
+SCALED_PIXELS = 128_000_000
+"""Pixels of a JPEG that can be decoded scaled down, so that its size costs no memory."""
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "BMP")
+_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
+_PNG_DRAWING = frozenset({b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"IDAT", b"IEND"})
+_WEBP_DRAWING = frozenset({b"VP8 ", b"VP8L", b"VP8X", b"ALPH"})
+_QUALITIES = (90, 80, 65)
+
+
+@dataclass(frozen=True, slots=True)
+class CleanPicture:
+    """A picture without anything else in it; sides in pixels."""
+
+    data: bytes
+    type: str
+    width: int
+    height: int
+
+
+def clean_picture(data: bytes) -> CleanPicture:
+    """The picture in `data`, scaled down to what models see (blocking: it is decoded).
+
+    Raises:
+        InvalidInput: PICTURE_UNKNOWN, it is no picture; PICTURE_BROKEN.
+        LimitExceeded: PICTURE_TOO_LARGE, too many pixels or bytes.
+    """
+    if len(data) > LARGEST_FILE:
+        raise LimitExceeded(
+            "PICTURE_TOO_LARGE",
+            f"The picture's file is larger than {LARGEST_FILE // 2**20} MB.",
+            "Scale it down first.",
+            kind="bytes",
+            limit=LARGEST_FILE // 2**20,
+        )
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limits here are lower
+            with Image.open(BytesIO(data), formats=FORMATS) as picture:
+                _measure(picture)
+                return _cleaned(picture, data)
+    except UnidentifiedImageError as error:
+        raise InvalidInput(
+            "PICTURE_UNKNOWN", "This file is no picture.", "Choose a PNG, JPEG, WebP, GIF or AVIF file."
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(MAX_PIXELS) from error
+    except LunaluxError:
+        raise
+    except (OSError, ValueError, SyntaxError, ArithmeticError, EOFError) as error:
+        raise InvalidInput(
+            "PICTURE_BROKEN", "This picture is damaged.", "Get it again, or choose another one."
+        ) from error
+
+
+def _cleaned(picture: Image, data: bytes) -> CleanPicture:
+    kind, (width, height) = picture.format or "", picture.size
+    if max(width, height) <= LONGEST_KEPT and len(data) <= LARGEST_KEPT and _is_clean(picture, data):
+        picture.load()  # one that is cut off is told now
+        return CleanPicture(data, _TYPES[kind], width, height)
+    from PIL import ImageOps
+
+    picture.draft(None, (LONGEST_KEPT, LONGEST_KEPT))
+    drawn = ImageOps.exif_transpose(picture)
+    drawn = drawn.convert("RGBA" if drawn.has_transparency_data else "RGB")
+    drawn.thumbnail((LONGEST_KEPT, LONGEST_KEPT))
+    drawn.info.clear()
+    if kind not in {"JPEG", "MPO"}:
+        out = BytesIO()
+        drawn.save(out, "PNG", optimize=True)
+        if len(out.getvalue()) <= LARGEST_KEPT:
+            return CleanPicture(out.getvalue(), "image/png", *drawn.size)
+    return CleanPicture(_jpeg(drawn), "image/jpeg", *drawn.size)
+
+
+def _jpeg(drawn: Image) -> bytes:
+    from PIL import Image
+
+    if drawn.mode == "RGBA":
+        ground = Image.new("RGB", drawn.size, "white")
+        ground.paste(drawn, mask=drawn.getchannel("A"))
+        drawn = ground
+    data = b""
+    for quality in _QUALITIES:
+        out = BytesIO()
+        drawn.save(out, "JPEG", quality=quality)
+        data = out.getvalue()
+        if len(data) <= LARGEST_KEPT:
+            break
+    return data
+
+
+def _is_clean(picture: Image, data: bytes) -> bool:
+    """Whether there is nothing but the picture in the file."""
+    if getattr(picture, "n_frames", 1) != 1:
+        return False
+    match picture.format:
+        case "PNG":
+            chunks = list(png.walk(data))
+            return {chunk.type for chunk in chunks} <= _PNG_DRAWING and chunks[-1].end == len(data)
+        case "JPEG":
+            return _is_clean_jpeg(data)
+        case "WEBP":
+            return _is_clean_webp(data)
+    return False
+
+
+def _is_clean_jpeg(data: bytes) -> bool:
+    """Whether no segment before the pixels is about anything but them, and nothing follows the end."""
+    at = 2
+    while data[at : at + 1] == b"\xff" and at + 4 <= len(data):
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == 0xDA:
+            return data.find(b"\xff\xd9", at) == len(data) - 2
+        # JFIF and Adobe say how colours are meant; other applications' segments and comments do not.
+        if (0xE0 <= marker <= 0xEF and marker not in (0xE0, 0xEE)) or marker == 0xFE or length < 2:
+            return False
+        at += 2 + length
+    return False
+
+
+def _is_clean_webp(data: bytes) -> bool:
+    at, end = 12, int.from_bytes(data[4:8], "little") + 8
+    while at + 8 <= end:
+        if data[at : at + 4] not in _WEBP_DRAWING:
+            return False
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + length + length % 2
+    return at == end == len(data)
+
+
+def _measure(picture: Image) -> None:
+    scaled = picture.format == "JPEG" and not picture.info.get("progressive")
+    most = SCALED_PIXELS if scaled else MAX_PIXELS
+    if picture.width * picture.height > most:
+        raise _too_large(most)
+    if max(picture.size) > LONGEST_SIDE:
+        raise LimitExceeded(
+            "PICTURE_TOO_LARGE",
+            f"The picture is longer than {LONGEST_SIDE} pixels.",
+            "Scale it down first.",
+            kind="side",
+            limit=LONGEST_SIDE,
+        )
+
+
+def _too_large(most: int) -> LimitExceeded:
+    return LimitExceeded(
+        "PICTURE_TOO_LARGE",
+        f"The picture has more than {most // 1_000_000} million pixels.",
+        "Scale it down first.",
+        limit=most // 1_000_000,
+    )
