@@ -64,6 +64,7 @@ FROM conversations c LEFT JOIN messages h ON h.id = c.head_id
 LEFT JOIN characters k ON k.id = c.character_id
 LEFT JOIN character_groups g ON g.id = c.group_id
 WHERE """
+_WAITING = "EXISTS (SELECT 1 FROM draft_pictures d WHERE d.conversation_id = c.id) AS waiting"
 _NEWEST = " ORDER BY c.updated_at DESC LIMIT ?"
 
 
@@ -73,7 +74,8 @@ class Conversation:
 
     It belongs to a character, or to a group: the other id is "".
     `note` is the author's note ({prompt, depth, role, interval}); `metadata` what an imported chat file
-    carried in its header; `reply_start` ({value, show}) what its replies begin with.
+    carried in its header; `reply_start` ({value, show}) what its replies begin with; `has_pictures` whether
+    pictures wait beside its draft.
     """
 
     id: str
@@ -92,6 +94,7 @@ class Conversation:
     group_id: str = ""
     reply_start: Mapping[str, Any] = field(default_factory=dict)
     pinned: bool = False
+    has_pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +236,7 @@ class Conversations:
         def query(connection: Connection) -> list[Conversation]:
             rows = connection.execute(
                 # `?4 AND c.pinned` is the same for all rows where pins do not count.
-                "SELECT c.*, coalesce(h.depth + 1, 0) AS length FROM conversations c "
+                f"SELECT c.*, coalesce(h.depth + 1, 0) AS length, {_WAITING} FROM conversations c "
                 "LEFT JOIN messages h ON h.id = c.head_id WHERE (?1 IS NULL OR c.character_id = ?1) "
                 "AND (?3 IS NULL OR c.group_id = ?3) ORDER BY ?4 AND c.pinned DESC, c.updated_at DESC "
                 "LIMIT ?2",
@@ -465,7 +468,7 @@ def _newest(connection: Connection) -> int:
 def load_conversation(connection: Connection, conversation_id: str) -> Conversation:
     """Raises NotFound (CONVERSATION_NOT_FOUND)."""
     row = connection.execute(
-        "SELECT c.*, coalesce(h.depth + 1, 0) AS length FROM conversations c "
+        f"SELECT c.*, coalesce(h.depth + 1, 0) AS length, {_WAITING} FROM conversations c "
         "LEFT JOIN messages h ON h.id = c.head_id WHERE c.id = ?",
         (conversation_id,),
     ).fetchone()
@@ -725,6 +728,7 @@ def _conversation(row: Row) -> Conversation:
         group_id=row["group_id"] or "",
         reply_start=object_in(row["reply_start"]),
         pinned=bool(row["pinned"]),
+        has_pictures=bool(row["waiting"]),
     )
 
 

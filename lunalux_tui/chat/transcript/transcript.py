@@ -403,7 +403,11 @@ class Transcript(Selectable, can_focus=True):
         strip = entry.strips.get((place, chosen))
         if strip is None:
             margin = ("▌ " if chosen else "  ", ACCENT)
-            strip = entry.strips[place, chosen] = palette.strip((margin, *entry.lines[place]), width, chosen)
+            strip = palette.strip((margin, *entry.lines[place]), width, chosen)
+            if drawn := entry.pixels.get(place):
+                cells = Strip(drawn)
+                strip = Strip.join([strip.crop(0, MARGIN), cells, strip.crop(MARGIN + cells.cell_length)])
+            entry.strips[place, chosen] = strip
         return strip
 
     # -- choosing and folding ----------------------------------------------------------------------
