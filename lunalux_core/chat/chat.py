@@ -512,6 +512,7 @@ class Chat:
 
         Nothing is stored and nothing is sent; those of past turns are `library.turn_records`.
         """
+        from lunalux_core.dialogue.prompt_beginning import with_beginning
         from lunalux_core.dialogue.turn_record import Trace, turn_record
         from lunalux_core.dialogue.turn_sampling import sampling_record
         from lunalux_core.dialogue.workflow import TurnContext
@@ -519,7 +520,9 @@ class Chat:
         context = TurnContext(trace=Trace(explain=True))
         ready = await self._ready(conversation_id, text, options, context)
         parameters = sampling_record(ready.request.turn, ready.prompt.form)
-        return turn_record(ready, context.trace, parameters=parameters)
+        record = turn_record(ready, context.trace, parameters=parameters)
+        before = await self._library.records.newest_like(conversation_id, record["model"])
+        return await asyncio.to_thread(with_beginning, record, before)
 
     async def _ready(
         self,
@@ -737,11 +740,16 @@ class Chat:
 
     async def _keep_record(self, result: TurnResult, turn: TurnInput, message: Message | None) -> None:
         """Keep how the prompt came about; a turn that went through is never undone by that."""
+        from lunalux_core.dialogue.prompt_beginning import with_beginning
         from lunalux_core.library.turn_records import pack
 
+        records, place = self._library.records, turn.conversation.id
         try:
-            packed = await asyncio.to_thread(pack, result.report)
-            await self._library.records.keep(turn.conversation.id, message.id if message else "", packed)
+            before = await records.newest_like(place, turn.model.name)
+            packed = await asyncio.to_thread(
+                lambda: pack(with_beginning(result.report, before, result.usage))
+            )
+            await records.keep(place, message.id if message else "", packed)
         except StorageError:
             return
 

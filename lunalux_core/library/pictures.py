@@ -85,15 +85,15 @@ async def attachment_of(path: Path) -> Attachment:
         NotFound: FILE_NOT_FOUND. InvalidInput: FILE_UNREADABLE, FILE_NOT_REGULAR, PICTURE_UNKNOWN,
         PICTURE_BROKEN. LimitExceeded: FILE_TOO_LARGE, PICTURE_TOO_LARGE.
     """
-    from lunalux_core.library.picture_files import LARGEST_FILE
+    from lunalux_core.cards.pictures import LARGEST_FILE
     from lunalux_core.regular_files import read_regular
 
     return await asyncio.to_thread(lambda: attachment(read_regular(path, LARGEST_FILE), path.name))
 
 
 def attachment(data: bytes, name: str) -> Attachment:
-    """The bytes of a picture, cleaned (blocking). Raises as `picture_files.clean_picture`."""
-    from lunalux_core.library.picture_files import clean_picture
+    """The bytes of a picture, cleaned (blocking). Raises as `cards.pictures.clean_picture`."""
+    from lunalux_core.cards.pictures import clean_picture
 
     clean = clean_picture(data)
     identity = sha256(clean.data).hexdigest()

@@ -103,7 +103,7 @@ class PictureActions:
         from lunalux_core.cards.assets import picture_ext
         from lunalux_core.cards.charx import is_zip
         from lunalux_core.cards.file_kind import Kind, recognise
-        from lunalux_core.library.picture_files import LARGEST_FILE
+        from lunalux_core.cards.pictures import LARGEST_FILE
         from lunalux_core.regular_files import read_regular
 
         def look() -> bool:

@@ -55,7 +55,7 @@ def test_a_request_is_shown_without_the_bytes(program: Program, ada: str, red: s
     shown = program("chat", "Ada", "--image", red, "--model", "eye", "--show-request").json
     parts = shown["body"]["messages"][-1]["content"]
     assert parts[0]["image_url"]["url"] == "data:image/png;base64,… (1 KB)"
-    assert program("model", "show", "eye", "--json").json["images"] == "unknown"
+    assert "images" not in program("model", "show", "eye", "--json").json["learnt"]
     prompt = program("chat", "Ada", "--image", red, "--model", "eye", "--show-prompt", "--json").json
     assert prompt[-1]["pictures"][0]["name"] == "red.png"
 
@@ -63,7 +63,7 @@ def test_a_request_is_shown_without_the_bytes(program: Program, ada: str, red: s
 def test_a_model_that_takes_none_is_told_the_name(program: Program, ada: str, red: str) -> None:
     server = Server()
     add_model(program, server, "--images", "no")
-    assert program("model", "show", "eye", "--json").json["images"] == "no"
+    assert program("model", "show", "eye", "--json").json["learnt"]["images"] is False
     done = program("chat", "Ada", "-m", "What is it?", "--image", red, "--model", "eye")
     assert "red.png" in done.err and "A red square." in done.out
     assert "[picture: red.png]" in json.dumps(server.asked[-1]["messages"])
