@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lunalux_core.dialogue.turn_record_diff import (
-    Compared,
     Mark,
+    MessageDifference,
     compare_entries,
     compare_messages,
     compare_texts,
@@ -140,7 +140,7 @@ def _messages(look: Look) -> Iterator[Item]:
     yield from chat_texts(look.record)
     messages = look.record["messages"]
     if look.before is None:
-        compared = [Compared("same", message, None) for message in messages]
+        compared = [MessageDifference("same", message, None) for message in messages]
     else:
         compared = compare_messages(messages, look.before["messages"])
     for pair in compared:
@@ -167,7 +167,7 @@ def _text(look: Look) -> Iterator[Item]:
         yield Item(title, t("inspector.text.help"), text=whole(runs), told=lambda: runs, joined=True)
 
 
-def _message_told(pair: Compared, look: Look) -> list[Run]:
+def _message_told(pair: MessageDifference, look: Look) -> list[Run]:
     message = pair.message
     head = t(
         "inspector.message",
