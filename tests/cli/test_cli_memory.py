@@ -28,6 +28,7 @@ FIELDS = {
     "status",
     "sources",
     "made_by",
+    "created_at",
 }
 
 
@@ -108,6 +109,64 @@ def test_memories_go_out_as_a_worldbook_and_come_back_whole(
     assert (
         program("memory", "export", chat, "memories.txt", "--json", code=1).error["code"] == "MEMORY_FORMAT"
     )
+
+
+def test_markdown_brings_every_memory_back_as_it_was(program: Program, chat: str) -> None:
+    texts = {
+        "They met.\n## Not a heading\n\\## nor this": (
+            "A title, long " + "and longer " * 8,
+            ("sea, deep", "a · b"),
+        ),
+        "The lamp was lit.": ("The lamp", ()),
+        "*fact · pinned*": ("", ("lamp",)),
+        "A first line that is so long that a name made of it has to be cut off somewhere behind it": ("", ()),
+    }
+    for text, (title, words) in texts.items():
+        keywords = [part for word in words for part in ("--keyword", word)]
+        program(
+            "memory", "add", chat, "--text", text, "--title", title, *keywords, "--from", "1", "--to", "2"
+        )
+    program("memory", "add", chat, "--kind", "journal", "--text", "She knows.", "--pin")
+    before = program("memory", "list", chat, "--json").json
+    assert before[0]["speaker"] == "Marigold Finch", "the only one there is"
+    program("memory", "export", chat, "memories.md")
+    for row in before:
+        program("memory", "delete", chat, row["id"], "--yes")
+    program("memory", "import", chat, "memories.md")
+    after = program("memory", "list", chat, "--json").json
+    differs = ("id", "created_at")
+    assert [{**row, **dict.fromkeys(differs)} for row in after] == [
+        {**row, **dict.fromkeys(differs), "title": row["title"].strip(), "made_by": "person"}
+        for row in before
+    ]
+
+
+def test_a_journal_in_a_group_names_its_member(program: Program) -> None:
+    group = program("conversation", "group", "Pair", "Marigold Finch", "Captain Sol Varga").out.strip()
+    journal = ("memory", "add", group, "--kind", "journal", "--text", "The door is open.")
+    refused = program(*journal, "--json", code=1)
+    assert refused.error["code"] == "JOURNAL_SPEAKER" and "Captain Sol Varga" in refused.error["hint"]
+    assert program(*journal, "--speaker", "nobody", "--json", code=5).error["code"] == "MEMBER_NOT_FOUND"
+    assert program(*journal, "--speaker", "capt", "--json").json["speaker"] == "Captain Sol Varga"
+
+
+def test_a_memory_is_stale_where_its_messages_changed_and_holds_where_they_are(
+    program: Program, chat: str
+) -> None:
+    for title, first, last in (("First", "1", "2"), ("Second", "3", "4")):
+        program(
+            *("memory", "add", chat, "--kind", "summary", "--title", title, "--text", "s"),
+            *("--from", first, "--to", last),
+        )
+
+    def states() -> dict[str, str]:
+        return {row["title"]: row["status"] for row in program("memory", "list", chat, "--json").json}
+
+    program("chat", "Marigold Finch", "--regenerate")
+    assert states() == {"First": "fresh", "Second": "stale"}, "another swipe is shown"
+    assert [row["title"] for row in program("memory", "list", chat, "--here", "--json").json] == ["First"]
+    search = program("memory", "search", chat, "second", "--json").json
+    assert [row["status"] for row in search] == ["stale"], "found all the same"
 
 
 def test_a_book_of_memory_books_finds_its_messages(program: Program, chat: str, tmp_path: Path) -> None:
