@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.dialogue.direction import Direction, Voice
+from lunalux_core.macros.variables import Variables
 
 if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from lunalux_core.library.trackers import Standing
     from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage
     from lunalux_core.llm.token_counts import TokenCounts
-    from lunalux_core.macros.expansion import Variables
     from lunalux_core.memory.story import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
@@ -328,6 +328,12 @@ class TurnInput:
     gaps: tuple[ProfileGap, ...] = ()
     trackers: tuple[Standing, ...] = ()
     passages: tuple[Passage, ...] = ()
+
+    def variables(self) -> Variables:
+        """The variables as this branch left them, and the library's global ones; each call gives new ones."""
+        stored = self.state.get("variables")
+        return Variables(stored if isinstance(stored, dict) else {}, self.global_variables)
+
     wanted: int = 1
 
 

@@ -479,7 +479,7 @@ class ChatScreen(LunaScreen[None]):
 
     @on(Prompt.Submitted)
     def _submitted(self, event: Prompt.Submitted) -> None:
-        from lunalux_tui.chat.slash_actions import is_script
+        from lunalux_core.dialogue.direction import is_script
 
         if is_script(event.text):
             self.run_script(event.text)

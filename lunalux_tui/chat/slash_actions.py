@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.slash_host import ChatScriptHost
 
 
-def is_script(typed: str) -> bool:
-    """Whether what was typed is a script; a blank before the / makes words of it, `//` an instruction."""
-    return typed.startswith("/") and not typed.startswith("//")
-
-
 class SlashView(ScriptHostView, Protocol):
     """What these actions ask of the screen."""
 
