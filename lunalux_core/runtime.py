@@ -274,7 +274,7 @@ class Runtime:
             lambda: self.models,
             self._writing_model,
             self._replying_model,
-            self._charged,
+            self.charged,
         )
         writer.on_written = lambda conversation_id: self.trackers.nudge(conversation_id, "memory")
         return writer
@@ -289,7 +289,7 @@ class Runtime:
             lambda: self.settings,
             lambda: self.models,
             self._tracking_model,
-            self._charged,
+            self.charged,
             lambda conversation_id, model: self.memory_writer.on_question(conversation_id, model),
         )
 
@@ -338,7 +338,8 @@ class Runtime:
                 await self.memory_writer.settled(conversation_id)
                 await self.trackers.settled(conversation_id)
 
-    async def _charged(self, billing: Mapping[str, object]) -> None:
+    async def charged(self, billing: Mapping[str, object]) -> None:
+        """Follow what the gateway said about coins for a request beside the replies."""
         wallet, ledger = billing.get("wallet"), billing.get("ledgerSummary")
         if isinstance(wallet, dict):
             await self.account.billed(wallet, ledger if isinstance(ledger, dict) else None)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
     from lunalux_core.config.settings import Settings
     from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial
+    from lunalux_core.dialogue.chat_texts import ChatInjection
     from lunalux_core.dialogue.profile_choice import ProfileGap
     from lunalux_core.errors import LunaluxError
     from lunalux_core.library.characters import Character
@@ -284,7 +285,8 @@ class TurnInput:
     joined) and `group` tells who else is there. `above` are the ids of the messages left out above `history`,
     `event_ids` those of `earlier_events`, `memory` what the story remembers on this branch, if anything,
     `trackers` the conversation's trackers with the values that count here, `passages` those of documents that
-    the last messages call for, the closest first.
+    the last messages call for, the closest first, `injections` the texts that scripts put into this chat, and
+    `overridden` names what the chat has in the place of its card's texts (`card` has it already).
     """
 
     kind: TurnKind
@@ -335,6 +337,8 @@ class TurnInput:
         return Variables(stored if isinstance(stored, dict) else {}, self.global_variables)
 
     wanted: int = 1
+    injections: tuple[ChatInjection, ...] = ()
+    overridden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -467,6 +467,14 @@ class ChatScreen(LunaScreen[None]):
         """Name who the person is here."""
         self.header.persona = name
 
+    def change_setting(self, key: str, value: object) -> None:
+        """Store one setting and put it in force."""
+        self.lunalux.change_setting(key, value)
+
+    async def chat_surroundings_changed(self) -> None:
+        """Follow profiles, presets, worldbooks and quick replies that a script changed."""
+        await self._follow_profiles()
+
     def copy(self, text: str) -> None:
         """Put a text into the clipboard."""
         self.app.copy_to_clipboard(text)

@@ -18,6 +18,7 @@ from lunalux_core.library.conversations import Message
 from lunalux_core.library.spending import Spending
 from lunalux_core.text import clean_line
 from lunalux_tui import i18n
+from lunalux_tui.chat.inspector.chat_texts import chat_texts
 from lunalux_tui.chat.inspector.cost import took
 from lunalux_tui.chat.inspector.items import Item
 from lunalux_tui.chat.inspector.memories import memory_items
@@ -136,6 +137,7 @@ def _parameters(record: Record) -> Iterator[Item]:
 def _messages(look: Look) -> Iterator[Item]:
     yield from _shape(look.record)
     yield from _shortened(look.record)
+    yield from chat_texts(look.record)
     messages = look.record["messages"]
     if look.before is None:
         compared = [Compared("same", message, None) for message in messages]
