@@ -7,7 +7,7 @@ the regex engine are made on first use.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -324,6 +324,19 @@ class Runtime:
         if self.writes_memories:
             self.memory_writer.nudge(conversation_id)
             self.trackers.nudge(conversation_id)
+
+    async def catch_up(self, conversation_id: str, seconds: float) -> None:
+        """After a turn of a program that ends with it: write the memories and revise the trackers that are
+        due. What is not done in time stays due, and is found again by the next program that looks.
+        """
+        import asyncio
+
+        self.memory_writer.nudge(conversation_id)
+        self.trackers.nudge(conversation_id)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.memory_writer.settled(conversation_id)
+                await self.trackers.settled(conversation_id)
 
     async def charged(self, billing: Mapping[str, object]) -> None:
         """Follow what the gateway said about coins for a request beside the replies."""

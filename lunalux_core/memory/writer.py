@@ -153,6 +153,12 @@ class MemoryWriter:
         self._rested.clear()
         await store_consent(self._library, model, yes)
 
+    async def settled(self, conversation_id: str) -> None:
+        """Wait until nothing is being written there; a piece that is given up counts as done."""
+        going = self._going.get(conversation_id)
+        if going is not None and not going.task.done():
+            await asyncio.wait({going.task})
+
     async def close(self) -> None:
         """Give up what is being written."""
         self._closed = True

@@ -495,6 +495,10 @@ class ChatScreen(LunaScreen[None]):
         """Name who the person is here."""
         self.header.persona = name
 
+    def show_found(self, words: Sequence[str]) -> None:
+        """Let words that were looked for stand out in the messages, until the prompt is gone back to."""
+        self.transcript.found = tuple(words)
+
     def change_setting(self, key: str, value: object) -> None:
         """Store one setting and put it in force."""
         self.lunalux.change_setting(key, value)
@@ -795,7 +799,7 @@ class ChatScreen(LunaScreen[None]):
 
     def action_focus_prompt(self) -> None:
         self.roster.clear()
-        self.transcript.selected = ""
+        self.transcript.selected, self.transcript.found = "", ()
         self.prompt.focus()
         self.remove_class("-list")
 

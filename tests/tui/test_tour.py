@@ -36,7 +36,7 @@ async def test_doing_what_a_tip_says_leads_to_the_next() -> None:
 
 @pytest.mark.parametrize(
     ("model", "words"),
-    [("practice", "nothing leaves this computer"), ("official:003", "your words are sent there")],
+    [("practice", "nothing leaves this computer"), ("official:003", "sent there.")],
 )
 async def test_the_first_tip_says_where_the_words_go(paths: Paths, model: str, words: str) -> None:
     paths.config_file.parent.mkdir(parents=True, exist_ok=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from lunalux_core.dialogue.turn_record_diff import (
-    Compared,
     Mark,
+    MessageDifference,
     compare_entries,
     compare_messages,
     compare_texts,
@@ -29,6 +30,8 @@ from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, STRIKE, WARNING
 Record = Mapping[str, Any]
 VIEWS = ("messages", "tokens", "worldbook", "scripts", "cut", "text")
 MARKS: Mapping[Mark, str] = {"same": " ", "new": "+", "gone": "−", "changed": "~"}
+AROUND = 2
+"""Lines that are shown beside what changed."""
 BAR = 24
 """Cells of the longest bar of the tokens."""
 
@@ -140,7 +143,7 @@ def _messages(look: Look) -> Iterator[Item]:
     yield from chat_texts(look.record)
     messages = look.record["messages"]
     if look.before is None:
-        compared = [Compared("same", message, None) for message in messages]
+        compared = [MessageDifference("same", message, None) for message in messages]
     else:
         compared = compare_messages(messages, look.before["messages"])
     for pair in compared:
@@ -167,7 +170,7 @@ def _text(look: Look) -> Iterator[Item]:
         yield Item(title, t("inspector.text.help"), text=whole(runs), told=lambda: runs, joined=True)
 
 
-def _message_told(pair: Compared, look: Look) -> list[Run]:
+def _message_told(pair: MessageDifference, look: Look) -> list[Run]:
     message = pair.message
     head = t(
         "inspector.message",
@@ -183,8 +186,19 @@ def _message_told(pair: Compared, look: Look) -> list[Run]:
         styles = {"same": MUTED, "gone": ERROR | STRIKE, "new": ACCENT}
         signs = {"same": "  ", "gone": "− ", "new": "+ "}
         lines = compare_texts(pair.before["content"], pair.now["content"])
-        return [*runs, *((signs[mark] + line, styles[mark]) for mark, line in lines)]
+        for mark, group in groupby(lines, key=lambda line: line[0]):
+            told = [(signs[mark] + line, styles[mark]) for _, line in group]
+            runs += _folded(told) if mark == "same" else told
+        return runs
     return [*runs, (message["content"], ERROR if pair.mark == "gone" else 0)]
+
+
+def _folded(lines: list[Run]) -> list[Run]:
+    """What did not change, by its ends alone: what did change is looked for."""
+    hidden = len(lines) - 2 * AROUND
+    if hidden <= 1:
+        return lines
+    return [*lines[:AROUND], (t("inspector.unchanged", n=hidden), MUTED), *lines[-AROUND:]]
 
 
 def _window(record: Record) -> Iterator[Item]:
