@@ -227,7 +227,8 @@ class Chat:
             place, parent = self._place(connection, conversation_id)
             return called_up(connection, place, parent, options)
 
-        chosen = await self._database.read(choose)
+        # Written, since a reply that a killed program left open is settled on the way.
+        chosen = await self._database.write(choose)
         async with aclosing(self._spoken(conversation_id, chosen, options)) as events:
             async for event in events:
                 yield event
@@ -237,13 +238,13 @@ class Chat:
     ) -> AsyncGenerator[TurnEvent, None]:
         """Replies of those who were chosen, to whatever stands last when the first of them begins."""
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             place, parent = self._place(connection, conversation_id)
             reply = self._pending(connection, place, parent, options, chosen[0])
             words, above = _words(connection, parent)
             # Words that are stored have been through their scripts.
             asked = Asked("regenerate" if words else "normal", place, above, words, reply)
-            return Begun(place, None, reply, self._reader().read(connection, asked, options))
+            return StoredTurn(place, None, reply, self._reader().read(connection, asked, options))
 
         if self.moments is not None and chosen[0]:
             await self.moments.drafted(chosen[0])
