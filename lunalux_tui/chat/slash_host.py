@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ASKING = ("input", "popup", "buttons")
 LINES = ("send", "sendas", "sys", "comment", "roll")
 TURNS = ("trigger", "continue", "regenerate", "swipe", "impersonate")
-OFFERS = (*LINES, *TURNS, "setinput", "hide", "unhide", "messages", *ASKING)
+OFFERS = (*LINES, *TURNS, "setinput", "hide", "unhide", "messages", "memory", *ASKING)
 """Commands on the app that can be run in the prompt."""
 
 
@@ -37,6 +37,9 @@ class ScriptHostView(Asker, Protocol):
 
     def notice(self, words: str, title: str, *, warn: bool = False) -> None:
         """A notice that takes nothing out of the status line."""
+
+    def show_memories(self) -> None:
+        """Open the pane of what is remembered."""
 
     async def take_turn(self, events: AsyncIterator[TurnEvent], *, impersonate: bool = False) -> None:
         """Run a turn to its end. Raises CancelledError when the person stops it."""
@@ -97,6 +100,9 @@ class ChatScriptHost:
                 return await self._write(call)
             if call.name in TURNS:
                 return await self._turn(call)
+            if call.name == "memory":
+                self._view.show_memories()
+                return ""
             if call.name == "setinput":
                 self._view.put_typed(call.text)
                 return call.text
