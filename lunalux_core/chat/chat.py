@@ -42,7 +42,7 @@ from lunalux_core.dialogue.turn import (
     TurnResult,
     TurnStarted,
 )
-from lunalux_core.errors import InvalidInput, StorageError
+from lunalux_core.errors import InvalidInput, NotFound, StorageError
 from lunalux_core.groups.responders import addressed, called_up, speakers, still_speaks
 from lunalux_core.library.conversations import (
     REQUEST,
@@ -531,6 +531,53 @@ class Chat:
 
         return await self._database.read(read)
 
+    async def quiet(
+        self, conversation_id: str, options: TurnOptions = TurnOptions(), character_id: str = ""
+    ) -> str:
+        """What the model says to the instruction of `options` behind the chat; nothing of it is stored.
+
+        Args:
+            character_id: who answers in the place of the chat's own character; not in a group.
+
+        Raises:
+            LunaluxError: as any turn.
+        """
+
+        def read(connection: Connection) -> TurnInput:
+            place = load_conversation(connection, conversation_id)
+            head = load_message(connection, place.head_id) if place.head_id else None
+            if character_id and not place.group_id:
+                place = replace(place, character_id=character_id)
+            asked = _would_ask(connection, place, head, "", options, "normal")
+            return self._reader().read(connection, asked, options)
+
+        turn = await self._database.read(read)
+        self.on_turn()
+        text = ""
+        async with aclosing(self._workflow().stream(turn)) as steps:
+            async for step in steps:
+                if isinstance(step, TurnResult):
+                    text = step.text
+                elif isinstance(step, Billed):
+                    await self._billed(step)
+        await self._spend(turn)
+        return text
+
+    async def _spend(self, turn: TurnInput) -> None:
+        """Take out the texts that a script put in for this prompt alone."""
+        spent = [held.id for held in turn.injections if held.ephemeral]
+        if not spent:
+            return
+        from lunalux_core.dialogue.chat_texts import without_injections
+
+        def change(connection: Connection) -> None:
+            place = load_conversation(connection, turn.conversation.id)
+            metadata = without_injections(place.metadata, *spent)
+            set_conversation(connection, place.id, metadata=metadata)
+
+        with suppress(NotFound):  # the chat is gone
+            await self._database.write(change)
+
     # -- edits -------------------------------------------------------------------------------------
 
     async def edit(self, message_id: str, content: str) -> None:
@@ -697,6 +744,7 @@ class Chat:
                             given.extend(step.others)
                         message = await streaming.done(step, turn)
                         await self._keep_record(step, turn, message)
+                        await self._spend(turn)
                         self.on_turn_end(turn.conversation.id)
                         yield TurnCompleted(message, step.text, step.suggestions, step.report)
                         return
@@ -711,6 +759,7 @@ class Chat:
         # shield keeps a second ctrl+c from leaving the reply pending.
         except (asyncio.CancelledError, GeneratorExit):
             await asyncio.shield(streaming.end("stopped"))
+            await asyncio.shield(self._spend(turn))
             raise
         except BaseException:
             await asyncio.shield(streaming.end("failed"))

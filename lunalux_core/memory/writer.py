@@ -167,6 +167,12 @@ class MemoryWriter:
             return ""
         return "" if (await consents(self._library)).get(spec.name) is True else spec.name
 
+    async def settled(self, conversation_id: str) -> None:
+        """Wait until nothing is being written there; a piece that is given up counts as done."""
+        going = self._going.get(conversation_id)
+        if going is not None and not going.task.done():
+            await asyncio.wait({going.task})
+
     async def close(self) -> None:
         """Give up what is being written."""
         self._closed = True

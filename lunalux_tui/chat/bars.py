@@ -168,7 +168,8 @@ class StatusBar(Bar):
         if self.usage:
             key = "status.tokens_estimated" if self.usage.get("estimated") else "status.tokens"
             sent, received = self.usage.get("prompt_tokens", 0), self.usage.get("completion_tokens", 0)
-            parts.append(Part(t(key, sent=sent, received=received), MUTED, weight=3))
+            words = t(key, sent=f"{sent:,}", received=f"{received:,}")
+            parts.append(Part(words, MUTED, weight=3))
             if self.window:
                 full = sent + received
                 gauge = t("status.gauge", full=short_number(full), window=short_number(self.window))

@@ -476,6 +476,18 @@ class ChatScreen(LunaScreen[None]):
         """Name who the person is here."""
         self.header.persona = name
 
+    def show_found(self, words: Sequence[str]) -> None:
+        """Let words that were looked for stand out in the messages, until the prompt is gone back to."""
+        self.transcript.found = tuple(words)
+
+    def change_setting(self, key: str, value: object) -> None:
+        """Store one setting and put it in force."""
+        self.lunalux.change_setting(key, value)
+
+    async def chat_surroundings_changed(self) -> None:
+        """Follow profiles, presets, worldbooks and quick replies that a script changed."""
+        await self._follow_profiles()
+
     def copy(self, text: str) -> None:
         """Put a text into the clipboard."""
         self.app.copy_to_clipboard(text)
@@ -516,7 +528,7 @@ class ChatScreen(LunaScreen[None]):
 
     @on(Prompt.Submitted)
     def _submitted(self, event: Prompt.Submitted) -> None:
-        from lunalux_tui.chat.slash_actions import is_script
+        from lunalux_core.dialogue.direction import is_script
 
         if is_script(event.text):
             self.run_script(event.text)
@@ -787,7 +799,7 @@ class ChatScreen(LunaScreen[None]):
 
     def action_focus_prompt(self) -> None:
         self.roster.clear()
-        self.transcript.selected = ""
+        self.transcript.selected, self.transcript.found = "", ()
         self.prompt.focus()
         self.remove_class("-list")
 

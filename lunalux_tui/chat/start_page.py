@@ -66,7 +66,7 @@ class StartPage(PickDialog):
             fitting = [*self.rows.rows]
             shown = {row.id for row in fitting}
             fitting += [row for row in rows if row.id in ids and row.id not in shown]
-            self.rows.set_rows(fitting, at="")
+            self.set_rows(fitting, at="")
         else:
             self.show(rows)
 

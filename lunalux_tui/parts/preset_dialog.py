@@ -100,7 +100,8 @@ class PresetDialog(Dialog[None]):
         return clean_line(prompt.name if prompt is not None and prompt.name else identifier, 80)
 
     def _prompt(self) -> PresetPrompt | None:
-        return self.preset.prompt(self.rows.chosen) if self.is_mounted else None
+        rows = next(iter(self.query("#prompt-rows").results(Rows)), None)
+        return self.preset.prompt(rows.chosen) if rows is not None else None
 
     @on(Rows.Moved, "#prompt-rows")
     def _tell(self) -> None:

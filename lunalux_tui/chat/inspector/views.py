@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from lunalux_core.dialogue.turn_record_diff import (
@@ -18,6 +19,7 @@ from lunalux_core.library.conversations import Message
 from lunalux_core.library.spending import Spending
 from lunalux_core.text import clean_line
 from lunalux_tui import i18n
+from lunalux_tui.chat.inspector.chat_texts import chat_texts
 from lunalux_tui.chat.inspector.cost import took
 from lunalux_tui.chat.inspector.items import Item
 from lunalux_tui.chat.inspector.memories import memory_items
@@ -29,6 +31,8 @@ from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, STRIKE, WARNING
 Record = Mapping[str, Any]
 VIEWS = ("messages", "tokens", "worldbook", "scripts", "cut", "text")
 MARKS: Mapping[Mark, str] = {"same": " ", "new": "+", "gone": "−", "changed": "~"}
+AROUND = 2
+"""Lines that are shown beside what changed."""
 BAR = 24
 """Cells of the longest bar of the tokens."""
 
@@ -137,6 +141,7 @@ def _parameters(record: Record) -> Iterator[Item]:
 def _messages(look: Look) -> Iterator[Item]:
     yield from _shape(look.record)
     yield from _shortened(look.record)
+    yield from chat_texts(look.record)
     messages = look.record["messages"]
     if look.before is None:
         compared = [Compared("same", message, None) for message in messages]
@@ -182,8 +187,19 @@ def _message_told(pair: Compared, look: Look) -> list[Run]:
         styles = {"same": MUTED, "gone": ERROR | STRIKE, "new": ACCENT}
         signs = {"same": "  ", "gone": "− ", "new": "+ "}
         lines = compare_texts(pair.before["content"], pair.now["content"])
-        return [*runs, *((signs[mark] + line, styles[mark]) for mark, line in lines)]
+        for mark, group in groupby(lines, key=lambda line: line[0]):
+            told = [(signs[mark] + line, styles[mark]) for _, line in group]
+            runs += _folded(told) if mark == "same" else told
+        return runs
     return [*runs, (message["content"], ERROR if pair.mark == "gone" else 0)]
+
+
+def _folded(lines: list[Run]) -> list[Run]:
+    """What did not change, by its ends alone: what did change is looked for."""
+    hidden = len(lines) - 2 * AROUND
+    if hidden <= 1:
+        return lines
+    return [*lines[:AROUND], (t("inspector.unchanged", n=hidden), MUTED), *lines[-AROUND:]]
 
 
 def _window(record: Record) -> Iterator[Item]:
