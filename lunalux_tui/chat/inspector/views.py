@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from lunalux_core.dialogue.turn_record_diff import (
-    Compared,
     Mark,
+    MessageDifference,
     compare_entries,
     compare_messages,
     compare_texts,
@@ -144,7 +144,7 @@ def _messages(look: Look) -> Iterator[Item]:
     yield from chat_texts(look.record)
     messages = look.record["messages"]
     if look.before is None:
-        compared = [Compared("same", message, None) for message in messages]
+        compared = [MessageDifference("same", message, None) for message in messages]
     else:
         compared = compare_messages(messages, look.before["messages"])
     for pair in compared:
@@ -171,7 +171,7 @@ def _text(look: Look) -> Iterator[Item]:
         yield Item(title, t("inspector.text.help"), text=whole(runs), told=lambda: runs, joined=True)
 
 
-def _message_told(pair: Compared, look: Look) -> list[Run]:
+def _message_told(pair: MessageDifference, look: Look) -> list[Run]:
     message = pair.message
     head = t(
         "inspector.message",
