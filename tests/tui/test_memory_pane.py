@@ -454,7 +454,7 @@ async def test_documents_are_added_by_path_and_deleted(home: Path, tmp_path: Pat
         await driven.press("enter")
         await dialog_of(driven, PickDialog)
         await driven.press("enter")
-        await driven.until(lambda: "nothing.pdf cannot be read" in shown(driven))
+        await driven.until(lambda: "⚠" in shown(driven) and "nothing.pdf" in shown(driven))
         await driven.press("d")
         await dialog_of(driven, ConfirmDialog)
         await driven.press("y")

@@ -10,6 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.widgets import Input
+from textual.worker import Worker
 
 from lunalux_core.runtime import Runtime
 from lunalux_tui.i18n import t
@@ -148,7 +149,7 @@ class Tab(Column):
         async def work() -> None:
             await method(*arguments)
 
-        self.screen.run_worker(work, group=self.KIND, exit_on_error=False)
+        _: Worker[None] = self.screen.run_worker(work, group=self.KIND, exit_on_error=False)
 
     async def ask(self, dialog: LunaScreen[Any]) -> Any:
         """Ask something and wait for the answer."""
