@@ -205,7 +205,7 @@ class Failures:
         text = f"{report.words} {report.message}".lower()
         code = next((code for code, sign in _SIGNS if sign.search(text)), "")
         by_status = _BY_STATUS.get(report.status or 0, "")
-        # Servers send 429 for an empty account and 400 for a long prompt: the words are truer than the status.
+        # Servers send 429 for an empty account, 400 for a long prompt: the words are truer than the status.
         stands = {"MODEL_QUOTA", "MODEL_DAILY_LIMIT", "CONTEXT_TOO_LONG"}
         # On a 429 words such as "model" or "key" only name what is limited.
         if report.status != 429:
