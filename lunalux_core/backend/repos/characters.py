@@ -59,6 +59,8 @@ __all__ = ["VISIBLE", "Characters", "MarketCard", "NewCard", "Place", "Status", 
 
 NoteHeat = Callable[[Lang, str, int], Awaitable[None]]
 CACHED_PLACES = 10_000
+LONGEST_ID = 256
+"""Characters of an id that is looked up; ours have 36, a key of the table holds 2,048 bytes."""
 TRIES = 5
 REPORT = "REPORT#"
 
@@ -104,7 +106,7 @@ class Characters:
 
     async def find_any(self, character_id: str, lang: Lang = "en") -> MarketCard | None:
         """The card whatever its status, for its owner and for operators."""
-        if not character_id:
+        if not 0 < len(character_id) <= LONGEST_ID:
             return None
         remembered = self._places.pop(character_id, None)
         places = dict.fromkeys(
