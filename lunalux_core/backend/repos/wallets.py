@@ -55,7 +55,8 @@ class Wallets:
             operation: name of the change; the same name is applied once. A new one if None.
 
         Raises:
-            InvalidInput: the amount is 0, or more than a wallet holds. NotFound: WALLET_NOT_FOUND. PaymentError: INSUFFICIENT_FUNDS.
+            InvalidInput: the amount is 0, or more than a wallet holds. NotFound: WALLET_NOT_FOUND.
+            PaymentError: INSUFFICIENT_FUNDS.
         """
         if amount == 0:
             raise InvalidInput("INVALID_REQUEST", "An adjustment of 0 coins changes nothing.")
