@@ -168,7 +168,7 @@ def test_a_server_sends_its_spans_to_the_address_of_the_standard_s_variable(tmp_
     with collector() as (address, taken):
         variables = {"LUNALUX_TRACES": "1", "OTEL_EXPORTER_OTLP_ENDPOINT": address}
         with served(tmp_path, **variables) as server:
-            assert httpx.get(f"{server.url}/ready").status_code == 200
+            assert httpx.get(f"{server.url}/ready", timeout=60).status_code == 200
         assert (
             taken and taken[0][0] == "/v1/traces" and b"/ready" in taken[0][1] and b"lunalux" in taken[0][1]
         )

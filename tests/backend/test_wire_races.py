@@ -78,7 +78,8 @@ class Region:
             url = self.urls[self._turn % len(self.urls)] + path
             answer = await self.http.request(method, url, json=body, headers=headers)
             looks += answer.status_code == 409
-            if BUSY.get(answer.status_code) != answer.json().get("code") or looks == LOOKS:
+            busy = answer.status_code in BUSY and BUSY[answer.status_code] == answer.json().get("code")
+            if not busy or looks == LOOKS:
                 return answer
             await asyncio.sleep(0.3)
         assert answer is not None
