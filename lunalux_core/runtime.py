@@ -7,7 +7,7 @@ the regex engine are made on first use.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -274,7 +274,7 @@ class Runtime:
             lambda: self.models,
             self._writing_model,
             self._replying_model,
-            self._charged,
+            self.charged,
         )
         writer.on_written = lambda conversation_id: self.trackers.nudge(conversation_id, "memory")
         return writer
@@ -289,7 +289,7 @@ class Runtime:
             lambda: self.settings,
             lambda: self.models,
             self._tracking_model,
-            self._charged,
+            self.charged,
             lambda conversation_id, model: self.memory_writer.on_question(conversation_id, model),
         )
 
@@ -325,7 +325,21 @@ class Runtime:
             self.memory_writer.nudge(conversation_id)
             self.trackers.nudge(conversation_id)
 
-    async def _charged(self, billing: Mapping[str, object]) -> None:
+    async def catch_up(self, conversation_id: str, seconds: float) -> None:
+        """After a turn of a program that ends with it: write the memories and revise the trackers that are
+        due. What is not done in time stays due, and is found again by the next program that looks.
+        """
+        import asyncio
+
+        self.memory_writer.nudge(conversation_id)
+        self.trackers.nudge(conversation_id)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.memory_writer.settled(conversation_id)
+                await self.trackers.settled(conversation_id)
+
+    async def charged(self, billing: Mapping[str, object]) -> None:
+        """Follow what the gateway said about coins for a request beside the replies."""
         wallet, ledger = billing.get("wallet"), billing.get("ledgerSummary")
         if isinstance(wallet, dict):
             await self.account.billed(wallet, ledger if isinstance(ledger, dict) else None)

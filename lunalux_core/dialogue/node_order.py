@@ -56,6 +56,7 @@ def _built(
         .then(_where(lambda turn: turn.memory is not None, lambda: _memory(rankers)))
         .then(_where(lambda turn: bool(turn.trackers), _trackers))
         .then(_where(lambda turn: bool(turn.passages), _bank))
+        .then(_where(lambda turn: bool(turn.injections), _injections))
         .then(worldbook(engine))
         .then(plugin_prompt(plugins))
     )
@@ -86,6 +87,12 @@ def _bank() -> Node[Draft, Draft]:
     from lunalux_core.dialogue.nodes.bank import bank
 
     return bank
+
+
+def _injections() -> Node[Draft, Draft]:
+    from lunalux_core.dialogue.nodes.injections import injections
+
+    return injections
 
 
 def dialogue_line(

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.dialogue.direction import Direction, Voice
+from lunalux_core.macros.variables import Variables
 
 if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
     from lunalux_core.config.settings import Settings
     from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial
+    from lunalux_core.dialogue.chat_texts import ChatInjection
     from lunalux_core.dialogue.profile_choice import ProfileGap
     from lunalux_core.errors import LunaluxError
     from lunalux_core.library.characters import Character
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from lunalux_core.library.trackers import Standing
     from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage
     from lunalux_core.llm.token_counts import TokenCounts
-    from lunalux_core.macros.expansion import Variables
     from lunalux_core.memory.story import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
@@ -64,7 +65,7 @@ class ThinkingDelta:
 
 
 @dataclass(frozen=True, slots=True)
-class Reread:
+class ReplyCorrection:
     """Replaces all that was reported of the reply so far by these words and this reasoning.
 
     A model's closing mark shows that what came before it was thought, or a reply was sent as reasoning.
@@ -192,7 +193,7 @@ TurnEvent = (
     TurnStarted
     | TextDelta
     | ThinkingDelta
-    | Reread
+    | ReplyCorrection
     | Billed
     | BindingDropped
     | PluginFailed
@@ -284,7 +285,8 @@ class TurnInput:
     joined) and `group` tells who else is there. `above` are the ids of the messages left out above `history`,
     `event_ids` those of `earlier_events`, `memory` what the story remembers on this branch, if anything,
     `trackers` the conversation's trackers with the values that count here, `passages` those of documents that
-    the last messages call for, the closest first.
+    the last messages call for, the closest first, `injections` the texts that scripts put into this chat, and
+    `overridden` names what the chat has in the place of its card's texts (`card` has it already).
     """
 
     kind: TurnKind
@@ -328,7 +330,15 @@ class TurnInput:
     gaps: tuple[ProfileGap, ...] = ()
     trackers: tuple[Standing, ...] = ()
     passages: tuple[Passage, ...] = ()
+
+    def variables(self) -> Variables:
+        """The variables as this branch left them, and the library's global ones; each call gives new ones."""
+        stored = self.state.get("variables")
+        return Variables(stored if isinstance(stored, dict) else {}, self.global_variables)
+
     wanted: int = 1
+    injections: tuple[ChatInjection, ...] = ()
+    overridden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

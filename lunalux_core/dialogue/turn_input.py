@@ -38,6 +38,7 @@ from lunalux_core.text import clean_line
 if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
     from lunalux_core.database import Connection
+    from lunalux_core.dialogue.chat_texts import ChatInjection
     from lunalux_core.dialogue.turn import GroupContext
     from lunalux_core.library.documents import Passage
     from lunalux_core.library.profiles import Task
@@ -256,6 +257,7 @@ class TurnReader:
         """
         conversation, above, reply = asked.conversation, asked.above, asked.reply
         character, card, group, beside = self._speaker(connection, asked)
+        card, own = _overridden(card, conversation)
         language = self.language(character)
         task: Task | None = "impersonate" if asked.kind == "impersonate" else None
         choice = self.choice(connection, conversation, options, character.id, task)
@@ -314,6 +316,8 @@ class TurnReader:
             profiles=choice.profiles,
             gaps=choice.gaps,
             wanted=options.replies,
+            injections=_injections(conversation),
+            overridden=own,
         )
 
     def _memory(self, connection: Connection, asked: Asked, history: History) -> StoryMemory | None:
@@ -399,6 +403,27 @@ def reply_start(conversation: Conversation) -> ReplyStart | None:
     from lunalux_core.templates.values import ReplyStart
 
     return ReplyStart("", value, conversation.reply_start.get("show") is not False)
+
+
+def _overridden(card: Card, conversation: Conversation) -> tuple[Card, tuple[str, ...]]:
+    """The card with the texts that the chat has in the place of its own, and what those are."""
+    if not conversation.metadata:  # nearly every chat that was begun here
+        return card, ()
+    from lunalux_core.dialogue.chat_texts import overrides_in
+
+    overrides = overrides_in(conversation.metadata)
+    if overrides is None:
+        return card, ()
+    return card.with_edits(overrides.card_edits()), tuple(overrides.named)
+
+
+def _injections(conversation: Conversation) -> tuple[ChatInjection, ...]:
+    """The texts that scripts put into a chat."""
+    if not conversation.metadata:
+        return ()
+    from lunalux_core.dialogue.chat_texts import injections_in
+
+    return injections_in(conversation.metadata)
 
 
 def _books(

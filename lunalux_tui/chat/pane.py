@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.transcript.window import MessageDisplay
     from lunalux_tui.parts.host import Host
 
+LONG_SECONDS = 5
+"""A reply that came sooner needs no notification."""
+
 
 class ChatPane(Column):
     """Shows what is open, and a turn while it runs (it is the `turns.TurnView` of the app)."""
@@ -259,9 +262,12 @@ class ChatPane(Column):
             self.prompt.fill(restore)
 
     def reply_done(self, text: str, seconds: float) -> None:
+        long = seconds >= LONG_SECONDS
+        if not (long or self._runtime.settings.bell):
+            return
         from lunalux_tui.app.notifications import reply_done
 
-        reply_done(self.app, self._runtime.settings, name=self._open.name, text=text, seconds=seconds)
+        reply_done(self.app, self._runtime.settings, name=self._open.name, text=text, long=long)
 
     def turn_over(self) -> None:
         self.status.writer, self.status.read = "", None

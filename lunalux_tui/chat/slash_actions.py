@@ -10,16 +10,11 @@ from lunalux_tui.chat.slash_host import ScriptHostView
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
+    from lunalux_core.chat.scripts.host import ConversationHost
     from lunalux_core.errors import LunaluxError
     from lunalux_core.runtime import Runtime
     from lunalux_core.stscript.interpreter import Outcome
     from lunalux_tui.chat.opener import Opener
-    from lunalux_tui.chat.slash_host import ChatScriptHost
-
-
-def is_script(typed: str) -> bool:
-    """Whether what was typed is a script; a blank before the / makes words of it, `//` an instruction."""
-    return typed.startswith("/") and not typed.startswith("//")
 
 
 class SlashView(ScriptHostView, Protocol):
@@ -86,9 +81,10 @@ class SlashActions:
         """Run what was typed; it stays in the prompt unless it ran to its end. Of a script from elsewhere,
         `{{input}}` is what stands there."""
         from lunalux_core.chat.script_setting import script_setting
+        from lunalux_core.chat.scripts.host import ConversationHost
         from lunalux_core.stscript.commands.table import everything
         from lunalux_core.stscript.interpreter import Interpreter
-        from lunalux_tui.chat.slash_host import ChatScriptHost
+        from lunalux_tui.chat.slash_host import ScreenSurface
 
         conversation = self._opener.chat.conversation
         if conversation is None:
@@ -98,7 +94,8 @@ class SlashActions:
         words = self._view.typed()
         if words != typed:
             setting = replace(setting, context=replace(setting.context, input=words))
-        host = ChatScriptHost(self._runtime, self._opener, self._view, conversation.id, setting)
+        surface = ScreenSurface(self._runtime, self._opener, self._view)
+        host = ConversationHost(self._runtime, surface, conversation.id, setting)
         interpreter = Interpreter(host, everything(host.offers), setting)
         host.stores = interpreter.stores
         try:
@@ -110,7 +107,7 @@ class SlashActions:
             await host.keep_variables()
         self._tell(typed, outcome, host)
 
-    def _tell(self, typed: str, outcome: Outcome, host: ChatScriptHost) -> None:
+    def _tell(self, typed: str, outcome: Outcome, host: ConversationHost) -> None:
         error = outcome.error
         if error is not None:
             self._view.show_error(error)

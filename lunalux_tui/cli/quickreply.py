@@ -16,7 +16,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, write_file
 from lunalux_tui.cli.run import delete_asked, in_runtime, with_runtime
-from lunalux_tui.cli.script import TerminalHost, print_outcome
+from lunalux_tui.cli.script import CONVERSATION, TerminalHost, print_outcome
 from lunalux_tui.cli.shelf_commands import JSON, import_each, read_json, there_already
 
 if TYPE_CHECKING:
@@ -95,9 +95,11 @@ async def export(
 def run(
     name: str = NAME,
     label: str = typer.Argument(metavar="LABEL", help="Label of the reply."),
+    conversation: str = CONVERSATION,
     as_json: bool = typer.Option(False, "--json", help="Print an object, as `lunalux script run` does."),
 ) -> None:
-    """Run a quick reply that is a script; print one that is a text. /run in it finds the others.
+    """Run a quick reply that is a script; print one that is a text. /run in it finds the others. With
+    --conversation it works on that chat.
 
     Example: lunalux quickreply run Dice d6
     """
@@ -110,6 +112,16 @@ def run(
 
     sets = [chosen.content, *(stored_set.content for stored_set in stored if stored_set.id != chosen.id)]
     host = _Host(sets)
+    if reply.is_script and conversation:
+        from lunalux_tui.cli.script_surface import run_on_conversation
+
+        outcome, echoes = with_runtime(
+            lambda runtime: run_on_conversation(
+                runtime, conversation, reply.message.lstrip(), asks=output.talks()
+            )
+        )
+        print_outcome(outcome, echoes, as_json=as_json)
+        return
     if reply.is_script:
         outcome = asyncio.run(Interpreter(host, everything(host.offers)).run(reply.message))
     else:

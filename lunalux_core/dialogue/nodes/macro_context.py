@@ -8,7 +8,7 @@ from typing import overload
 
 from lunalux_core.dialogue.turn import TurnInput
 from lunalux_core.library.conversations import Message
-from lunalux_core.macros.expansion import ChatMessage, MacroContext, Variables
+from lunalux_core.macros.expansion import ChatMessage, MacroContext
 
 
 def macro_context(turn: TurnInput, said: str, outlets: Mapping[str, str] | None = None) -> MacroContext:
@@ -77,9 +77,3 @@ class _Chat(Sequence[ChatMessage]):
             swipe=message.swipe,
             sent_at=datetime.fromtimestamp(message.created_at / 1000, UTC).astimezone(),
         )
-
-
-def branch_variables(turn: TurnInput) -> Variables:
-    """The variables as this branch left them, and the library's global ones."""
-    stored = turn.state.get("variables")
-    return Variables(stored if isinstance(stored, dict) else {}, turn.global_variables)

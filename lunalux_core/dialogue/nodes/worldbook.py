@@ -242,11 +242,13 @@ def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None], trace:
 
 
 def _scanned(turn: TurnInput, expand: Callable[[str], str], memory: MemoryTexts) -> tuple[str, ...]:
-    """Texts beside the messages that keys are sought in: the note, where it is due, and the memories."""
+    """Texts beside the messages that keys are sought in: the note, where it is due, what scripts put in, and
+    the memories."""
     note = note_of(turn)
-    texts = (expand(note.prompt),) if note is not None and note.scan and note.prompt else ()
+    texts = [expand(note.prompt)] if note is not None and note.scan and note.prompt else []
+    texts += [expand(held.content) for held in turn.injections if held.scan]
     remembered = memory.whole if turn.settings.memory_scan else ""
-    return (*texts, remembered) if remembered else texts
+    return (*texts, remembered) if remembered else tuple(texts)
 
 
 def worldbook_settings(turn: TurnInput) -> WorldbookSettings:
