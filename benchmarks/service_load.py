@@ -5,11 +5,11 @@
     python benchmarks/service_load.py --plot docs/pictures/load.svg
 
 A model server on loopback writes the time into each piece; each client subtracts it from the time at which
-the piece arrives. Behind `lunalux serve --workers 2` stands the embedded storage; in the second round an emulator
-of DynamoDB behind a proxy that spoils one call in a hundred (throttled, lost before or after it was done), and
-a worker is killed every so often. A client whose reply breaks off asks again with the same key, and where the
-request died with its worker, with a new one. At the end, an hour later by the clock: the sweep, and then
-every reply that somebody has must be paid once, and no other.
+the piece arrives. Behind `lunalux serve --workers 2` stands the embedded storage; in the second round an
+emulator of DynamoDB behind a proxy that spoils one call in a hundred (throttled, lost before or after it was
+done), and a worker is killed every so often. A client whose reply breaks off asks again with the same key,
+and where the request died with its worker, with a new one. At the end, an hour later by the clock: the sweep,
+and then every reply that somebody has must be paid once, and no other.
 """
 
 from __future__ import annotations
