@@ -200,6 +200,24 @@ def load_documents(connection: Connection, reach: Reach) -> list[Document]:
     return [_document(row) for row in rows]
 
 
+def documents_of(connection: Connection, conversation_id: str) -> list[Document]:
+    """The documents that belong to this conversation alone, oldest first."""
+    reach = Reach(conversation_id)
+    return [
+        document
+        for document in load_documents(connection, reach)
+        if document.conversation_id == conversation_id
+    ]
+
+
+def passages_of(connection: Connection, document_id: str) -> list[str]:
+    """The texts of a document's passages, in their order."""
+    rows = connection.execute(
+        "SELECT text FROM passages WHERE document_id = ? ORDER BY place", (document_id,)
+    )
+    return [plain_text(row[0]) for row in rows]
+
+
 def called_passages(
     connection: Connection, texts: Sequence[str], reach: Reach, *, loose: bool = False
 ) -> list[Passage]:

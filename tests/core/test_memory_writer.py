@@ -141,6 +141,39 @@ async def test_what_is_due_is_written_in_scenes_with_sources_facts_and_chapters(
         assert newest == len(path) - 5, "the last four messages stay as they are"
 
 
+async def test_a_scene_that_ends_sooner_is_due_at_once() -> None:
+    async with writing(**{"memory.scene_tokens": 2000}) as (runtime, _):
+        chat = await story(runtime, 20)
+        assert not (await runtime.memory_writer.write(chat)).memories, "too small for a scene"
+        path = [one.id for one in await runtime.library.conversations.page(chat, limit=1000)]
+        await runtime.chat.end_scene(path[7])
+        await runtime.chat.end_scene(path[-2])
+        (scene,) = [
+            one for one in (await runtime.memory_writer.write(chat)).memories if one.kind == "summary"
+        ]
+        assert (scene.first, scene.last) == (path[0], path[7]), "and none within the protected part"
+        await runtime.chat.end_scene(path[11])
+        await runtime.chat.end_scene(path[11], False)
+        assert not (await runtime.memory_writer.write(chat)).memories
+        undone = await runtime.chat.undo(chat)
+        assert undone is not None and (await runtime.memory_writer.write(chat)).memories, (
+            "as it can be taken back"
+        )
+
+
+async def test_a_rule_in_the_story_ends_a_scene_that_has_some_size() -> None:
+    async with writing(**{"memory.scene_tokens": 1000}) as (runtime, _):
+        chat = await story(runtime, 20)
+        path = await runtime.library.conversations.page(chat, limit=1000)
+        await runtime.chat.edit(path[1].id, path[1].content + "\n\n* * *")
+        await runtime.chat.edit(path[13].id, path[13].content + "\n***\n")
+        await runtime.chat.edit(path[23].id, "---\n" + path[23].content + " And so on and on.")
+        await runtime.chat.edit(path[26].id, path[26].content + " He said *** and went --- away.")
+        done = await runtime.memory_writer.write(chat)
+        ends = [one.last for one in done.memories if one.kind == "summary"]
+        assert ends == [path[13].id, path[22].id]
+
+
 async def covered_by(runtime: Runtime, memory: Memory) -> list[str]:
     return list(await runtime.library.memories.covered(memory.id))
 

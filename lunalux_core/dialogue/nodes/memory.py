@@ -105,6 +105,11 @@ def _told_events(selection: Selection) -> frozenset[str]:
 
 def _placed(draft: Draft) -> frozenset[str]:
     """The macros by which preset, card or template place memories themselves."""
+    return frozenset(macro.lower() for text in placing_texts(draft) for macro in _MACRO.findall(text))
+
+
+def placing_texts(draft: Draft) -> list[str]:
+    """The texts of preset, card or template that are part of the prompt and may say what stands where."""
     turn = draft.request.turn
     texts = [turn.card.system_prompt, turn.card.post_history_instructions]
     if draft.template is None:
@@ -114,4 +119,4 @@ def _placed(draft: Draft) -> frozenset[str]:
         system = draft.template.sysprompt
         texts += [draft.template.context.story_string]
         texts += [system.content, system.post_history] if system is not None else []
-    return frozenset(macro.lower() for text in texts for macro in _MACRO.findall(text))
+    return texts
