@@ -29,7 +29,7 @@ def memory(rankers: Callable[[], Sequence[Ranker]]) -> Node[Draft, Draft]:
         if not share:
             context.trace.memory = nothing(turn.memory, "off").record
             return draft
-        texts = _last_texts(draft)
+        texts = draft.last_texts()
         rankings = []
         for ranker in rankers():
             rankings.append((ranker.name, await ranker.rank(turn.memory, texts)))
@@ -37,12 +37,6 @@ def memory(rankers: Callable[[], Sequence[Ranker]]) -> Node[Draft, Draft]:
         return _with(draft, selection, context)
 
     return node
-
-
-def _last_texts(draft: Draft) -> list[str]:
-    """The last messages, in which keywords are looked for."""
-    said = [message.content for message in draft.material.history if not message.hidden]
-    return said[-draft.request.turn.settings.memory_scan_depth :]
 
 
 def _selected(
