@@ -55,4 +55,5 @@ COMMANDS = (
     _app("branch-create"),
     _app("checkpoint-create"),
     _app("roll", "dice", ours=True),
+    _app("scene", ours=True),
 )
