@@ -237,7 +237,7 @@ def _epub_text(content: bytes, name: str) -> str:
             if any(archives.is_locked(info) for info in infos) or "META-INF/rights.xml" in archive.namelist():
                 raise _locked(name)
             return _chapters(archive, {info.filename: info for info in infos}, name)
-    except archives.Damaged as error:
+    except archives.DamagedArchive as error:
         raise _damaged(name) from error
     except (archives.TooLarge, archives.TooManyFiles) as error:
         raise _too_large(name) from error

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.chat.lines import new_line
 from lunalux_core.chat.reply_store import (
     CONTINUED,
-    Begun,
+    StoredTurn,
     StreamingReply,
     claimed,
     recover,
@@ -29,7 +29,7 @@ from lunalux_core.dialogue.turn import (
     BindingDropped,
     Completion,
     Ready,
-    Reread,
+    ReplyCorrection,
     SideReply,
     TextDelta,
     ThinkingDelta,
@@ -68,7 +68,7 @@ from lunalux_core.library.message_edits import (
     set_scene,
     truncate_after,
 )
-from lunalux_core.library.undo import Replayed, read_row, redo, undo
+from lunalux_core.library.undo import ReplayedChange, read_row, redo, undo
 from lunalux_core.text import well_formed
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelRequest, ModelSpec
 
 
-_OF_ONE_REPLY = (TurnStarted, TextDelta, ThinkingDelta, Reread)
+_OF_ONE_REPLY = (TurnStarted, TextDelta, ThinkingDelta, ReplyCorrection)
 """Events of a reply that is not shown: nobody could tell them from those of the one that is."""
 
 
@@ -175,19 +175,19 @@ class Chat:
         text = well_formed(text)
         following: list[str] = []
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._place(connection, conversation_id)
             line = self._store_line(connection, conversation, parent, text, options)
             chosen = speakers(connection, conversation, line, options)
             if not chosen:
-                return Begun(conversation, line, None, None)
+                return StoredTurn(conversation, line, None, None)
             following[:] = chosen[1:]
             reply = self._pending(connection, conversation, line, options, chosen[0])
             # The person's words travel beside the history, since scripts and modes still change them; a
             # line in another voice is history already.
             words, above = (text, parent) if line.role == "user" else ("", line)
             asked = Asked("normal", conversation, above, words, reply)
-            return Begun(conversation, line, reply, self._reader().read(connection, asked, options))
+            return StoredTurn(conversation, line, reply, self._reader().read(connection, asked, options))
 
         return self._round(begin, following, options)
 
@@ -249,7 +249,7 @@ class Chat:
         """
         following: list[str] = []
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._place(connection, conversation_id)
             if conversation.group_id:
                 speaker, *following[:] = called_up(connection, conversation, parent, options)
@@ -257,7 +257,7 @@ class Chat:
             reply = self._pending(connection, conversation, parent, options)
             text, above = _words(connection, parent)
             asked = Asked("regenerate" if text else "normal", conversation, above, text, reply)
-            return Begun(conversation, None, reply, self._reader().read(connection, asked, options))
+            return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, options))
 
         return self._round(begin, following, options)
 
@@ -287,7 +287,7 @@ class Chat:
         """
         following: list[str] = []
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._place(connection, conversation_id)
             chosen = called_up(connection, conversation, parent, options)
             following[:] = chosen[1:]
@@ -315,7 +315,7 @@ class Chat:
         """
         following: list[str] = []
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             old = load_message(connection, message_id)
             conversation = load_conversation(connection, old.conversation_id)
             speaker, wishes = old.speaker, options
@@ -340,7 +340,7 @@ class Chat:
             reply = self._pending(connection, conversation, above, options, speaker)
             text, parent = _words(connection, above)
             asked = Asked(kind, conversation, parent, text, reply)
-            return Begun(conversation, None, reply, self._reader().read(connection, asked, wishes))
+            return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, wishes))
 
         return self._round(begin, following, options)
 
@@ -351,7 +351,7 @@ class Chat:
         old: Message,
         options: TurnOptions,
         kind: TurnKind,
-    ) -> Begun:
+    ) -> StoredTurn:
         """Ask again for a reply that failed, without losing what came of it."""
         reader, above = self._reader(), load_message(connection, old.parent_id)
         whole = old.extra.get(CONTINUED)
@@ -363,7 +363,7 @@ class Chat:
             update_message(connection, reply.id, content=base, raw=base)
             reply = replace(reply, content=base, raw=base, status="done")
             asked = Asked("continue", conversation, above, reply=reply, partial=base)
-            return Begun(conversation, None, reply, reader.read(connection, asked, options))
+            return StoredTurn(conversation, None, reply, reader.read(connection, asked, options))
         text, parent = _words(connection, above)
         # A reply with words is never overwritten: they stay as a swipe beside the new one.
         if old.content or old.thinking:
@@ -380,14 +380,14 @@ class Chat:
             select_message(connection, old.id)
             reply = replace(old, status="pending")
         asked = Asked(kind, conversation, parent, text, reply)
-        return Begun(conversation, None, reply, reader.read(connection, asked, options), before)
+        return StoredTurn(conversation, None, reply, reader.read(connection, asked, options), before)
 
     def continue_(
         self, conversation_id: str, options: TurnOptions = TurnOptions()
     ) -> AsyncGenerator[TurnEvent, None]:
         """Let the model go on where the last reply ended."""
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             conversation, reply = self._place(connection, conversation_id)
             if reply is None or reply.role != "assistant":
                 raise _nothing_to_continue()
@@ -395,7 +395,9 @@ class Chat:
             update_message(connection, reply.id, status="pending")
             parent = load_message(connection, reply.parent_id) if reply.parent_id else None
             asked = Asked("continue", conversation, parent, reply=reply, partial=reply.content)
-            return Begun(conversation, None, reply, self._reader().read(connection, asked, options), before)
+            return StoredTurn(
+                conversation, None, reply, self._reader().read(connection, asked, options), before
+            )
 
         return self._turn(begin)
 
@@ -404,11 +406,11 @@ class Chat:
     ) -> AsyncGenerator[TurnEvent, None]:
         """Let the model write the person's next words; nothing is stored, the text is for the input box."""
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._place(connection, conversation_id)
             speaker = addressed(connection, conversation, parent, options)
             asked = Asked("impersonate", conversation, parent, speaker=speaker)
-            return Begun(conversation, None, None, self._reader().read(connection, asked, options))
+            return StoredTurn(conversation, None, None, self._reader().read(connection, asked, options))
 
         return self._turn(begin)
 
@@ -613,18 +615,18 @@ class Chat:
         """Say that a scene ends with a message, so that what stands before is remembered by itself."""
         await self._database.write(lambda c: set_scene(c, message_id, ends))
 
-    async def undo(self, conversation_id: str) -> Replayed | None:
+    async def undo(self, conversation_id: str) -> ReplayedChange | None:
         """Take the last edit, deletion, cut or *continue* back; None when there is none."""
         return await self._database.write(lambda c: undo(c, conversation_id))
 
-    async def redo(self, conversation_id: str) -> Replayed | None:
+    async def redo(self, conversation_id: str) -> ReplayedChange | None:
         """Do again what was undone last."""
         return await self._database.write(lambda c: redo(c, conversation_id))
 
     # -- the loop ----------------------------------------------------------------------------------
 
     async def _round(
-        self, begin: Callable[[Connection], Begun], following: list[str], options: TurnOptions
+        self, begin: Callable[[Connection], StoredTurn], following: list[str], options: TurnOptions
     ) -> AsyncGenerator[TurnEvent, None]:
         """A turn, and after it one for each member of a group that is to follow (ids, filled by `begin`).
 
@@ -647,11 +649,11 @@ class Chat:
                         yield event
         for speaker in following if options.replies == 1 else ():
 
-            def begin_next(connection: Connection, above: str = last, speaker: str = speaker) -> Begun:
+            def begin_next(connection: Connection, above: str = last, speaker: str = speaker) -> StoredTurn:
                 parent = load_message(connection, above)
                 conversation = load_conversation(connection, parent.conversation_id)
                 if not still_speaks(connection, conversation, speaker):
-                    return Begun(conversation, None, None, None)
+                    return StoredTurn(conversation, None, None, None)
                 return self._next(connection, conversation, parent, options, speaker)
 
             async with aclosing(self._turn(begin_next)) as events:
@@ -665,7 +667,7 @@ class Chat:
         """Another version of a reply, as a swipe that is not shown; its `answer` may be there already."""
         options = replace(options, replies=1)
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             shown = load_message(connection, reply_id)
             conversation = load_conversation(connection, shown.conversation_id)
             above = load_message(connection, shown.parent_id) if shown.parent_id else None
@@ -673,7 +675,7 @@ class Chat:
             text, parent = _words(connection, above)
             asked = Asked("swipe", conversation, parent, text, reply)
             turn = self._reader().read(connection, asked, options)
-            return Begun(conversation, None, reply, turn, beside=True, answer=answer)
+            return StoredTurn(conversation, None, reply, turn, beside=True, answer=answer)
 
         return self._turn(begin)
 
@@ -684,21 +686,21 @@ class Chat:
         parent: Message | None,
         options: TurnOptions,
         speaker: str,
-    ) -> Begun:
+    ) -> StoredTurn:
         """A member's reply to what stands above it."""
         reply = self._pending(connection, conversation, parent, options, speaker)
         text, above = _words(connection, parent)
         asked = Asked("normal", conversation, above, text, reply)
-        return Begun(conversation, None, reply, self._reader().read(connection, asked, options))
+        return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, options))
 
-    async def _begin(self, begin: Callable[[Connection], Begun]) -> Begun:
+    async def _begin(self, begin: Callable[[Connection], StoredTurn]) -> StoredTurn:
         """Store the beginning of a turn. Stopped meanwhile, it is taken back: nobody saw it, and whoever sent
         the words still has them.
         """
         claims: list[ReplyJournal] = []
-        stored: list[Begun] = []
+        stored: list[StoredTurn] = []
 
-        def work(connection: Connection) -> Begun:
+        def work(connection: Connection) -> StoredTurn:
             begun = begin(connection)
             tail = claimed(self._database.path, begun)
             if tail is not None:
@@ -720,14 +722,14 @@ class Chat:
             for tail in claims if not stored else ():
                 tail.release()
 
-    async def _take_back(self, begun: Begun) -> None:
+    async def _take_back(self, begun: StoredTurn) -> None:
         with suppress(StorageError):  # the next start marks it as stopped
             await self._database.write(lambda connection: take_back(connection, begun))
         if begun.tail is not None:
             begun.tail.remove()
 
     async def _turn(
-        self, begin: Callable[[Connection], Begun], given: list[Completion] | None = None
+        self, begin: Callable[[Connection], StoredTurn], given: list[Completion] | None = None
     ) -> AsyncGenerator[TurnEvent, None]:
         """One turn; further replies that came with its answer are put into `given`."""
         begun = await self._begin(begin)
@@ -753,7 +755,7 @@ class Chat:
                         self.on_turn_end(turn.conversation.id)
                         yield TurnCompleted(message, step.text, step.suggestions, step.report)
                         return
-                    if isinstance(step, TextDelta | ThinkingDelta | Reread):
+                    if isinstance(step, TextDelta | ThinkingDelta | ReplyCorrection):
                         await streaming.take(step)
                     elif isinstance(step, Billed):
                         await self._billed(step)

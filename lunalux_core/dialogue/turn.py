@@ -65,7 +65,7 @@ class ThinkingDelta:
 
 
 @dataclass(frozen=True, slots=True)
-class Reread:
+class ReplyCorrection:
     """Replaces all that was reported of the reply so far by these words and this reasoning.
 
     A model's closing mark shows that what came before it was thought, or a reply was sent as reasoning.
@@ -193,7 +193,7 @@ TurnEvent = (
     TurnStarted
     | TextDelta
     | ThinkingDelta
-    | Reread
+    | ReplyCorrection
     | Billed
     | BindingDropped
     | PluginFailed

@@ -102,6 +102,20 @@ class Removed:
     coverage: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """The memories of a conversation as one branch sees them, in the order of the story.
+
+    `here` belong to it: they have no range, or at least the beginning of it stands there, or their messages
+    are gone altogether; which of them are stale `Memory.status` says. `elsewhere` are those of other
+    branches. `path` are the ids of its messages, oldest first.
+    """
+
+    here: tuple[Memory, ...] = ()
+    elsewhere: tuple[Memory, ...] = ()
+    path: tuple[str, ...] = ()
+
+
 class Memories:
     """The shelf of memories. Searches and turns use the functions below within a transaction."""
 
@@ -118,6 +132,29 @@ class Memories:
         def query(connection: Connection) -> tuple[Sequence[Memory], frozenset[str]]:
             place = load_conversation(connection, conversation_id)
             return load_memories(connection, place.id), frozenset(path_ids(connection, place.head_id))
+
+        return await self._database.read(query)
+
+    async def branch(self, conversation_id: str) -> Branch:
+        """All memories, parted by the branch that is shown. Raises NotFound (CONVERSATION_NOT_FOUND)."""
+
+        def query(connection: Connection) -> Branch:
+            place = load_conversation(connection, conversation_id)
+            path = path_ids(connection, place.head_id)[::-1]
+            return parted(connection, load_memories(connection, place.id), path)
+
+        return await self._database.read(query)
+
+    async def covering(self, message_id: str) -> Sequence[str]:
+        """Ids of the memories whose range holds a message."""
+
+        def query(connection: Connection) -> list[str]:
+            rows = connection.execute(
+                "SELECT id FROM memory_coverage JOIN memories ON number = memory "
+                "WHERE message_id = ? ORDER BY number",
+                (message_id,),
+            )
+            return [row[0] for row in rows]
 
         return await self._database.read(query)
 
@@ -381,6 +418,22 @@ def load_memories(connection: Connection, conversation_id: str) -> list[Memory]:
         (conversation_id,),
     ).fetchall()
     return _checked(connection, rows)
+
+
+def parted(connection: Connection, memories: Sequence[Memory], path: Sequence[str]) -> Branch:
+    """See `Branch`."""
+    on_path = frozenset(path)
+    away = [memory for memory in memories if memory.last and not on_path & {memory.first, memory.last}]
+    there: set[str] = set()
+    for marks, some in in_parts([memory.last for memory in away]):
+        rows = connection.execute(f"SELECT id FROM messages WHERE id IN ({marks})", some)
+        there.update(row[0] for row in rows)
+    elsewhere = {memory.id for memory in away if memory.last in there}
+    return Branch(
+        tuple(memory for memory in memories if memory.id not in elsewhere),
+        tuple(memory for memory in away if memory.id in elsewhere),
+        tuple(path),
+    )
 
 
 def memory_revision(connection: Connection) -> int:

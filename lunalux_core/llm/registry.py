@@ -140,12 +140,12 @@ class Registry:
         Raises:
             NotFound: MODEL_UNKNOWN, with the nearest names.
         """
-        from lunalux_core.library.naming import Called, found
+        from lunalux_core.library.naming import NamedReference, found
 
         try:
             return self.resolve(name)
         except NotFound:
-            close = found([Called(spec.name, spec.name) for spec in self.specs()], name)
+            close = found([NamedReference(spec.name, spec.name) for spec in self.specs()], name)
             if close is None:
                 raise
             return self.resolve(close.name)

@@ -61,7 +61,7 @@ class Ranker(Protocol):
         ...
 
 
-class Prepared:
+class SortedMemories:
     """All memories of a conversation, sorted for selection.
 
     Args:
@@ -104,7 +104,7 @@ class Prepared:
 class StoryMemory:
     """The memories as one branch sees them; `path` are the ids of its messages."""
 
-    prepared: Prepared
+    prepared: SortedMemories
     path: Collection[str]
 
     def here(self, memory: Memory) -> bool:

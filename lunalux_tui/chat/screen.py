@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import TurnEvent
     from lunalux_core.library.tags import Tag
     from lunalux_tui.chat.directing_actions import DirectingActions
+    from lunalux_tui.chat.memory_actions import MemoryActions
     from lunalux_tui.chat.opener import Following
     from lunalux_tui.chat.slash_actions import SlashActions
     from lunalux_tui.chat.turns import TurnController
@@ -98,6 +99,7 @@ IN_A_CONVERSATION = frozenset(
         ),
         *DIRECTING,
         *("scripts", "raw", "inspect"),
+        *("memory", "memories_here", "always_in"),
     }
 )
 IN_A_GROUP = frozenset(action.method for action in GROUP_ACTIONS if action.id != "group.new")
@@ -202,6 +204,13 @@ class ChatScreen(LunaScreen[None]):
         from lunalux_tui.chat.slash_actions import SlashActions
 
         return SlashActions(self.runtime, self.opener, self)
+
+    @cached_property
+    def memory_actions(self) -> MemoryActions:
+        """What is remembered; the first frame does without it."""
+        from lunalux_tui.chat.memory_actions import MemoryActions
+
+        return MemoryActions(self.runtime, self.opener, self)
 
     @cached_property
     def conversation_actions(self) -> ConversationActions:
@@ -487,6 +496,34 @@ class ChatScreen(LunaScreen[None]):
         """Show the question about the scripts of a card; None for no question."""
         await self.pane.show_scripts(question)
 
+    def ask_about_memory(self, model: str) -> None:
+        """Ask whether a model that costs may write memories."""
+        self._run("memory_question", partial(self.memory_actions.ask_about, model), exclusive=False)
+
+    async def show_memory_question(self, model: str) -> None:
+        """Show that question, or none for ""; while another one stands above the prompt it waits."""
+        await self.query("#memory-question").remove()
+        if model and self.query("#scripts-question, #moving-in"):  # they have the same two keys
+            again = partial(self.show_memory_question, model)
+            self.set_timer(EVERY, partial(self._run, "memory_question", again))
+        elif model and model == self.memory_actions.asking:
+            from lunalux_tui.chat.memory.question import MemoryQuestion
+
+            await self.pane.mount(MemoryQuestion(model), before="#prompt")
+        self.refresh_bindings()
+
+    def browse(self) -> None:
+        """Leave the prompt for the messages."""
+        self.transcript.focus()
+
+    def work_at_memories(self, work: Work) -> Worker[None]:
+        """Write memories in the background, whatever else is done."""
+        return self._run("memories", work, exclusive=False)
+
+    def show_memories(self) -> None:
+        """Open the pane."""
+        self._run(DIALOG, self.memory_actions.pane)
+
     # -- what the parts tell -----------------------------------------------------------------------
 
     @on(Prompt.Submitted)
@@ -626,6 +663,8 @@ class ChatScreen(LunaScreen[None]):
             return bool(self.query("#moving-in"))
         if action == "answer_scripts":
             return self.script_actions.asking is not None
+        if action == "answer_memory":
+            return bool(self.query("#memory-question"))
         if action == "edit_character":
             return chat.character is not None
         if action in {"conversations", "new_conversation"}:
@@ -673,6 +712,11 @@ class ChatScreen(LunaScreen[None]):
 
     action_scripts = handed(DIALOG, lambda screen: screen.script_actions.choose)
     action_answer_scripts = handed("scripts", lambda screen: screen.script_actions.answer)
+
+    action_memory = handed(DIALOG, lambda screen: screen.memory_actions.pane)
+    action_memories_here = handed(DIALOG, lambda screen: screen.memory_actions.covering)
+    action_always_in = handed(EDIT, lambda screen: screen.memory_actions.keep_message)
+    action_answer_memory = handed("memory", lambda screen: screen.memory_actions.answer)
 
     action_new_group = handed(DIALOG, lambda screen: screen._new_group)
     action_speak = handed(DIALOG, lambda screen: screen.group_actions.speak)

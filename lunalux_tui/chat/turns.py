@@ -14,8 +14,8 @@ from lunalux_core.dialogue.turn import (
     PluginFailed,
     ProfileLacks,
     PromptRead,
+    ReplyCorrection,
     ReplyKept,
-    Reread,
     ScriptSkipped,
     ServerModelChanged,
     Shortened,
@@ -157,7 +157,7 @@ class TurnController:
                     self._view.reply_grew(event.text)
             case ThinkingDelta():
                 self._view.reply_grew(thinking=event.text)
-            case Reread():
+            case ReplyCorrection():
                 if self._impersonated is not None:
                     self._impersonated = [event.text]
                 else:

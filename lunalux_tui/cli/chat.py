@@ -20,8 +20,8 @@ from lunalux_core.dialogue.turn import (
     PluginFailed,
     ProfileLacks,
     PromptRead,
+    ReplyCorrection,
     ReplyKept,
-    Reread,
     ScriptSkipped,
     ServerModelChanged,
     Shortened,
@@ -418,7 +418,7 @@ async def _turn(
                         printed.begin(event.reply.name if place.group_id and event.reply is not None else "")
                 case TextDelta() if not as_json:
                     printed.say(event.text)
-                case Reread() if not as_json:
+                case ReplyCorrection() if not as_json:
                     printed.again(event.text)
                 case Billed():
                     billing = {"method": event.method, "cost": event.cost, "modelId": event.model_id}

@@ -56,4 +56,5 @@ COMMANDS = (
     _app("checkpoint-create"),
     _app("roll", "dice", ours=True),
     _app("scene", ours=True),
+    _app("memory", "memories", ours=True),
 )
