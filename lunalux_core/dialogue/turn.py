@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lunalux_core.dialogue.direction import Direction, Voice
 from lunalux_core.macros.variables import Variables
@@ -41,13 +41,15 @@ class TurnStarted:
     """Both messages are stored. `user_message` is None for regenerate, continue and impersonate.
 
     In a group every reply begins like this; the person's words come with the first, or with none (`reply`
-    is None) where nobody answers unasked.
+    is None) where nobody answers unasked. A reply may still follow where the words were stored before it was
+    known who answers (`follows`).
     """
 
     conversation_id: str
     user_message: Message | None
     reply: Message | None
     model: str
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,19 @@ class TurnCompleted:
     text: str
     suggestions: tuple[str, ...] = ()
     report: Mapping[str, object] = field(default_factory=dict)
+
+
+class Moments(Protocol):
+    """What is done between the steps of a turn, and waited for. Nothing of the turn is open meanwhile."""
+
+    async def said(self) -> None:
+        """The person's words are stored; nobody has been chosen yet who answers."""
+
+    async def drafted(self, speaker: str) -> None:
+        """A member of a group (its id) is the next to speak."""
+
+    async def generating(self) -> None:
+        """A reply is about to be made."""
 
 
 TurnEvent = (
