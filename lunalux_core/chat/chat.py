@@ -67,6 +67,7 @@ from lunalux_core.library.message_edits import (
     edit_message,
     set_hidden,
     set_mark,
+    set_scene,
     truncate_after,
 )
 from lunalux_core.library.undo import ReplayedChange, read_row, redo, undo
@@ -696,6 +697,10 @@ class Chat:
     async def mark(self, message_id: str, name: str) -> None:
         """Give a place of the story a name; "" takes it away."""
         await self._database.write(lambda c: set_mark(c, message_id, name))
+
+    async def end_scene(self, message_id: str, ends: bool = True) -> None:
+        """Say that a scene ends with a message, so that what stands before is remembered by itself."""
+        await self._database.write(lambda c: set_scene(c, message_id, ends))
 
     async def undo(self, conversation_id: str) -> ReplayedChange | None:
         """Take the last edit, deletion, cut or *continue* back; None when there is none."""

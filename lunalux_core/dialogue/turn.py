@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lunalux_core.errors import LunaluxError
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
-    from lunalux_core.library.documents import Passage
+    from lunalux_core.library.documents import Passage, Reach
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.library.trackers import Standing
     from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage
@@ -313,10 +313,10 @@ class TurnInput:
     joined) and `group` tells who else is there. `above` are the ids of the messages left out above `history`,
     `event_ids` those of `earlier_events`, `memory` what the story remembers on this branch, if anything,
     `trackers` the conversation's trackers with the values that count here, `passages` those of documents that
-    the last messages call for, the closest first, `injections` the texts that scripts put into this chat, and
-    `overridden` names what the chat has in the place of its card's texts (`card` has it already). `shown` are
-    the pictures that go with `text`, `picture_data` the bytes of all that the model is shown, by hash; others
-    are named to it.
+    the last messages call for, the closest first, `reach` whose documents count, if there are any, and
+    `injections` the texts that scripts put into this chat. `overridden` names what the chat has in the place
+    of its card's texts (`card` has it already). `shown` are the pictures that go with `text`, `picture_data`
+    the bytes of all that the model is shown, by hash; others are named to it.
     """
 
     kind: TurnKind
@@ -360,6 +360,7 @@ class TurnInput:
     gaps: tuple[ProfileGap, ...] = ()
     trackers: tuple[Standing, ...] = ()
     passages: tuple[Passage, ...] = ()
+    reach: Reach | None = None
 
     def variables(self) -> Variables:
         """The variables as this branch left them, and the library's global ones; each call gives new ones."""
@@ -388,7 +389,8 @@ class Draft:
 
     With a `template` it becomes one text instead of messages. `prefill` is how the model goes on from a reply
     that was begun for it, where that matters. `without_memory` is the material as it was before memories took
-    the place of messages, for a window that is too small for them.
+    the place of messages, for a window that is too small for them. `forced` are the (book, uid) of worldbook
+    entries that are called by closeness.
     """
 
     request: TurnRequest
@@ -397,6 +399,12 @@ class Draft:
     template: TextTemplate | None = None
     prefill: Prefill = "unknown"
     without_memory: PromptMaterial | None = None
+    forced: frozenset[tuple[str, int | str]] = frozenset()
+
+    def last_texts(self) -> list[str]:
+        """The last messages, in which it is looked what they call for."""
+        said = [message.content for message in self.material.history if not message.hidden]
+        return said[-self.request.turn.settings.memory_scan_depth :]
 
 
 @dataclass(frozen=True, slots=True)
