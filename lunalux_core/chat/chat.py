@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.chat.lines import new_line
 from lunalux_core.chat.reply_store import (
     CONTINUED,
-    Begun,
+    StoredTurn,
     StreamingReply,
     claimed,
     recover,
@@ -28,8 +28,9 @@ from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
     Completion,
+    Moments,
     Ready,
-    Reread,
+    ReplyCorrection,
     SideReply,
     TextDelta,
     ThinkingDelta,
@@ -45,6 +46,7 @@ from lunalux_core.dialogue.turn import (
 from lunalux_core.errors import InvalidInput, NotFound, StorageError
 from lunalux_core.groups.responders import addressed, called_up, speakers, still_speaks
 from lunalux_core.library.conversations import (
+    PICTURES,
     REQUEST,
     Conversation,
     Message,
@@ -65,9 +67,10 @@ from lunalux_core.library.message_edits import (
     edit_message,
     set_hidden,
     set_mark,
+    set_scene,
     truncate_after,
 )
-from lunalux_core.library.undo import Replayed, read_row, redo, undo
+from lunalux_core.library.undo import ReplayedChange, read_row, redo, undo
 from lunalux_core.text import well_formed
 
 if TYPE_CHECKING:
@@ -79,12 +82,13 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.profile_choice import Choice
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import TurnContext, Workflow
+    from lunalux_core.documents.pictures import Attachment, PictureRef
     from lunalux_core.library import Library
     from lunalux_core.library.profiles import Task
     from lunalux_core.llm.model import ModelRequest, ModelSpec
 
 
-_OF_ONE_REPLY = (TurnStarted, TextDelta, ThinkingDelta, Reread)
+_OF_ONE_REPLY = (TurnStarted, TextDelta, ThinkingDelta, ReplyCorrection)
 """Events of a reply that is not shown: nobody could tell them from those of the one that is."""
 
 
@@ -124,6 +128,8 @@ class Chat:
         """Called as a turn begins to ask its model."""
         self.on_turn_end: Callable[[str], None] = lambda conversation_id: None
         """Told of the conversation whose turn went through."""
+        self.moments: Moments | None = None
+        """What is done between the steps of every turn; None for all who have nothing to do there."""
 
     # -- conversations -----------------------------------------------------------------------------
 
@@ -172,23 +178,81 @@ class Chat:
             InvalidInput: REPLY_RUNNING while another program writes here; nothing is stored.
         """
         text = well_formed(text)
+        if self.moments is not None:
+            return self._step_by_step(conversation_id, text, options, self.moments)
         following: list[str] = []
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._place(connection, conversation_id)
             line = self._store_line(connection, conversation, parent, text, options)
             chosen = speakers(connection, conversation, line, options)
             if not chosen:
-                return Begun(conversation, line, None, None)
+                return StoredTurn(conversation, line, None, None)
             following[:] = chosen[1:]
             reply = self._pending(connection, conversation, line, options, chosen[0])
-            # The person's words travel beside the history, since scripts and modes still change them; a
-            # line in another voice is history already.
-            words, above = (text, parent) if line.role == "user" else ("", line)
-            asked = Asked("normal", conversation, above, words, reply)
-            return Begun(conversation, line, reply, self._reader().read(connection, asked, options))
+            words, above, shown = _words(connection, line)
+            asked = Asked("normal", conversation, above, words, reply, pictures=shown)
+            return StoredTurn(conversation, line, reply, self._reader().read(connection, asked, options))
 
         return self._round(begin, following, options)
+
+    async def _step_by_step(
+        self, conversation_id: str, text: str, options: TurnOptions, moments: Moments
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """`send` for a chat in which something is done between its steps: the words are stored first, and the
+        reply answers whatever stands last then."""
+        line, told = await self.say(conversation_id, text, options)
+        yield TurnStarted(conversation_id, line, None, "", follows=True)
+        for event in told:
+            yield event
+        await moments.said()
+
+        def choose(connection: Connection) -> list[str]:
+            place = load_conversation(connection, conversation_id)
+            return speakers(connection, place, load_message(connection, line.id), options)
+
+        chosen = await self._database.read(choose)
+        if not chosen:
+            yield TurnStarted(conversation_id, line, None, "")
+            return
+        async with aclosing(self._spoken(conversation_id, chosen, options)) as events:
+            async for event in events:
+                yield event
+
+    async def _called_step_by_step(
+        self, conversation_id: str, options: TurnOptions
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """`speak` for a chat in which something is done between its steps."""
+
+        def choose(connection: Connection) -> list[str]:
+            place, parent = self._place(connection, conversation_id)
+            return called_up(connection, place, parent, options)
+
+        # Written, since a reply that a killed program left open is settled on the way.
+        chosen = await self._database.write(choose)
+        async with aclosing(self._spoken(conversation_id, chosen, options)) as events:
+            async for event in events:
+                yield event
+
+    async def _spoken(
+        self, conversation_id: str, chosen: Sequence[str], options: TurnOptions
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """Replies of those who were chosen, to whatever stands last when the first of them begins."""
+
+        def begin(connection: Connection) -> StoredTurn:
+            place, parent = self._place(connection, conversation_id)
+            reply = self._pending(connection, place, parent, options, chosen[0])
+            words, above, shown = _words(connection, parent)
+            # Words that are stored have been through their scripts.
+            kind: TurnKind = "regenerate" if words else "normal"
+            asked = Asked(kind, place, above, words, reply, pictures=shown)
+            return StoredTurn(place, None, reply, self._reader().read(connection, asked, options))
+
+        if self.moments is not None and chosen[0]:
+            await self.moments.drafted(chosen[0])
+        async with aclosing(self._round(begin, list(chosen[1:]), options)) as events:
+            async for event in events:
+                yield event
 
     async def say(
         self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
@@ -234,11 +298,28 @@ class Chat:
     ) -> Message:
         """Store a line under `parent`, and empty the draft that it was."""
         line = new_line(connection, self._reader(), conversation, parent, text, options)
+        if options.pictures:
+            line = self._with_pictures(connection, line, options.pictures)
         append_message(connection, line)
         # Only the draft that was sent is done with: what was typed since then stays.
         if conversation.draft.strip() == text:
             set_conversation(connection, conversation.id, draft="")
         return line
+
+    @staticmethod
+    def _with_pictures(connection: Connection, line: Message, pictures: Sequence[Attachment]) -> Message:
+        """A line with its pictures, which are kept, and wait beside the draft no more."""
+        from lunalux_core.documents.pictures import MOST_EACH
+        from lunalux_core.library.pictures import remove_drafted, store_picture, too_many
+
+        by_hash = {attached.ref.hash: attached for attached in pictures}
+        if len(by_hash) > MOST_EACH:
+            raise too_many()
+        for attached in by_hash.values():
+            store_picture(connection, attached)
+        remove_drafted(connection, line.conversation_id, by_hash)
+        refs = [attached.ref.as_json() for attached in by_hash.values()]
+        return replace(line, extra={**line.extra, PICTURES: refs})
 
     def answer(
         self, conversation_id: str, options: TurnOptions = TurnOptions()
@@ -248,15 +329,17 @@ class Chat:
         """
         following: list[str] = []
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._place(connection, conversation_id)
             if conversation.group_id:
                 speaker, *following[:] = called_up(connection, conversation, parent, options)
                 return self._next(connection, conversation, parent, options, speaker)
             reply = self._pending(connection, conversation, parent, options)
-            text, above = _words(connection, parent)
-            asked = Asked("regenerate" if text else "normal", conversation, above, text, reply)
-            return Begun(conversation, None, reply, self._reader().read(connection, asked, options))
+            text, above, shown = _words(connection, parent)
+            asked = Asked(
+                "regenerate" if text else "normal", conversation, above, text, reply, pictures=shown
+            )
+            return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, options))
 
         return self._round(begin, following, options)
 
@@ -286,12 +369,14 @@ class Chat:
         """
         following: list[str] = []
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._place(connection, conversation_id)
             chosen = called_up(connection, conversation, parent, options)
             following[:] = chosen[1:]
             return self._next(connection, conversation, parent, options, chosen[0])
 
+        if self.moments is not None:
+            return self._called_step_by_step(conversation_id, options)
         return self._round(begin, following, options)
 
     def regenerate(
@@ -314,7 +399,7 @@ class Chat:
         """
         following: list[str] = []
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             old = load_message(connection, message_id)
             conversation = load_conversation(connection, old.conversation_id)
             speaker, wishes = old.speaker, options
@@ -337,9 +422,9 @@ class Chat:
             if old.role == "assistant" and old.status == "failed":
                 return self._again(connection, conversation, old, wishes, kind)
             reply = self._pending(connection, conversation, above, options, speaker)
-            text, parent = _words(connection, above)
-            asked = Asked(kind, conversation, parent, text, reply)
-            return Begun(conversation, None, reply, self._reader().read(connection, asked, wishes))
+            text, parent, shown = _words(connection, above)
+            asked = Asked(kind, conversation, parent, text, reply, pictures=shown)
+            return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, wishes))
 
         return self._round(begin, following, options)
 
@@ -350,7 +435,7 @@ class Chat:
         old: Message,
         options: TurnOptions,
         kind: TurnKind,
-    ) -> Begun:
+    ) -> StoredTurn:
         """Ask again for a reply that failed, without losing what came of it."""
         reader, above = self._reader(), load_message(connection, old.parent_id)
         whole = old.extra.get(CONTINUED)
@@ -362,8 +447,8 @@ class Chat:
             update_message(connection, reply.id, content=base, raw=base)
             reply = replace(reply, content=base, raw=base, status="done")
             asked = Asked("continue", conversation, above, reply=reply, partial=base)
-            return Begun(conversation, None, reply, reader.read(connection, asked, options))
-        text, parent = _words(connection, above)
+            return StoredTurn(conversation, None, reply, reader.read(connection, asked, options))
+        text, parent, shown = _words(connection, above)
         # A reply with words is never overwritten: they stay as a swipe beside the new one.
         if old.content or old.thinking:
             # The key of the request belongs to the answer of the *continue*, which is not what is asked for
@@ -378,15 +463,15 @@ class Chat:
             update_message(connection, old.id, status="pending")
             select_message(connection, old.id)
             reply = replace(old, status="pending")
-        asked = Asked(kind, conversation, parent, text, reply)
-        return Begun(conversation, None, reply, reader.read(connection, asked, options), before)
+        asked = Asked(kind, conversation, parent, text, reply, pictures=shown)
+        return StoredTurn(conversation, None, reply, reader.read(connection, asked, options), before)
 
     def continue_(
         self, conversation_id: str, options: TurnOptions = TurnOptions()
     ) -> AsyncGenerator[TurnEvent, None]:
         """Let the model go on where the last reply ended."""
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             conversation, reply = self._place(connection, conversation_id)
             if reply is None or reply.role != "assistant":
                 raise _nothing_to_continue()
@@ -394,7 +479,9 @@ class Chat:
             update_message(connection, reply.id, status="pending")
             parent = load_message(connection, reply.parent_id) if reply.parent_id else None
             asked = Asked("continue", conversation, parent, reply=reply, partial=reply.content)
-            return Begun(conversation, None, reply, self._reader().read(connection, asked, options), before)
+            return StoredTurn(
+                conversation, None, reply, self._reader().read(connection, asked, options), before
+            )
 
         return self._turn(begin)
 
@@ -403,11 +490,11 @@ class Chat:
     ) -> AsyncGenerator[TurnEvent, None]:
         """Let the model write the person's next words; nothing is stored, the text is for the input box."""
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._place(connection, conversation_id)
             speaker = addressed(connection, conversation, parent, options)
             asked = Asked("impersonate", conversation, parent, speaker=speaker)
-            return Begun(conversation, None, None, self._reader().read(connection, asked, options))
+            return StoredTurn(conversation, None, None, self._reader().read(connection, asked, options))
 
         return self._turn(begin)
 
@@ -493,6 +580,7 @@ class Chat:
 
         Nothing is stored and nothing is sent; those of past turns are `library.turn_records`.
         """
+        from lunalux_core.dialogue.prompt_beginning import with_beginning
         from lunalux_core.dialogue.turn_record import Trace, turn_record
         from lunalux_core.dialogue.turn_sampling import sampling_record
         from lunalux_core.dialogue.workflow import TurnContext
@@ -500,7 +588,9 @@ class Chat:
         context = TurnContext(trace=Trace(explain=True))
         ready = await self._ready(conversation_id, text, options, context)
         parameters = sampling_record(ready.request.turn, ready.prompt.form)
-        return turn_record(ready, context.trace, parameters=parameters)
+        record = turn_record(ready, context.trace, parameters=parameters)
+        before = await self._library.records.newest_like(conversation_id, record["model"])
+        return await asyncio.to_thread(with_beginning, record, before)
 
     async def _ready(
         self,
@@ -608,18 +698,22 @@ class Chat:
         """Give a place of the story a name; "" takes it away."""
         await self._database.write(lambda c: set_mark(c, message_id, name))
 
-    async def undo(self, conversation_id: str) -> Replayed | None:
+    async def end_scene(self, message_id: str, ends: bool = True) -> None:
+        """Say that a scene ends with a message, so that what stands before is remembered by itself."""
+        await self._database.write(lambda c: set_scene(c, message_id, ends))
+
+    async def undo(self, conversation_id: str) -> ReplayedChange | None:
         """Take the last edit, deletion, cut or *continue* back; None when there is none."""
         return await self._database.write(lambda c: undo(c, conversation_id))
 
-    async def redo(self, conversation_id: str) -> Replayed | None:
+    async def redo(self, conversation_id: str) -> ReplayedChange | None:
         """Do again what was undone last."""
         return await self._database.write(lambda c: redo(c, conversation_id))
 
     # -- the loop ----------------------------------------------------------------------------------
 
     async def _round(
-        self, begin: Callable[[Connection], Begun], following: list[str], options: TurnOptions
+        self, begin: Callable[[Connection], StoredTurn], following: list[str], options: TurnOptions
     ) -> AsyncGenerator[TurnEvent, None]:
         """A turn, and after it one for each member of a group that is to follow (ids, filled by `begin`).
 
@@ -642,13 +736,15 @@ class Chat:
                         yield event
         for speaker in following if options.replies == 1 else ():
 
-            def begin_next(connection: Connection, above: str = last, speaker: str = speaker) -> Begun:
+            def begin_next(connection: Connection, above: str = last, speaker: str = speaker) -> StoredTurn:
                 parent = load_message(connection, above)
                 conversation = load_conversation(connection, parent.conversation_id)
                 if not still_speaks(connection, conversation, speaker):
-                    return Begun(conversation, None, None, None)
+                    return StoredTurn(conversation, None, None, None)
                 return self._next(connection, conversation, parent, options, speaker)
 
+            if self.moments is not None:
+                await self.moments.drafted(speaker)
             async with aclosing(self._turn(begin_next)) as events:
                 async for event in events:
                     last = event.reply.id if isinstance(event, TurnStarted) and event.reply else last
@@ -660,15 +756,15 @@ class Chat:
         """Another version of a reply, as a swipe that is not shown; its `answer` may be there already."""
         options = replace(options, replies=1)
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             shown = load_message(connection, reply_id)
             conversation = load_conversation(connection, shown.conversation_id)
             above = load_message(connection, shown.parent_id) if shown.parent_id else None
             reply = self._pending(connection, conversation, above, options, shown.speaker, beside=True)
-            text, parent = _words(connection, above)
-            asked = Asked("swipe", conversation, parent, text, reply)
+            text, parent, pictures = _words(connection, above)
+            asked = Asked("swipe", conversation, parent, text, reply, pictures=pictures)
             turn = self._reader().read(connection, asked, options)
-            return Begun(conversation, None, reply, turn, beside=True, answer=answer)
+            return StoredTurn(conversation, None, reply, turn, beside=True, answer=answer)
 
         return self._turn(begin)
 
@@ -679,21 +775,21 @@ class Chat:
         parent: Message | None,
         options: TurnOptions,
         speaker: str,
-    ) -> Begun:
+    ) -> StoredTurn:
         """A member's reply to what stands above it."""
         reply = self._pending(connection, conversation, parent, options, speaker)
-        text, above = _words(connection, parent)
-        asked = Asked("normal", conversation, above, text, reply)
-        return Begun(conversation, None, reply, self._reader().read(connection, asked, options))
+        text, above, shown = _words(connection, parent)
+        asked = Asked("normal", conversation, above, text, reply, pictures=shown)
+        return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, options))
 
-    async def _begin(self, begin: Callable[[Connection], Begun]) -> Begun:
+    async def _begin(self, begin: Callable[[Connection], StoredTurn]) -> StoredTurn:
         """Store the beginning of a turn. Stopped meanwhile, it is taken back: nobody saw it, and whoever sent
         the words still has them.
         """
         claims: list[ReplyJournal] = []
-        stored: list[Begun] = []
+        stored: list[StoredTurn] = []
 
-        def work(connection: Connection) -> Begun:
+        def work(connection: Connection) -> StoredTurn:
             begun = begin(connection)
             tail = claimed(self._database.path, begun)
             if tail is not None:
@@ -715,16 +811,18 @@ class Chat:
             for tail in claims if not stored else ():
                 tail.release()
 
-    async def _take_back(self, begun: Begun) -> None:
+    async def _take_back(self, begun: StoredTurn) -> None:
         with suppress(StorageError):  # the next start marks it as stopped
             await self._database.write(lambda connection: take_back(connection, begun))
         if begun.tail is not None:
             begun.tail.remove()
 
     async def _turn(
-        self, begin: Callable[[Connection], Begun], given: list[Completion] | None = None
+        self, begin: Callable[[Connection], StoredTurn], given: list[Completion] | None = None
     ) -> AsyncGenerator[TurnEvent, None]:
         """One turn; further replies that came with its answer are put into `given`."""
+        if self.moments is not None:
+            await self.moments.generating()
         begun = await self._begin(begin)
         user, reply, turn = begun.user, begun.reply, begun.turn
         if turn is None:
@@ -748,7 +846,7 @@ class Chat:
                         self.on_turn_end(turn.conversation.id)
                         yield TurnCompleted(message, step.text, step.suggestions, step.report)
                         return
-                    if isinstance(step, TextDelta | ThinkingDelta | Reread):
+                    if isinstance(step, TextDelta | ThinkingDelta | ReplyCorrection):
                         await streaming.take(step)
                     elif isinstance(step, Billed):
                         await self._billed(step)
@@ -767,11 +865,16 @@ class Chat:
 
     async def _keep_record(self, result: TurnResult, turn: TurnInput, message: Message | None) -> None:
         """Keep how the prompt came about; a turn that went through is never undone by that."""
+        from lunalux_core.dialogue.prompt_beginning import with_beginning
         from lunalux_core.library.turn_records import pack
 
+        records, place = self._library.records, turn.conversation.id
         try:
-            packed = await asyncio.to_thread(pack, result.report)
-            await self._library.records.keep(turn.conversation.id, message.id if message else "", packed)
+            before = await records.newest_like(place, turn.model.name)
+            packed = await asyncio.to_thread(
+                lambda: pack(with_beginning(result.report, before, result.usage))
+            )
+            await records.keep(place, message.id if message else "", packed)
         except StorageError:
             return
 
@@ -839,12 +942,14 @@ def _would_ask(
     if kind == "regenerate" and head is not None:
         answers = head.role == "assistant" and head.parent_id
         above = load_message(connection, head.parent_id) if answers else head
-        words, parent = _words(connection, above)
+        words, parent, shown = _words(connection, above)
         speaker = head.speaker or addressed(connection, conversation, above, options)
-        return Asked(kind, conversation, parent, words, speaker=speaker)
+        return Asked(kind, conversation, parent, words, speaker=speaker, pictures=shown)
     said = new_message(conversation.id, head, "user", "", text)
     speaker = addressed(connection, conversation, said if text else head, options)
-    return Asked(kind, conversation, head, text if kind == "normal" else "", speaker=speaker)
+    shown = tuple(attached.ref for attached in options.pictures)
+    words = text if kind == "normal" else ""
+    return Asked(kind, conversation, head, words, speaker=speaker, pictures=shown)
 
 
 def _nothing_to_continue() -> InvalidInput:
@@ -862,8 +967,15 @@ def _rewriting(old: Message, options: TurnOptions) -> TurnOptions:
     return replace(options, direction=replace(options.direction, rewrites=old.content))
 
 
-def _words(connection: Connection, above: Message | None) -> tuple[str, Message | None]:
-    """The person's words a reply answers, and the message above them."""
-    if above is None or above.role != "user":
-        return "", above
-    return above.content, load_message(connection, above.parent_id) if above.parent_id else None
+def _words(
+    connection: Connection, above: Message | None
+) -> tuple[str, Message | None, tuple[PictureRef, ...]]:
+    """The person's words a reply answers, the message above them, and their pictures.
+
+    They travel beside the history, since scripts and modes still change them; a line in another voice, or of
+    pictures alone, is history already.
+    """
+    if above is None or above.role != "user" or (above.pictures and not above.content):
+        return "", above, ()
+    parent = load_message(connection, above.parent_id) if above.parent_id else None
+    return above.content, parent, above.pictures

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lunalux_core.cards.file_kind import Kind, recognise
 from lunalux_core.database import data_version
 from lunalux_core.errors import LunaluxError
-from lunalux_core.importing.cards import CardReader, Prepared
+from lunalux_core.importing.cards import CardReader, PreparedFile
 from lunalux_core.importing.chats import Whereabouts, owner, shown, stamp_of
 from lunalux_core.importing.results import (
     FileKind,
@@ -98,7 +99,7 @@ class DocumentImport:
         self._shelves: dict[ShelfKind, Known] = {}
         self._seen = -1
 
-    def take(self, others: Sequence[Prepared]) -> Iterator[ImportResult]:
+    def take(self, others: Sequence[PreparedFile]) -> Iterator[ImportResult]:
         """One result a file, or several where a file holds much."""
         for kind in _ORDER:
             for prepared in others:
@@ -264,11 +265,17 @@ class DocumentImport:
             persona = load_persona(connection, None)
             user = persona.name if persona else "You"
             if group:
-                identity = store_group_chat(connection, log, load_group(connection, group), title, user)
+                shown_in = load_group(connection, group)
+                identity = store_group_chat(connection, log, shown_in, title, user, _file_of(source))
             else:
                 name = load_character(connection, character).name
-                identity = store_chat(connection, log, character, name, title, user)
+                identity = store_chat(connection, log, character, name, title, user, _file_of(source))
             remember_import(connection, stamp, identity)
             return ImportResult(label, "imported", identity, title, warnings=notes, kind="chat")
 
         return self.write(change)
+
+
+def _file_of(source: Source) -> Path | None:
+    """The file on disk, None for one inside of an archive."""
+    return source if isinstance(source, Path) else None

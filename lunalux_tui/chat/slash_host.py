@@ -29,6 +29,9 @@ class ScriptHostView(Asker, Protocol):
     def notice(self, words: str, title: str, *, warn: bool = False) -> None:
         """A notice that takes nothing out of the status line."""
 
+    def show_memories(self) -> None:
+        """Open the pane of what is remembered."""
+
     async def take_turn(self, events: AsyncIterator[TurnEvent], *, impersonate: bool = False) -> None:
         """Run a turn to its end. Raises CancelledError when the person stops it."""
 
@@ -46,12 +49,16 @@ class ScreenSurface:
     """The screen, for one script (`chat.scripts.surface.Surface`)."""
 
     asks = True
+    panes = ("memory",)
 
     def __init__(self, runtime: Runtime, opener: Opener, view: ScriptHostView) -> None:
         self._runtime = runtime
         self._opener = opener
         self._view = view
         self._echoed = False
+
+    def open_pane(self, name: str) -> None:
+        self._view.show_memories()
 
     def options(self) -> TurnOptions:
         return self._opener.chat.turn_options()

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
+    PicturesNamed,
     PluginFailed,
     ProfileLacks,
     PromptRead,
+    ReplyCorrection,
     ReplyKept,
-    Reread,
     ScriptSkipped,
     ServerModelChanged,
     Shortened,
@@ -157,7 +158,7 @@ class TurnController:
                     self._view.reply_grew(event.text)
             case ThinkingDelta():
                 self._view.reply_grew(thinking=event.text)
-            case Reread():
+            case ReplyCorrection():
                 if self._impersonated is not None:
                     self._impersonated = [event.text]
                 else:
@@ -196,6 +197,8 @@ class TurnController:
                 view.warn(server_changed(event))
             case ReplyKept():
                 view.warn(t("chat.reply_kept"))
+            case PicturesNamed(model=model):
+                view.warn(t("chat.pictures_named", model=model))
             case ProfileLacks(gap=gap):
                 view.warn(t(f"chat.profile_lacks.{gap.part}", profile=gap.profile, name=gap.name))
 
@@ -203,7 +206,8 @@ class TurnController:
         self._reply = event.reply
         if event.user_message is not None or event.reply is not None:
             await self._view.path_changed(event.user_message)
-            self._view.reply_began(event.reply)
+            if not event.follows:
+                self._view.reply_began(event.reply)
 
     async def _completed(self, event: TurnCompleted) -> None:
         if event.message is None:

@@ -28,12 +28,17 @@ class TerminalSurface:
         asks: whether there is somebody to ask.
     """
 
+    panes: Sequence[str] = ()
+
     def __init__(self, runtime: Runtime, place: str, *, asks: bool) -> None:
         self._runtime = runtime
         self._place = place
         self._options = TurnOptions()
         self.asks = asks
         self.echoes: list[str] = []
+
+    def open_pane(self, name: str) -> None:
+        raise AssertionError(name)  # a terminal has none, so no command asks for one
 
     def options(self) -> TurnOptions:
         return self._options

@@ -36,11 +36,15 @@ class Surface:
     """A person who answers every question with the same word, and who sees what is shown."""
 
     asks = True
+    panes: Sequence[str] = ("memory",)
 
     def __init__(self) -> None:
         self.echoes: list[str] = []
         self.typed = ""
         self.model = ""
+
+    def open_pane(self, name: str) -> None:
+        self.echoes.append(f"pane {name}")
 
     def options(self) -> TurnOptions:
         return TurnOptions(model=self.model)
@@ -354,3 +358,11 @@ async def test_no_script_on_a_chat_hangs_grows_or_fails_without_a_sentence(scrip
                 assert outcome.error is None or outcome.error.code in SENTENCES
             assert pipes[0] == pipes[1]
             assert len(await w.contents()) == len(await other.contents()) < 60 + MOST_ASKED
+
+
+async def test_a_pane_opens_where_the_program_has_it_and_is_refused_elsewhere() -> None:
+    async with world() as w:
+        assert await w.pipe("/memory") == "" and w.surface.echoes == ["pane memory"]
+        w.surface.panes = ()
+        refused = (await w.run("/memory")).error
+        assert refused is not None and w.surface.echoes == ["pane memory"]

@@ -214,6 +214,12 @@ def looked_at(home: Path) -> None:
     assert lunalux(home, "wallet", "show", "--json")["starCoin"] == 100
 
 
+def remembered(home: Path) -> None:
+    latest = lunalux(home, "conversation", "list", "--json")[0]["id"]
+    (fact,) = lunalux(home, "memory", "list", latest, "--json")
+    assert (fact["text"], fact["pinned"]) == ("The lamp is never put out.", False)
+
+
 HOLDS: dict[str, Callable[[Path], None]] = {
     "third-reply": three_replies,
     "import-and-find": imported,
@@ -229,4 +235,5 @@ HOLDS: dict[str, Callable[[Path], None]] = {
     "greeting": begun_anew,
     "reasons": shown,
     "wallet": looked_at,
+    "remember": remembered,
 }

@@ -29,15 +29,17 @@ _SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "quiet": ("gen", "genraw", "ask"),
     "texts": ("inject", "flushinject", "listinjects"),
     "messages": (
-        *("hide", "unhide", "messages", "delete-swipe", "count"),
+        *("hide", "unhide", "messages", "delete-swipe", "count", "scene"),
         *("branch-create", "checkpoint-create"),
     ),
     "shelves": ("world", "getentryfield", "setentryfield", "qr-set"),
     "choices": ("persona", "model", "preset", "profile"),
+    "panes": ("memory",),
 }
 OFFERS = tuple(name for names in _SUBJECTS.values() for name in names)
 """Every command on the app."""
 TURNS = _SUBJECTS["turns"]
+PANES = _SUBJECTS["panes"]
 _MODULES = {name: module for module, names in _SUBJECTS.items() for name in names}
 _SILENT = frozenset({"messages", "count", "listinjects", "getentryfield", "gen", "genraw", "ask"})
 """Commands that only give something: what they give is told where the script does nothing else."""
@@ -72,7 +74,10 @@ class ConversationHost:
 
     @property
     def offers(self) -> tuple[str, ...]:
-        return OFFERS if self.surface.asks else tuple(name for name in OFFERS if name not in ASKING)
+        asks, panes = self.surface.asks, self.surface.panes
+        return tuple(
+            name for name in OFFERS if (asks or name not in ASKING) and (name not in PANES or name in panes)
+        )
 
     async def echo(self, text: str, severity: str, title: str) -> None:
         await self.surface.echo(text, severity, title)

@@ -17,6 +17,13 @@ class Surface(Protocol):
     def asks(self) -> bool:
         """Whether there is somebody to ask."""
 
+    @property
+    def panes(self) -> Sequence[str]:
+        """Names of the panes it can open."""
+
+    def open_pane(self, name: str) -> None:
+        """Open one of its panes; nothing waits for the person to leave it."""
+
     def options(self) -> TurnOptions:
         """What a turn is asked for here."""
 
