@@ -264,11 +264,13 @@ def _format(path: Path) -> str:
 
     ending = path.suffix[1:].lower()
     if ending not in FORMATS:
+        formats = ", ".join(f".{name}" for name in (*FORMATS, "byaf"))
         raise InvalidInput(
             "EXPORT_FORMAT_UNKNOWN",
             f"{path.name} does not say what to write.",
-            f"End its name in one of: {', '.join('.' + format_name for format_name in (*FORMATS, 'byaf'))}.",
+            f"End its name in one of: {formats}.",
             path=path.name,
+            formats=formats,
         )
     return ending
 

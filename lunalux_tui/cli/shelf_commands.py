@@ -260,7 +260,9 @@ def print_scenarios(path: Path, replay: Callable[[Any], Any]) -> None:
     """Replay a file of scenarios and print one JSON array of results (vectors/README.md)."""
     document = read_json(path)
     if not isinstance(document, (list, dict)):
-        raise InvalidInput("SCENARIOS_INVALID", f"{path.name} holds no scenarios.", "Give a JSON array.")
+        raise InvalidInput(
+            "SCENARIOS_INVALID", f"{path.name} holds no scenarios.", "Give a JSON array.", path=path.name
+        )
     output.print_json(replay(document))
 
 

@@ -230,13 +230,25 @@ class Coupons:
         """
         code = coupon_code(code)  # as it is folded when redeemed: another spelling could never be claimed
         if not _is_code(code):
-            raise InvalidInput("INVALID_REQUEST", f"A coupon code has 1 to {LONGEST} printable characters.")
+            raise InvalidInput(
+                "INVALID_REQUEST",
+                f"A coupon code has 1 to {LONGEST} printable characters.",
+                kind="coupon_code",
+                limit=LONGEST,
+            )
         if not 0 < amount < 2**53 or (claims is not None and not 0 < claims < 2**53):
-            raise InvalidInput("INVALID_REQUEST", "Amount and claims are whole numbers above zero.")
+            raise InvalidInput(
+                "INVALID_REQUEST", "Amount and claims are whole numbers above zero.", kind="coupon_amount"
+            )
         if shards is None:
             shards = shards_for(claims)
         if shards and not 0 < shards <= min(MOST_SHARDS, claims or 0):
-            raise InvalidInput("INVALID_REQUEST", f"A coupon has at most {MOST_SHARDS} shards of its claims.")
+            raise InvalidInput(
+                "INVALID_REQUEST",
+                f"A coupon has at most {MOST_SHARDS} shards of its claims.",
+                kind="coupon_shards",
+                limit=MOST_SHARDS,
+            )
         coupon = Coupon(code, currency, amount, claims, shards)
         try:
             await self._store.transact(self._issue(coupon))

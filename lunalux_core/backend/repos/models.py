@@ -176,9 +176,15 @@ def _check(config: ModelConfig) -> None:
             "INVALID_REQUEST",
             f"The model type is one of {', '.join(MODEL_TYPES)}.",
             "Correct the model's type.",
+            kind="model_type",
             model_type=config.model_type,
+            choices=", ".join(MODEL_TYPES),
         )
     if not config.model_id or not config.displayname or not config.model_name:
-        raise InvalidInput("INVALID_REQUEST", "A model needs an id, a display name and a model name.")
+        raise InvalidInput(
+            "INVALID_REQUEST", "A model needs an id, a display name and a model name.", kind="model_names"
+        )
     if min(config.free_level, config.star_cost, config.luna_cost) < -1:
-        raise InvalidInput("INVALID_REQUEST", "Levels and costs are whole numbers from -1 on.")
+        raise InvalidInput(
+            "INVALID_REQUEST", "Levels and costs are whole numbers from -1 on.", kind="model_costs"
+        )

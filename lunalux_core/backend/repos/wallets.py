@@ -57,7 +57,7 @@ class Wallets:
             InvalidInput: the amount is 0. NotFound: WALLET_NOT_FOUND. PaymentError: INSUFFICIENT_FUNDS.
         """
         if amount == 0:
-            raise InvalidInput("INVALID_REQUEST", "An adjustment of 0 coins changes nothing.")
+            raise InvalidInput("INVALID_REQUEST", "An adjustment of 0 coins changes nothing.", kind="nothing")
         writes = gain(
             self._tables,
             user_id,
@@ -74,7 +74,10 @@ class Wallets:
         except ConditionFailed as failed:
             if failed.index == 1 and failed.old is not None:
                 raise PaymentError(
-                    "INSUFFICIENT_FUNDS", f"The wallet holds fewer than {-amount} coins.", coins=-amount
+                    "INSUFFICIENT_FUNDS",
+                    f"The wallet holds fewer than {-amount} coins.",
+                    kind="coins",
+                    coins=-amount,
                 ) from None
             if failed.index != 0:
                 raise no_wallet() from None
@@ -87,7 +90,7 @@ class Wallets:
             InvalidInput: another level. NotFound: WALLET_NOT_FOUND.
         """
         if level not in LEVELS:
-            raise InvalidInput("INVALID_REQUEST", "The Lux level is 0, 1 or 2.", level=level)
+            raise InvalidInput("INVALID_REQUEST", "The Lux level is 0, 1 or 2.", kind="level", level=level)
         changes = {"luxLevel": level, "updatedAt": iso(self._now_ms())}
         try:
             item = await self._store.write(
