@@ -138,17 +138,17 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
                 t("cli.at_depth", n=slot["depth"]) if slot["position"] == "in_chat" else "",
                 t("cli.filled") if slot["marker"] else slot["tokens"],
                 slot["identifier"],
-                _title(slot),
+                _title(slot, ours=preset.source == "builtin"),
             ]
             for number, slot in enumerate(slots, 1)
         ],
     )
 
 
-def _title(slot: dict[str, Any]) -> str:
-    """The name of a slot; of one that the program fills, in the person's language."""
+def _title(slot: dict[str, Any], *, ours: bool) -> str:
+    """The name of a slot; in the person's language where the preset is built in or the program fills it."""
     key = f"inspector.slot.{slot['identifier']}"
-    return t(key) if (slot["marker"] or not slot["name"]) and has(key) else str(slot["name"])
+    return t(key) if (ours or slot["marker"] or not slot["name"]) and has(key) else str(slot["name"])
 
 
 scenario_command(
