@@ -96,7 +96,7 @@ async def fill(home: Path, count: int, tags: int) -> None:
 async def keystrokes(home: Path) -> dict[str, list[float]]:
     """Milliseconds of each reading, by what narrows the list; beside them those of the processor alone."""
     os.environ["LUNALUX_HOME"] = str(home)
-    from lunalux_core.library.character_list import ORDERS, Wanted
+    from lunalux_core.library.character_list import ORDERS, CharacterQuery
     from lunalux_core.runtime import Runtime
 
     times: dict[str, list[float]] = {}
@@ -104,10 +104,10 @@ async def keystrokes(home: Path) -> dict[str, list[float]]:
         characters = runtime.library.characters
         known = [tag.name for tag in await runtime.library.tags.of_cards()]
         prefixes = [query[:length] for query in QUERIES for length in range(1, len(query) + 1)]
-        cases = {"words": [Wanted(words, outside=True) for words in prefixes]}
-        cases["words and a tag"] = [Wanted(words, tags=known[:1]) for words in prefixes]
-        cases["tags alone"] = [Wanted(tags=[name], without=known[:2]) for name in known[2:40]]
-        cases["any order"] = [Wanted(order=order, outside=True) for order in ORDERS for _ in range(4)]
+        cases = {"words": [CharacterQuery(words, outside=True) for words in prefixes]}
+        cases["words and a tag"] = [CharacterQuery(words, tags=known[:1]) for words in prefixes]
+        cases["tags alone"] = [CharacterQuery(tags=[name], without=known[:2]) for name in known[2:40]]
+        cases["any order"] = [CharacterQuery(order=order, outside=True) for order in ORDERS for _ in range(4)]
         for name, wishes in cases.items():
             for wanted in wishes:
                 began, busy = time.perf_counter(), time.process_time()

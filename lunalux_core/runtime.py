@@ -7,9 +7,9 @@ the regex engine are made on first use.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.config.settings import Settings, load_settings
 from lunalux_core.library import Library
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from lunalux_core.memory.writer import MemoryWriter
     from lunalux_core.plugins.runner import Plugins
     from lunalux_core.regex.engine import EcmaEngine
+    from lunalux_core.templates.values import Instruct
     from lunalux_core.trackers.keeper import TrackerKeeper
 
 
@@ -274,7 +275,8 @@ class Runtime:
             lambda: self.models,
             self._writing_model,
             self._replying_model,
-            self._charged,
+            self.charged,
+            self._form_of,
         )
         writer.on_written = lambda conversation_id: self.trackers.nudge(conversation_id, "memory")
         return writer
@@ -289,7 +291,8 @@ class Runtime:
             lambda: self.settings,
             lambda: self.models,
             self._tracking_model,
-            self._charged,
+            self.charged,
+            self._form_of,
             lambda conversation_id, model: self.memory_writer.on_question(conversation_id, model),
         )
 
@@ -300,6 +303,17 @@ class Runtime:
     async def _writing_model(self, conversation_id: str) -> ModelSpec:
         """The model for memories: the setting's, the task's profile's, else the one that replies there."""
         return await self._model_of(conversation_id, self.settings.memory_model, "memory")
+
+    async def _form_of(self, spec: ModelSpec, language: Literal["en", "zh"]) -> Instruct | None:
+        """The sequences of the template that a model of text completion takes."""
+        from lunalux_core.dialogue.nodes.text_template import template_of
+        from lunalux_core.errors import LunaluxError
+        from lunalux_core.library.templates import load_templates
+
+        stored = await self.library.database.read(load_templates)
+        with suppress(LunaluxError):  # none fits, or its server is away: the request itself tells that
+            return (await template_of(spec, stored, language, lambda: self.models, self.engine)).instruct
+        return None
 
     async def _replying_model(self, conversation_id: str) -> ModelSpec:
         return await self._model_of(conversation_id, "", None)
@@ -325,7 +339,21 @@ class Runtime:
             self.memory_writer.nudge(conversation_id)
             self.trackers.nudge(conversation_id)
 
-    async def _charged(self, billing: Mapping[str, object]) -> None:
+    async def catch_up(self, conversation_id: str, seconds: float) -> None:
+        """After a turn of a program that ends with it: write the memories and revise the trackers that are
+        due. What is not done in time stays due, and is found again by the next program that looks.
+        """
+        import asyncio
+
+        self.memory_writer.nudge(conversation_id)
+        self.trackers.nudge(conversation_id)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.memory_writer.settled(conversation_id)
+                await self.trackers.settled(conversation_id)
+
+    async def charged(self, billing: Mapping[str, object]) -> None:
+        """Follow what the gateway said about coins for a request beside the replies."""
         wallet, ledger = billing.get("wallet"), billing.get("ledgerSummary")
         if isinstance(wallet, dict):
             await self.account.billed(wallet, ledger if isinstance(ledger, dict) else None)

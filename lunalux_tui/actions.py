@@ -133,8 +133,8 @@ _NAMES = {
 
 
 def key_name(key: str) -> str:
-    """A key as people write it: ctrl+p is ^p."""
+    """A key as the whole app spells it: ^p is ctrl+p, ⇧⏎ is shift+enter, F1 is f1."""
     *modifiers, name = key.split("+") if key != "+" else ["+"]
     label = _NAMES.get(name, name.upper() if _FUNCTION.fullmatch(name) else name)
-    marks = {"ctrl": "^", "shift": "⇧", "alt": "alt-"}
-    return "".join(marks.get(modifier, modifier + "-") for modifier in modifiers) + label
+    marks = {"ctrl": "^", "shift": "⇧", "alt": "alt+"}
+    return "".join(marks.get(modifier, modifier + "+") for modifier in modifiers) + label

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +23,12 @@ START_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running server. `home` holds its data."""
+    """A running server. `home` holds its data, `log` what it has said since it was up."""
 
     port: int
     home: Path
     process: subprocess.Popen[str]
+    log: list[str]
 
     @property
     def url(self) -> str:
@@ -64,13 +65,14 @@ def serve(home: Path, *options: str, **variables: str) -> Iterator[Served]:
         env=_environment(home) | {"LUNALUX_RATE_LIMITS": "0"} | variables,
     )
     try:
-        yield Served(_port(process), home, process)
+        log: list[str] = []
+        yield Served(_port(process, log), home, process, log)
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _port(process: subprocess.Popen[str]) -> int:
+def _port(process: subprocess.Popen[str], log: list[str]) -> int:
     assert process.stderr is not None
     timer = threading.Timer(START_SECONDS, process.kill)
     timer.start()
@@ -80,10 +82,15 @@ def _port(process: subprocess.Popen[str]) -> int:
         if '"url"' in line:
             timer.cancel()
             # The log goes on; unread it would fill the pipe and stop the server.
-            threading.Thread(target=process.stderr.read, daemon=True).start()
+            threading.Thread(target=_listen, args=(process.stderr, log), daemon=True).start()
             return int(json.loads(line)["url"].rpartition(":")[2])
     timer.cancel()
     raise AssertionError("the server did not start:\n" + "".join(said))
+
+
+def _listen(lines: Iterable[str], log: list[str]) -> None:
+    for line in lines:
+        log.append(line)
 
 
 def _environment(home: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ HEADING: Mapping[Literal["en", "zh"], str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class PassageChoice:
     """Passages in the order of their documents, and those left out for lack of room."""
 
     passages: tuple[Passage, ...] = ()
@@ -43,7 +43,7 @@ class Chosen:
         }
 
 
-def choose(called: Sequence[Passage], budget: int) -> Chosen:
+def choose(called: Sequence[Passage], budget: int) -> PassageChoice:
     """Fill the budget with the closest passages."""
     kept: list[Passage] = []
     left: list[Passage] = []
@@ -59,7 +59,7 @@ def choose(called: Sequence[Passage], budget: int) -> Chosen:
         for place, document in enumerate(dict.fromkeys(passage.document_id for passage in kept))
     }
     kept.sort(key=lambda passage: (order[passage.document_id], passage.place))
-    return Chosen(tuple(kept), tuple(left), budget)
+    return PassageChoice(tuple(kept), tuple(left), budget)
 
 
 def _named(passage: Passage) -> dict[str, Any]:

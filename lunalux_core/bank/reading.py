@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import time
 from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from lunalux_core.documents import archives
-from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError
+from lunalux_core.errors import InvalidInput, LimitExceeded
 from lunalux_core.regular_files import read_regular
 from lunalux_core.text import clean, clean_line
 
@@ -56,8 +54,9 @@ def read_document(path: Path) -> tuple[str, str, bytes]:
     """Kind, text and bytes of a file.
 
     Raises:
-        InvalidInput: DOCUMENT_KIND, DOCUMENT_LOCKED, DOCUMENT_DAMAGED, DOCUMENT_NOT_TEXT, DOCUMENT_EMPTY,
-            DOCUMENT_UNREADABLE; FILE_NOT_REGULAR for pipes and devices.
+        InvalidInput: DOCUMENT_KIND, DOCUMENT_LOCKED, DOCUMENT_DAMAGED, DOCUMENT_NOT_TEXT, DOCUMENT_EMPTY;
+            FILE_NOT_REGULAR for pipes and devices, FILE_UNREADABLE.
+        NotFound: FILE_NOT_FOUND.
         LimitExceeded: DOCUMENT_TOO_LARGE.
     """
     name = clean_line(path.name, 80)
@@ -197,17 +196,6 @@ def _bytes(path: Path, name: str) -> bytes:
         return read_regular(path, LARGEST_FILE)
     except LimitExceeded as error:
         raise _too_large(name) from error
-    except LunaluxError as error:
-        if error.code == "FILE_NOT_REGULAR":
-            raise
-        reason = str(error.params.get("reason") or os.strerror(errno.ENOENT))
-        raise InvalidInput(
-            "DOCUMENT_UNREADABLE",
-            f"{name} cannot be read: {reason}.",
-            "Look whether it is there and may be opened.",
-            path=name,
-            reason=reason,
-        ) from error
 
 
 def _pdf_text(content: bytes, name: str) -> str:
@@ -249,7 +237,7 @@ def _epub_text(content: bytes, name: str) -> str:
             if any(archives.is_locked(info) for info in infos) or "META-INF/rights.xml" in archive.namelist():
                 raise _locked(name)
             return _chapters(archive, {info.filename: info for info in infos}, name)
-    except archives.Damaged as error:
+    except archives.DamagedArchive as error:
         raise _damaged(name) from error
     except (archives.TooLarge, archives.TooManyFiles) as error:
         raise _too_large(name) from error

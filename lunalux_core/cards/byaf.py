@@ -39,6 +39,7 @@ MOST = 1000
 CHATS = ("messages",)
 """Fields of a scenario that become conversations and are not kept with the card."""
 
+# Who says a line is marked by `#`; a name in a text has single braces, which double ones are not.
 _LABEL = re.compile(r"#\{(user|character)\}:", re.IGNORECASE)
 _NAME = re.compile(r"(?<!\{)\{(user|character)\}(?!\})", re.IGNORECASE)
 _MACRO = re.compile(r"\{\{\s*(user|char)\s*\}\}", re.IGNORECASE)
@@ -142,6 +143,7 @@ def _listed(manifest: Mapping[str, Any], key: str, archive: charx.Archive, folde
     there = [
         path
         for name in as_texts(manifest.get(key))
+        # Only members of the archive are asked for, so a path with `..` finds nothing.
         if (path := posixpath.normpath(name.replace("\\", "/"))) in archive.members
     ]
     paths = there or sorted(
@@ -156,6 +158,7 @@ def _listed(manifest: Mapping[str, Any], key: str, archive: charx.Archive, folde
 
 def _document(archive: charx.Archive, path: str, warnings: list[str]) -> Mapping[str, Any]:
     """A JSON object of the archive, {} with a warning where it cannot be read."""
+    # The manifest may name files that an export left out.
     if path not in archive.members:
         return {}
     try:
@@ -183,6 +186,7 @@ def _character(
     others = [first_message(scenario) for scenario in scenarios[1:]]
     name, display = as_text(document.get("name")), as_text(document.get("displayName"))
     used = {"persona", "name", "loreItems", "images"}
+    # All but what the card itself shows: written back from the card, it follows what was edited there.
     kept = {
         "character": {key: value for key, value in document.items() if key not in used},
         "scenarios": [
@@ -204,6 +208,7 @@ def _character(
         extensions={KEPT: kept},
         **_book(document.get("loreItems")),
     )
+    # A file of another kind behind the name of a picture counts as no picture.
     picture = _picture(archive, posixpath.dirname(path), document.get("images"))
     ext = (picture_ext(picture) if picture is not None else None) or ""
     return ByafCharacter(card, picture if ext else None, ext)
@@ -298,6 +303,7 @@ def _scenarios(
     stored = kept.get("scenarios")
     kept_scenarios = [as_object(scenario) for scenario in stored] if isinstance(stored, list) else []
     greetings = [card.first_mes, *card.alternate_greetings]
+    # One scenario at least: an archive without any is refused there.
     bare = max(len(kept_scenarios), len([text for text in greetings if text.strip()]), 1)
     scenarios = []
     for place in range(bare):
@@ -310,13 +316,16 @@ def _scenarios(
                 "formattingInstructions": theirs(card.system_prompt),
                 "exampleMessages": _examples(card.mes_example, identity),
             }
+        # The openings of the other scenarios are their own; as greetings they were only copied to the card.
         if place == 0 or not own:
             scenario["firstMessages"] = _opening(greeting, identity)
         scenarios.append(scenario)
     free = list(range(bare))
     for chat in chats:
         title = chat.get("title")
+        # A chat goes back to the scenario that it was read from; both have its title.
         place = next((at for at in free if title and scenarios[at].get("title") == title), -1)
+        # Where there are more chats than scenarios, guessing would put one into a foreign scenario.
         if place < 0 and len(chats) <= bare and free:
             place = free[0]
         if place < 0:
@@ -331,6 +340,7 @@ def _spoken(scenario: Mapping[str, Any], chat: Mapping[str, Any], identity: str)
     """A chat as fields of its scenario: what it opens with stands in a list of its own there."""
     messages = list(chat.get("messages", ()))
     spoken: dict[str, Any] = {**chat, "messages": messages}
+    # The opening is drawn from `firstMessages` there; in both places it would be shown twice.
     if messages and messages[0].get("type") == "ai":
         chosen = max(messages[0]["outputs"], key=lambda output: output["activeTimestamp"])["text"]
         opening = next((message.get("text") for message in scenario["firstMessages"]), None)

@@ -75,8 +75,8 @@ class Card:
 
     def get(self, key: str) -> Any:
         """A raw value: from `data` where it has the key, else from the top level."""
-        data = envelope.data_of(self.document)
-        return data[key] if data is not None and key in data else self.document.get(key)
+        data = self.document.get("data")
+        return data[key] if isinstance(data, dict) and key in data else self.document.get(key)
 
     @property
     def name(self) -> str:

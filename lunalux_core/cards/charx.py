@@ -153,7 +153,7 @@ def _open(data: bytes) -> ZipFile:
     for start in (0, data.find(archives.START)):
         try:
             return archives.open_archive(BytesIO(data[start:] if start > 0 else data))
-        except (archives.Damaged, OSError):
+        except (archives.DamagedArchive, OSError):
             continue
     raise _damaged("it has no table of contents")
 
@@ -201,7 +201,7 @@ def _read(archive: ZipFile, info: ZipInfo, limit: int) -> bytes:
     """A member's bytes, never more than `limit` of them."""
     try:
         return archives.read(archive, info, limit)
-    except archives.Damaged as error:
+    except archives.DamagedArchive as error:
         raise _damaged(str(error)) from None
     except archives.TooLarge:
         raise LimitExceeded(

@@ -20,7 +20,7 @@ JsonType = Literal["string", "strings", "object", "number", "boolean", "list", "
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Departure:
     """One departure. `path` is a JSON path such as ``data.tags[2]``, "" for the file as a whole.
 
     An error breaks the specification, a warning is likely to go wrong somewhere, a note is worth knowing.
@@ -84,12 +84,12 @@ _SCHEMES = ("embeded://", "ccdefault:", "http://", "https://", "data:", "__asset
 _LONE = re.compile("[\ud800-\udfff]")
 
 
-def check_document(document: Mapping[str, Any]) -> Iterator[Finding]:
+def check_document(document: Mapping[str, Any]) -> Iterator[Departure]:
     """Every departure of a card document, in the order of the document's parts."""
     data = data_of(document)
     if BINDING in document or (data is not None and BINDING in data):
         message = "`marketBinding` belongs to one person's library, not to the card."
-        yield Finding("warning", BINDING, "BINDING_IN_CARD", message)
+        yield Departure("warning", BINDING, "BINDING_IN_CARD", message)
     spec = document.get("spec")
     if data is None:
         yield from _check_flat(document, spec)
@@ -100,38 +100,40 @@ def check_document(document: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _lone_surrogates(document, "")
 
 
-def _check_flat(document: Mapping[str, Any], spec: object) -> Iterator[Finding]:
+def _check_flat(document: Mapping[str, Any], spec: object) -> Iterator[Departure]:
     if spec is not None:
-        yield Finding("error", "data", "DATA_MISSING", f"`spec` says {spec}, but there is no `data` object.")
+        yield Departure(
+            "error", "data", "DATA_MISSING", f"`spec` says {spec}, but there is no `data` object."
+        )
     yield from _check_fields(document, dict.fromkeys(V1_FIELDS, "string"), {}, "")
     yield from _check_name(document, "name")
 
 
-def _check_envelope(document: Mapping[str, Any], spec: object) -> Iterator[Finding]:
+def _check_envelope(document: Mapping[str, Any], spec: object) -> Iterator[Departure]:
     if spec is None:
         message = "`data` is there, `spec` is not; some programs will read this as a V1 card and lose `data`."
-        yield Finding("error", "spec", "SPEC_MISSING", message)
+        yield Departure("error", "spec", "SPEC_MISSING", message)
         return
     if spec not in ("chara_card_v2", "chara_card_v3"):
-        yield Finding(
+        yield Departure(
             "error", "spec", "SPEC_UNKNOWN", f"`spec` is {spec!r}, which is no known specification."
         )
         return
     expected = "2.0" if spec == "chara_card_v2" else "3.0"
     version = document.get("spec_version")
     if not isinstance(version, str):
-        yield Finding(
+        yield Departure(
             "error", "spec_version", "SPEC_VERSION", f'`spec_version` must be the string "{expected}".'
         )
     elif spec == "chara_card_v3" and as_number(version, 0) > 3:
         message = f"`spec_version` {version} is newer than 3.0; what is unknown is kept."
-        yield Finding("warning", "spec_version", "SPEC_NEWER", message)
+        yield Departure("warning", "spec_version", "SPEC_NEWER", message)
     elif version != expected:
         message = f'`spec_version` is "{version}"; {spec} asks for "{expected}".'
-        yield Finding("error", "spec_version", "SPEC_VERSION", message)
+        yield Departure("error", "spec_version", "SPEC_VERSION", message)
 
 
-def _check_data(data: Mapping[str, Any], *, v3: bool) -> Iterator[Finding]:
+def _check_data(data: Mapping[str, Any], *, v3: bool) -> Iterator[Departure]:
     required, optional = (_V3_DATA, _V3_OPTIONAL) if v3 else (_V2_DATA, _V2_OPTIONAL)
     yield from _check_fields(data, required, optional, "data.")
     yield from _check_name(data, "data.name")
@@ -143,10 +145,12 @@ def _check_data(data: Mapping[str, Any], *, v3: bool) -> Iterator[Finding]:
         for language in languages:
             if not re.fullmatch("[a-z]{2}", language):
                 path = f"data.creator_notes_multilingual.{language}"
-                yield Finding("error", path, "LANGUAGE_CODE", f"{language!r} is no two-letter language code.")
+                yield Departure(
+                    "error", path, "LANGUAGE_CODE", f"{language!r} is no two-letter language code."
+                )
 
 
-def _check_book(book: Mapping[str, Any], *, v3: bool) -> Iterator[Finding]:
+def _check_book(book: Mapping[str, Any], *, v3: bool) -> Iterator[Departure]:
     yield from _check_fields(book, _BOOK, _BOOK_OPTIONAL, "data.character_book.")
     entries = book.get("entries")
     required = {**_ENTRY, "use_regex": "boolean"} if v3 else _ENTRY
@@ -154,43 +158,43 @@ def _check_book(book: Mapping[str, Any], *, v3: bool) -> Iterator[Finding]:
     for number, entry in enumerate(entries if isinstance(entries, list) else ()):
         path = f"data.character_book.entries[{number}]"
         if not isinstance(entry, dict):
-            yield Finding("error", path, "FIELD_TYPE", f"`{path}` must be an object.")
+            yield Departure("error", path, "FIELD_TYPE", f"`{path}` must be an object.")
             continue
         yield from _check_fields(entry, required, _ENTRY_OPTIONAL, f"{path}.")
         position = entry.get("position")
         if position is not None and position not in ("before_char", "after_char"):
             message = "`position` must be before_char or after_char; finer places belong to `extensions`."
-            yield Finding("error", f"{path}.position", "POSITION_UNKNOWN", message)
+            yield Departure("error", f"{path}.position", "POSITION_UNKNOWN", message)
         identity = entry.get("id")
         if isinstance(identity, int | str) and identity in seen:
             message = f"The id {identity} is used twice; some programs keep only the last such entry."
-            yield Finding("warning", f"{path}.id", "ENTRY_ID_TWICE", message)
+            yield Departure("warning", f"{path}.id", "ENTRY_ID_TWICE", message)
         seen.add(identity if isinstance(identity, int | str) else None)
 
 
-def _check_assets(assets: list[Any]) -> Iterator[Finding]:
+def _check_assets(assets: list[Any]) -> Iterator[Departure]:
     icons = [item for item in assets if isinstance(item, dict) and item.get("type") == "icon"]
     mains = [item for item in icons if item.get("name") == "main"]
     if len(mains) > 1 or (len(icons) > 1 and not mains):
         message = "Of several icons exactly one must be called `main`."
-        yield Finding("error", "data.assets", "MAIN_ICON", message)
+        yield Departure("error", "data.assets", "MAIN_ICON", message)
     for number, item in enumerate(assets):
         path = f"data.assets[{number}]"
         if not isinstance(item, dict):
-            yield Finding("error", path, "FIELD_TYPE", f"`{path}` must be an object.")
+            yield Departure("error", path, "FIELD_TYPE", f"`{path}` must be an object.")
             continue
         yield from _check_fields(item, _ASSET, {}, f"{path}.")
         ext, uri = item.get("ext"), as_text(item.get("uri"))
         if isinstance(ext, str) and (ext != ext.lower() or ext.startswith(".")):
             message = f"`ext` is {ext!r}; it must be in lower case and without a dot."
-            yield Finding("error", f"{path}.ext", "ASSET_EXT", message)
+            yield Departure("error", f"{path}.ext", "ASSET_EXT", message)
         if uri and not uri.startswith(_SCHEMES):
-            yield Finding(
+            yield Departure(
                 "error", f"{path}.uri", "ASSET_URI", "`uri` is of no kind that the specification knows."
             )
 
 
-def _check_mirror(document: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Finding]:
+def _check_mirror(document: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Departure]:
     pairs = [(name, name, data.get(name)) for name in (*V1_FIELDS, "tags")]
     for path, alias in MIRROR_ALIASES.items():
         inner: Any = data
@@ -202,13 +206,13 @@ def _check_mirror(document: Mapping[str, Any], data: Mapping[str, Any]) -> Itera
             message = (
                 f"`{top}` differs from `data.{inner_path}`; programs that read the old copy see old text."
             )
-            yield Finding("warning", top, "MIRROR_DIFFERS", message)
+            yield Departure("warning", top, "MIRROR_DIFFERS", message)
 
 
-def _check_name(holder: Mapping[str, Any], path: str) -> Iterator[Finding]:
+def _check_name(holder: Mapping[str, Any], path: str) -> Iterator[Departure]:
     name = holder.get("name")
     if isinstance(name, str) and not name.strip():
-        yield Finding("error", path, "NAME_EMPTY", "The character has no name.")
+        yield Departure("error", path, "NAME_EMPTY", "The character has no name.")
 
 
 def _check_fields(
@@ -216,17 +220,17 @@ def _check_fields(
     required: Mapping[str, JsonType],
     optional: Mapping[str, JsonType],
     prefix: str,
-) -> Iterator[Finding]:
+) -> Iterator[Departure]:
     for key, kind in (*required.items(), *optional.items()):
         path = f"{prefix}{key}"
         if key not in holder:
             if key in required:
-                yield Finding(
+                yield Departure(
                     "error", path, "FIELD_MISSING", f"`{path}` is missing; it must be {_NAMES[kind]}."
                 )
         elif not _fits(holder[key], kind):
             actual = _kind_of(holder[key])
-            yield Finding("error", path, "FIELD_TYPE", f"`{path}` is {actual}; it must be {_NAMES[kind]}.")
+            yield Departure("error", path, "FIELD_TYPE", f"`{path}` is {actual}; it must be {_NAMES[kind]}.")
 
 
 _NAMES: dict[JsonType, str] = {
@@ -273,13 +277,13 @@ def _kind_of(value: object) -> str:
     return "a list" if isinstance(value, list) else "an object"
 
 
-def _lone_surrogates(value: Any, path: str) -> Iterator[Finding]:
+def _lone_surrogates(value: Any, path: str) -> Iterator[Departure]:
     if isinstance(value, str):
         if not value.isascii() and _LONE.search(value):
             message = (
                 "Half of a character (a lone surrogate) is shown as \ufffd and refused by some programs."
             )
-            yield Finding("warning", path, "LONE_SURROGATE", message)
+            yield Departure("warning", path, "LONE_SURROGATE", message)
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from _lone_surrogates(item, f"{path}.{key}" if path else key)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.chat.lines import new_line
 from lunalux_core.chat.reply_store import (
     CONTINUED,
-    Begun,
+    StoredTurn,
     StreamingReply,
     claimed,
     recover,
@@ -28,8 +28,9 @@ from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
     Completion,
+    Moments,
     Ready,
-    Reread,
+    ReplyCorrection,
     SideReply,
     TextDelta,
     ThinkingDelta,
@@ -42,7 +43,7 @@ from lunalux_core.dialogue.turn import (
     TurnResult,
     TurnStarted,
 )
-from lunalux_core.errors import InvalidInput, StorageError
+from lunalux_core.errors import InvalidInput, NotFound, StorageError
 from lunalux_core.groups.responders import addressed, called_up, speakers, still_speaks
 from lunalux_core.library.conversations import (
     REQUEST,
@@ -65,9 +66,10 @@ from lunalux_core.library.message_edits import (
     edit_message,
     set_hidden,
     set_mark,
+    set_scene,
     truncate_after,
 )
-from lunalux_core.library.undo import Replayed, read_row, redo, undo
+from lunalux_core.library.undo import ReplayedChange, read_row, redo, undo
 from lunalux_core.text import well_formed
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelRequest, ModelSpec
 
 
-_OF_ONE_REPLY = (TurnStarted, TextDelta, ThinkingDelta, Reread)
+_OF_ONE_REPLY = (TurnStarted, TextDelta, ThinkingDelta, ReplyCorrection)
 """Events of a reply that is not shown: nobody could tell them from those of the one that is."""
 
 
@@ -124,6 +126,8 @@ class Chat:
         """Called as a turn begins to ask its model."""
         self.on_turn_end: Callable[[str], None] = lambda conversation_id: None
         """Told of the conversation whose turn went through."""
+        self.moments: Moments | None = None
+        """What is done between the steps of every turn; None for all who have nothing to do there."""
 
     # -- conversations -----------------------------------------------------------------------------
 
@@ -172,23 +176,82 @@ class Chat:
             InvalidInput: REPLY_RUNNING while another program writes here; nothing is stored.
         """
         text = well_formed(text)
+        if self.moments is not None:
+            return self._step_by_step(conversation_id, text, options, self.moments)
         following: list[str] = []
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._place(connection, conversation_id)
             line = self._store_line(connection, conversation, parent, text, options)
             chosen = speakers(connection, conversation, line, options)
             if not chosen:
-                return Begun(conversation, line, None, None)
+                return StoredTurn(conversation, line, None, None)
             following[:] = chosen[1:]
             reply = self._pending(connection, conversation, line, options, chosen[0])
             # The person's words travel beside the history, since scripts and modes still change them; a
             # line in another voice is history already.
             words, above = (text, parent) if line.role == "user" else ("", line)
             asked = Asked("normal", conversation, above, words, reply)
-            return Begun(conversation, line, reply, self._reader().read(connection, asked, options))
+            return StoredTurn(conversation, line, reply, self._reader().read(connection, asked, options))
 
         return self._round(begin, following, options)
+
+    async def _step_by_step(
+        self, conversation_id: str, text: str, options: TurnOptions, moments: Moments
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """`send` for a chat in which something is done between its steps: the words are stored first, and the
+        reply answers whatever stands last then."""
+        line, told = await self.say(conversation_id, text, options)
+        yield TurnStarted(conversation_id, line, None, "", follows=True)
+        for event in told:
+            yield event
+        await moments.said()
+
+        def choose(connection: Connection) -> list[str]:
+            place = load_conversation(connection, conversation_id)
+            return speakers(connection, place, load_message(connection, line.id), options)
+
+        chosen = await self._database.read(choose)
+        if not chosen:
+            yield TurnStarted(conversation_id, line, None, "")
+            return
+        async with aclosing(self._spoken(conversation_id, chosen, options)) as events:
+            async for event in events:
+                yield event
+
+    async def _called_step_by_step(
+        self, conversation_id: str, options: TurnOptions
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """`speak` for a chat in which something is done between its steps."""
+
+        def choose(connection: Connection) -> list[str]:
+            place, parent = self._place(connection, conversation_id)
+            return called_up(connection, place, parent, options)
+
+        # Written, since a reply that a killed program left open is settled on the way.
+        chosen = await self._database.write(choose)
+        async with aclosing(self._spoken(conversation_id, chosen, options)) as events:
+            async for event in events:
+                yield event
+
+    async def _spoken(
+        self, conversation_id: str, chosen: Sequence[str], options: TurnOptions
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """Replies of those who were chosen, to whatever stands last when the first of them begins."""
+
+        def begin(connection: Connection) -> StoredTurn:
+            place, parent = self._place(connection, conversation_id)
+            reply = self._pending(connection, place, parent, options, chosen[0])
+            words, above = _words(connection, parent)
+            # Words that are stored have been through their scripts.
+            asked = Asked("regenerate" if words else "normal", place, above, words, reply)
+            return StoredTurn(place, None, reply, self._reader().read(connection, asked, options))
+
+        if self.moments is not None and chosen[0]:
+            await self.moments.drafted(chosen[0])
+        async with aclosing(self._round(begin, list(chosen[1:]), options)) as events:
+            async for event in events:
+                yield event
 
     async def say(
         self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
@@ -248,7 +311,7 @@ class Chat:
         """
         following: list[str] = []
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._place(connection, conversation_id)
             if conversation.group_id:
                 speaker, *following[:] = called_up(connection, conversation, parent, options)
@@ -256,7 +319,7 @@ class Chat:
             reply = self._pending(connection, conversation, parent, options)
             text, above = _words(connection, parent)
             asked = Asked("regenerate" if text else "normal", conversation, above, text, reply)
-            return Begun(conversation, None, reply, self._reader().read(connection, asked, options))
+            return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, options))
 
         return self._round(begin, following, options)
 
@@ -286,12 +349,14 @@ class Chat:
         """
         following: list[str] = []
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._place(connection, conversation_id)
             chosen = called_up(connection, conversation, parent, options)
             following[:] = chosen[1:]
             return self._next(connection, conversation, parent, options, chosen[0])
 
+        if self.moments is not None:
+            return self._called_step_by_step(conversation_id, options)
         return self._round(begin, following, options)
 
     def regenerate(
@@ -314,7 +379,7 @@ class Chat:
         """
         following: list[str] = []
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             old = load_message(connection, message_id)
             conversation = load_conversation(connection, old.conversation_id)
             speaker, wishes = old.speaker, options
@@ -339,7 +404,7 @@ class Chat:
             reply = self._pending(connection, conversation, above, options, speaker)
             text, parent = _words(connection, above)
             asked = Asked(kind, conversation, parent, text, reply)
-            return Begun(conversation, None, reply, self._reader().read(connection, asked, wishes))
+            return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, wishes))
 
         return self._round(begin, following, options)
 
@@ -350,7 +415,7 @@ class Chat:
         old: Message,
         options: TurnOptions,
         kind: TurnKind,
-    ) -> Begun:
+    ) -> StoredTurn:
         """Ask again for a reply that failed, without losing what came of it."""
         reader, above = self._reader(), load_message(connection, old.parent_id)
         whole = old.extra.get(CONTINUED)
@@ -362,7 +427,7 @@ class Chat:
             update_message(connection, reply.id, content=base, raw=base)
             reply = replace(reply, content=base, raw=base, status="done")
             asked = Asked("continue", conversation, above, reply=reply, partial=base)
-            return Begun(conversation, None, reply, reader.read(connection, asked, options))
+            return StoredTurn(conversation, None, reply, reader.read(connection, asked, options))
         text, parent = _words(connection, above)
         # A reply with words is never overwritten: they stay as a swipe beside the new one.
         if old.content or old.thinking:
@@ -379,14 +444,14 @@ class Chat:
             select_message(connection, old.id)
             reply = replace(old, status="pending")
         asked = Asked(kind, conversation, parent, text, reply)
-        return Begun(conversation, None, reply, reader.read(connection, asked, options), before)
+        return StoredTurn(conversation, None, reply, reader.read(connection, asked, options), before)
 
     def continue_(
         self, conversation_id: str, options: TurnOptions = TurnOptions()
     ) -> AsyncGenerator[TurnEvent, None]:
         """Let the model go on where the last reply ended."""
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             conversation, reply = self._place(connection, conversation_id)
             if reply is None or reply.role != "assistant":
                 raise _nothing_to_continue()
@@ -394,7 +459,9 @@ class Chat:
             update_message(connection, reply.id, status="pending")
             parent = load_message(connection, reply.parent_id) if reply.parent_id else None
             asked = Asked("continue", conversation, parent, reply=reply, partial=reply.content)
-            return Begun(conversation, None, reply, self._reader().read(connection, asked, options), before)
+            return StoredTurn(
+                conversation, None, reply, self._reader().read(connection, asked, options), before
+            )
 
         return self._turn(begin)
 
@@ -403,11 +470,11 @@ class Chat:
     ) -> AsyncGenerator[TurnEvent, None]:
         """Let the model write the person's next words; nothing is stored, the text is for the input box."""
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._place(connection, conversation_id)
             speaker = addressed(connection, conversation, parent, options)
             asked = Asked("impersonate", conversation, parent, speaker=speaker)
-            return Begun(conversation, None, None, self._reader().read(connection, asked, options))
+            return StoredTurn(conversation, None, None, self._reader().read(connection, asked, options))
 
         return self._turn(begin)
 
@@ -531,6 +598,53 @@ class Chat:
 
         return await self._database.read(read)
 
+    async def quiet(
+        self, conversation_id: str, options: TurnOptions = TurnOptions(), character_id: str = ""
+    ) -> str:
+        """What the model says to the instruction of `options` behind the chat; nothing of it is stored.
+
+        Args:
+            character_id: who answers in the place of the chat's own character; not in a group.
+
+        Raises:
+            LunaluxError: as any turn.
+        """
+
+        def read(connection: Connection) -> TurnInput:
+            place = load_conversation(connection, conversation_id)
+            head = load_message(connection, place.head_id) if place.head_id else None
+            if character_id and not place.group_id:
+                place = replace(place, character_id=character_id)
+            asked = _would_ask(connection, place, head, "", options, "normal")
+            return self._reader().read(connection, asked, options)
+
+        turn = await self._database.read(read)
+        self.on_turn()
+        text = ""
+        async with aclosing(self._workflow().stream(turn)) as steps:
+            async for step in steps:
+                if isinstance(step, TurnResult):
+                    text = step.text
+                elif isinstance(step, Billed):
+                    await self._billed(step)
+        await self._spend(turn)
+        return text
+
+    async def _spend(self, turn: TurnInput) -> None:
+        """Take out the texts that a script put in for this prompt alone."""
+        spent = [held.id for held in turn.injections if held.ephemeral]
+        if not spent:
+            return
+        from lunalux_core.dialogue.chat_texts import without_injections
+
+        def change(connection: Connection) -> None:
+            place = load_conversation(connection, turn.conversation.id)
+            metadata = without_injections(place.metadata, *spent)
+            set_conversation(connection, place.id, metadata=metadata)
+
+        with suppress(NotFound):  # the chat is gone
+            await self._database.write(change)
+
     # -- edits -------------------------------------------------------------------------------------
 
     async def edit(self, message_id: str, content: str) -> None:
@@ -561,18 +675,22 @@ class Chat:
         """Give a place of the story a name; "" takes it away."""
         await self._database.write(lambda c: set_mark(c, message_id, name))
 
-    async def undo(self, conversation_id: str) -> Replayed | None:
+    async def end_scene(self, message_id: str, ends: bool = True) -> None:
+        """Say that a scene ends with a message, so that what stands before is remembered by itself."""
+        await self._database.write(lambda c: set_scene(c, message_id, ends))
+
+    async def undo(self, conversation_id: str) -> ReplayedChange | None:
         """Take the last edit, deletion, cut or *continue* back; None when there is none."""
         return await self._database.write(lambda c: undo(c, conversation_id))
 
-    async def redo(self, conversation_id: str) -> Replayed | None:
+    async def redo(self, conversation_id: str) -> ReplayedChange | None:
         """Do again what was undone last."""
         return await self._database.write(lambda c: redo(c, conversation_id))
 
     # -- the loop ----------------------------------------------------------------------------------
 
     async def _round(
-        self, begin: Callable[[Connection], Begun], following: list[str], options: TurnOptions
+        self, begin: Callable[[Connection], StoredTurn], following: list[str], options: TurnOptions
     ) -> AsyncGenerator[TurnEvent, None]:
         """A turn, and after it one for each member of a group that is to follow (ids, filled by `begin`).
 
@@ -595,13 +713,15 @@ class Chat:
                         yield event
         for speaker in following if options.replies == 1 else ():
 
-            def begin_next(connection: Connection, above: str = last, speaker: str = speaker) -> Begun:
+            def begin_next(connection: Connection, above: str = last, speaker: str = speaker) -> StoredTurn:
                 parent = load_message(connection, above)
                 conversation = load_conversation(connection, parent.conversation_id)
                 if not still_speaks(connection, conversation, speaker):
-                    return Begun(conversation, None, None, None)
+                    return StoredTurn(conversation, None, None, None)
                 return self._next(connection, conversation, parent, options, speaker)
 
+            if self.moments is not None:
+                await self.moments.drafted(speaker)
             async with aclosing(self._turn(begin_next)) as events:
                 async for event in events:
                     last = event.reply.id if isinstance(event, TurnStarted) and event.reply else last
@@ -613,7 +733,7 @@ class Chat:
         """Another version of a reply, as a swipe that is not shown; its `answer` may be there already."""
         options = replace(options, replies=1)
 
-        def begin(connection: Connection) -> Begun:
+        def begin(connection: Connection) -> StoredTurn:
             shown = load_message(connection, reply_id)
             conversation = load_conversation(connection, shown.conversation_id)
             above = load_message(connection, shown.parent_id) if shown.parent_id else None
@@ -621,7 +741,7 @@ class Chat:
             text, parent = _words(connection, above)
             asked = Asked("swipe", conversation, parent, text, reply)
             turn = self._reader().read(connection, asked, options)
-            return Begun(conversation, None, reply, turn, beside=True, answer=answer)
+            return StoredTurn(conversation, None, reply, turn, beside=True, answer=answer)
 
         return self._turn(begin)
 
@@ -632,21 +752,21 @@ class Chat:
         parent: Message | None,
         options: TurnOptions,
         speaker: str,
-    ) -> Begun:
+    ) -> StoredTurn:
         """A member's reply to what stands above it."""
         reply = self._pending(connection, conversation, parent, options, speaker)
         text, above = _words(connection, parent)
         asked = Asked("normal", conversation, above, text, reply)
-        return Begun(conversation, None, reply, self._reader().read(connection, asked, options))
+        return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, options))
 
-    async def _begin(self, begin: Callable[[Connection], Begun]) -> Begun:
+    async def _begin(self, begin: Callable[[Connection], StoredTurn]) -> StoredTurn:
         """Store the beginning of a turn. Stopped meanwhile, it is taken back: nobody saw it, and whoever sent
         the words still has them.
         """
         claims: list[ReplyJournal] = []
-        stored: list[Begun] = []
+        stored: list[StoredTurn] = []
 
-        def work(connection: Connection) -> Begun:
+        def work(connection: Connection) -> StoredTurn:
             begun = begin(connection)
             tail = claimed(self._database.path, begun)
             if tail is not None:
@@ -668,16 +788,18 @@ class Chat:
             for tail in claims if not stored else ():
                 tail.release()
 
-    async def _take_back(self, begun: Begun) -> None:
+    async def _take_back(self, begun: StoredTurn) -> None:
         with suppress(StorageError):  # the next start marks it as stopped
             await self._database.write(lambda connection: take_back(connection, begun))
         if begun.tail is not None:
             begun.tail.remove()
 
     async def _turn(
-        self, begin: Callable[[Connection], Begun], given: list[Completion] | None = None
+        self, begin: Callable[[Connection], StoredTurn], given: list[Completion] | None = None
     ) -> AsyncGenerator[TurnEvent, None]:
         """One turn; further replies that came with its answer are put into `given`."""
+        if self.moments is not None:
+            await self.moments.generating()
         begun = await self._begin(begin)
         user, reply, turn = begun.user, begun.reply, begun.turn
         if turn is None:
@@ -697,10 +819,11 @@ class Chat:
                             given.extend(step.others)
                         message = await streaming.done(step, turn)
                         await self._keep_record(step, turn, message)
+                        await self._spend(turn)
                         self.on_turn_end(turn.conversation.id)
                         yield TurnCompleted(message, step.text, step.suggestions, step.report)
                         return
-                    if isinstance(step, TextDelta | ThinkingDelta | Reread):
+                    if isinstance(step, TextDelta | ThinkingDelta | ReplyCorrection):
                         await streaming.take(step)
                     elif isinstance(step, Billed):
                         await self._billed(step)
@@ -711,6 +834,7 @@ class Chat:
         # shield keeps a second ctrl+c from leaving the reply pending.
         except (asyncio.CancelledError, GeneratorExit):
             await asyncio.shield(streaming.end("stopped"))
+            await asyncio.shield(self._spend(turn))
             raise
         except BaseException:
             await asyncio.shield(streaming.end("failed"))

@@ -16,7 +16,14 @@ from lunalux_core.chat.journal import (
     remove_journals,
     set_aside,
 )
-from lunalux_core.dialogue.turn import Completion, Reread, TextDelta, ThinkingDelta, TurnInput, TurnResult
+from lunalux_core.dialogue.turn import (
+    Completion,
+    ReplyCorrection,
+    TextDelta,
+    ThinkingDelta,
+    TurnInput,
+    TurnResult,
+)
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.conversations import Conversation, Message, load_message, update_message
 from lunalux_core.library.state import store_globals, store_token_factor
@@ -41,7 +48,7 @@ CONTINUED = "continued"
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class StoredTurn:
     """A turn that is stored: the person's words, the reply that is to come and the input of the turn.
 
     No input where nobody answers, no reply where nothing is stored. `place` is the conversation as it was;
@@ -63,7 +70,7 @@ class Begun:
 class StreamingReply:
     """Stores a reply while it comes and when it ends."""
 
-    def __init__(self, database: Database, begun: Begun) -> None:
+    def __init__(self, database: Database, begun: StoredTurn) -> None:
         self._database = database
         self._reply = begun.reply
         self._user = begun.user
@@ -78,8 +85,8 @@ class StreamingReply:
         self._journal = begun.tail
         self._beside = begun.beside
 
-    async def take(self, delta: TextDelta | ThinkingDelta | Reread) -> None:
-        if isinstance(delta, Reread):
+    async def take(self, delta: TextDelta | ThinkingDelta | ReplyCorrection) -> None:
+        if isinstance(delta, ReplyCorrection):
             self._text, self._thinking = [delta.text], [delta.thinking]
             if self._journal is not None:
                 # The file first: what is on screen must be in it, whatever becomes of the library's
@@ -213,7 +220,7 @@ class StreamingReply:
         self._flushed = time.monotonic()
 
 
-def claimed(library: Path, begun: Begun) -> ReplyJournal | None:
+def claimed(library: Path, begun: StoredTurn) -> ReplyJournal | None:
     """Make this program the only writer of a turn's reply, before anybody can see that it is pending.
 
     Raises:
@@ -229,7 +236,7 @@ def claimed(library: Path, begun: Begun) -> ReplyJournal | None:
     return tail
 
 
-def take_back(connection: Connection, begun: Begun) -> None:
+def take_back(connection: Connection, begun: StoredTurn) -> None:
     """Undo the beginning of a turn that nobody saw; a message that has replies by now stays."""
     if begun.reply is not None and begun.before is not None:
         same = {name: begun.before[name] for name in ("status", "content", "raw", "extra")}

@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
 async def script_setting(chat: Chat, conversation_id: str, options: TurnOptions) -> Setting:
     """What a script sees that is run in a conversation now."""
-    from lunalux_core.dialogue.nodes.macro_context import branch_variables, macro_context
+    from lunalux_core.dialogue.nodes.macro_context import macro_context
     from lunalux_core.stscript.interpreter import Setting
 
     turn = await chat.next_turn(conversation_id, "", options)
-    return Setting(
-        macro_context(turn, ""), branch_variables(turn).local.all(), branch_variables(turn).global_.all()
-    )
+    variables = turn.variables()
+    return Setting(macro_context(turn, ""), variables.local.all(), variables.global_.all())
 
 
 async def keep_variables(

@@ -24,6 +24,7 @@ FORMAT = "lunalux-conversation"
 FORMAT_VERSION = 1
 _HEAD = 10
 """Lines that are looked at to tell what a list is: the first may be a bad one."""
+# Written anew from the siblings of a node; the copies of the file would be out of date after an edit.
 _REBUILT = {"swipes", "swipe_info", "swipe_id"}
 
 
@@ -46,6 +47,7 @@ class LogNode:
     event: str = ""
     raw: str = ""
     mark: str = ""
+    ends_scene: bool = False
     line: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -54,8 +56,8 @@ class ChatLog:
     """A chat file. `head` is the index of the leaf of the path that was shown, -1 for an empty chat.
 
     `group` describes the group it belongs to ({name, order, cards, self_responses, members: [{name,
-    muted}]}), and is empty for a chat with one character. `memories` are what the story remembers, as our own
-    JSON has them.
+    muted}]}), and is empty for a chat with one character. `memories`, `trackers` and `documents` are what
+    stands beside the story, as our own JSON has them.
     """
 
     nodes: tuple[LogNode, ...]
@@ -67,6 +69,8 @@ class ChatLog:
     notes: tuple[str, ...] = ()
     group: Mapping[str, Any] = field(default_factory=dict)
     memories: tuple[Any, ...] = ()
+    trackers: tuple[Any, ...] = ()
+    documents: tuple[Any, ...] = ()
 
     def path(self) -> list[int]:
         """Indexes from the top to the head."""
@@ -104,10 +108,12 @@ def read_lines(lines: Iterable[tuple[int, Any]], filename: str) -> ChatLog:
             header = document
         elif "mes" in document:
             builder.add_line(document, notes, number)
+        # A first line that is neither header nor message belongs to another program's file.
         elif number == 1:
             raise unknown_chat(filename)
         else:
             notes.append(f"Line {number} has no text and was left out.")
+    # A header alone is a chat that nobody has spoken in yet.
     if not builder.nodes and not header:
         raise unknown_chat(filename)
     names = {
@@ -125,6 +131,7 @@ def read_lines(lines: Iterable[tuple[int, Any]], filename: str) -> ChatLog:
 
 def write_jsonl(log: ChatLog) -> str:
     """SillyTavern's lines: the path that is shown, siblings as swipes (their text and info only)."""
+    # "unused" is SillyTavern's own word for a name that it takes from elsewhere; `_named` reads it as none.
     header = {"user_name": "unused", "character_name": "unused", "chat_metadata": {}, **log.header}
     siblings: dict[int, list[int]] = {}
     for index, node in enumerate(log.nodes):
@@ -161,6 +168,9 @@ def write_text(log: ChatLog) -> str:
     return "".join(blocks)
 
 
+_KEPT = ("memories", "trackers", "documents")
+
+
 def write_native(log: ChatLog) -> dict[str, Any]:
     """Our own JSON: the whole tree, nothing lost."""
     return {
@@ -186,11 +196,12 @@ def write_native(log: ChatLog) -> dict[str, Any]:
                 "event": node.event,
                 "raw": node.raw,
                 **({"mark": node.mark} if node.mark else {}),
+                **({"ends_scene": True} if node.ends_scene else {}),
                 "line": dict(node.line),
             }
             for node in log.nodes
         ],
-        **({"memories": list(log.memories)} if log.memories else {}),
+        **{name: list(kept) for name in _KEPT if (kept := getattr(log, name))},
     }
 
 
@@ -201,10 +212,12 @@ def read_native(document: Mapping[str, Any]) -> ChatLog | None:
     entries = document.get("messages")
     nodes = tuple(_native_node(entry) for entry in (entries if isinstance(entries, list) else (None,)))
     head = as_optional_integer(document.get("head"))
+    # Written by hand or by a script, a file may lack it: then its last message is the one shown.
     head = len(nodes) - 1 if head is None else head
+    # A parent stands before its children, so that a tree without circles is sure after one look at each.
     if not all(-1 <= node.parent < place for place, node in enumerate(nodes)) or not -1 <= head < len(nodes):
         raise _damaged()
-    header, group, memories = document.get("header"), document.get("group"), document.get("memories")
+    header, group = document.get("header"), document.get("group")
     return ChatLog(
         nodes,
         head,
@@ -213,7 +226,7 @@ def read_native(document: Mapping[str, Any]) -> ChatLog | None:
         title=as_text(document.get("title")),
         header=header if isinstance(header, dict) else {},
         group=group if isinstance(group, dict) else {},
-        memories=tuple(memories) if isinstance(memories, list) else (),
+        **{name: tuple(kept) for name in _KEPT if isinstance(kept := document.get(name), list)},
     )
 
 
@@ -239,6 +252,7 @@ def _native_node(entry: Any) -> LogNode:
         event=as_text(entry.get("event")),
         raw=as_text(entry.get("raw")),
         mark=as_text(entry.get("mark")),
+        ends_scene=entry.get("ends_scene") is True,
         line=line if isinstance(line, dict) else {},
     )
 
@@ -257,6 +271,7 @@ class _Builder:
         info = line.get("swipe_info")
         for index, swipe in enumerate(swipes):
             own = info[index] if isinstance(info, list) and index < len(info) else {}
+            # The fields of the line itself are those of the swipe that is shown; `swipe_info` may lag behind.
             here = line if index == chosen else (own if isinstance(own, dict) else {})
             self.nodes.append(_node(parent, line, swipe, here, is_shown=index == chosen))
             if index == chosen:
@@ -269,6 +284,7 @@ def _node(
 ) -> LogNode:
     extra = own.get("extra")
     extra = extra if isinstance(extra, dict) else {}
+    # `is_system` also hides a line from the model; a narrator's line is read by it.
     narrator = line.get("is_system") is True or extra.get("type") == "narrator"
     role: Role = "user" if line.get("is_user") is True else ("system" if narrator else "assistant")
     return LogNode(
@@ -292,6 +308,7 @@ def _swipes(line: Mapping[str, Any], text: str, notes: list[str], number: int) -
     if not texts:
         return [text], 0
     chosen = as_optional_integer(line.get("swipe_id"))
+    # Text is never dropped for a wrong number: it is the swipe with these words, or one more.
     if chosen is None or not 0 <= chosen < len(texts):
         if text in texts:
             chosen = texts.index(text)
@@ -307,8 +324,10 @@ def _swipes(line: Mapping[str, Any], text: str, notes: list[str], number: int) -
 
 def _st_line(log: ChatLog, index: int, siblings: Sequence[int]) -> dict[str, Any]:
     node = log.nodes[index]
+    # First, so that a person who looks into the file finds them at the beginning of each line.
     line = {"name": "", "is_user": False, "is_system": False, **node.line}
     line["name"], line["is_user"], line["is_system"] = node.name, node.role == "user", node.hidden
+    # The file's own spelling of a date is kept: an export that changes nothing is the file that was read.
     line.setdefault("send_date", st_date(node.sent_at))
     if log.group and node.role == "assistant":
         line.setdefault("original_avatar", f"{node.name}.png")
@@ -337,6 +356,7 @@ def _st_extra(node: LogNode) -> dict[str, Any]:
     if node.mark:
         merged["bookmark_link"] = node.mark
     else:
+        # A mark that was taken away here must not come back with the line as the file had it.
         merged.pop("bookmark_link", None)
     return merged
 

@@ -29,7 +29,7 @@ KEPT_CHARACTERS = 24_000_000
 """Of JSON text whose parsed form is kept; a book of 10,000 entries has about 3 million."""
 
 
-class Parsed(Generic[T]):
+class ParseCache(Generic[T]):
     """Values by the text they were read from, those used last, up to a total length of text.
 
     The text itself is the key: an edit is another text, so nothing ever has to be told to forget.
@@ -62,9 +62,9 @@ class Parsed(Generic[T]):
         return len(self._kept)
 
 
-_books: Parsed[Book | None] = Parsed()
-_cards: Parsed[Card] = Parsed()
-_own_books: Parsed[Book | None] = Parsed()
+_books: ParseCache[Book | None] = ParseCache()
+_cards: ParseCache[Card] = ParseCache()
+_own_books: ParseCache[Book | None] = ParseCache()
 
 
 def parsed_card(text: str) -> Card:

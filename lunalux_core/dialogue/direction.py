@@ -53,6 +53,11 @@ class Voice:
     name: str = ""
 
 
+def is_script(typed: str) -> bool:
+    """Whether what was typed is a script; a blank before the / makes words of it, `//` an instruction."""
+    return typed.startswith("/") and not typed.startswith("//")
+
+
 def split_instruction(typed: str) -> tuple[str, str]:
     """What was typed as (words of the story, instruction): `((…))` anywhere, or all behind a leading `//`."""
     if typed.startswith("//"):

@@ -38,8 +38,9 @@ from lunalux_core.text import clean_line
 if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
     from lunalux_core.database import Connection
+    from lunalux_core.dialogue.chat_texts import ChatInjection
     from lunalux_core.dialogue.turn import GroupContext
-    from lunalux_core.library.documents import Passage
+    from lunalux_core.library.documents import Passage, Reach
     from lunalux_core.library.profiles import Task
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.library.trackers import Standing
@@ -256,6 +257,7 @@ class TurnReader:
         """
         conversation, above, reply = asked.conversation, asked.above, asked.reply
         character, card, group, beside = self._speaker(connection, asked)
+        card, own = _overridden(card, conversation)
         language = self.language(character)
         task: Task | None = "impersonate" if asked.kind == "impersonate" else None
         choice = self.choice(connection, conversation, options, character.id, task)
@@ -307,6 +309,7 @@ class TurnReader:
             memory=self._memory(connection, asked, history) if "memories" in kept else None,
             trackers=_trackers(connection, asked, history) if "trackers" in kept else (),
             passages=self._passages(connection, asked, history, cast) if "documents" in kept else (),
+            reach=self._reach(asked, cast) if "documents" in kept else None,
             direction=options.direction,
             start=options.direction.start or reply_start(conversation) or choice.start,
             profiled=choice.sampling,
@@ -314,6 +317,8 @@ class TurnReader:
             profiles=choice.profiles,
             gaps=choice.gaps,
             wanted=options.replies,
+            injections=_injections(conversation),
+            overridden=own,
         )
 
     def _memory(self, connection: Connection, asked: Asked, history: History) -> StoryMemory | None:
@@ -324,14 +329,22 @@ class TurnReader:
         self, connection: Connection, asked: Asked, history: History, cast: Sequence[Character]
     ) -> tuple[Passage, ...]:
         """Passages of the data bank that the last messages call for."""
-        from lunalux_core.library.documents import Reach, called_passages
+        from lunalux_core.library.documents import called_passages
 
-        if not self._settings.bank_share:
+        reach = self._reach(asked, cast)
+        if reach is None:
             return ()
         said = [message.content for message in history.messages if not message.hidden]
         texts = [*said, asked.text][-self._settings.memory_scan_depth :]
-        reach = Reach(asked.conversation.id, tuple(character.id for character in cast))
         return tuple(called_passages(connection, texts, reach))
+
+    def _reach(self, asked: Asked, cast: Sequence[Character]) -> Reach | None:
+        """Whose documents count; None where they have no share of the window."""
+        from lunalux_core.library.documents import Reach
+
+        if not self._settings.bank_share:
+            return None
+        return Reach(asked.conversation.id, tuple(character.id for character in cast))
 
     def _speaker(
         self, connection: Connection, asked: Asked
@@ -399,6 +412,27 @@ def reply_start(conversation: Conversation) -> ReplyStart | None:
     from lunalux_core.templates.values import ReplyStart
 
     return ReplyStart("", value, conversation.reply_start.get("show") is not False)
+
+
+def _overridden(card: Card, conversation: Conversation) -> tuple[Card, tuple[str, ...]]:
+    """The card with the texts that the chat has in the place of its own, and what those are."""
+    if not conversation.metadata:  # nearly every chat that was begun here
+        return card, ()
+    from lunalux_core.dialogue.chat_texts import overrides_in
+
+    overrides = overrides_in(conversation.metadata)
+    if overrides is None:
+        return card, ()
+    return card.with_edits(overrides.card_edits()), tuple(overrides.named)
+
+
+def _injections(conversation: Conversation) -> tuple[ChatInjection, ...]:
+    """The texts that scripts put into a chat."""
+    if not conversation.metadata:
+        return ()
+    from lunalux_core.dialogue.chat_texts import injections_in
+
+    return injections_in(conversation.metadata)
 
 
 def _books(

@@ -83,7 +83,8 @@ def turn_record(
 
     `shortened` tells of a prompt before it that was refused for its length, `window` how many tokens prompt
     and reply had, who said so (person, server, default), and how many were kept for the reply. `texts_cut`
-    names texts of the card that were shortened for a small window.
+    names texts of the card that were shortened for a small window, `overrides` those in whose place the chat
+    has its own, `injections` are the texts that scripts put into the chat.
 
     `names` tells what the preset calls its own slots, `prompt` is the report of the assembly (what was cut),
     `worldbook` the engine's account of its entries, `scripts` which regex scripts changed what, `parameters`
@@ -113,6 +114,8 @@ def turn_record(
         "shape": shape,
         "shortened": asdict(shortened) if shortened is not None else None,
         "texts_cut": list(trace.cut),
+        "overrides": list(turn.overridden),
+        "injections": [asdict(held) for held in turn.injections],
         "window": {
             "tokens": window_of(turn),
             "source": turn.model.window_source,

@@ -13,7 +13,7 @@ MOST_LINES = 3_000
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class MessageDifference:
     """A message of this prompt, of the one before it, or of both."""
 
     mark: Mark
@@ -28,34 +28,38 @@ class Compared:
         return message
 
 
-def compare_messages(now: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> list[Compared]:
+def compare_messages(
+    now: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]
+) -> list[MessageDifference]:
     """The messages of both prompts in order; one that fills the same place with other words is changed."""
     matcher = SequenceMatcher(
         None, [_whole(message) for message in before], [_whole(message) for message in now]
     )
-    comparisons: list[Compared] = []
+    comparisons: list[MessageDifference] = []
     for kind, first, last, start, end in matcher.get_opcodes():
         if kind == "equal":
             pairs = zip(now[start:end], before[first:last], strict=True)
-            comparisons += [Compared("same", earlier, other) for earlier, other in pairs]
+            comparisons += [MessageDifference("same", earlier, other) for earlier, other in pairs]
         else:
             comparisons += _replaced(now[start:end], before[first:last])
     return comparisons
 
 
-def _replaced(now: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> Iterator[Compared]:
+def _replaced(
+    now: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]
+) -> Iterator[MessageDifference]:
     unmatched = list(before)
     for message in now:
         at = next((place for place, other in enumerate(unmatched) if _place(other) == _place(message)), None)
         if at is None:
-            yield Compared("new", message, None)
+            yield MessageDifference("new", message, None)
             continue
-        yield from (Compared("gone", None, other) for other in unmatched[:at])
-        yield Compared(
+        yield from (MessageDifference("gone", None, other) for other in unmatched[:at])
+        yield MessageDifference(
             "same" if _whole(message) == _whole(unmatched[at]) else "changed", message, unmatched[at]
         )
         del unmatched[: at + 1]
-    yield from (Compared("gone", None, other) for other in unmatched)
+    yield from (MessageDifference("gone", None, other) for other in unmatched)
 
 
 def _whole(message: Mapping[str, Any]) -> tuple[Any, ...]:

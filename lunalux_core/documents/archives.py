@@ -47,7 +47,7 @@ BACKUP = Limits(maxsize, 64 * 1024 * _MB, 64 * 1024 * _MB, maxsize)
 """Unpacked to the disk; chats that repeat themselves pack well."""
 
 
-class Damaged(Exception):
+class DamagedArchive(Exception):
     """The archive is cut, locked, or packed in a way nobody knows; the message says what is wrong."""
 
 
@@ -71,7 +71,7 @@ def reading() -> Iterator[None]:
     try:
         yield
     except faults as error:
-        raise Damaged(str(error) or type(error).__name__) from error
+        raise DamagedArchive(str(error) or type(error).__name__) from error
 
 
 def open_archive(file: Path | IO[bytes]) -> ZipFile:
@@ -137,7 +137,7 @@ def read(archive: ZipFile, info: ZipInfo, limit: int, plain: int | None = None) 
             # One byte more than allowed shows that there is more.
             content = file.read(limit + 1)
     except OSError as error:
-        raise Damaged(str(error) or type(error).__name__) from error
+        raise DamagedArchive(str(error) or type(error).__name__) from error
     if len(content) > limit:
         raise TooLarge
     return content

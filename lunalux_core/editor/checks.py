@@ -35,7 +35,7 @@ _MACRO = re.compile(r"\{\{[^{}]*\}\}")
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FieldRemark:
     """One remark on one field."""
 
     level: Level
@@ -50,9 +50,11 @@ def tokens(text: str) -> int:
     return _ESTIMATOR.text(text)
 
 
-def check_field(field: Field, text: str) -> Problem | None:
+def check_field(field: Field, text: str) -> FieldRemark | None:
     """The most important remark on what stands in a field of the form."""
-    return next((Problem(level, field.id, code, more) for level, code, more in _remarks(field, text)), None)
+    return next(
+        (FieldRemark(level, field.id, code, more) for level, code, more in _remarks(field, text)), None
+    )
 
 
 _Remark = tuple[Level, str, Mapping[str, object]]
@@ -127,15 +129,15 @@ _OWN: dict[str, Callable[[str], Iterator[_Remark]]] = {
 }
 
 
-def check_greeting(text: str, *, first: bool) -> Problem | None:
+def check_greeting(text: str, *, first: bool) -> FieldRemark | None:
     """The most important remark on a first message."""
     if not text.strip():
-        return Problem("warning", "greetings", "first" if first else "greeting")
+        return FieldRemark("warning", "greetings", "first" if first else "greeting")
     problem = next(check_text(text, sent=True), None)
-    return Problem(problem[0], "greetings", problem[1], problem[2]) if problem else None
+    return FieldRemark(problem[0], "greetings", problem[1], problem[2]) if problem else None
 
 
-def check(document: Mapping[str, Any]) -> tuple[Problem, ...]:
+def check(document: Mapping[str, Any]) -> tuple[FieldRemark, ...]:
     """Every remark on a document, errors first."""
     problems = [check_field(field, field.shown(document)) for field in FIELDS]
     problems += [

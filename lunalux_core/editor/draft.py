@@ -127,6 +127,11 @@ class Draft:
         now, base = self.snapshot, self.base
         return now.files != base.files or now.document != base.document
 
+    @property
+    def blank(self) -> bool:
+        """Whether it is a new character in which nothing was written yet."""
+        return not self.character_id and not self.can_undo and self.document == Card.new("").document
+
     # -- history -----------------------------------------------------------------------------------
 
     @property

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from lunalux_core.database import storage_error
-from lunalux_core.importing.cards import CardReader, Known, Prepared, clear_leftovers, store
+from lunalux_core.importing.cards import CardReader, KnownContents, PreparedFile, clear_leftovers, store
 from lunalux_core.importing.chats import Whereabouts
 from lunalux_core.importing.results import ImportResult, OnDuplicate
 from lunalux_core.importing.sources import Source, place
@@ -50,9 +50,9 @@ def import_files(
         except OSError as error:
             raise storage_error(error, paths.pictures) from error
         clear_leftovers(library)
-    known_hashes = Known(library.database.write_now(content_hashes))
+    known_hashes = KnownContents(library.database.write_now(content_hashes))
     reader = CardReader(paths.pictures, known_hashes, on_duplicate, language, dry_run)
-    others: list[Prepared] = []
+    others: list[PreparedFile] = []
     where = Whereabouts()
     for batch in _prepared(reader, files, jobs or min(4, (os.cpu_count() or 1) + 1)):
         if not dry_run and any(prepared.new is not None for prepared in batch):
@@ -75,12 +75,12 @@ def import_files(
 
 def _prepared(
     reader: CardReader, files: Iterable[Source | ImportResult], workers: int
-) -> Iterator[Sequence[Prepared]]:
+) -> Iterator[Sequence[PreparedFile]]:
     """Files as they are ready, some at a time, so that storing costs one transaction for many."""
     source = iter(files)
     with ThreadPoolExecutor(workers, thread_name_prefix="lunalux-import") as pool:
-        running: set[Future[Prepared]] = set()
-        batch: list[Prepared] = []
+        running: set[Future[PreparedFile]] = set()
+        batch: list[PreparedFile] = []
         since = time.monotonic()
         try:
             while True:

@@ -43,7 +43,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 
 @dataclass(slots=True)
-class Prepared:
+class PreparedFile:
     """A file that was looked at: a result to tell, a row to store, or another kind of file to import.
 
     `copy` stores what is there already a second time; `untold` marks a file that is part of another one.
@@ -60,7 +60,7 @@ class Prepared:
 
 
 @dataclass(slots=True)
-class Known:
+class KnownContents:
     """Which contents are in the library, shared by the reading threads."""
 
     ids: dict[str, str]
@@ -161,7 +161,7 @@ class CardReader:
     """
 
     def __init__(
-        self, pictures: Path, known: Known, on_duplicate: OnDuplicate, language: str, dry_run: bool
+        self, pictures: Path, known: KnownContents, on_duplicate: OnDuplicate, language: str, dry_run: bool
     ) -> None:
         self._pictures = pictures
         self._known = known
@@ -170,20 +170,20 @@ class CardReader:
         self._dry_run = dry_run
         self._room = Room()
 
-    def prepare(self, item: Source | ImportResult) -> Prepared:
+    def prepare(self, item: Source | ImportResult) -> PreparedFile:
         if isinstance(item, ImportResult):
-            return Prepared(item)
+            return PreparedFile(item)
         try:
             with self._room.taken(size_of(item)):
                 return self._read(item)
         except LunaluxError as error:
-            return Prepared(failed(item, error), source=item)
+            return PreparedFile(failed(item, error), source=item)
         except OSError as error:
-            return Prepared(failed(item, unreadable(item, error)), source=item)
+            return PreparedFile(failed(item, unreadable(item, error)), source=item)
         except Exception as error:  # one file that nobody thought of is no reason to stop the others
-            return Prepared(failed(item, not_understood(item, error)), source=item)
+            return PreparedFile(failed(item, not_understood(item, error)), source=item)
 
-    def _read(self, source: Source) -> Prepared:
+    def _read(self, source: Source) -> PreparedFile:
         from lunalux_core.cards.file_kind import Kind, recognise
         from lunalux_core.cards.read import MAX_ARCHIVE, read_card
 
@@ -196,29 +196,29 @@ class CardReader:
                 limit=MAX_ARCHIVE,
             )
         if path.suffix.lower() == ".jsonl":  # lines of a chat, read once its character is stored
-            return Prepared(ImportResult(str(source), "imported"), source=source, other=Kind.CHAT)
+            return PreparedFile(ImportResult(str(source), "imported"), source=source, other=Kind.CHAT)
         data = read_source(source)
         try:
             loaded = read_card(data, path.name)
         except InvalidInput:
             kind = recognise(data, path.name)
             if kind is Kind.UNKNOWN and _is_portrait(source):
-                return Prepared(ImportResult(str(source), "imported"), source=source, untold=True)
+                return PreparedFile(ImportResult(str(source), "imported"), source=source, untold=True)
             if kind in (Kind.CARD, Kind.UNKNOWN):
                 raise
-            return Prepared(ImportResult(str(source), "imported"), source=source, other=kind)
+            return PreparedFile(ImportResult(str(source), "imported"), source=source, other=kind)
         if loaded.source_format == "byaf":  # its chats follow once its characters are stored
-            return Prepared(ImportResult(str(source), "imported"), source=source, other=Kind.BYAF)
+            return PreparedFile(ImportResult(str(source), "imported"), source=source, other=Kind.BYAF)
         return self.card(source, _with_portrait(source, loaded), data)
 
-    def card(self, source: Source, loaded: LoadedCard, data: bytes) -> Prepared:
+    def card(self, source: Source, loaded: LoadedCard, data: bytes) -> PreparedFile:
         """A card that was read; its picture is kept here, its row is stored by `store`."""
         identity = short_id()
         new = new_character(identity, loaded, self._language)
         there = None if self._on_duplicate == "copy" else self._known.claim(new.content_hash, identity)
         label = str(source)
         if there is not None and self._on_duplicate == "skip":
-            return Prepared(ImportResult(label, "duplicate", there, new.name, new.spec), source=source)
+            return PreparedFile(ImportResult(label, "duplicate", there, new.name, new.spec), source=source)
         # A file can be copied by the system; a member of an archive is in memory only.
         original = source if isinstance(source, Path) else None
         base = identity
@@ -233,9 +233,9 @@ class CardReader:
             result = ImportResult(label, "replaced", there, new.name, new.spec, warnings=notes)
             if not self._dry_run and loaded.picture is not None:
                 _take_away(_older_files(self._pictures, there, files))
-            return Prepared(result, new, there, source=source)
+            return PreparedFile(result, new, there, source=source)
         result = ImportResult(label, "imported", identity, new.name, new.spec, warnings=notes)
-        return Prepared(result, new, files=files, source=source, copy=self._on_duplicate == "copy")
+        return PreparedFile(result, new, files=files, source=source, copy=self._on_duplicate == "copy")
 
 
 _TEXT_CARDS = (".yaml", ".yml", ".json")
@@ -292,7 +292,7 @@ def _write_files(
     return tuple(written)
 
 
-def store(library: Library, batch: Sequence[Prepared]) -> None:
+def store(library: Library, batch: Sequence[PreparedFile]) -> None:
     """Store the rows of a batch in one transaction. What cannot be stored becomes a failed result, its
     pictures are taken away again, and it keeps nothing else away.
 
@@ -313,7 +313,7 @@ def store(library: Library, batch: Sequence[Prepared]) -> None:
             _settle_files(library.characters.pictures, prepared)
 
 
-def _store_alone(library: Library, prepared: Prepared) -> None:
+def _store_alone(library: Library, prepared: PreparedFile) -> None:
     try:
         library.database.write_now(lambda connection: _store_rows(connection, [prepared]))
     except StorageError:
@@ -349,7 +349,7 @@ def _take_away(files: Sequence[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-def _settle_files(pictures: Path, prepared: Prepared) -> None:
+def _settle_files(pictures: Path, prepared: PreparedFile) -> None:
     """Give the archive of a replaced character its name, and take away what the former one had.
 
     A file without a picture leaves the former one's where it is.
@@ -367,7 +367,7 @@ def _settle_files(pictures: Path, prepared: Prepared) -> None:
                 path.unlink(missing_ok=True)
 
 
-def _store_rows(connection: Connection, batch: Sequence[Prepared]) -> None:
+def _store_rows(connection: Connection, batch: Sequence[PreparedFile]) -> None:
     """Unique by content within the transaction: another program may import the same at the same time."""
     for prepared in batch:
         if prepared.new is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lunalux_core.cards.file_kind import Kind, recognise
 from lunalux_core.database import data_version
 from lunalux_core.errors import LunaluxError
-from lunalux_core.importing.cards import CardReader, Prepared
+from lunalux_core.importing.cards import CardReader, PreparedFile
 from lunalux_core.importing.chats import Whereabouts, owner, shown, stamp_of
 from lunalux_core.importing.results import (
     FileKind,
@@ -98,7 +98,7 @@ class DocumentImport:
         self._shelves: dict[ShelfKind, Known] = {}
         self._seen = -1
 
-    def take(self, others: Sequence[Prepared]) -> Iterator[ImportResult]:
+    def take(self, others: Sequence[PreparedFile]) -> Iterator[ImportResult]:
         """One result a file, or several where a file holds much."""
         for kind in _ORDER:
             for prepared in others:

@@ -25,7 +25,7 @@ class ShelfDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelved:
+class ShelfResult:
     """What became of a document: a new item, or the one that was there with the same content."""
 
     item: ShelfItem
@@ -120,7 +120,7 @@ def put(
     enabled: bool,
     copy: bool = False,
     known: Known | None = None,
-) -> Shelved:
+) -> ShelfResult:
     """Put a document on its shelf unless one of the same content is there (`copy`: in any case).
 
     A script that is switched off in its file is so on the shelf.
@@ -131,12 +131,12 @@ def put(
     known = known_items(connection, kind) if known is None else known
     content = _fingerprint(document)
     if not copy and content in known:
-        return Shelved(known[content], False)
+        return ShelfResult(known[content], False)
     if kind == "regex" and isinstance(document, dict):
         enabled = enabled and not as_flag(document.get("disabled"))
     item = insert_item(connection, kind, name, document, enabled=enabled)
     known.setdefault(content, replace(item, document=None))
-    return Shelved(item, True)
+    return ShelfResult(item, True)
 
 
 def _fingerprint(document: Any) -> bytes:

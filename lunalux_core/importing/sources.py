@@ -66,7 +66,7 @@ class Member:
             info = self.opened.getinfo(self.name)
             archives.check_size(info, archives.COLLECTION)
             return archives.read(self.opened, info, archives.COLLECTION.file, MAX_PLAIN)
-        except archives.Damaged:
+        except archives.DamagedArchive:
             raise _damaged(str(self)) from None
         except archives.TooLarge:
             raise _too_large(str(self)) from None
@@ -263,7 +263,7 @@ def _members(path: Path, left: set[str]) -> Iterator[Source | ImportResult]:
         return
     try:
         archive = archives.open_archive(path)
-    except (archives.Damaged, OSError):
+    except (archives.DamagedArchive, OSError):
         yield failed(path, _damaged(str(path)))
         return
     infos = [info for info in archive.infolist() if not info.is_dir()]

@@ -92,7 +92,7 @@ async def back_up(
 def _pack(target: Path, members: Mapping[str, Path], progress: Progress | None) -> None:
     manifest = {"format": FORMAT, "version": 1, "program": __version__, "created_at": now_ms()}
     total = sum(path.stat().st_size for path in members.values())
-    told = _Told(total, progress)
+    told = _ReportingCopy(total, progress)
     handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     with (
         os.fdopen(handle, "wb") as file,
@@ -133,7 +133,7 @@ def unpack(paths: Paths, source: Path, progress: Progress | None = None) -> Path
     """
     with _opened(source) as archive:
         names = _checked(archive, source)
-        told = _Told(sum(archive.getinfo(name).file_size for name in names), progress)
+        told = _ReportingCopy(sum(archive.getinfo(name).file_size for name in names), progress)
         try:
             paths.own(paths.data)
             _clear(paths.data, "restore-*")
@@ -149,7 +149,7 @@ def unpack(paths: Paths, source: Path, progress: Progress | None = None) -> Path
                 _judge(fresh, source)
         except BaseException as error:
             shutil.rmtree(fresh, ignore_errors=True)
-            if isinstance(error, archives.Damaged):
+            if isinstance(error, archives.DamagedArchive):
                 raise _damaged(source) from error
             if isinstance(error, OSError):
                 raise storage_error(error, paths.data) from error
@@ -202,7 +202,7 @@ def put_in_place(paths: Paths, fresh: Path) -> Path | None:
             shutil.rmtree(fresh, ignore_errors=True)
 
 
-class _Told:
+class _ReportingCopy:
     """Copies files and reports the progress."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:
@@ -226,7 +226,7 @@ def _opened(source: Path) -> zipfile.ZipFile:
         raise NotFound(
             "BACKUP_NOT_FOUND", f"There is no file {source}.", "Check the path.", path=str(source)
         ) from None
-    except (archives.Damaged, OSError) as error:
+    except (archives.DamagedArchive, OSError) as error:
         raise _damaged(source) from error
 
 
@@ -236,7 +236,7 @@ def _checked(archive: zipfile.ZipFile, source: Path) -> list[str]:
         manifest = json.loads(archives.read(archive, archive.getinfo("manifest.json"), MANIFEST_LIMIT))
         archive.getinfo("library.db")
         archives.check_sizes(archive.infolist(), archives.BACKUP)
-    except (KeyError, ValueError, RecursionError, archives.Damaged, archives.TooLarge) as error:
+    except (KeyError, ValueError, RecursionError, archives.DamagedArchive, archives.TooLarge) as error:
         raise _damaged(source) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise _damaged(source)

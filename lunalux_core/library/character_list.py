@@ -53,7 +53,7 @@ class CharacterSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class CharacterQuery:
     """Which characters a list is to show, and in what order; favourites come first in any.
 
     Args:
@@ -73,7 +73,7 @@ class Wanted:
     order: Order = "recent"
 
 
-def wanted_ids(connection: Connection, wanted: Wanted, index: WordIndex) -> list[str]:
+def wanted_ids(connection: Connection, wanted: CharacterQuery, index: WordIndex) -> list[str]:
     """Ids of the characters that fit, in order."""
     where, values = ["1"], []
     if wanted.favourites:

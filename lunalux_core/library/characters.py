@@ -20,16 +20,16 @@ from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms
 from lunalux_core.library.cells import texts_in
 from lunalux_core.library.character_list import (
+    CharacterQuery,
     CharacterSummary,
     Order,
-    Wanted,
     first_ids,
     summaries_of,
     summary_of,
     wanted_ids,
 )
 from lunalux_core.library.character_words import WordIndex, store_words
-from lunalux_core.library.naming import Called, found, missing
+from lunalux_core.library.naming import NamedReference, found, missing
 
 if TYPE_CHECKING:
     from lunalux_core.library.tags import Tag
@@ -95,10 +95,10 @@ class Characters:
         self, search: str = "", *, favourites: bool = False, order: Order = "recent", limit: int = -1
     ) -> Sequence[CharacterSummary]:
         """Characters whose name, intro, creator or tags contain each word of `search`, any case."""
-        wanted = Wanted(search, favourites, order=order)
+        wanted = CharacterQuery(search, favourites, order=order)
         return (await self.page(wanted, limit))[0]
 
-    async def page(self, wanted: Wanted, limit: int = -1) -> tuple[Sequence[CharacterSummary], int]:
+    async def page(self, wanted: CharacterQuery, limit: int = -1) -> tuple[Sequence[CharacterSummary], int]:
         """The first `limit` characters that are wanted (all with -1), and how many there are in all."""
 
         def query(connection: Connection) -> tuple[list[CharacterSummary], int]:
@@ -403,7 +403,7 @@ def load_character(connection: Connection, character_id: str) -> Character:
 
 def _by_part(connection: Connection, name: str, whole: bool) -> str:
     """Id of the only character with this beginning or word in its name. Raises NotFound."""
-    called = [Called(row[0], row[1]) for row in connection.execute("SELECT id, name FROM characters")]
+    called = [NamedReference(row[0], row[1]) for row in connection.execute("SELECT id, name FROM characters")]
     if not whole and (summary := found(called, name)) is not None:
         return summary.id
     raise _missing(name, [summary.name for summary in called])

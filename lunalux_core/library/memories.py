@@ -102,6 +102,20 @@ class Removed:
     coverage: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """The memories of a conversation as one branch sees them, in the order of the story.
+
+    `here` belong to it: they have no range, or at least the beginning of it stands there, or their messages
+    are gone altogether; which of them are stale `Memory.status` says. `elsewhere` are those of other
+    branches. `path` are the ids of its messages, oldest first.
+    """
+
+    here: tuple[Memory, ...] = ()
+    elsewhere: tuple[Memory, ...] = ()
+    path: tuple[str, ...] = ()
+
+
 class Memories:
     """The shelf of memories. Searches and turns use the functions below within a transaction."""
 
@@ -118,6 +132,29 @@ class Memories:
         def query(connection: Connection) -> tuple[Sequence[Memory], frozenset[str]]:
             place = load_conversation(connection, conversation_id)
             return load_memories(connection, place.id), frozenset(path_ids(connection, place.head_id))
+
+        return await self._database.read(query)
+
+    async def branch(self, conversation_id: str) -> Branch:
+        """All memories, parted by the branch that is shown. Raises NotFound (CONVERSATION_NOT_FOUND)."""
+
+        def query(connection: Connection) -> Branch:
+            place = load_conversation(connection, conversation_id)
+            path = path_ids(connection, place.head_id)[::-1]
+            return parted(connection, load_memories(connection, place.id), path)
+
+        return await self._database.read(query)
+
+    async def covering(self, message_id: str) -> Sequence[str]:
+        """Ids of the memories whose range holds a message."""
+
+        def query(connection: Connection) -> list[str]:
+            rows = connection.execute(
+                "SELECT id FROM memory_coverage JOIN memories ON number = memory "
+                "WHERE message_id = ? ORDER BY number",
+                (message_id,),
+            )
+            return [row[0] for row in rows]
 
         return await self._database.read(query)
 
@@ -173,7 +210,9 @@ def path_ids(connection: Connection, head: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What a message is without its words: `size` counts their bytes in UTF-8."""
+    """What a message is without its words: `size` counts their bytes in UTF-8. `ends_scene` is the person's
+    word; `ruled` says that a line of it may be a rule, as stories divide their scenes.
+    """
 
     id: str
     parent_id: str
@@ -181,17 +220,25 @@ class Outline:
     size: int
     hidden: bool
     pending: bool
+    ends_scene: bool = False
+    ruled: bool = False
+
+
+_RULES = ("***", "* * *", "---", "- - -", "___", "~~~", "###", "———", "＊＊＊", "◇", "◆", "※", "⁂")
+_RULED = " OR ".join(f"instr(m.content, '{rule}')" for rule in _RULES)
+_ENDS_SCENE = "iif(instr(m.extra, '\"scene\"') AND json_valid(m.extra), json_extract(m.extra, '$.scene'), 0)"
 
 
 def path_outline(connection: Connection, head: str) -> list[Outline]:
     """A message and all above it, oldest first; thousands cost some milliseconds."""
     rows = connection.execute(
         ABOVE + "SELECT m.id, m.parent_id, m.role, length(CAST(m.content AS BLOB)), m.hidden, "
-        "m.status = 'pending' FROM path JOIN messages m USING (number) ORDER BY step DESC",
+        f"m.status = 'pending', {_ENDS_SCENE} = 1, {_RULED} "
+        "FROM path JOIN messages m USING (number) ORDER BY step DESC",
         {"start": head, "limit": LONGEST},
     )
     return [
-        Outline(row[0], row[1], plain_text(row[2]), row[3] or 0, bool(row[4]), bool(row[5])) for row in rows
+        Outline(row[0], row[1], plain_text(row[2]), row[3] or 0, *map(bool, tuple(row)[4:])) for row in rows
     ]
 
 
@@ -371,6 +418,22 @@ def load_memories(connection: Connection, conversation_id: str) -> list[Memory]:
         (conversation_id,),
     ).fetchall()
     return _checked(connection, rows)
+
+
+def parted(connection: Connection, memories: Sequence[Memory], path: Sequence[str]) -> Branch:
+    """See `Branch`."""
+    on_path = frozenset(path)
+    away = [memory for memory in memories if memory.last and not on_path & {memory.first, memory.last}]
+    there: set[str] = set()
+    for marks, some in in_parts([memory.last for memory in away]):
+        rows = connection.execute(f"SELECT id FROM messages WHERE id IN ({marks})", some)
+        there.update(row[0] for row in rows)
+    elsewhere = {memory.id for memory in away if memory.last in there}
+    return Branch(
+        tuple(memory for memory in memories if memory.id not in elsewhere),
+        tuple(memory for memory in away if memory.id in elsewhere),
+        tuple(path),
+    )
 
 
 def memory_revision(connection: Connection) -> int:

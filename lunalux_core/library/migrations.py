@@ -479,6 +479,31 @@ CREATE TABLE vectors (
 ) WITHOUT ROWID;
 """
 
+STORY = """
+ALTER TABLE quick_reply_sets ADD COLUMN automatic INTEGER;
+CREATE TABLE quick_reply_uses (
+  number INTEGER PRIMARY KEY,
+  scope TEXT NOT NULL CHECK (scope IN ('global', 'chat', 'character')),
+  target TEXT NOT NULL DEFAULT '',
+  set_id TEXT NOT NULL REFERENCES quick_reply_sets (id) ON DELETE CASCADE,
+  visible INTEGER NOT NULL DEFAULT 1,
+  UNIQUE (scope, target, set_id)
+);
+CREATE TRIGGER quick_reply_chat_gone AFTER DELETE ON conversations BEGIN
+  DELETE FROM quick_reply_uses WHERE scope = 'chat' AND target = old.id;
+END;
+CREATE TRIGGER quick_reply_character_gone AFTER DELETE ON characters BEGIN
+  DELETE FROM quick_reply_uses WHERE scope = 'character' AND target = old.id;
+END;
+CREATE TRIGGER quick_reply_group_gone AFTER DELETE ON character_groups BEGIN
+  DELETE FROM quick_reply_uses WHERE scope = 'character' AND target = old.id;
+END;
+ALTER TABLE character_groups ADD COLUMN auto_mode INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE character_groups ADD COLUMN auto_delay INTEGER NOT NULL DEFAULT 5;
+"""
+"""Where sets of quick replies are in force, whether they may run by themselves (`automatic`; NULL: nobody was
+asked yet), and groups that go on by themselves."""
+
 STEPS: tuple[str | Callable[[Connection], None], ...] = (
     FIRST,
     PERSONA_BOOKS,
@@ -495,6 +520,7 @@ STEPS: tuple[str | Callable[[Connection], None], ...] = (
     TRACKERS,
     BANK,
     VECTORS,
+    STORY,
 )
 
 

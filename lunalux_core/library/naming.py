@@ -24,7 +24,7 @@ T = TypeVar("T", bound=Named)
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class NamedReference:
     """A thing that is known by its id and name alone."""
 
     id: str

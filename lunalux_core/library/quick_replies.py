@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.ids import now_ms, short_id
@@ -15,12 +15,28 @@ if TYPE_CHECKING:
     from lunalux_core.stscript.quick_replies import QuickReplySet
 
 
+ReplyScope = Literal["global", "chat", "character"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyUse:
+    """Where a set is in force. `target` is the id of the chat, or of the character or group; "" everywhere.
+    Only of a `visible` one buttons are shown."""
+
+    scope: ReplyScope
+    target: str
+    set_id: str
+    visible: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class StoredSet:
-    """One set with its identity."""
+    """One set with its identity. `automatic`: whether the person lets its replies run by themselves, None
+    where nobody was asked yet."""
 
     id: str
     content: QuickReplySet
+    automatic: bool | None = None
 
     @property
     def name(self) -> str:
@@ -49,10 +65,67 @@ class QuickReplies:
         """Store a set; the one that is there with the same content, and False, if there is one."""
         return await self._database.write(lambda c: _put(c, content))
 
+    async def uses(self) -> Sequence[ReplyUse]:
+        """Every place where a set is in force, in the order in which they came."""
+
+        def query(connection: Connection) -> list[ReplyUse]:
+            rows = connection.execute("SELECT * FROM quick_reply_uses ORDER BY number")
+            return [
+                ReplyUse(row["scope"], row["target"], row["set_id"], bool(row["visible"])) for row in rows
+            ]
+
+        return await self._database.read(query)
+
+    async def use(self, use: ReplyUse, *, on: bool = True) -> None:
+        """Put a set in force somewhere, or take it out of force there."""
+
+        def change(connection: Connection) -> None:
+            values = (use.scope, use.target, use.set_id)
+            if not on:
+                connection.execute(
+                    "DELETE FROM quick_reply_uses WHERE scope = ? AND target = ? AND set_id = ?", values
+                )
+                return
+            connection.execute(
+                "INSERT INTO quick_reply_uses (scope, target, set_id, visible) VALUES (?,?,?,?) "
+                "ON CONFLICT (scope, target, set_id) DO UPDATE SET visible = excluded.visible",
+                (*values, int(use.visible)),
+            )
+
+        await self._database.write(change)
+
+    async def allow(self, set_id: str, automatic: bool) -> None:
+        """Let the replies of a set run by themselves, or not."""
+        await self._database.write(
+            lambda c: c.execute(
+                "UPDATE quick_reply_sets SET automatic = ? WHERE id = ?", (int(automatic), set_id)
+            )
+        )
+
+    async def in_force(self, conversation_id: str, owner_id: str) -> Sequence[tuple[StoredSet, bool]]:
+        """See `load_in_force`."""
+        return await self._database.read(lambda c: load_in_force(c, conversation_id, owner_id))
+
     async def delete(self, set_id: str) -> None:
         await self._database.write(
             lambda c: c.execute("DELETE FROM quick_reply_sets WHERE id = ?", (set_id,))
         )
+
+
+def load_in_force(
+    connection: Connection, conversation_id: str, owner_id: str
+) -> list[tuple[StoredSet, bool]]:
+    """The sets that are in force in a chat, each once, and whether its buttons are shown: those of all chats,
+    then of the character or group (`owner_id`), then of the chat."""
+    rows = connection.execute(
+        "SELECT s.*, max(u.visible) AS shown, min(CASE u.scope WHEN 'global' THEN 0 WHEN 'character' THEN 1 "
+        "ELSE 2 END) AS place, min(u.number) AS first FROM quick_reply_uses u "
+        "JOIN quick_reply_sets s ON s.id = u.set_id WHERE u.scope = 'global' "
+        "OR (u.scope = 'character' AND u.target = ?2) OR (u.scope = 'chat' AND u.target = ?1) "
+        "GROUP BY s.id ORDER BY place, first",
+        (conversation_id, owner_id),
+    )
+    return [(_stored(row), bool(row["shown"])) for row in rows]
 
 
 def pick(stored: Sequence[StoredSet], name: str) -> StoredSet:
@@ -91,4 +164,9 @@ def _put(connection: Connection, content: QuickReplySet) -> tuple[StoredSet, boo
 def _stored(row: Row) -> StoredSet:
     from lunalux_core.stscript.quick_replies import read_set
 
-    return StoredSet(row["id"], read_set(json.loads(row["document"]), row["name"]))
+    automatic = row["automatic"]
+    return StoredSet(
+        row["id"],
+        read_set(json.loads(row["document"]), row["name"]),
+        None if automatic is None else bool(automatic),
+    )

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import object_or_list
-from lunalux_core.library.naming import Called, found, missing
+from lunalux_core.library.naming import NamedReference, found, missing
 
 ShelfKind = Literal["worldbook", "preset", "regex"]
 
@@ -69,7 +69,7 @@ class Shelf:
             if row is not None:
                 return _item(row)
             rows = connection.execute("SELECT id, name FROM shelf WHERE kind = ?", (self.kind,))
-            called = [Called(row["id"], row["name"]) for row in rows]
+            called = [NamedReference(row["id"], row["name"]) for row in rows]
             if not whole and (item := found(called, name_or_id)) is not None:
                 return _item(connection.execute("SELECT * FROM shelf WHERE id = ?", (item.id,)).fetchone())
             raise missing(

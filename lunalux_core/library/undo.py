@@ -46,7 +46,7 @@ Rows = Mapping[str, Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class ReplayedChange:
     """A change that was taken back or done again. Not `shown`: what came back stands beside what was said
     since, as another version of it.
     """
@@ -101,12 +101,12 @@ def keep_change(
     )
 
 
-def undo(connection: Connection, conversation_id: str) -> Replayed | None:
+def undo(connection: Connection, conversation_id: str) -> ReplayedChange | None:
     """Take the last change back; None when there is nothing to undo."""
     return _replay(connection, conversation_id, undone=0, order="DESC", sides=("after", "before"))
 
 
-def redo(connection: Connection, conversation_id: str) -> Replayed | None:
+def redo(connection: Connection, conversation_id: str) -> ReplayedChange | None:
     """Do again what was undone last; None when there is nothing to redo."""
     return _replay(connection, conversation_id, undone=1, order="ASC", sides=("before", "after"))
 
@@ -126,7 +126,7 @@ def read_row(connection: Connection, message_id: str) -> dict[str, Any] | None:
 
 def _replay(
     connection: Connection, conversation_id: str, *, undone: int, order: str, sides: tuple[str, str]
-) -> Replayed | None:
+) -> ReplayedChange | None:
     row = connection.execute(
         f"SELECT * FROM changes WHERE conversation_id = ? AND undone = ? ORDER BY number {order} LIMIT 1",
         (conversation_id, undone),
@@ -139,7 +139,7 @@ def _replay(
     connection.execute("SAVEPOINT replay")
     try:
         if at is not None and to is not None:
-            return Replayed(str(row["kind"]), _Replay(connection, conversation_id).run(at, to))
+            return ReplayedChange(str(row["kind"]), _Replay(connection, conversation_id).run(at, to))
     except (*UNSTORABLE, KeyError, TypeError, AttributeError):
         connection.execute("ROLLBACK TO replay")
     finally:

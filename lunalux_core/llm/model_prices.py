@@ -70,12 +70,6 @@ def cost_of(usage: Usage, prices: Prices | None) -> dict[str, object] | None:
     return prices.cost(usage) if prices is not None else None
 
 
-def own_prices(spec: ModelSpec) -> Prices | None:
-    """The person's numbers for a saved model."""
-    price = spec.options.price
-    return Prices(*price, "person") if price is not None else None
-
-
 def openrouter_prices(row: Mapping[str, Any]) -> tuple[float, float, float] | None:
     """The prices of a row of OpenRouter's list, which has them for one token, as text. A model that stands
     for several has none."""

@@ -22,7 +22,7 @@ from lunalux_core.llm.servers.pool import HttpPool, host_of, is_near
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import ModelConfig
-    from lunalux_core.llm.model import ModelRequest
+    from lunalux_core.llm.model import ModelRequest, Usage
     from lunalux_core.llm.model_prices import PriceList, Prices
     from lunalux_core.llm.servers.anthropic import AnthropicModel
     from lunalux_core.llm.servers.facts import ServerFacts
@@ -140,12 +140,12 @@ class Registry:
         Raises:
             NotFound: MODEL_UNKNOWN, with the nearest names.
         """
-        from lunalux_core.library.naming import Called, found
+        from lunalux_core.library.naming import NamedReference, found
 
         try:
             return self.resolve(name)
         except NotFound:
-            close = found([Called(spec.name, spec.name) for spec in self.specs()], name)
+            close = found([NamedReference(spec.name, spec.name) for spec in self.specs()], name)
             if close is None:
                 raise
             return self.resolve(close.name)
@@ -273,16 +273,25 @@ class Registry:
 
     async def prices(self, spec: ModelSpec) -> Prices | None:
         """What the model's tokens cost: the person's numbers, else the server's, else a list's."""
-        from lunalux_core.llm.model_prices import Prices, own_prices
-
-        if own := own_prices(spec):
-            return own
-        if self._serverless(spec):
+        if spec.options.price is None and self._serverless(spec):
             return None
+        from lunalux_core.llm.model_prices import Prices
+
+        if spec.options.price is not None:
+            return Prices(*spec.options.price, "person")
         facts = self.facts(spec)
         if facts is not None and facts.prices is not None:
             return Prices(*facts.prices, "openrouter")
         return await self._prices.find(spec) if self._prices is not None else None
+
+    async def cost(self, spec: ModelSpec, usage: Usage) -> dict[str, object] | None:
+        """What a call cost, as far as the prices of its model are known (`model_prices.cost_of`)."""
+        prices = await self.prices(spec)
+        if prices is None and usage.cost is None:
+            return None
+        from lunalux_core.llm.model_prices import cost_of
+
+        return cost_of(usage, prices)
 
     def refresh(self, spec: ModelSpec, *, near: bool = False) -> None:
         """Ask the model's server again what it is, unless that was done a moment ago, and have it count the

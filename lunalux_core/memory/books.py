@@ -33,6 +33,10 @@ OURS = "lunalux"
 MARK, START, END = "stmemorybooks", "STMB_start", "STMB_end"
 LONGEST_TEXT = 200_000
 _LONGEST_LINE = 500
+_HEADING = re.compile(r"(?m)^\\*##[ \t]")
+_ESCAPED = re.compile(r"(?m)^\\(\\*##[ \t])")
+"""A line of a text that looks like a heading, and how it is written so that it is none."""
+_COMMA = re.compile(r"(?<!\\),")
 _META = re.compile(r"^\*(?P<kind>[a-z]+)(?P<rest>(?: · .*)?)\*$")
 
 
@@ -88,10 +92,28 @@ def memory_text(connection: Connection, conversation_id: str) -> str:
         facts: list[str] = [memory.kind]
         if memory.first in numbers and memory.last in numbers:
             facts.append(f"messages {numbers[memory.first]}-{numbers[memory.last]}")
-        facts += [f"keywords: {', '.join(memory.keywords)}"] if memory.keywords else []
+        facts += [f"speaker: {_on_one_line(memory.speaker)}"] if memory.speaker else []
+        facts += [f"keywords: {', '.join(map(_on_one_line, memory.keywords))}"] if memory.keywords else []
         facts += ["pinned"] if memory.pinned else []
-        parts.append(f"## {memory.name}\n\n*{' · '.join(facts)}*\n\n{memory.text.strip()}\n")
+        heading = clean_line(memory.title, _LONGEST_LINE) or memory.name
+        facts += ["titled"] if memory.title and _begins(memory.text, heading) else []
+        body = _HEADING.sub(r"\\\g<0>", memory.text.strip())
+        parts.append(f"## {heading}\n\n*{' · '.join(facts)}*\n\n{body}\n")
     return "\n".join(parts)
+
+
+def _on_one_line(word: str) -> str:
+    """A word in a line of Markdown whose parts are divided by commas and points."""
+    return clean_line(word, 200).replace(",", "\\,").replace(" · ", " ‧ ")
+
+
+def _begins(text: str, heading: str) -> bool:
+    """Whether a heading may be no title but the beginning of the text."""
+    return clean_line(text, _LONGEST_LINE).startswith(heading.rstrip("…"))
+
+
+def _read_from_line(word: str) -> str:
+    return clean_line(word.replace("\\,", ",").replace(" ‧ ", " · "), 200).strip()
 
 
 def _numbers(connection: Connection, head: str) -> dict[str, int]:
@@ -154,13 +176,16 @@ def read_memory_text(text: str, conversation_id: str) -> list[_Read]:
         meta = _META.match(lines[0].strip()) if lines else None
         kind = meta["kind"] if meta and meta["kind"] in KINDS else "summary"
         facts = [fact.strip() for fact in meta["rest"].split(" · ")] if meta else []
-        words = next((fact.partition(":")[2] for fact in facts if fact.startswith("keywords:")), "")
+        words, speaker = (
+            next((fact.partition(":")[2] for fact in facts if fact.startswith(label)), "")
+            for label in ("keywords:", "speaker:")
+        )
         span = next((m for fact in facts if (m := re.fullmatch(r"messages (\d{1,7})-(\d{1,7})", fact))), None)
-        content = "\n".join(lines[1:] if meta else lines).strip()
+        content = _ESCAPED.sub(r"\g<1>", "\n".join(lines[1:] if meta else lines)).strip()
         if not content:
             continue
         title = clean_line(heading, _LONGEST_LINE)
-        if clean_line(content, _LONGEST_LINE).startswith(title.rstrip("…")):  # a name made of its words
+        if _begins(content, title) and "titled" not in facts:  # a name made of its words
             title = ""
         memory = Memory(
             "",
@@ -168,7 +193,8 @@ def read_memory_text(text: str, conversation_id: str) -> list[_Read]:
             kind,
             clean(content)[:LONGEST_TEXT],
             title,
-            tuple(filter(None, (clean_line(word, 200).strip() for word in words.split(",")))),
+            tuple(filter(None, (_read_from_line(word) for word in _COMMA.split(words)))),
+            speaker=_read_from_line(speaker),
             pinned="pinned" in facts,
         )
         records.append(_Read(memory, (int(span[1]), int(span[2])) if span else None))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from lunalux_core.database import Connection
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.library.conversations import load_message
 from lunalux_core.library.memories import (
     Memory,
+    Removed,
     add_memory,
     chain,
     coverage_of,
+    load_memories,
     load_memory,
+    put_back,
     remove_memory,
 )
 
@@ -94,3 +98,60 @@ def split_entry(
         parts.append(add_memory(connection, half))
     remove_memory(connection, memory_id)
     return parts[0], parts[1]
+
+
+def as_they_stand(connection: Connection, ids: Sequence[str]) -> tuple[Removed, ...]:
+    """Memories with all that is needed to have them again as they are; those that are gone are left out."""
+    standing = []
+    for memory_id in dict.fromkeys(ids):
+        with suppress(NotFound):
+            memory = load_memory(connection, memory_id)
+            standing.append(Removed(memory, tuple(coverage_of(connection, memory_id))))
+    return tuple(standing)
+
+
+def scene_of(connection: Connection, memory: Memory) -> list[str]:
+    """Ids of a memory and of the journals over the very same messages."""
+    others = [
+        other.id
+        for other in load_memories(connection, memory.conversation_id)
+        if other.kind == "journal" and (other.first, other.last) == (memory.first, memory.last)
+    ]
+    return [memory.id, *others]
+
+
+def have_again(connection: Connection, before: Sequence[Removed], made: Sequence[str] = ()) -> None:
+    """Take a change back: what it made goes, and memories are again what they were before it.
+
+    Raises:
+        NotFound: CONVERSATION_NOT_FOUND.
+    """
+    for memory_id in (*made, *(removed.memory.id for removed in before)):
+        remove_memory(connection, memory_id)
+    for removed in before:
+        put_back(connection, removed)
+
+
+def marked_message(connection: Connection, message_id: str) -> Memory | None:
+    """What keeps a message in every prompt word for word, None where nothing does."""
+    message = load_message(connection, message_id)
+    for memory in load_memories(connection, message.conversation_id):
+        if memory.kind == "marked" and memory.first == memory.last == message_id:
+            return memory
+    return None
+
+
+def mark_message(connection: Connection, message_id: str) -> bool:
+    """Keep a message in every prompt, word for word as it is now, or no longer; whether it is kept now.
+
+    Raises:
+        NotFound: MESSAGE_NOT_FOUND. InvalidInput: MEMORY_EMPTY.
+    """
+    before = marked_message(connection, message_id)
+    if before is not None:
+        remove_memory(connection, before.id)
+        if before.sound:
+            return False
+    message = load_message(connection, message_id)
+    add_entry(connection, Memory("", message.conversation_id, "marked", ""), message_id)
+    return True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lunalux_core.database import Connection
 from lunalux_core.library.memories import coverages, load_memories, memory_revision
-from lunalux_core.memory.story import EVENTS, STANDING_IN, Prepared, StoryMemory
+from lunalux_core.memory.story import EVENTS, STANDING_IN, SortedMemories, StoryMemory
 
 KEPT = 4
 """Conversations whose memories are kept ready."""
@@ -16,7 +16,7 @@ KEPT = 4
 @dataclass(frozen=True, slots=True)
 class _Ready:
     revision: int
-    prepared: Prepared
+    prepared: SortedMemories
 
 
 class MemoryReader:
@@ -41,8 +41,8 @@ class MemoryReader:
         return StoryMemory(ready.prepared, path) if ready.prepared.names else None
 
 
-def _prepared(connection: Connection, conversation_id: str) -> Prepared:
+def _prepared(connection: Connection, conversation_id: str) -> SortedMemories:
     memories = load_memories(connection, conversation_id)
     with_events = any(memory.made_by == EVENTS for memory in memories)
     kinds = (*STANDING_IN, "fact") if with_events else STANDING_IN
-    return Prepared(memories, coverages(connection, conversation_id, kinds))
+    return SortedMemories(memories, coverages(connection, conversation_id, kinds))

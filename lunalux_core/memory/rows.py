@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from lunalux_core.chatlogs.dates import iso_time
 from lunalux_core.library.memories import Memory
 
 
@@ -25,6 +26,7 @@ def memory_row(memory: Memory, path: Collection[str]) -> dict[str, Any]:
         "status": memory.status(path),
         "sources": [dict(source) for source in memory.sources],
         "made_by": memory.made_by,
+        "created_at": iso_time(memory.created_at),
     }
     if memory.reason:
         row["reason"] = memory.reason

@@ -41,7 +41,7 @@ MOST_NAMED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class UsedMemory:
     """A memory that goes into the prompt, and what for; `by` names the keywords or rankings."""
 
     memory: Memory
@@ -58,14 +58,14 @@ class Selection:
     """
 
     story: StoryMemory
-    stable: tuple[Used, ...] = ()
-    recalled: tuple[Used, ...] = ()
+    stable: tuple[UsedMemory, ...] = ()
+    recalled: tuple[UsedMemory, ...] = ()
     left: Mapping[LeftWhy, Sequence[str]] | None = None
     budget: int = 0
     longest: int = 0
 
     @property
-    def used(self) -> tuple[Used, ...]:
+    def used(self) -> tuple[UsedMemory, ...]:
         return (*self.stable, *self.recalled)
 
     def record(self, replaced: int = 0) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class _Filling:
         self._prepared = story.prepared
         self._budget = budget
         self._speaker = {name.casefold() for name in speaker}
-        self._used: dict[str, Used] = {}
+        self._used: dict[str, UsedMemory] = {}
         self._left: dict[LeftWhy, list[str]] = {}
         self._stable = int(budget * STABLE_SHARE)
         self._spent = 0
@@ -200,7 +200,7 @@ class _Filling:
                 self._leave(memory, "budget")
             else:
                 self._spent += memory.tokens
-                self._used[memory.id] = Used(memory, "pinned")
+                self._used[memory.id] = UsedMemory(memory, "pinned")
 
     def _take(self, newest_first: Iterable[Memory], why: Callable[[Memory], Why], most: int) -> None:
         """Take the newest up to the first that does not fit. Passed over are those that never could, and
@@ -215,7 +215,7 @@ class _Filling:
                 return
             else:
                 self._spent += memory.tokens
-                self._used[memory.id] = Used(memory, why(memory))
+                self._used[memory.id] = UsedMemory(memory, why(memory))
                 if memory.kind in STANDING_IN:
                     self._told.update(self._prepared.covered.get(memory.id, ()))
 
@@ -244,17 +244,17 @@ class _Filling:
 
     def _recall(
         self, rankings: Sequence[tuple[str, Sequence[str]]], reasons: Mapping[str, Sequence[str]]
-    ) -> tuple[Used, ...]:
+    ) -> tuple[UsedMemory, ...]:
         """What the last messages call for, and what the one who speaks wrote down last."""
         room = self._budget - self._spent
-        recalled: dict[str, Used] = {}
+        recalled: dict[str, UsedMemory] = {}
         journals = self._prepared.journals
         own = [next(iter(self._story.among(journals.get(name, ()))), None) for name in (*self._speaker, "")]
         newest = max(
             (memory for memory in own if memory is not None), key=lambda memory: memory.number, default=None
         )
         if newest is not None and newest.tokens <= room:
-            recalled[newest.id] = Used(newest, "journal")
+            recalled[newest.id] = UsedMemory(newest, "journal")
             room -= newest.tokens
         for identity in fused([ranking for _, ranking in rankings]):
             memory = self._prepared.by_id.get(identity)
@@ -269,10 +269,10 @@ class _Filling:
             else:
                 room -= memory.tokens
                 by = reasons.get(identity) or [name for name, ranking in rankings if identity in ranking]
-                recalled[identity] = Used(memory, "recalled", tuple(by))
+                recalled[identity] = UsedMemory(memory, "recalled", tuple(by))
         self._used.update(recalled)
         return self._in_order(recalled)
 
-    def _in_order(self, used: Mapping[str, Used]) -> tuple[Used, ...]:
+    def _in_order(self, used: Mapping[str, UsedMemory]) -> tuple[UsedMemory, ...]:
         place = self._prepared.place
         return tuple(sorted(used.values(), key=lambda used: place[used.memory.id]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lunalux_core.library.memories import Memory
-from lunalux_core.memory.selection import Selection, Used
+from lunalux_core.memory.selection import Selection, UsedMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ def recalled_text(selection: Selection, language: Literal["en", "zh"]) -> str:
     return _told(HEADINGS[language].recalled, selection.recalled, HEADINGS[language])
 
 
-def plain_story(told: Sequence[Used]) -> str:
+def plain_story(told: Sequence[UsedMemory]) -> str:
     """Summaries one below the other, without a heading."""
     return "\n\n".join(_line(used.memory, HEADINGS["en"]) for used in told)
 
 
-def _told(heading: str, told: Sequence[Used], words: Headings) -> str:
+def _told(heading: str, told: Sequence[UsedMemory], words: Headings) -> str:
     if not told:
         return ""
     return "\n\n".join((heading, *(_line(used.memory, words) for used in told)))

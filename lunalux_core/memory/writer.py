@@ -32,7 +32,7 @@ from lunalux_core.library.memories import (
     store_memory,
 )
 from lunalux_core.memory.answers import Answer, Refused, checked, read_answer, script_of
-from lunalux_core.memory.asking import asked, request_id
+from lunalux_core.memory.asking import Form, asked, request_id
 from lunalux_core.memory.consent import consents, costs, store_consent
 from lunalux_core.memory.due import Chapter, Rules, Scene, due_chapter, due_events, due_scenes, is_covered
 from lunalux_core.memory.instructions import Language, Wish, again, chapter_wish, scene_wish
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from lunalux_core.library import Library
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
+
+Confirm = Callable[[Sequence[Memory]], Awaitable[bool]]
+"""Says whether what was written is to be stored."""
 
 ATTEMPTS = 2
 """Answers that are asked for before writing has failed."""
@@ -92,6 +95,7 @@ class MemoryWriter:
         model: which model writes for a conversation; raises NotFound (MODEL_UNKNOWN).
         replying: the model that replies there, whose window decides how much is protected.
         billed: told what the gateway said about coins.
+        form: how a model of text completion tells turns apart.
     """
 
     def __init__(
@@ -102,6 +106,7 @@ class MemoryWriter:
         model: Callable[[str], Awaitable[ModelSpec]],
         replying: Callable[[str], Awaitable[ModelSpec]],
         billed: Callable[[Mapping[str, object]], Awaitable[None]],
+        form: Form,
     ) -> None:
         self._library = library
         self._settings = settings
@@ -109,6 +114,7 @@ class MemoryWriter:
         self._model = model
         self._replying = replying
         self._billed = billed
+        self._form = form
         self._going: dict[str, _Going] = {}
         self._writing: dict[str, asyncio.Lock] = {}
         self._closed = False
@@ -152,6 +158,23 @@ class MemoryWriter:
         """Remember what the person said about a model that costs; None: asked, and not answered yet."""
         self._rested.clear()
         await store_consent(self._library, model, yes)
+
+    async def waiting_for(self, conversation_id: str) -> str:
+        """The model that would write here and costs, while the person has not agreed to it; else "".
+
+        Raises:
+            NotFound: CONVERSATION_NOT_FOUND, MODEL_UNKNOWN.
+        """
+        spec = await self._model(conversation_id)
+        if not costs(spec) or self._settings().memory_write != "auto":
+            return ""
+        return "" if (await consents(self._library)).get(spec.name) is True else spec.name
+
+    async def settled(self, conversation_id: str) -> None:
+        """Wait until nothing is being written there; a piece that is given up counts as done."""
+        going = self._going.get(conversation_id)
+        if going is not None and not going.task.done():
+            await asyncio.wait({going.task})
 
     async def close(self) -> None:
         """Give up what is being written."""
@@ -242,8 +265,13 @@ class MemoryWriter:
         spec = await self._chosen(place.id, model)
         return await self._write(place.id, spec, everything=everything, now=True)
 
-    async def rewrite(self, memory_id: str, instruction: str = "", model: str = "") -> Written:
+    async def rewrite(
+        self, memory_id: str, instruction: str = "", model: str = "", confirm: Confirm | None = None
+    ) -> Written:
         """Write a summary anew over the same messages, with another instruction if one is given.
+
+        Args:
+            confirm: told what would be stored; where it says no, the memory stays as it was.
 
         Raises:
             NotFound: MEMORY_NOT_FOUND, MESSAGE_NOT_FOUND. InvalidInput: MEMORY_NO_WRITER.
@@ -262,7 +290,7 @@ class MemoryWriter:
 
         memory, scene = await self._library.database.read(read)
         spec = await self._chosen(memory.conversation_id, model)
-        return await self._scene(memory.conversation_id, scene, spec, instruction)
+        return await self._scene(memory.conversation_id, scene, spec, instruction, confirm)
 
     async def _chosen(self, conversation_id: str, model: str) -> ModelSpec:
         """The model that is named, else the usual one. Raises InvalidInput (MEMORY_NO_WRITER)."""
@@ -317,7 +345,12 @@ class MemoryWriter:
         return Rules(settings.memory_scene_tokens, protected, settings.memory_chapter_scenes, everything, now)
 
     async def _scene(
-        self, conversation_id: str, scene: Scene, spec: ModelSpec, instruction: str = ""
+        self,
+        conversation_id: str,
+        scene: Scene,
+        spec: ModelSpec,
+        instruction: str = "",
+        confirm: Confirm | None = None,
     ) -> Written:
         cast = await self._library.database.read(lambda c: _cast(c, conversation_id, scene, self._settings()))
         visible = [message for message in scene.messages if not message.hidden and message.content.strip()]
@@ -341,6 +374,8 @@ class MemoryWriter:
         if not isinstance(outcome, Answer):
             return await self._failed(conversation_id, scene.coverage, outcome, spec, scene.retries)
         memories = _of_scene(conversation_id, scene, outcome, [message.id for message in visible], spec, wish)
+        if confirm is not None and not await confirm([memory for memory, _ in memories]):
+            return Written()
         stored = await self._library.database.write(
             lambda c: _store(c, conversation_id, memories, scene.coverage, scene.retries)
         )
@@ -401,6 +436,7 @@ class MemoryWriter:
                     self._billed,
                     words=words,
                     language=cast.language,
+                    form=self._form,
                 )
             except LunaluxError as error:
                 return error

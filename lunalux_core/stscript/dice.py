@@ -15,7 +15,7 @@ _FORMULA = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Rolled:
+class DiceRoll:
     """What fell: every die in its order, those that count, and the sum with what is added to it."""
 
     formula: str
@@ -37,7 +37,7 @@ class Rolled:
         return f"{' '.join(told)} = {self.total}"
 
 
-def roll(written: str, random: Callable[[], float]) -> Rolled | None:
+def roll(written: str, random: Callable[[], float]) -> DiceRoll | None:
     """Roll what is written; None where that is no dice. A number alone is one die of so many sides.
 
     Args:
@@ -56,4 +56,4 @@ def roll(written: str, random: Callable[[], float]) -> Rolled | None:
         in_order = sorted(fallen, reverse=match["end"] == "h")
         kept = tuple(in_order[: int(match["kept"] or 1)])
     added = sum(map(int, re.findall(r"[+-]\d+", match["more"])))
-    return Rolled(formula, fallen, kept, sum(kept) + added)
+    return DiceRoll(formula, fallen, kept, sum(kept) + added)

@@ -67,6 +67,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "/{command}: {reason}",
         "Correct the command; what ran before it stays.",
     ),
+    "SCRIPT_REPLY_COMING": (
+        "/{command} cannot have a reply made while one is being made.",
+        "Let the quick reply run after the reply, or take the command out.",
+    ),
+    "SCRIPT_TOO_MANY_REPLIES": (
+        "the script has asked a model {limit} times and was stopped.",
+        "Let its loops end earlier; what it did before stays.",
+    ),
     "SCRIPT_TOO_LONG": ("the script is longer than {limit} characters.", "Shorten it."),
     "SCRIPT_TOO_DEEP": ("closures are nested more than {limit} deep.", "Nest fewer closures or calls."),
     "SCRIPT_TOO_MANY_STEPS": (
@@ -88,6 +96,7 @@ _LIMITS = {
     "SCRIPT_TOO_MANY_STEPS",
     "SCRIPT_TOO_SLOW",
     "SCRIPT_TOO_LARGE",
+    "SCRIPT_TOO_MANY_REPLIES",
 }
 
 

@@ -63,22 +63,22 @@ class Cleaning:
 
 
 @dataclass(frozen=True, slots=True)
-class Cleaned:
+class CleanedReply:
     """A reply that was cleaned; `kept` says that cleaning would have left nothing, so it was not done."""
 
     text: str
     kept: bool = False
 
 
-def clean_reply(reply: str, how: Cleaning) -> Cleaned:
+def clean_reply(reply: str, how: Cleaning) -> CleanedReply:
     """Clean a whole reply."""
     if not reply:
-        return Cleaned("")
+        return CleanedReply("")
     text = _cleaned(how.start + reply, how)
     if text.strip(SPACES):
-        return Cleaned(text)
+        return CleanedReply(text)
     rest = reply.strip(SPACES) if how.trim else reply
-    return Cleaned(rest, kept=bool(rest)) if rest else Cleaned(reply, kept=True)
+    return CleanedReply(rest, kept=bool(rest)) if rest else CleanedReply(reply, kept=True)
 
 
 def _cleaned(text: str, how: Cleaning) -> str:

@@ -31,8 +31,8 @@ from lunalux_core.library.trackers import (
     store_value,
 )
 from lunalux_core.memory.answers import script_of
-from lunalux_core.memory.asking import asked, request_id
-from lunalux_core.memory.consent import consents, costs
+from lunalux_core.memory.asking import Form, asked, request_id
+from lunalux_core.memory.consent import consents, costs, store_consent
 from lunalux_core.memory.instructions import Language
 from lunalux_core.trackers.answers import Refused, read_value
 from lunalux_core.trackers.instructions import once_more, tracker_wish
@@ -82,6 +82,7 @@ class TrackerKeeper:
     Args:
         model: which model revises in a conversation; raises NotFound (MODEL_UNKNOWN).
         billed: told what the gateway said about coins.
+        form: how a model of text completion tells turns apart.
         question: told of a model that costs and that nobody has agreed to yet.
     """
 
@@ -92,6 +93,7 @@ class TrackerKeeper:
         models: Callable[[], Registry],
         model: Callable[[str], Awaitable[ModelSpec]],
         billed: Callable[[Mapping[str, object]], Awaitable[None]],
+        form: Form,
         question: Callable[[str, str], None] = lambda conversation_id, model: None,
     ) -> None:
         self._library = library
@@ -99,8 +101,8 @@ class TrackerKeeper:
         self._models = models
         self._model = model
         self._billed = billed
+        self._form = form
         self._question = question
-        self._asked: set[str] = set()
         self._going: dict[str, list[asyncio.Task[None]]] = {}
         """Of each conversation, in the order in which they wait for each other."""
         self._paid: set[str] = set()
@@ -126,6 +128,11 @@ class TrackerKeeper:
             if conversation_id not in self._paid:
                 for task in going:
                     task.cancel()
+
+    async def settled(self, conversation_id: str) -> None:
+        """Wait until nothing is being revised there; what is given up counts as done."""
+        while tasks := {task for task in self._going.get(conversation_id, ()) if not task.done()}:
+            await asyncio.wait(tasks)
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -164,11 +171,12 @@ class TrackerKeeper:
             return False
         if not costs(spec) or self._settings().tracker_run == "always":
             return True
-        said = (await consents(self._library)).get(spec.name)
-        if said is None and spec.name not in self._asked:
-            self._asked.add(spec.name)
+        said = await consents(self._library)
+        if spec.name not in said:
+            # Stored first, so that each model is asked about only once, for memories and trackers alike.
+            await store_consent(self._library, spec.name, None)
             self._question(conversation_id, spec.name)
-        return said is True
+        return said.get(spec.name) is True
 
     # -- because a person asks for it --------------------------------------------------------------
 
@@ -227,6 +235,7 @@ class TrackerKeeper:
                     self._billed,
                     words=max(VALUE_WORDS, len(old) // 3),
                     language=language,
+                    form=self._form,
                 )
             except LunaluxError as failure:
                 return failure

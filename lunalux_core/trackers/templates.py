@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lunalux_core.database import Connection
 from lunalux_core.errors import NotFound
+from lunalux_core.library.conversations import load_conversation, load_path
 from lunalux_core.library.naming import nearest
 from lunalux_core.library.trackers import Form, Run, Tracker
+from lunalux_core.memory.answers import script_of
 from lunalux_core.memory.instructions import Language
+
+LOOKED_AT = 20
+"""Messages that tell the language of a story."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,19 @@ TEMPLATES: Sequence[Template] = (
         every=1,
     ),
 )
+
+
+def story_language(connection: Connection, conversation_id: str, default: Language) -> Language:
+    """The language of what was said last, `default` where nothing was.
+
+    Raises:
+        NotFound: CONVERSATION_NOT_FOUND.
+    """
+    messages = load_path(connection, load_conversation(connection, conversation_id).head_id, LOOKED_AT)
+    said = "".join(message.content for message in messages)
+    if not said.strip():
+        return default
+    return "zh" if script_of(said) == "han" else "en"
 
 
 def template_named(name: str) -> Template:

@@ -27,6 +27,9 @@ SIDE_BY_SIDE = 64
 SHORT_SECONDS = 60
 """Below this all movements count the same width."""
 
+FEW = 3
+"""Up to so many movements are drawn as a line."""
+
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
@@ -86,6 +89,22 @@ def bars(values: Sequence[int], height: int) -> list[str]:
     ]
 
 
+def steps(values: Sequence[int], height: int) -> list[str]:
+    """The same as one line, for so few movements that columns would be a slab of colour."""
+    top = max(max(values, default=0), 1)
+    levels = [height - 1 - round(max(value, 0) / top * (height - 1)) for value in values]
+    rows = [[" "] * len(values) for _ in range(height)]
+    for place, level in enumerate(levels):
+        before = levels[place - 1] if place else level
+        rows[level][place] = "─"
+        if level != before:
+            upper, lower = min(level, before), max(level, before)
+            rows[upper][place], rows[lower][place] = ("╭", "╯") if level < before else ("╮", "╰")
+            for row in range(upper + 1, lower):
+                rows[row][place] = "│"
+    return ["".join(row) for row in rows]
+
+
 class HistoryPanel(Panel):
     """Two charts: star and luna."""
 
@@ -115,7 +134,8 @@ class HistoryPanel(Panel):
         name = f"{sign} {t(f'wallet.{currency}')}"
         head = Part(name, style | BOLD)
         lines: list[Sequence[Part]] = [(head, Part(" " * (width - cell_len(name))))]
-        for row, text in enumerate(bars(values, HEIGHT) if values else [" " * (width - scale)] * HEIGHT):
+        draw = bars if len(points) > FEW else steps
+        for row, text in enumerate(draw(values, HEIGHT) if values else [" " * (width - scale)] * HEIGHT):
             label = compact(top) if row == 0 else "0" if row == HEIGHT - 1 else ""
             lines.append(
                 (

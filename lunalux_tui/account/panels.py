@@ -177,12 +177,18 @@ class MovesPanel(Panel):
             rows.append((Part(f"[ {t('action.account.more.label')} ]", ACCENT, "screen.more"),))
         return rows
 
+    def _model(self, model_id: str) -> str:
+        """A model by its name, one that is no longer offered by its id."""
+        models = self.account.models if self.account is not None else ()
+        names = {str(row["modelId"]): str(row["displayname"]) for row in models}
+        return clean_line(names.get(model_id, model_id), 40)
+
     def _row(self, movement: Mapping[str, Any], width: int) -> Sequence[Part]:
         at = moment(str(movement.get("createdAt", "")))
         when = datetime.fromtimestamp(at).strftime("%m-%d %H:%M") if at else " " * 11
         kind = clean_line(str(movement.get("kind", "")), 40)
         name = t(f"wallet.kind.{kind}") if has(f"wallet.kind.{kind}") else kind
-        detail = clean_line(str(movement.get("modelId") or ""), 40)
+        detail = self._model(str(movement.get("modelId") or ""))
         amount, sign = int(movement.get("amount", 0)), LUNA if movement.get("currency") == "luna" else STAR
         back = movement.get("status") == "REFUNDED"
         style = MUTED if back or not amount else ACCENT if amount > 0 else USER

@@ -53,9 +53,7 @@ async def begin(app: ChatHost) -> None:
     if new:
         await chat.offer_to_move_in()
     runtime.writes_memories = True
-    runtime.memory_writer.on_question = lambda _, model: app.notify(
-        t("memory.question", model=model), markup=False
-    )
+    runtime.memory_writer.on_question = lambda _, model: chat.ask_about_memory(model)
     await runtime.memory_writer.resume()
     if chat.conversation is not None:
         await mark_seen(runtime.library.database, chat.conversation.id)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from rich.cells import cell_len
 from textual import on
 from textual.actions import parse
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Matcher, Provider
 from textual.content import Content
 from textual.dom import DOMNode
+from textual.markup import escape
 from textual.types import IgnoreReturnCallbackType
 from textual.widgets import Input, OptionList
 from textual.worker import Worker, WorkerState
@@ -30,6 +32,8 @@ BY_TITLE, BY_WORD, BY_HELP, BY_LETTERS = 4.0, 3.0, 2.0, 1.0
 PLACES_FIRST = 0.5
 EXACT = 0.3
 """What fits alike stands in the order of the declarations."""
+WIDTH, PADDING = 96, 2
+"""Cells of the palette, as its style sheet has it, and of an offer's margins."""
 FOUND_MOST = 8
 """Characters, groups and conversations that are offered; whoever wants more goes to their lists."""
 
@@ -42,6 +46,7 @@ class Offer:
     help: str
     run: IgnoreReturnCallbackType
     extra: float = 0.0
+    key: str = ""
 
 
 def fits(offer: Offer, query: str, matcher: Matcher) -> float:
@@ -58,8 +63,17 @@ def fits(offer: Offer, query: str, matcher: Matcher) -> float:
         return BY_LETTERS * min(letters / 100, 0.9)
     else:
         return 0.0
-    whole = EXACT if title.partition("  ")[0] == " ".join(words) else 0.0
+    whole = EXACT if title == " ".join(words) else 0.0
     return score + offer.extra + whole
+
+
+def with_key(title: Content, key: str, width: int) -> Content:
+    """A title with its key at the right end of its line, in a palette on a screen of `width` cells."""
+    if not key:
+        return title
+    room = min(WIDTH, width - 2) - 2 * PADDING - 1  # the scroll bar
+    gap = max(room - title.cell_length - cell_len(key), 2)
+    return Content.assemble(title, " " * gap, (key, "$secondary"))
 
 
 class Offers(Provider):
@@ -75,7 +89,8 @@ class Offers(Provider):
         score = fits(offer, query, matcher)
         if not score:
             return None
-        return Hit(score, matcher.highlight(offer.title), offer.run, text=offer.title, help=offer.help)
+        title = with_key(matcher.highlight(offer.title), offer.key, self.app.size.width)
+        return Hit(score, title, offer.run, text=offer.title, help=escape(offer.help))
 
 
 class Stories(Offers):
@@ -124,9 +139,9 @@ class Commands(Stories):
         for action, node in reachable(self.app, self.screen).items():
             if action.palette and self._can(action, node):
                 keys = keys_of(action, app.keymap)
-                title = f"{action.label}  {key_name(keys[0])}" if keys else action.label
                 run = partial(self.app.run_action, action.method, node)
-                yield Offer(title, action.help, run, PLACES_FIRST if action.group == "go" else 0.0)
+                first = PLACES_FIRST if action.group == "go" else 0.0
+                yield Offer(action.label, action.help, run, first, key_name(keys[0]) if keys else "")
         for language, name in LANGUAGES.items():
             yield Offer(
                 t("palette.language", name=name),
@@ -169,7 +184,8 @@ class Commands(Stories):
 
     async def discover(self) -> Hits:
         for offer in self._commands():
-            yield DiscoveryHit(Content(offer.title), offer.run, text=offer.title, help=offer.help)
+            title = with_key(Content(offer.title), offer.key, self.app.size.width)
+            yield DiscoveryHit(title, offer.run, text=offer.title, help=escape(offer.help))
 
     async def search(self, query: str) -> Hits:
         any_hit = False
@@ -188,6 +204,18 @@ class Commands(Stories):
 class Palette(CommandPalette):
     """Enter takes what fits all that was typed: while that is looked for it waits, and runs nothing that
     stood there before."""
+
+    CSS = """
+    Palette > Vertical { width: 96; max-width: 100%; margin-top: 2; background: $surface; }
+    Palette #--input { border: none; background: $panel; padding: 0; }
+    Palette #--input Label { margin-top: 0; }
+    Palette CommandList { border: none; background: $surface; scrollbar-size-vertical: 1;
+      scrollbar-background: $surface; scrollbar-color: $panel; }
+    Palette CommandList > .option-list--option-highlighted { background: $background; color: $accent; }
+    Palette CommandList > .option-list--option { text-style: none; }
+    Palette > .command-palette--help-text { color: $secondary; text-style: none; }
+    Palette LoadingIndicator { border-bottom: none; }
+    """
 
     _waits = False
 

@@ -26,6 +26,8 @@ def all_actions() -> Iterator[Action]:
     )
     from lunalux_tui.chat.actions import ChatTranscript
     from lunalux_tui.chat.inspector.dialog import InspectorDialog
+    from lunalux_tui.chat.memory import compare_dialog, documents_tab, memories_tab, trackers_tab
+    from lunalux_tui.chat.memory.dialog import MemoryDialog
     from lunalux_tui.chat.prompt import Prompt
     from lunalux_tui.chat.roster import RosterRows
     from lunalux_tui.chat.screen import ChatScreen
@@ -33,7 +35,7 @@ def all_actions() -> Iterator[Action]:
     from lunalux_tui.create import section_rows as editor
     from lunalux_tui.create.sections import declared
     from lunalux_tui.market import mine_dialog
-    from lunalux_tui.parts import models_dialog, preset_dialog
+    from lunalux_tui.parts import fields_dialog, models_dialog, preset_dialog
     from lunalux_tui.settings import model_dialog, script_screen
     from lunalux_tui.settings import sections as panes
     from lunalux_tui.settings.screen import SearchField, SectionRows
@@ -56,11 +58,15 @@ def all_actions() -> Iterator[Action]:
         raw_dialog.RawDialog,
         note_dialog.NoteDialog,
     )
+    dialogs_of_memory = (
+        *(MemoryDialog, memories_tab.MemoriesTab, trackers_tab.TrackersTab, documents_tab.DocumentsTab),
+        *(compare_dialog.CompareDialog, fields_dialog.FieldsDialog),
+    )
     dialogs_of_groups = (group_dialog.GroupDialog, new_group_dialog.NewGroupDialog)
     dialogs_of_models = (models_dialog.ModelsDialog, model_dialog.ModelDialog, preset_dialog.PresetDialog)
     yield from actions_of(
         *(LunaluxApp, ChatScreen, Prompt, ChatTranscript, RosterRows, *screens),
         *(SectionRows, SearchField, *panes.classes(), editor.SectionRows, *declared.classes()),
         *(book_screen.BookScreen, script_screen.ScriptScreen, mine_dialog.MineDialog),
-        *(*dialogs, *dialogs_of_groups, *dialogs_of_models, *dialogs_of_texts),
+        *(*dialogs, *dialogs_of_groups, *dialogs_of_models, *dialogs_of_texts, *dialogs_of_memory),
     )

@@ -17,18 +17,16 @@ if TYPE_CHECKING:
 
     from lunalux_core.config.settings import Settings
 
-LONG_SECONDS = 5
-"""A reply that came sooner needs no notification."""
 MOST = 200
 
 _OSC_9 = frozenset({"iterm.app", "wezterm", "ghostty"})
 
 
-def reply_done(app: App[object], settings: Settings, *, name: str, text: str, seconds: float) -> None:
-    """A reply of `name` is complete after `seconds`."""
+def reply_done(app: App[object], settings: Settings, *, name: str, text: str, long: bool) -> None:
+    """A reply of `name` is complete, after a `long` time or a short one."""
     if settings.bell:
         app.bell()
-    if settings.notify == "auto" and seconds >= LONG_SECONDS and not app.app_focus and not app.is_headless:
+    if settings.notify == "auto" and long and not app.app_focus and not app.is_headless:
         sequence = notification(clean_line(name, 60), clean_line(text, MOST), os.environ)
         if sequence and app._driver is not None:
             app._driver.write(sequence)

@@ -35,7 +35,7 @@ def watch_terminal(app: App[Any]) -> None:
     app.set_interval(SECONDS, lambda: None if os.isatty(0) else leave())
 
 
-class _Painted:
+class _TerminalFile:
     """The file that a driver writes to; writing to a terminal that is gone does nothing.
 
     A failure here would end the driver's writing thread, and the app would wait for it for ever when it ends.
@@ -68,6 +68,6 @@ def lasting(driver: type[Driver]) -> type[Driver]:
     class Lasting(driver):  # type: ignore[misc, valid-type]
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
-            self._file = _Painted(self._file)  # type: ignore[has-type, arg-type]
+            self._file = _TerminalFile(self._file)  # type: ignore[has-type, arg-type]
 
     return Lasting

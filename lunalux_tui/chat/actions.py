@@ -36,6 +36,9 @@ CHAT_ACTIONS = (
     Action("chat.scripts_refuse", "answer_scripts(False)", "alt+n", priority=True),
     Action("chat.move_in", "move_in(True)", "alt+y", priority=True, palette=False),
     Action("chat.stay_out", "move_in(False)", "alt+n", priority=True, palette=False),
+    Action("chat.memory", "memory", "alt+k", priority=True),
+    Action("chat.memory_agree", "answer_memory(True)", "alt+y", priority=True, palette=False),
+    Action("chat.memory_refuse", "answer_memory(False)", "alt+n", priority=True, palette=False),
     Action("chat.export", "export"),
     Action("chat.import_cards", "import_cards"),
     Action("chat.import_chat", "import_chat"),
@@ -45,6 +48,12 @@ CHAT_ACTIONS = (
     Action("chat.suggestion_2", "suggestion(2)", "alt+2", priority=True, palette=False),
     Action("chat.suggestion_3", "suggestion(3)", "alt+3", priority=True, palette=False),
 )
+
+REPLY_KEYS = tuple(
+    Action(f"directing.reply_{n}", f"quick_reply({n - 4})", f"alt+{n}", priority=True, palette=False)
+    for n in range(4, 10)
+)
+"""The digits behind those of the suggestions."""
 
 DIRECTING_ACTIONS = (
     Action("directing.instruct", "instruct", "alt+d", priority=True),
@@ -57,6 +66,9 @@ DIRECTING_ACTIONS = (
     Action("directing.narrate", "narrate"),
     Action("directing.speak_as", "speak_as"),
     Action("directing.quick_replies", "quick_replies", "alt+q", priority=True),
+    Action("directing.reply_sets", "reply_sets"),
+    Action("directing.reply_buttons", "reply_buttons"),
+    *REPLY_KEYS,
     Action("directing.begin_with", "begin_with"),
     Action("directing.profiles", "profiles"),
 )
@@ -97,6 +109,8 @@ BROWSE_ACTIONS = (
     Action("browse.raw", "screen.raw", "v"),
     Action("browse.hide", "screen.hide", "H"),
     Action("browse.mark", "screen.mark", "b"),
+    Action("browse.memories", "screen.memories_here", "M"),
+    Action("browse.always_in", "screen.always_in", "a"),
     Action("browse.fold", "screen.fold", "enter,space", footer=10),
     Action("browse.undo", "screen.undo", "u", footer=11),
     Action("browse.redo", "screen.redo", "U"),

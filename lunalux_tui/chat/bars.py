@@ -168,10 +168,11 @@ class StatusBar(Bar):
         if self.usage:
             key = "status.tokens_estimated" if self.usage.get("estimated") else "status.tokens"
             sent, received = self.usage.get("prompt_tokens", 0), self.usage.get("completion_tokens", 0)
-            parts.append(Part(t(key, sent=sent, received=received), MUTED, weight=3))
+            words = t(key, sent=f"{sent:,}", received=f"{received:,}")
+            parts.append(Part(words, MUTED, weight=3))
             if self.window:
                 full = sent + received
-                gauge = t("status.gauge", full=_short(full), window=_short(self.window))
+                gauge = t("status.gauge", full=short_number(full), window=short_number(self.window))
                 near = full * 100 >= self.window * NEARLY_FULL
                 parts.append(Part(gauge, WARNING if near else MUTED, "screen.inspect", 2))
         return [*parts, *self._wallet()]
@@ -239,7 +240,7 @@ class Suggestions(Widget):
             self.post_message(self.Picked(picked))
 
 
-def _short(tokens: int) -> str:
+def short_number(tokens: int) -> str:
     """A number of tokens in few cells: 512, 3.1k, 128k."""
     if tokens < 1000:
         return str(tokens)

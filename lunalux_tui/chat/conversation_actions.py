@@ -10,6 +10,8 @@ from lunalux_tui.chat.view import Asker
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
 
@@ -26,6 +28,9 @@ class ConversationView(Asker, Protocol):
 
     def show_persona(self, name: str) -> None:
         """Name who the person is here."""
+
+    def show_found(self, words: Sequence[str]) -> None:
+        """Let words that were looked for stand out in the messages."""
 
 
 class ConversationActions:
@@ -103,6 +108,7 @@ class ConversationActions:
         if answer:
             conversation_id, _, message_id = answer.partition(" ")
             await self._opener.open_conversation(conversation_id, message_id)
+            self._view.show_found(dialog.sought)
 
     async def personas(self) -> None:
         """Who the person is, here and in new conversations."""

@@ -34,6 +34,8 @@ class ConversationsDialog(PickDialog):
     )
     BINDINGS = bindings(ACTIONS)
     TWO_LINES = True
+    SIZE = "-tall -broad"
+    ABOUT_A_ROW = frozenset({"rename", "pin", "delete"})
 
     def __init__(
         self, runtime: Runtime, name: str, current: str, *, character_id: str = "", group_id: str = ""

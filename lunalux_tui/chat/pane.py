@@ -28,8 +28,12 @@ if TYPE_CHECKING:
     from lunalux_core.chat.card_scripts import CardScripts
     from lunalux_core.dialogue.turn import Billed
     from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.reply_bar import ReplyButton
     from lunalux_tui.chat.transcript.window import MessageDisplay
     from lunalux_tui.parts.host import Host
+
+LONG_SECONDS = 5
+"""A reply that came sooner needs no notification."""
 
 
 class ChatPane(Column):
@@ -183,6 +187,19 @@ class ChatPane(Column):
         if question is not None:
             await self.mount(ScriptsBar(question), before="#prompt")
 
+    async def show_reply_buttons(self, buttons: Sequence[ReplyButton]) -> None:
+        """Show quick replies above the prompt; none takes the bar away."""
+        from lunalux_tui.chat.reply_bar import ReplyBar
+
+        for bar in self.query(ReplyBar):
+            if buttons:
+                bar.buttons = buttons
+                bar.refresh()
+                return
+            await bar.remove()
+        if buttons:
+            await self.mount(ReplyBar(buttons), before="#prompt")
+
     # -- a turn ------------------------------------------------------------------------------------
 
     @property
@@ -259,9 +276,12 @@ class ChatPane(Column):
             self.prompt.fill(restore)
 
     def reply_done(self, text: str, seconds: float) -> None:
+        long = seconds >= LONG_SECONDS
+        if not (long or self._runtime.settings.bell):
+            return
         from lunalux_tui.app.notifications import reply_done
 
-        reply_done(self.app, self._runtime.settings, name=self._open.name, text=text, seconds=seconds)
+        reply_done(self.app, self._runtime.settings, name=self._open.name, text=text, long=long)
 
     def turn_over(self) -> None:
         self.status.writer, self.status.read = "", None

@@ -35,6 +35,7 @@ class PersonasDialog(PickDialog):
     )
     BINDINGS = bindings(ACTIONS)
     TWO_LINES = True
+    ABOUT_A_ROW = frozenset({"edit", "delete"})
 
     def __init__(self, runtime: Runtime, current: str = "") -> None:
         super().__init__(question("personas.title"), current=current, hint=question("personas.hint"))

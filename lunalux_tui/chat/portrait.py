@@ -9,6 +9,8 @@ from lunalux_core.errors import NotFound
 from lunalux_tui.parts.picture import Picture
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lunalux_core.library.portraits import Gallery
     from lunalux_tui.chat.screen import ChatScreen
 
@@ -56,8 +58,10 @@ class Portrait(Picture):
         except NotFound:  # a member of a group who left the library
             self.show(None, who=last.name if last else "")
             return
-        expression = gallery.expression(last.content if last else "")
-        source = await asyncio.to_thread(gallery.picture, expression)
+        source: Path | bytes | None = gallery.main
+        if gallery.expressions:
+            expression = gallery.expression(last.content if last else "")
+            source = await asyncio.to_thread(gallery.picture, expression)
         self.show(source, who=last.name if last else self._chat.character_name, seed=identity)
 
     async def _of(self, identity: str) -> Gallery:

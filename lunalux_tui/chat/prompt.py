@@ -32,7 +32,7 @@ LONG_PASTE = 20_000
 
 
 class Completion(Protocol):
-    """What completes the text as it is typed."""
+    """What completes a text that begins with a slash, as it is typed."""
 
     def follow(self) -> None:
         """Show what fits the text."""
@@ -107,6 +107,7 @@ class Prompt(TextArea):
         )
         self.earlier: Sequence[str] = ()
         self.completion: Completion | None = None
+        self._slash = False
         self._offers: Sequence[str] = ()
         self._recalled: int | None = None
         self._pause: Timer | None = None
@@ -169,7 +170,8 @@ class Prompt(TextArea):
     def on_key(self, event: events.Key) -> None:
         # Keys that send are acted on here, not by a binding: bindings run at the app, where the letters
         # typed just before may not have arrived yet.
-        if self.completion is not None and self.completion.press(event.key):
+        completion = self._completing()
+        if completion is not None and completion.press(event.key):
             event.prevent_default()
             event.stop()
             return
@@ -244,6 +246,11 @@ class Prompt(TextArea):
         self.fill(self.earlier[place] if place < len(self.earlier) else "")
         self._recalled = place if place < len(self.earlier) else None
 
+    def _completing(self) -> Completion | None:
+        """What completes the text, where there is anything to complete or was at the last key."""
+        before, self._slash = self._slash, self.document[0].startswith("/")
+        return self.completion if before or self._slash else None
+
     def before_cursor(self) -> str:
         """What stands before the cursor, "" while something is selected."""
         return self.get_text_range((0, 0), self.cursor_location) if self.selection.is_empty else ""
@@ -255,8 +262,8 @@ class Prompt(TextArea):
         self.focus()
 
     def on_text_area_changed(self) -> None:
-        if self.completion is not None:
-            self.completion.follow()
+        if completion := self._completing():
+            completion.follow()
         if self._offers:
             self.refresh_bindings()
         if self._pause is not None:

@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Input
 
-from lunalux_core.library.character_list import CharacterSummary, Order, Wanted
+from lunalux_core.library.character_list import CharacterQuery, CharacterSummary, Order
 from lunalux_core.library.conversations import LastWords
 from lunalux_core.library.groups import Group
 from lunalux_core.text import clean_line
@@ -220,10 +220,10 @@ class Roster(Column):
         return bool(self.tags or self.without or self.folder or self.favourites)
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> CharacterQuery:
         """Which characters the list is to show. Folders hide theirs only while nothing is looked for."""
         looks = bool(self.words.split()) or self.narrowed
-        return Wanted(
+        return CharacterQuery(
             self.words, self.favourites, self.tags, self.without, self.folder, not looks, self.order
         )
 

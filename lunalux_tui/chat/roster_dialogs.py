@@ -98,6 +98,7 @@ class OwnTagsDialog(PickDialog):
     )
     BINDINGS = [*PickDialog.BINDINGS, *bindings(ACTIONS)]  # noqa: RUF012
     EMPTY = "own_tags.none"
+    ABOUT_A_ROW = frozenset({"rename", "folder", "delete"})
 
     def __init__(self, runtime: Runtime, character_ids: Sequence[str], name: str) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""Finding words in this conversation, with this character, or everywhere."""
+"""Finding words in every conversation, this one first; or in this one or with this character alone."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ from lunalux_tui.parts.rows import Row
 from lunalux_tui.render.message import moment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lunalux_core.library.conversations import Hit
     from lunalux_core.runtime import Runtime
 
-SCOPES = ("conversation", "character", "everywhere")
+SCOPES = ("everywhere", "conversation", "character")
+MOST = 100
+"""Hits of one question to the library."""
 
 
 class SearchDialog(PickDialog):
@@ -42,15 +47,23 @@ class SearchDialog(PickDialog):
         self._conversation_id = conversation_id
         self._opened = opened
         self._in_group = in_group
-        self._scope = 0 if conversation_id else 2
+        self._scope = 0
+        self.sought: Sequence[str] = ()
+        """The words of the answer."""
 
     def on_mount(self) -> None:
         self._show_scope()
 
-    def _show_scope(self) -> None:
+    def _show_scope(self, found: int | None = None) -> None:
+        """Say where is searched, and how much was found."""
         scope = SCOPES[self._scope]
         words = "cast.search" if scope == "character" and self._in_group else f"search.{scope}"
-        self.query_one("#dialog").border_subtitle = t(words)
+        count = "" if found is None else t("search.found" if found < MOST else "search.found_many", n=found)
+        self.query_one("#dialog").border_subtitle = " · ".join(part for part in (count, t(words)) if part)
+
+    def take(self, row_id: str) -> None:
+        self.sought = self.words.split()
+        super().take(row_id)
 
     def action_scope(self) -> None:
         self._scope = (self._scope + 1) % len(SCOPES)
@@ -63,20 +76,29 @@ class SearchDialog(PickDialog):
 
     @work(exclusive=True, group="search", exit_on_error=False)
     async def _search(self, text: str) -> None:
-        scope = SCOPES[self._scope]
-        hits = await self._runtime.library.conversations.search(
-            text,
-            conversation_id=self._conversation_id if scope == "conversation" else None,
-            character_id=self._opened if scope == "character" and not self._in_group else None,
-            group_id=self._opened if scope == "character" and self._in_group else None,
-        )
+        hits = await self._hits(text, SCOPES[self._scope])
         self.rows.empty = t("dialog.nothing" if text.strip() else self.EMPTY)
+        words = text.split()
         rows = [
             Row(
                 f"{hit.conversation_id} {hit.message_id}",
                 hit.excerpt,
                 " · ".join(part for part in (hit.character_name, hit.title, moment(hit.created_at)) if part),
+                found=words,
             )
             for hit in hits
         ]
-        self.rows.set_rows(rows)
+        self.set_rows(rows)
+        self._show_scope(len(hits) if words else None)
+
+    async def _hits(self, text: str, scope: str) -> Sequence[Hit]:
+        """What is found, nearest first: in this conversation, with this character, elsewhere."""
+        search, here = self._runtime.library.conversations.search, self._conversation_id
+        if scope == "conversation":
+            return await search(text, conversation_id=here, limit=MOST)
+        if scope == "character":
+            owner = {"group_id" if self._in_group else "character_id": self._opened}
+            return await search(text, **owner, limit=MOST)
+        near = await search(text, conversation_id=here, limit=MOST) if here else ()
+        far = [hit for hit in await search(text, limit=MOST) if hit.conversation_id != here]
+        return [*near, *sorted(far, key=lambda hit: hit.character_id != self._opened)]

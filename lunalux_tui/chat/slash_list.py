@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from textual import on
 
+from lunalux_core.dialogue.direction import is_script
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.theme.styles import SURFACE
@@ -56,7 +57,7 @@ class SlashList(Rows, can_focus=False):
     def follow(self) -> None:
         """Show what fits the text before the cursor."""
         before = self._typed.before_cursor()
-        if not before.startswith("/") or before.startswith("//"):
+        if not is_script(before):
             self._fragment, self._left = None, ""
             self._show([])
             return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual import on, work
 from textual.widgets import Input
 
-from lunalux_core.library.character_list import Wanted
+from lunalux_core.library.character_list import CharacterQuery
 from lunalux_core.library.recent import RecentChat, recent_chats
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
@@ -44,7 +44,7 @@ class StartPage(PickDialog):
     async def _begin(self) -> None:
         library = self._runtime.library
         self._chats = [_chat_row(chat) for chat in await recent_chats(library.database, CHATS)]
-        favourites, _ = await library.characters.page(Wanted(favourites=True), FAVOURITES)
+        favourites, _ = await library.characters.page(CharacterQuery(favourites=True), FAVOURITES)
         self._favourites = [_character_row(character) for character in favourites]
         self.show([*self._chats, *self._favourites])
 
@@ -57,7 +57,7 @@ class StartPage(PickDialog):
     async def _find(self, words: str) -> None:
         rows = [*self._chats, *self._favourites]
         if words.strip():
-            characters, _ = await self._runtime.library.characters.page(Wanted(words), FOUND)
+            characters, _ = await self._runtime.library.characters.page(CharacterQuery(words), FOUND)
             there = {row.id for row in self._favourites}
             rows += [row for character in characters if (row := _character_row(character)).id not in there]
             # A tag or a creator may be what was found by, which the row does not show.
@@ -66,7 +66,7 @@ class StartPage(PickDialog):
             fitting = [*self.rows.rows]
             shown = {row.id for row in fitting}
             fitting += [row for row in rows if row.id in ids and row.id not in shown]
-            self.rows.set_rows(fitting, at="")
+            self.set_rows(fitting, at="")
         else:
             self.show(rows)
 

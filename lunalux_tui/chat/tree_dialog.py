@@ -9,6 +9,7 @@ from lunalux_tui.i18n import t
 from lunalux_tui.parts.dialog import question
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
+from lunalux_tui.theme.styles import CHARACTER, USER
 
 if TYPE_CHECKING:
     from lunalux_core.library.conversations import TreeNode
@@ -19,6 +20,8 @@ DEEPEST = 12
 class TreeDialog(PickDialog):
     """Shows all messages; answers the id of the one to go to, or None."""
 
+    SIZE = "-tall -widest"
+
     def __init__(self, nodes: Sequence[TreeNode], head_id: str) -> None:
         super().__init__(
             question("tree.title"), list(tree_rows(nodes)), current=head_id, hint=question("tree.hint")
@@ -26,21 +29,40 @@ class TreeDialog(PickDialog):
 
 
 def tree_rows(nodes: Sequence[TreeNode]) -> Iterator[Row]:
-    """The nodes as rows, depth first; only a fork moves to the right, so straight chats stay straight."""
+    """The nodes as rows, depth first; only a fork moves to the right, so straight chats stay straight.
+
+    Who speaks is told by the colour of the sign; by name where several characters do.
+    """
     children: dict[str, list[TreeNode]] = {}
+    speakers = set()
     for node in nodes:
         children.setdefault(node.parent_id, []).append(node)
-    stack = [(node, 0, len(children.get("", ())) > 1) for node in reversed(children.get("", ()))]
+        if node.role == "assistant":
+            speakers.add(node.name)
+    stack = _forked(children.get("", ()), "")
     while stack:
-        node, level, forked = stack.pop()
+        node, lines, forked, last = stack.pop()
         below = children.get(node.id, ())
-        indent = "│ " * min(level, DEEPEST)
-        sign = "├╴" if forked else ""
+        sign = ("└╴" if last else "├╴") if forked else ""
         right = t("tree.branches", n=len(below)) if len(below) > 1 else ""
         if node.mark:
             right = f"⚑ {node.mark}" + (f"  {right}" if right else "")
         words = node.preview.replace("*", "")
-        title = f"{node.name}: {words}" if node.name else words
-        yield Row(node.id, title, right=right, mark="●" if node.on_path else "○", indent=indent + sign)
-        inner = level + (1 if forked else 0)
-        stack.extend((child, inner, len(below) > 1) for child in reversed(below))
+        title = f"{node.name}: {words}" if node.role == "assistant" and len(speakers) > 1 else words
+        yield Row(
+            node.id,
+            title,
+            right=right,
+            mark="●" if node.on_path else "○",
+            indent=lines + sign,
+            tone=USER if node.role == "user" else CHARACTER,
+        )
+        inner = lines + ("  " if last else "│ ") if forked and len(lines) < 2 * DEEPEST else lines
+        stack.extend(_forked(below, inner))
+
+
+def _forked(nodes: Sequence[TreeNode], lines: str) -> list[tuple[TreeNode, str, bool, bool]]:
+    """What hangs below one node, the last first: with the lines at its left, whether it is one of several,
+    and whether it is the last of them."""
+    end = len(nodes) - 1
+    return [(node, lines, end > 0, place == end) for place, node in reversed(list(enumerate(nodes)))]

@@ -14,8 +14,8 @@ from lunalux_core.dialogue.turn import (
     PluginFailed,
     ProfileLacks,
     PromptRead,
+    ReplyCorrection,
     ReplyKept,
-    Reread,
     ScriptSkipped,
     ServerModelChanged,
     Shortened,
@@ -157,7 +157,7 @@ class TurnController:
                     self._view.reply_grew(event.text)
             case ThinkingDelta():
                 self._view.reply_grew(thinking=event.text)
-            case Reread():
+            case ReplyCorrection():
                 if self._impersonated is not None:
                     self._impersonated = [event.text]
                 else:
@@ -203,7 +203,8 @@ class TurnController:
         self._reply = event.reply
         if event.user_message is not None or event.reply is not None:
             await self._view.path_changed(event.user_message)
-            self._view.reply_began(event.reply)
+            if not event.follows:
+                self._view.reply_began(event.reply)
 
     async def _completed(self, event: TurnCompleted) -> None:
         if event.message is None:

@@ -12,7 +12,7 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.admin_services import JSON, STORAGE, YES, in_services, picked, remove_asked, tell
 
 if TYPE_CHECKING:
-    from lunalux_core.backend.repos.coupons import Issued
+    from lunalux_core.backend.repos.coupons import IssuedCoupon
     from lunalux_core.backend.running.services import Services
 
 Currency = Literal["star", "luna"]
@@ -101,7 +101,7 @@ def revoke_coupon(code: str = CODE, yes: bool = YES, storage: str = STORAGE, as_
     remove_asked(find, lambda code: t("cli.revoke_coupon", name=code), revoke, yes=yes, storage=storage)
 
 
-async def _find(services: Services, code: str) -> Issued:
+async def _find(services: Services, code: str) -> IssuedCoupon:
     """Raises NotFound (COUPON_NOT_FOUND), with the nearest codes."""
     with suppress(NotFound):
         return await services.coupons.issued(code)
@@ -119,7 +119,7 @@ def _missing(code: str, near: str) -> NotFound:
     )
 
 
-def _row(issued: Issued) -> dict[str, Any]:
+def _row(issued: IssuedCoupon) -> dict[str, Any]:
     coupon = issued.coupon
     status = "open" if issued.left > 0 else "used"
     if coupon is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 
 import typer
@@ -41,12 +40,14 @@ async def add(
     """
     import asyncio
 
+    from lunalux_core.bank.files import document_of
+
     owner = await _owner(runtime, conversation, character)
     added: list[Document] = []
     failed = 0
     for path in paths:
         try:
-            document, passages = await asyncio.to_thread(_read, path, owner)
+            document, passages = await asyncio.to_thread(document_of, path, *owner)
             added.append(await runtime.library.documents.add(document, passages))
         except LunaluxError as error:
             if len(paths) == 1:
@@ -123,17 +124,6 @@ def delete(
         yes=yes,
         as_json=as_json,
     )
-
-
-def _read(path: Path, owner: tuple[str, str]) -> tuple[Document, list[tuple[str, int]]]:
-    from lunalux_core.bank.passages import split_passages
-    from lunalux_core.bank.reading import read_document
-    from lunalux_core.text import clean_line, well_formed
-
-    kind, text, content = read_document(path)
-    name = clean_line(well_formed(path.name), 120)
-    digest = sha256(content).hexdigest()
-    return Document("", name, kind, digest, *owner, size=len(content)), split_passages(text)
 
 
 async def _owner(runtime: Runtime, conversation: str, character: str) -> tuple[str, str]:

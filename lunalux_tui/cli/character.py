@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.library.character_list import ORDERS, CharacterSummary, Wanted
+from lunalux_core.library.character_list import ORDERS, CharacterQuery, CharacterSummary
 from lunalux_core.library.characters import Character
 from lunalux_core.library.tags import Tag, pick
 from lunalux_core.runtime import Runtime
@@ -20,7 +20,7 @@ from lunalux_tui.cli.values import input_lines
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_core.cards.validation import Finding
+    from lunalux_core.cards.validation import Departure
 
 character_app = typer.Typer(
     help="List, show, export, delete and validate characters; allow the scripts of their cards.",
@@ -53,7 +53,7 @@ async def list_characters(
     await runtime.first_start()
     order = next(name for name in ORDERS if name == sort)
     having, lacking = await _known_tags(runtime, tag, without)
-    wanted = Wanted(search, favourites, having, lacking, order=order)
+    wanted = CharacterQuery(search, favourites, having, lacking, order=order)
     summaries, _ = await runtime.library.characters.page(wanted)
     own = await runtime.library.tags.of()
     if as_json:
@@ -229,7 +229,7 @@ def validate(
         raise typer.Exit(output.PARTLY)
 
 
-def _checked(path: Path, check: Callable[[bytes, str], list[Finding]]) -> dict[str, Any]:
+def _checked(path: Path, check: Callable[[bytes, str], list[Departure]]) -> dict[str, Any]:
     """The report on one file; without a `spec` there is no card in it at all."""
     from lunalux_core.cards.read import read_card
 

@@ -20,8 +20,8 @@ from lunalux_core.dialogue.turn import (
     PluginFailed,
     ProfileLacks,
     PromptRead,
+    ReplyCorrection,
     ReplyKept,
-    Reread,
     ScriptSkipped,
     ServerModelChanged,
     Shortened,
@@ -41,6 +41,7 @@ from lunalux_core.llm.parameters import read_pairs
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.chat_wishes import MOST_REPLIES, Kind, Wishes, refuse_together
+from lunalux_tui.cli.remembering import remember_turn
 from lunalux_tui.cli.run import ask, with_runtime
 from lunalux_tui.cli.values import input_text
 from lunalux_tui.i18n import t
@@ -99,6 +100,11 @@ def chat(
     narrator: bool = typer.Option(False, "--narrator", help="The message is a line of the narrator's."),
     accept_price: bool = typer.Option(
         False, "--accept-price", help="Pay the price of today, also where it is dearer than the one you know."
+    ),
+    remember: bool | None = typer.Option(
+        None,
+        "--remember/--no-remember",
+        help="Write memories and trackers that are due once the reply is printed; else on a terminal alone.",
     ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
@@ -185,6 +191,9 @@ def chat(
                 return _Dearer(place.id, dearer)
             turn = await _begin(runtime, place, wishes, options)
             await _turn(place, turn, as_json=as_json, replies=replies)
+            # A reader of a pipe waits until the command has ended, so there it is done when asked for.
+            if (sys.stdout.isatty() and not as_json) if remember is None else remember:
+                await remember_turn(runtime, place.id)
         return None
 
     # The question is asked between two runs of the event loop, where ctrl+c ends it at once.
@@ -411,7 +420,7 @@ async def _turn(
                         printed.begin(event.reply.name if place.group_id and event.reply is not None else "")
                 case TextDelta() if not as_json:
                     printed.say(event.text)
-                case Reread() if not as_json:
+                case ReplyCorrection() if not as_json:
                     printed.again(event.text)
                 case Billed():
                     billing = {"method": event.method, "cost": event.cost, "modelId": event.model_id}

@@ -10,6 +10,7 @@ from typing import Literal
 import typer
 
 from lunalux_core.errors import InvalidInput
+from lunalux_core.library.conversations import Conversation
 from lunalux_core.library.memories import Memory, find_message
 from lunalux_core.runtime import Runtime
 from lunalux_core.text import well_formed
@@ -33,6 +34,8 @@ FROM = typer.Option(
 )
 TO = typer.Option("", "--to", help="Last message of the range; alone, the only one.")
 KEYWORDS = typer.Option([], "--keyword", help="A word that calls it back; repeat it for more.")
+
+SPEAKER = typer.Option("", "--speaker", help="Who knows it, for a journal of a group's member.")
 
 WrittenKind = Literal["fact", "summary", "marked", "chapter", "journal"]
 
@@ -83,7 +86,7 @@ async def add(
     start: str = FROM,
     end: str = TO,
     keywords: list[str] = KEYWORDS,
-    speaker: str = typer.Option("", "--speaker", help="Who knows it, for a journal of a group's member."),
+    speaker: str = SPEAKER,
     pin: bool = typer.Option(False, "--pin", help="Always in the prompt."),
     as_json: bool = JSON,
 ) -> None:
@@ -94,6 +97,8 @@ async def add(
     from lunalux_core.memory.entries import add_entry
 
     place = await runtime.library.conversations.named(conversation)
+    if kind == "journal":
+        speaker = await _diarist(runtime, place, speaker)
     wanted = Memory(
         "",
         place.id,
@@ -227,6 +232,28 @@ async def write(
 
 @memory_app.command()
 @in_runtime
+async def scene(
+    runtime: Runtime,
+    conversation: str = ID,
+    message: str = typer.Argument("", help="The message it ends with: its id or number; else the last one."),
+    off: bool = typer.Option(False, "--off", help="Let it go on after all."),
+    as_json: bool = JSON,
+) -> None:
+    """Say where a scene ends: what stands before is then remembered by itself, however short it is.
+
+    Example: lunalux memory scene 3fa8c21b 24
+    """
+    place = await runtime.library.conversations.named(conversation)
+    at = await runtime.library.database.read(lambda c: find_message(c, place.id, message or place.head_id))
+    await runtime.chat.end_scene(at, not off)
+    if as_json:
+        output.print_json({"id": at, "ends_scene": not off})
+    else:
+        output.say("scene_goes_on" if off else "scene_ends")
+
+
+@memory_app.command()
+@in_runtime
 async def search(
     runtime: Runtime,
     conversation: str = ID,
@@ -303,6 +330,25 @@ async def import_(
     else:
         for memory in stored.memories:
             output.print_text(f"{memory.id}\t{memory.kind}\t{memory.name}")
+
+
+async def _diarist(runtime: Runtime, place: Conversation, named: str) -> str:
+    """Whose journal it is: the member of a group that is named, else the only character there is.
+
+    Raises:
+        InvalidInput: JOURNAL_SPEAKER, nobody is named in a group. NotFound: MEMBER_NOT_FOUND.
+    """
+    if not place.group_id:
+        return named or (await runtime.library.characters.get(place.character_id)).name
+    group = await runtime.library.groups.get(place.group_id)
+    if not named.strip():
+        raise InvalidInput(
+            "JOURNAL_SPEAKER",
+            "A journal in a group is what one member knows.",
+            f"Name one with --speaker: {', '.join(group.names)}.",
+            members=", ".join(group.names),
+        )
+    return group.find(named).name
 
 
 def _ending(path: Path) -> str:

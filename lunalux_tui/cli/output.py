@@ -167,7 +167,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         return
     from rich.cells import cell_len  # for people at a terminal alone: a pipe is not aligned
 
-    from lunalux_tui.cells import fit
+    from lunalux_tui.render.wrap import fit
 
     headings = [heading(column) for column in columns]
     widths = _fitted(

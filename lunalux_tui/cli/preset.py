@@ -164,7 +164,7 @@ async def _find(runtime: Runtime, name: str) -> ShelfItem | str:
 
     Raises NotFound.
     """
-    from lunalux_core.library.naming import Called, found
+    from lunalux_core.library.naming import NamedReference, found
     from lunalux_core.presets.builtin import builtin_presets
 
     with suppress(NotFound):
@@ -176,8 +176,8 @@ async def _find(runtime: Runtime, name: str) -> ShelfItem | str:
     try:
         return await runtime.library.presets.find(name)
     except NotFound:
-        called = [Called(preset.key, preset.key.replace("_", " ")) for preset in shipped]
-        called += [Called(preset.key, preset.title) for preset in shipped]
+        called = [NamedReference(preset.key, preset.key.replace("_", " ")) for preset in shipped]
+        called += [NamedReference(preset.key, preset.title) for preset in shipped]
         for names in (called[: len(shipped)], called[len(shipped) :]):
             if (item := found(names, name)) is not None:
                 return item.id

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,9 @@ script_app = typer.Typer(help="Run and test scripts (STscript).", no_args_is_hel
 commands = {"script": script_app}
 
 
+CONVERSATION = typer.Option("", metavar="ID", help="Run it on this conversation (id, or its beginning).")
+
+
 @script_app.callback()
 def _script() -> None:
     """Run and test scripts (STscript)."""
@@ -31,13 +33,15 @@ def _script() -> None:
 @script_app.command()
 def run(
     path: Path = typer.Argument(metavar="FILE", help="A file with a script; - for stdin."),
+    conversation: str = CONVERSATION,
     as_json: bool = typer.Option(
         False, "--json", help="Print an object: pipe, locals, globals, echo, aborted, error."
     ),
 ) -> None:
     """Run a script and print what its last command gave.
 
-    What it shows goes to stderr. There is no chat here: commands that need one are refused before it runs.
+    What it shows goes to stderr. With --conversation it works on that chat: its lines and variables, replies
+    of the model, texts for the prompt. Without one, commands that need a chat are refused before it runs.
 
     Example: echo '/add 1 2 | /echo' | lunalux script run -
     """
@@ -47,7 +51,17 @@ def run(
     _speak()
     piped = str(path) == "-"
     text = input_text() if piped else _script_text(path)
-    host = TerminalHost(asks=not piped and output.talks())
+    asks = not piped and output.talks()
+    if conversation:
+        from lunalux_tui.cli.run import with_runtime
+        from lunalux_tui.cli.script_surface import run_on_conversation
+
+        outcome, echoes = with_runtime(
+            lambda runtime: run_on_conversation(runtime, conversation, text, asks=asks)
+        )
+        print_outcome(outcome, echoes, as_json=as_json)
+        return
+    host = TerminalHost(asks=asks)
     outcome = asyncio.run(Interpreter(host, everything(host.offers)).run(text))
     print_outcome(outcome, host.echoes, as_json=as_json)
 
@@ -145,7 +159,9 @@ class TerminalHost:
 
 def _chosen(call: AppCall) -> str:
     """One of the labels, by its number; "" for anything else."""
-    labels = _labels(call.named.get("labels", ""))
+    from lunalux_core.chat.scripts.arguments import listed
+
+    labels = listed(call.named.get("labels", ""))
     if not labels:
         return ""
     output.note(call.text)
@@ -153,14 +169,3 @@ def _chosen(call: AppCall) -> str:
         output.note(f"{number}. {label}")
     typed = output.answer("> ").strip()
     return labels[int(typed) - 1] if typed.isdecimal() and 0 < int(typed) <= len(labels) else ""
-
-
-def _labels(written: str) -> list[str]:
-    try:
-        labels = json.loads(written)
-    except (ValueError, RecursionError):
-        return []
-    if not isinstance(labels, list):
-        return []
-    texts = [label.get("text") if isinstance(label, dict) else label for label in labels]
-    return [text for text in texts if isinstance(text, str) and text]

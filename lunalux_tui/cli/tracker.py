@@ -283,18 +283,11 @@ def _value(text: str | None, path: Path | None) -> str | None:
 
 async def _language(runtime: Runtime, conversation_id: str) -> Literal["en", "zh"]:
     """The language of what was said last."""
-    from lunalux_core.library.conversations import load_conversation, load_path
-    from lunalux_core.memory.answers import script_of
+    from lunalux_core.trackers.templates import story_language
+    from lunalux_tui import i18n
 
-    messages = await runtime.library.database.read(
-        lambda c: load_path(c, load_conversation(c, conversation_id).head_id, 20)
-    )
-    said = "".join(message.content for message in messages)
-    if not said.strip():
-        from lunalux_tui import i18n
-
-        return "zh" if i18n.language() == "zh" else "en"
-    return "zh" if script_of(said) == "han" else "en"
+    spoken: Literal["en", "zh"] = "zh" if i18n.language() == "zh" else "en"
+    return await runtime.library.database.read(lambda c: story_language(c, conversation_id, spoken))
 
 
 async def _found(runtime: Runtime, conversation: str, name: str) -> Standing:

@@ -106,12 +106,12 @@ def text_of(argument: str) -> str:
 
 def whole_name(name: str, names: Iterable[str]) -> str | None:
     """The one of `names` that a person means: letter by letter, else as `naming.found` finds it."""
-    from lunalux_core.library.naming import Called, found
+    from lunalux_core.library.naming import NamedReference, found
 
     known = list(names)
     if name in known:
         return name
-    close = found([Called(each, each) for each in known], name)
+    close = found([NamedReference(each, each) for each in known], name)
     return None if close is None else close.name
 
 

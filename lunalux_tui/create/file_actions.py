@@ -105,7 +105,7 @@ class FileActions:
 
     async def _write(self, ending: str, content: Callable[[], bytes]) -> None:
         name = export_name(self._draft.card.name, "", ending)
-        where, hint = str(Path.cwd() / name), t("create.export.where_hint")
+        where, hint = str(self._view.runtime.paths.exports / name), t("create.export.where_hint")
         answer = await self._view.ask(PathDialog(t("create.export.where"), value=where, hint=hint))
         if not answer:
             return

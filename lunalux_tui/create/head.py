@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.reactive import reactive
 
-from lunalux_core.editor.checks import Problem, tokens
+from lunalux_core.editor.checks import FieldRemark, tokens
 from lunalux_core.editor.draft import Draft
 from lunalux_core.editor.fields import FIELDS
 from lunalux_core.text import clean_line
@@ -28,7 +28,7 @@ class CreateHead(Bar):
     errors: reactive[int] = reactive(0)
     warnings: reactive[int] = reactive(0)
 
-    def show(self, draft: Draft, problems: Sequence[Problem], *, kept: bool) -> None:
+    def show(self, draft: Draft, problems: Sequence[FieldRemark], *, kept: bool) -> None:
         """Show how a draft stands, with what is wrong with it."""
         self.kept = kept
         self.name_shown = draft.card.name

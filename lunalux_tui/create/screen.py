@@ -58,7 +58,7 @@ class CreateScreen(LunaScreen[None]):
     CSS_PATH: ClassVar = "screen.tcss"
     ACTIONS = CREATE_ACTIONS
     BINDINGS = bindings(ACTIONS)
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-roomy")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-middle"), (32, "-tall")]  # noqa: RUF012
 
     PREVIEW: ClassVar[str] = "-preview"
@@ -152,7 +152,8 @@ class CreateScreen(LunaScreen[None]):
         """The line at the top, and the marks in the list of parts."""
         if not self.is_mounted:
             return
-        problems = check(self.draft.document)
+        # An untouched form has nothing wrong in it yet.
+        problems = () if self.draft.blank else check(self.draft.document)
         self.head.show(self.draft, problems, kept=self.open_draft.kept)
         self.refresh_bindings()
         self.sections.show(self.draft.document, problems)

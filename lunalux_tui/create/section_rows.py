@@ -14,7 +14,7 @@ from lunalux_tui.create.sections import SECTIONS, Section, section_of
 from lunalux_tui.parts.rows import Row, Rows
 
 if TYPE_CHECKING:
-    from lunalux_core.editor.checks import Problem
+    from lunalux_core.editor.checks import FieldRemark
 
 
 class SectionRows(Rows):
@@ -23,7 +23,7 @@ class SectionRows(Rows):
     ACTIONS = (Action("create.enter", "screen.enter", "enter,right,l,tab", footer=1, palette=False),)
     BINDINGS = bindings(ACTIONS)
 
-    def show(self, document: Mapping[str, Any], problems: Sequence[Problem]) -> None:
+    def show(self, document: Mapping[str, Any], problems: Sequence[FieldRemark]) -> None:
         """Show the parts of a card's document."""
         rows = []
         for section in SECTIONS:

@@ -29,7 +29,7 @@ MISSING_SECONDS, LONGEST_SECONDS = 20.0, 1800.0
 
 
 @dataclass(slots=True)
-class _Missing:
+class _MissingPicture:
     """A picture that could not be had: when to try again (monotonic seconds), and after which pause."""
 
     again_at: float
@@ -68,7 +68,7 @@ class Thumbnails:
         self._ready = ready
         self._write = write
         self._kept: OrderedDict[str, Drawing] = OrderedDict()
-        self._missing: dict[str, _Missing] = {}
+        self._missing: dict[str, _MissingPicture] = {}
         self._coming: set[str] = set()
         self._in_view: tuple[MarketCard, ...] = ()
         self._wanted: list[MarketCard] = []
@@ -154,7 +154,7 @@ class Thumbnails:
     def _miss(self, key: str) -> None:
         before = self._missing.get(key)
         pause = min(before.pause * 2, LONGEST_SECONDS) if before is not None else MISSING_SECONDS
-        self._missing[key] = _Missing(time.monotonic() + pause, pause)
+        self._missing[key] = _MissingPicture(time.monotonic() + pause, pause)
 
 
 def _key(card: MarketCard) -> str:

@@ -19,9 +19,14 @@ class AnswerField(Input):
 
 
 class NarrowField(Input):
-    """Words that narrow a list; enter takes the marked row."""
+    """Words that narrow a list; enter takes the marked row, where there is one."""
 
     ACTIONS: ClassVar[tuple[Action, ...]] = (
         Action("dialog.choose", "submit", "enter", footer=80, palette=False),
     )
     BINDINGS = bindings(ACTIONS)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "submit" and not getattr(self.screen, "can_choose", True):
+            return False
+        return super().check_action(action, parameters)

@@ -14,8 +14,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from lunalux_tui.actions import actions_of, key_name, keys_of
-from lunalux_tui.cells import fit as fit
 from lunalux_tui.i18n import t
+from lunalux_tui.render.wrap import fit as fit
 from lunalux_tui.theme.palette import Palette
 from lunalux_tui.theme.styles import ACCENT, BOLD, Run
 

@@ -36,11 +36,12 @@ class FormDialog(Dialog[Result]):
             yield Static("", id="outcome", markup=False)
             yield KeyBar()
 
-    def say(self, text: str, *, error: bool = False) -> None:
+    def say(self, text: str, *, error: bool = False, good: bool = False) -> None:
         """Write a line under the fields; "" takes it away."""
         outcome = self.query_one("#outcome", Static)
         outcome.update(text)
         outcome.set_class(error, "-error")
+        outcome.set_class(good, "-good")
         outcome.set_class(bool(text), "-some")
         if text:
             self.call_after_refresh(outcome.scroll_visible, animate=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual import work
 
+from lunalux_core.importing.documents import OFF
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.dialog import question
@@ -67,7 +68,8 @@ class ImportedDialog(PickDialog):
         if result.status == "failed":
             told = " ".join(part for part in tell(result.error) if part) if result.error is not None else ""
             return Row(key, name, clean_line(told, 300), right=question("imported.failed"), mark="✗")
-        detail = "  ".join(clean_line(warning, 200) for warning in result.warnings)
+        warnings = [warning for warning in result.warnings if warning not in OFF.values()]
+        detail = "  ".join(clean_line(warning, 200) for warning in warnings)
         if not detail and result.kind == "card":
             detail = question("imported.talk")
         if result.kind in SWITCHED and result.id in self._on:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from textual import work
+from textual.worker import Worker
 
 from lunalux_core.errors import LunaluxError
 from lunalux_tui.actions import Action, bindings
@@ -37,6 +38,7 @@ class ModelsDialog(PickDialog):
         CANCEL,
     )
     BINDINGS = bindings(ACTIONS)
+    ABOUT_A_ROW = frozenset({"load"})
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -53,6 +55,13 @@ class ModelsDialog(PickDialog):
             self._ask_server(spec)
         self._ask_local()
         self._ask_backend()
+        self.query_one("#dialog").border_subtitle = t("dialog.models.asking")
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        super().on_worker_state_changed(event)
+        asking = any(worker.group == "models" and not worker.is_finished for worker in self.workers)
+        if self.is_mounted and not asking:
+            self.query_one("#dialog").border_subtitle = ""
 
     def _add(self, rows: list[Row]) -> None:
         ids = {row.id for row in self._rows}
@@ -151,9 +160,12 @@ def official_row(row: Mapping[str, Any]) -> Row:
         prices.append(
             t("model.free") if row["freeLevel"] == 0 else t("model.free_from", level=row["freeLevel"])
         )
+    coins = []
     if row["allowStar"] and row["starCost"] >= 0:
-        prices.append(t("model.stars", n=row["starCost"]))
+        coins.append(t("model.stars", n=row["starCost"]))
     if row["allowLuna"] and row["lunaCost"] >= 0:
-        prices.append(t("model.lunas", n=row["lunaCost"]))
+        coins.append(t("model.lunas", n=row["lunaCost"]))
+    if coins:
+        prices.append(t("model.or", one=coins[0], other=coins[1]) if len(coins) == 2 else coins[0])
     name = str(row["displayname"])
     return Row(f"official:{row['modelId']}", name, t("model.official"), right=" · ".join(prices), mark="✦")

@@ -38,6 +38,8 @@ class PickDialog(Dialog[str]):
     """The key of the words in the empty field."""
     EMPTY: ClassVar[str] = "dialog.nothing"
     """The key of the words in the empty list."""
+    ABOUT_A_ROW: ClassVar[frozenset[str]] = frozenset()
+    """Methods of actions that mean the row under the cursor; without one they are not offered."""
 
     def __init__(
         self,
@@ -81,7 +83,25 @@ class PickDialog(Dialog[str]):
         fitting = [
             row for row in rows if all(w in f"{row.title} {row.detail} {row.right}".casefold() for w in words)
         ]
-        self.rows.set_rows(fitting, at=at)
+        self.set_rows(fitting, at=at)
+
+    def set_rows(self, rows: Sequence[Row], at: str | None = None) -> None:
+        """Show exactly these rows."""
+        before = self.can_choose
+        self.rows.set_rows(rows, at=at)
+        if before != self.can_choose:
+            self.refresh_bindings()
+
+    @property
+    def can_choose(self) -> bool:
+        """Whether there is a row to be taken."""
+        return any(rows.chosen for rows in self.query("#choices").results(Rows))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer what is about a row only where there is one."""
+        if action in self.ABOUT_A_ROW and not self.can_choose:
+            return False
+        return super().check_action(action, parameters)
 
     @on(Input.Changed, "#narrow")
     def _narrow(self) -> None:

@@ -21,7 +21,7 @@ BUILTIN = "builtin "
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PresetChoice:
     """A preset; `item` is its place on the shelf, None for a built-in one."""
 
     row_id: str
@@ -29,7 +29,7 @@ class Held:
     item: ShelfItem | None = None
 
 
-async def in_use(app: Host) -> Held:
+async def in_use(app: Host) -> PresetChoice:
     """The preset that the next turn goes by. Raises what `held` raises."""
     settings = app.runtime.settings
     for item in await app.runtime.library.presets.list(enabled_only=True):
@@ -37,7 +37,7 @@ async def in_use(app: Host) -> Held:
     return held(BUILTIN + settings.preset, settings)
 
 
-def held(row_id: str, settings: Settings, items: Iterable[ShelfItem] = ()) -> Held:
+def held(row_id: str, settings: Settings, items: Iterable[ShelfItem] = ()) -> PresetChoice:
     """The preset of a row. Raises InvalidInput for a document that is none, KeyError for an unknown row."""
     from lunalux_core.presets.builtin import builtin_presets, load_builtin
     from lunalux_core.presets.document import read_preset
@@ -45,9 +45,9 @@ def held(row_id: str, settings: Settings, items: Iterable[ShelfItem] = ()) -> He
     if row_id.startswith(BUILTIN):
         key = row_id.removeprefix(BUILTIN)
         titles = {preset.key: preset.title for preset in builtin_presets(settings.lang)}
-        return Held(row_id, replace(load_builtin(key, settings.lang), name=titles[key]))
+        return PresetChoice(row_id, replace(load_builtin(key, settings.lang), name=titles[key]))
     item = {item.id: item for item in items}[row_id]
-    return Held(row_id, read_preset(item.document, item.name).preset, item)
+    return PresetChoice(row_id, read_preset(item.document, item.name).preset, item)
 
 
 async def put_in_use(app: Host, row_id: str) -> None:

@@ -16,7 +16,14 @@ from lunalux_tui.i18n import t
 from lunalux_tui.parts.dialog import CANCEL, Dialog, question
 from lunalux_tui.parts.edit_dialog import EditDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
-from lunalux_tui.parts.preset_choice import Held, builtin_rows, held, own_rows, prompt_title, put_in_use
+from lunalux_tui.parts.preset_choice import (
+    PresetChoice,
+    builtin_rows,
+    held,
+    own_rows,
+    prompt_title,
+    put_in_use,
+)
 from lunalux_tui.parts.reader import Reader
 from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE
@@ -43,7 +50,7 @@ class PresetDialog(Dialog[None]):
     BINDINGS = bindings(ACTIONS)
     SIZE = "-wide -tall"
 
-    def __init__(self, preset: Held, *, choosing: bool = True) -> None:
+    def __init__(self, preset: PresetChoice, *, choosing: bool = True) -> None:
         super().__init__("", hint=question("prompts.hint"))
         self._held = preset
         self._choosing = choosing
@@ -95,7 +102,8 @@ class PresetDialog(Dialog[None]):
         return prompt_title(self.preset, identifier)
 
     def _prompt(self) -> PresetPrompt | None:
-        return self.preset.prompt(self.rows.chosen) if self.is_mounted else None
+        rows = next(iter(self.query("#prompt-rows").results(Rows)), None)
+        return self.preset.prompt(rows.chosen) if rows is not None else None
 
     @on(Rows.Moved, "#prompt-rows")
     def _tell(self) -> None:
@@ -141,7 +149,7 @@ class PresetDialog(Dialog[None]):
 
     def _keep(self, preset: Preset) -> None:
         """Show the changed preset and store it."""
-        self._held = Held(self._held.row_id, preset, self._held.item)
+        self._held = PresetChoice(self._held.row_id, preset, self._held.item)
         self._show()
         self._store()
 
@@ -157,7 +165,7 @@ class PresetDialog(Dialog[None]):
                 return
             name = question("prompts.copy_name", name=self.preset.name)
             item = await shelf.add(name, preset_document(self.preset))
-            self._held = Held(item.id, replace(self.preset, name=name), item)
+            self._held = PresetChoice(item.id, replace(self.preset, name=name), item)
         self.notify(question("prompts.copied", name=name), markup=False)
         self._show()
 

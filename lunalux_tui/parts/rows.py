@@ -20,7 +20,11 @@ from textual.strip import Strip
 
 from lunalux_core.text import clean_line
 from lunalux_tui.parts.drawn import fit, palette_of, within
+from lunalux_tui.render.found import found_runs
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE, Line, Run
+
+NEAREST = 28
+"""Cells from which on values stand beside their titles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,11 @@ class Row:
     mark: str = ""
     indent: str = ""
     strong: bool = False
+    tone: int = ACCENT
+    """Style of the sign."""
+
+    found: Sequence[str] = ()
+    """Words that were looked for; they stand out in the title."""
 
 
 class Rows(ScrollView, can_focus=True):
@@ -52,6 +61,9 @@ class Rows(ScrollView, can_focus=True):
         Binding("end,G", "edge(-1)", show=False),
         Binding("enter", "choose", show=False),
     ]
+
+    VALUES: ClassVar[bool] = False
+    """Whether what stands at the right is the value of the title, in a column beside the titles."""
 
     cursor: reactive[int] = reactive(0, repaint=False)
     empty: reactive[str] = reactive("")
@@ -83,6 +95,7 @@ class Rows(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._rows: Sequence[Row] = ()
         self._height = 2 if two_lines else 1
+        self._longest = 0
         self._ground = ground
         self.current = ""
         self.always_here = False
@@ -100,6 +113,8 @@ class Rows(ScrollView, can_focus=True):
         """Replace the rows; the cursor goes to the row `at`, or stays on the row it was on."""
         wanted = at if at is not None else self.chosen
         self._rows = rows
+        if self.VALUES:
+            self._longest = max((cell_len(clean_line(row.title, 300)) for row in rows), default=0)
         places = {row.id: place for place, row in enumerate(rows)}
         self.virtual_size = Size(self.size.width, len(rows) * self._height)
         self.cursor = places.get(wanted, min(self.cursor, max(len(rows) - 1, 0)))
@@ -204,9 +219,12 @@ class Rows(ScrollView, can_focus=True):
 
     def _title(self, row: Row, room: int, ground: int, *, bold: bool) -> list[Run]:
         mark = f"{row.mark} " if row.mark else ""
+        if self.VALUES:
+            room = min(room, max(self._longest + 4, NEAREST) + cell_len(clean_line(row.right, 80)))
         right = fit(clean_line(row.right, 80), room // 2)
         title_room = room - cell_len(mark) - (cell_len(right) + 1 if right else 0)
         title = fit(clean_line(row.title, 300), title_room)
         style = ground | (BOLD if bold else 0) | (ACCENT if row.id == self.current else 0)
         gap = " " * (title_room - cell_len(title) + (1 if right else 0))
-        return [(mark, ACCENT | ground), (title, style), (gap, ground), (right, MUTED | ground)]
+        titled = found_runs([(title, style)], row.found) if row.found else [(title, style)]
+        return [(mark, row.tone | ground), *titled, (gap, ground), (right, MUTED | ground)]

@@ -32,7 +32,7 @@ class Words:
 
 
 @dataclass(slots=True)
-class Laid:
+class LaidOutText:
     """Lines, and which of them open or close a fold: line number to fold."""
 
     lines: list[Line] = field(default_factory=list)
@@ -47,7 +47,7 @@ def lay_out(
     growing: bool = False,
     opened: Mapping[Fold, int] | None = None,
     words: Words = Words(),
-) -> Laid:
+) -> LaidOutText:
     """The lines of a text.
 
     Args:
@@ -68,7 +68,7 @@ class _Layout:
     def __init__(
         self, width: int, base: int, growing: bool, opened: Mapping[Fold, int], words: Words
     ) -> None:
-        self.laid = Laid()
+        self.laid = LaidOutText()
         self._width = width
         self._base = base
         self._growing = growing

@@ -1,4 +1,4 @@
-"""Breaking runs into lines by terminal cells, with the line rules of Chinese and Japanese.
+"""Texts in terminal cells: cut to a width, and broken into lines with the rules of Chinese and Japanese.
 
 Words are kept whole where they fit; ideographs may break anywhere, except that closing punctuation never
 begins a line and opening punctuation never ends one.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 
 from lunalux_tui.theme.styles import Line, Run
 
@@ -17,6 +17,13 @@ _NOT_FIRST = frozenset("，。、；：！？）》」』】〕〉〗｝］…�
 _NOT_LAST = frozenset("（《「『【〔〈〖｛［“‘")
 _PIECE = re.compile(r"\s+|[!-\u2e7f]+|.", re.DOTALL)
 """Blanks, words, single ideographs. One plain range compiles ten times faster than a list of them."""
+
+
+def fit(text: str, width: int) -> str:
+    """`text` in at most `width` cells, with an ellipsis where it was cut."""
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
 
 
 def wrap(runs: Sequence[Run], width: int, first: Sequence[Run] = (), rest: Sequence[Run] = ()) -> list[Line]:

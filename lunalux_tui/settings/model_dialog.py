@@ -234,7 +234,7 @@ class ModelDialog(FormDialog[ModelDraft]):
             result = await probe(registry.open(spec))
         finally:
             await registry.aclose()
-        self.say(answer_of(result))
+        self.say(answer_of(result), good=True)
 
     def action_list(self) -> None:
         self.send(self._list())

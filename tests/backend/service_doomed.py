@@ -23,7 +23,7 @@ from doomed import Doomed, Steps
 from lunalux_core.backend.accounts.identity import LocalIdentity
 from lunalux_core.backend.accounts.sessions import Session
 from lunalux_core.backend.market.publishing import Publishing, Wish
-from lunalux_core.backend.money.gateway import Asked, Gateway
+from lunalux_core.backend.money.gateway import Gateway, GatewayRequest
 from lunalux_core.backend.money.price_list import seed_models
 from lunalux_core.backend.running.services import Services, assemble
 from lunalux_core.backend.running.settings import BackendSettings, RankingSettings
@@ -72,7 +72,7 @@ async def submit(services: Services, name: str, user: str = "ada", model: str = 
     """Through the real gateway, bound to a card where there is one."""
     card = await services.characters.find(CARD)
     body = SubmitRequest(model_id=model, user_message="Hello.", character_id=None if card is None else CARD)
-    asked = Asked(Session(user, "s", 1, f"{user}@example.org"), body, name, "local", False)
+    asked = GatewayRequest(Session(user, "s", 1, f"{user}@example.org"), body, name, "local", False)
     async for event in Gateway(services).reply(asked):
         if isinstance(event, SubmitResponse):
             say("charge", user, name)
@@ -80,7 +80,7 @@ async def submit(services: Services, name: str, user: str = "ada", model: str = 
 
 async def submit_in_vain(services: Services, name: str) -> None:
     """The client leaves as soon as the coins are set aside."""
-    asked = Asked(
+    asked = GatewayRequest(
         Session("ada", "s", 1, "ada@example.org"),
         SubmitRequest(model_id="002", user_message="Hello."),
         name,

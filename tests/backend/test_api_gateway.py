@@ -15,7 +15,7 @@ from llm_stub import ModelServer, model_server
 
 from lunalux_core.backend.accounts.sessions import Session
 from lunalux_core.backend.money.billing import ModelConfig
-from lunalux_core.backend.money.gateway import Asked, Gateway
+from lunalux_core.backend.money.gateway import Gateway, GatewayRequest
 from lunalux_core.backend.running.settings import BackendSettings, ProviderSettings, RankingSettings
 from lunalux_core.backend.storage.table import Key, Update
 from lunalux_core.backend.web import limits, streaming
@@ -378,7 +378,7 @@ async def test_a_silent_model_does_not_leave_the_stream_silent(
 async def test_a_reader_that_takes_nothing_has_left_and_pays(api: Api) -> None:
     """A stalled connection must not hold the reply up until the model's time is over and it costs nothing."""
     ada = await api.person()
-    asked = Asked(
+    asked = GatewayRequest(
         Session(ada.user_id, "s", 1, ada.email),
         SubmitRequest(user_id=ada.user_id, model_id="fine", user_message="Hi."),
         "stalled",

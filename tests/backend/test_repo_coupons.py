@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from money_world import TABLES, World, world
 
-from lunalux_core.backend.repos.coupons import Coupons, Redeemed
+from lunalux_core.backend.repos.coupons import Coupons, Redemption
 from lunalux_core.backend.storage.table import Put
 from lunalux_core.errors import BackendError, InvalidInput, NotFound
 
@@ -41,7 +41,7 @@ async def test_a_coupon_of_the_console_is_paid_and_gone(tmp_path: Path) -> None:
         await w.account("ada")
         await w.account("bob")
         await console(w, "ONCE", rewardType=1, amount=7)
-        assert await coupons(w).redeem("ada", " ONCE ") == Redeemed("luna", 7)
+        assert await coupons(w).redeem("ada", " ONCE ") == Redemption("luna", 7)
         assert await w.balances("ada") == {"star": 100, "luna": 107}
         assert await w.store.get(TABLES.coupons, ("COUPON#ONCE", "COUPON")) is None
         assert await tried(coupons(w), "bob", "ONCE") == "COUPON_INVALID_OR_USED"
@@ -54,7 +54,7 @@ async def test_a_code_is_found_as_the_console_spells_it(tmp_path: Path, code: st
     async with world(tmp_path) as w:
         await w.account("ada")
         await console(w, code)
-        assert await coupons(w).redeem("ada", f" {code} ") == Redeemed("star", 10)
+        assert await coupons(w).redeem("ada", f" {code} ") == Redemption("star", 10)
         assert await w.store.get(TABLES.coupons, (f"COUPON#{code}", "COUPON")) is None
         assert await tried(coupons(w), "ada", code, "again") == "COUPON_INVALID_OR_USED"
         await w.check("ada")
@@ -81,8 +81,8 @@ async def test_a_retry_within_a_day_is_answered_the_same_and_a_second_wish_is_re
         await coupons(w).create("MANY", "star", 10, 5)
         await coupons(w).create("ONCE", "star", 20)
         for _ in range(3):
-            assert await coupons(w).redeem("ada", "MANY", "k1") == Redeemed("star", 10)
-            assert await coupons(w).redeem("ada", "ONCE", "k2") == Redeemed("star", 20)
+            assert await coupons(w).redeem("ada", "MANY", "k1") == Redemption("star", 10)
+            assert await coupons(w).redeem("ada", "ONCE", "k2") == Redemption("star", 20)
         for code, key in (("MANY", None), ("MANY", "k2"), ("ONCE", None), ("ONCE", "k1")):
             assert await tried(coupons(w), "ada", code, key) == "COUPON_INVALID_OR_USED"
         assert (await w.balances())["star"] == 130

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_program import Program
+from cli_program import Program, environment, on_a_terminal
 
 FIELDS = {
     "id",
@@ -28,6 +32,7 @@ FIELDS = {
     "status",
     "sources",
     "made_by",
+    "created_at",
 }
 
 
@@ -110,6 +115,64 @@ def test_memories_go_out_as_a_worldbook_and_come_back_whole(
     )
 
 
+def test_markdown_brings_every_memory_back_as_it_was(program: Program, chat: str) -> None:
+    texts = {
+        "They met.\n## Not a heading\n\\## nor this": (
+            "A title, long " + "and longer " * 8,
+            ("sea, deep", "a · b"),
+        ),
+        "The lamp was lit.": ("The lamp", ()),
+        "*fact · pinned*": ("", ("lamp",)),
+        "A first line that is so long that a name made of it has to be cut off somewhere behind it": ("", ()),
+    }
+    for text, (title, words) in texts.items():
+        keywords = [part for word in words for part in ("--keyword", word)]
+        program(
+            "memory", "add", chat, "--text", text, "--title", title, *keywords, "--from", "1", "--to", "2"
+        )
+    program("memory", "add", chat, "--kind", "journal", "--text", "She knows.", "--pin")
+    before = program("memory", "list", chat, "--json").json
+    assert before[0]["speaker"] == "Marigold Finch", "the only one there is"
+    program("memory", "export", chat, "memories.md")
+    for row in before:
+        program("memory", "delete", chat, row["id"], "--yes")
+    program("memory", "import", chat, "memories.md")
+    after = program("memory", "list", chat, "--json").json
+    differs = ("id", "created_at")
+    assert [{**row, **dict.fromkeys(differs)} for row in after] == [
+        {**row, **dict.fromkeys(differs), "title": row["title"].strip(), "made_by": "person"}
+        for row in before
+    ]
+
+
+def test_a_journal_in_a_group_names_its_member(program: Program) -> None:
+    group = program("conversation", "group", "Pair", "Marigold Finch", "Captain Sol Varga").out.strip()
+    journal = ("memory", "add", group, "--kind", "journal", "--text", "The door is open.")
+    refused = program(*journal, "--json", code=1)
+    assert refused.error["code"] == "JOURNAL_SPEAKER" and "Captain Sol Varga" in refused.error["hint"]
+    assert program(*journal, "--speaker", "nobody", "--json", code=5).error["code"] == "MEMBER_NOT_FOUND"
+    assert program(*journal, "--speaker", "capt", "--json").json["speaker"] == "Captain Sol Varga"
+
+
+def test_a_memory_is_stale_where_its_messages_changed_and_holds_where_they_are(
+    program: Program, chat: str
+) -> None:
+    for title, first, last in (("First", "1", "2"), ("Second", "3", "4")):
+        program(
+            *("memory", "add", chat, "--kind", "summary", "--title", title, "--text", "s"),
+            *("--from", first, "--to", last),
+        )
+
+    def states() -> dict[str, str]:
+        return {row["title"]: row["status"] for row in program("memory", "list", chat, "--json").json}
+
+    program("chat", "Marigold Finch", "--regenerate")
+    assert states() == {"First": "fresh", "Second": "stale"}, "another swipe is shown"
+    assert [row["title"] for row in program("memory", "list", chat, "--here", "--json").json] == ["First"]
+    search = program("memory", "search", chat, "second", "--json").json
+    assert [row["status"] for row in search] == ["stale"], "found all the same"
+
+
 def test_a_book_of_memory_books_finds_its_messages(program: Program, chat: str, tmp_path: Path) -> None:
     path = messages(program, chat)
     book = {
@@ -147,10 +210,14 @@ class Writer(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         told = re.findall(r"(?m)^\[(\d+)\] [^:\n]+: ([^.\n]*)", body["messages"][-1]["content"])
+        if told and body["model"] == "slow":
+            self.server.stopped.wait(60)  # type: ignore[attr-defined]
         summary = " ".join(f"{words.strip('*')}. [{number}]" for number, words in told)
         text = json.dumps({"title": "The lamp", "summary": summary, "keywords": ["lamp"]})
         if body["model"] == "bad":
             text = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor"
+        if not told:
+            text = f"The wind turns, and Marigold says nothing of night {len(body['messages'])}."
         choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -165,8 +232,10 @@ class Writer(BaseHTTPRequestHandler):
 def writer() -> Iterator[dict[str, str]]:
     """The variables that lead to a writer."""
     running = ThreadingHTTPServer(("127.0.0.1", 0), Writer)
+    running.stopped = threading.Event()  # type: ignore[attr-defined]
     threading.Thread(target=running.serve_forever, daemon=True).start()
     yield {"OPENAI_BASE_URL": f"http://127.0.0.1:{running.server_port}/v1", "OPENAI_API_KEY": "sk-test"}
+    running.stopped.set()  # type: ignore[attr-defined]
     running.shutdown()
     running.server_close()
 
@@ -190,3 +259,89 @@ def test_what_is_not_covered_is_written_on_request(
     assert [one["status"] for one in program("memory", "list", chat, "--json").json] == ["fresh"]
     sent = program("chat", "Marigold Finch", "-m", "And now?", "--show-prompt").out
     assert "The lamp\n" in sent and sent.count("Is the lamp lit?") == 1, "told by the memory alone"
+
+
+def long_chat(program: Program, writer: dict[str, str], model: str = "m") -> str:
+    """A chat with a model on this machine that has just become long enough for a memory; its id."""
+    address = ("--base-url", writer["OPENAI_BASE_URL"], "--model", model)
+    program("model", "add", "Own", "--provider", "openai", *address)
+    program("settings", "set", "chat.model", "Own")
+    for night in range(9):
+        words = " ".join(
+            f"In night {night} lantern {n} of the harbour burns low and the tide rises." for n in range(26)
+        )
+        program("chat", "Marigold Finch", "-m", f"Night {night}. {words}", "--json")
+    (row,) = program("conversation", "list", "--json").json
+    identity: str = row["id"]
+    return identity
+
+
+def test_with_a_model_of_ones_own_a_long_chat_is_remembered_without_any_setting(
+    program: Program, writer: dict[str, str], home: Path, tmp_path: Path
+) -> None:
+    chat = long_chat(program, writer)
+    assert program("memory", "list", chat, "--json").json == [], "a reader of a pipe does not wait for it"
+    shown = on_a_terminal(home, tmp_path, "chat", "Marigold Finch", "-m", "And then?").decode()
+    assert "The wind turns" in shown
+    rows = program("memory", "list", chat, "--json").json
+    first = rows[0]
+    assert (first["kind"], first["status"], first["made_by"]) == ("summary", "fresh", "Own")
+    before = len(messages(program, chat))
+    told = program("chat", "Marigold Finch", "-m", "Which lantern was it?", "--show-prompt").out
+    assert first["text"].split("[")[0][:40] in told and told.count("lantern 25 of") < 9
+    assert len(messages(program, chat)) == before
+
+
+def test_a_script_asks_for_it_and_a_terminal_may_refuse(
+    program: Program, writer: dict[str, str], home: Path, tmp_path: Path
+) -> None:
+    chat = long_chat(program, writer)
+    on_a_terminal(home, tmp_path, "chat", "Marigold Finch", "-m", "And then?", "--no-remember")
+    assert program("memory", "list", chat, "--json").json == []
+    reply = program("chat", "Marigold Finch", "-m", "And now?", "--json", "--remember").json
+    assert reply["content"].startswith("The wind turns")
+    assert program("memory", "list", chat, "--json").json
+
+
+def test_a_writer_that_hangs_keeps_no_reply_and_what_is_due_stays_due(
+    program: Program, writer: dict[str, str], home: Path, tmp_path: Path
+) -> None:
+    chat = long_chat(program, writer, "slow")
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lunalux_tui", "chat", "Marigold Finch", "-m", "And?", "--json", "--remember"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=environment(home),
+    )
+    assert process.stdout is not None
+    assert b"The wind turns" in process.stdout.readline()
+    assert time.monotonic() - began < 20
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert program("memory", "list", chat, "--json").json == []
+    rows = program("memory", "write", chat, "--model", "openai:m", "--json", **writer).json
+    assert [row["status"] for row in rows if row["kind"] == "summary"]
+
+
+def test_a_model_that_costs_is_asked_about_once(
+    program: Program, writer: dict[str, str], home: Path, tmp_path: Path
+) -> None:
+    chat = long_chat(program, writer)
+    program(
+        "model",
+        "add",
+        "Paid",
+        "--provider",
+        "openai",
+        "--base-url",
+        "https://paid.invalid/v1",
+        "--model",
+        "m",
+    )
+    program("settings", "set", "memory.model", "Paid")
+    turn = ("chat", "Marigold Finch", "-m", "And then?")
+    assert b"memory.write always" in on_a_terminal(home, tmp_path, *turn)
+    assert b"memory.write" not in on_a_terminal(home, tmp_path, *turn)
+    assert program("memory", "list", chat, "--json").json == []

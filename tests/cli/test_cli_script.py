@@ -102,3 +102,21 @@ def test_a_script_asks_where_somebody_sits_at_a_terminal(home: Path, tmp_path: P
     os.close(side)
     os.close(main)
     assert out.decode() == "Ada: milk\n"
+
+
+def test_a_script_works_on_a_conversation(program: Program, tmp_path: Path) -> None:
+    program("chat", "Captain Sol", "-m", "Hello", "--new")
+    (place, *_) = program("conversation", "list", "--json").json
+    (tmp_path / "s.txt").write_text("/setvar key=n 5 | /send One more | /trigger | /echo {{getvar::n}}")
+    ran = program("script", "run", "s.txt", "--conversation", place["id"][:6])
+    assert ran.out == "5\n" and "Captain Sol Varga: " in ran.err
+    shown = program("conversation", "show", place["id"], "--json").json["messages"]
+    assert shown[-2]["content"] == "One more" and shown[-1]["role"] == "assistant"
+    later = "/incvar n | /inject id=rain Rain. | /listinjects | /setinput {{pipe}}"
+    told = program("script", "run", "-", "--conversation", place["id"], "--json", stdin=later).json
+    assert told["locals"]["n"] == 6 and json.loads(told["pipe"])["rain"]["value"] == "Rain."
+    request = program("chat", "Captain Sol", "-m", "x", "--conversation", place["id"], "--show-prompt").out
+    assert "Rain." in request
+    refused = program("script", "run", "-", "--conversation", place["id"], stdin="/persona X", code=1)
+    assert "/persona" in refused.err and "X" in refused.err
+    assert program("script", "run", "-", "--conversation", "nosuch", stdin="/pass 1", code=5).out == ""

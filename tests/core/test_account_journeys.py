@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from lunalux_core.errors import BackendError, NetworkError, SessionError
 from lunalux_core.runtime import Runtime
 
 PASSWORD = "a long enough passphrase 7"
+INVITED_STAR, MILESTONE_STAR = 20, 50
+CODE = re.compile(r"confirmation code for \S+: (\d{6})")
 FETCHES = {
     "GET /api/wallet/me",
     "GET /api/ledger/summary/me",
@@ -28,6 +31,18 @@ FETCHES = {
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
     yield from serve(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture
+def rewarding(tmp_path: Path) -> Iterator[Served]:
+    """A server that confirms addresses by a code and pays for invitations."""
+    yield from serve(
+        tmp_path / "served",
+        LUNALUX_REQUIRE_CONFIRMATION="1",
+        INVITED_USER_REWARD_STAR=str(INVITED_STAR),
+        INVITE_REWARD_THRESHOLD="2",
+        INVITE_MILESTONE_REWARD_STAR=str(MILESTONE_STAR),
+    )
 
 
 @pytest.fixture
@@ -192,6 +207,44 @@ async def test_invites(tmp_path: Path, served: Served) -> None:
         assert (await host.account.refresh()).invite["totalInvites"] == 1
         times, star = await host.account.settle_invites()
         assert times >= 0 and star >= 0
+
+
+async def mailed_code(served: Served) -> str:
+    """The next code that the server sent: without a mail server it stands in the log, once."""
+    async with asyncio.timeout(20):
+        while not (found := CODE.search("".join(served.log))):  # noqa: ASYNC110  it waits for a server
+            await asyncio.sleep(0.05)
+    served.log.clear()
+    return found[1]
+
+
+async def test_an_invitation_survives_the_confirmation_and_pays_the_inviter_at_the_sign_in(
+    tmp_path: Path, rewarding: Served
+) -> None:
+    async with device(tmp_path / "host", rewarding.url) as host:
+        await confirmed(host, rewarding, "inviter@example.org", "")
+        code = str(host.account.state.invite["inviteCode"])
+        for name in ("first", "second"):
+            email = f"{name}@example.org"
+            # Three programs one after the other, as three commands of a command line are.
+            async with device(tmp_path / name, rewarding.url) as guest:
+                assert not await guest.account.sign_up(email, PASSWORD, code)
+            async with device(tmp_path / name, rewarding.url) as guest:
+                await guest.account.confirm(email, await mailed_code(rewarding))
+            async with device(tmp_path / name, rewarding.url) as guest:
+                assert (await guest.account.sign_in(email, PASSWORD)).star == 100 + INVITED_STAR
+        await host.account.sign_out()
+        state = await host.account.sign_in("inviter@example.org", PASSWORD)
+        assert state.invite["totalInvites"] == 2
+        assert state.star == 100 + MILESTONE_STAR
+        assert await host.account.settle_invites() == (0, 0)
+
+
+async def confirmed(runtime: Runtime, served: Served, email: str, code: str) -> None:
+    """A new account whose address is confirmed, signed in."""
+    assert not await runtime.account.sign_up(email, PASSWORD, code)
+    await runtime.account.confirm(email, await mailed_code(served))
+    await runtime.account.sign_in(email, PASSWORD)
 
 
 async def test_a_sign_in_whose_rest_is_lost_heals_by_itself(tmp_path: Path, proxy: FaultProxy) -> None:

@@ -13,7 +13,7 @@ from test_memory_prompts import preset, prompt_of, runtime, story
 from lunalux_core.bank.choice import choose
 from lunalux_core.bank.passages import SIZE, split_passages
 from lunalux_core.bank.reading import html_text, read_document
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.library.documents import Document, Passage, Reach
 from lunalux_core.runtime import Runtime
 
@@ -95,7 +95,7 @@ def test_what_cannot_be_read_is_told_in_a_sentence(tmp_path: Path, monkeypatch: 
         path = tmp_path / name
         if content is not None:
             path.write_bytes(content)
-        with pytest.raises(InvalidInput) as caught:
+        with pytest.raises((InvalidInput, NotFound)) as caught:
             read_document(path)
         assert caught.value.message.endswith(".") and caught.value.hint
         return caught.value.code
@@ -107,9 +107,9 @@ def test_what_cannot_be_read_is_told_in_a_sentence(tmp_path: Path, monkeypatch: 
     assert refused("picture.txt", b"\x89PNG\r\n\0\0\0") == "DOCUMENT_NOT_TEXT"
     assert refused("empty.md", b"  \n--\n") == "DOCUMENT_EMPTY"
     assert refused("what.exe", b"x") == "DOCUMENT_KIND"
-    assert refused("gone.txt") == "DOCUMENT_UNREADABLE"
+    assert refused("gone.txt") == "FILE_NOT_FOUND"
     (tmp_path / "folder.txt").mkdir()
-    assert refused("folder.txt") == "DOCUMENT_UNREADABLE"
+    assert refused("folder.txt") == "FILE_UNREADABLE"
     os.mkfifo(tmp_path / "pipe.txt")
     assert refused("pipe.txt") == "FILE_NOT_REGULAR"
     assert refused("huge.txt", b"word " * 13_500_000) == "DOCUMENT_TOO_LARGE"

@@ -13,7 +13,7 @@ from llm_server import chunk, event, model_server, raw
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import Settings, load_settings
-from lunalux_core.dialogue.active_books import Parsed, parsed_card
+from lunalux_core.dialogue.active_books import ParseCache, parsed_card
 from lunalux_core.dialogue.assembly.prefill import goes_on
 from lunalux_core.dialogue.nodes.worldbook import worldbook_settings
 from lunalux_core.dialogue.turn import TurnEvent, TurnInput, TurnKind, WorldbookOverflowed
@@ -149,7 +149,7 @@ async def test_every_setting_reaches_the_engine(runtime: Runtime) -> None:
 
 
 def test_parsed_documents_are_kept_within_a_limit() -> None:
-    kept: Parsed[int] = Parsed(limit=100)
+    kept: ParseCache[int] = ParseCache(limit=100)
     made = []
 
     def make(name: str) -> int:

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.library import Library
-from lunalux_core.library.character_list import Wanted
+from lunalux_core.library.character_list import CharacterQuery
 from lunalux_core.library.characters import NewCharacter
 from lunalux_core.library.migrations import STEPS, library_order
 from lunalux_core.library.tags import Tagging
@@ -132,11 +132,14 @@ class TagEdits(RuleBasedStateMachine):
             for tag in (key("fantasy"), key("To Read"), key("sea"))
         }
         for tag, those in having.items():
-            assert self.found(Wanted(tags=(tag.upper(),))) == those
-            assert self.found(Wanted(without=(tag,))) == self.cards.keys() - those
-        assert self.found(Wanted(tags=("fantasy",), without=("sea",))) == having["fantasy"] - having["sea"]
+            assert self.found(CharacterQuery(tags=(tag.upper(),))) == those
+            assert self.found(CharacterQuery(without=(tag,))) == self.cards.keys() - those
+        assert (
+            self.found(CharacterQuery(tags=("fantasy",), without=("sea",)))
+            == having["fantasy"] - having["sea"]
+        )
 
-    def found(self, wanted: Wanted) -> set[str]:
+    def found(self, wanted: CharacterQuery) -> set[str]:
         rows, count = self.run(self.library.characters.page(wanted))  # type: ignore[misc]
         assert len(rows) == count
         return {row.id for row in rows}
@@ -160,26 +163,26 @@ async def test_lists_are_narrowed_ordered_and_paged(paths: Paths) -> None:
             await library.characters.add(new)
         await library.tags.add("Später", ["1"])
 
-        async def names(wanted: Wanted) -> list[str]:
+        async def names(wanted: CharacterQuery) -> list[str]:
             return [one.name for one in (await library.characters.page(wanted))[0]]
 
-        assert await names(Wanted("æther PILOT")) == ["Ada"]
-        assert await names(Wanted("spät")) == ["bao"]
-        assert await names(Wanted(order="creator")) == ["Cleo", "Ada", "bao"]
-        assert await names(Wanted(order="size")) == ["bao", "Cleo", "Ada"]
-        assert await names(Wanted(order="name")) == ["Ada", "bao", "Cleo"]
+        assert await names(CharacterQuery("æther PILOT")) == ["Ada"]
+        assert await names(CharacterQuery("spät")) == ["bao"]
+        assert await names(CharacterQuery(order="creator")) == ["Cleo", "Ada", "bao"]
+        assert await names(CharacterQuery(order="size")) == ["bao", "Cleo", "Ada"]
+        assert await names(CharacterQuery(order="name")) == ["Ada", "bao", "Cleo"]
         await library.characters.set_favourite("2", True)
-        assert await names(Wanted(order="name")) == ["Cleo", "Ada", "bao"]
-        page, count = await library.characters.page(Wanted(order="name"), 2)
+        assert await names(CharacterQuery(order="name")) == ["Cleo", "Ada", "bao"]
+        page, count = await library.characters.page(CharacterQuery(order="name"), 2)
         assert [message.name for message in page] == ["Cleo", "Ada"] and count == 3
         tag = await library.tags.find("spät")
         await library.tags.fold(tag.id, "closed")
-        assert await names(Wanted(outside=True, order="name")) == ["Cleo", "Ada"]
-        assert await names(Wanted(outside=True, folder=tag.id)) == ["bao"]
+        assert await names(CharacterQuery(outside=True, order="name")) == ["Cleo", "Ada"]
+        assert await names(CharacterQuery(outside=True, folder=tag.id)) == ["bao"]
         await library.tags.fold(tag.id, "open")
-        assert len(await names(Wanted(outside=True))) == 3
+        assert len(await names(CharacterQuery(outside=True))) == 3
         await library.characters.replace("0", NewCharacter("0", "Ava", "{}", "h", intro="A gardener"))
-        assert await names(Wanted("pilot")) == [] and await names(Wanted("garden")) == ["Ava"]
+        assert await names(CharacterQuery("pilot")) == [] and await names(CharacterQuery("garden")) == ["Ava"]
     finally:
         library.close()
 
@@ -199,7 +202,7 @@ async def test_a_library_of_an_earlier_schema_is_found_by_its_words(paths: Paths
         old.execute(f"PRAGMA user_version = {place}")
     library = Library(paths)
     try:
-        for wanted in (Wanted("STRASSE sea"), Wanted(tags=("sEA",))):
+        for wanted in (CharacterQuery("STRASSE sea"), CharacterQuery(tags=("sEA",))):
             assert [one.name for one in (await library.characters.page(wanted))[0]] == ["Ada"]
     finally:
         library.close()

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from textual.pilot import Pilot
 
 from lunalux_core.config.paths import Paths
-from lunalux_tui.account.history_chart import Point, balances, bars, columns
+from lunalux_tui.account.history_chart import Point, balances, bars, columns, steps
 from lunalux_tui.account.screen import AccountScreen
 from lunalux_tui.app.app import LunaluxApp
 from lunalux_tui.market.publish_dialog import split_tags
@@ -47,6 +47,12 @@ def test_the_last_column_is_the_balance_of_today() -> None:
     assert columns(points, 10)[-1] == 90
     assert columns([Point(5, 7)], 4) == [7, 7, 7, 7]
     assert columns([Point(5, 100), Point(6, 150)], 4) == [100, 100, 150, 150]
+
+
+def test_a_few_movements_are_a_line_and_no_slab() -> None:
+    assert steps([4, 4, 0, 0], 3) == ["──╮ ", "  │ ", "  ╰─"]
+    assert steps([7] * 5, 4) == ["─" * 5, " " * 5, " " * 5, " " * 5]
+    assert steps([], 2) == ["", ""]
 
 
 @given(st.lists(st.integers(0, 10**9), max_size=80), st.integers(1, 9))

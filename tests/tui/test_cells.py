@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from lunalux_tui.cells import fit
+from lunalux_tui.render.wrap import fit
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from chat_world import open_app, stored_conversation
 from model_server import model_server
 from textual.command import CommandPalette
 from textual.events import Paste
+from textual.geometry import Region
+from textual.widget import Widget
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
@@ -196,13 +198,46 @@ async def test_several_conversations_and_search_across_them() -> None:
                 isinstance(driven.app.screen, ConversationsDialog) and len(driven.app.screen.rows.rows) == 2
             )
         )
-        await driven.press("escape", "ctrl+f", "tab", *"needle")
+        await driven.press("escape", "ctrl+f", *"needle")
         await driven.until(
             lambda: isinstance(driven.app.screen, SearchDialog) and driven.app.screen.rows.rows
         )
         await driven.press("enter")
         await driven.until(lambda: driven.chat.conversation.id == first.id)  # type: ignore[union-attr]
         assert "The needle in the first chat" in driven.contents()
+
+
+async def test_what_was_found_is_counted_and_stands_out_also_after_the_jump() -> None:
+    async with open_app() as driven:
+        await driven.say("A needle lies elsewhere")
+        elsewhere = driven.chat.conversation
+        await driven.press("ctrl+n")
+        await driven.until(lambda: driven.chat.conversation != elsewhere and len(driven.contents()) == 1)
+        await driven.say("One Needle here")
+        await driven.press("ctrl+f", *"needle")
+        dialog = driven.app.screen
+        assert isinstance(dialog, SearchDialog)
+        await driven.until(lambda: "One Needle here" in [row.title for row in dialog.rows.rows])
+        titles = [row.title for row in dialog.rows.rows]
+        assert titles.index("One Needle here") < titles.index("A needle lies elsewhere")
+        told = str(dialog.query_one("#dialog").border_subtitle)
+        assert told.startswith(f"{len(titles)} found") and "this conversation first" in told
+        assert {word.casefold() for word in marked(dialog.rows)} == {"needle"}
+        assert len(marked(dialog.rows)) >= len(titles)
+        await driven.press("enter")
+        await driven.until(lambda: driven.app.screen is driven.chat and driven.chat.transcript.found)
+        await driven.pilot.pause(0.1)
+        assert "Needle" in marked(driven.chat.transcript)
+        await driven.press("escape")
+        driven.chat.action_focus_prompt()
+        await driven.pilot.pause(0.1)
+        assert marked(driven.chat.transcript) == []
+
+
+def marked(widget: Widget) -> list[str]:
+    """The words that stand out in what a widget draws."""
+    strips = widget.render_lines(Region(0, 0, *widget.size))
+    return [piece.text for strip in strips for piece in strip if piece.style and piece.style.reverse]
 
 
 async def test_the_tree_leads_to_another_branch() -> None:
@@ -216,6 +251,13 @@ async def test_the_tree_leads_to_another_branch() -> None:
         await driven.press("ctrl+t")
         await driven.until(lambda: isinstance(driven.app.screen, TreeDialog))
         rows = driven.app.screen.rows  # type: ignore[attr-defined]
+        shape = [(row.indent, row.title.split()[0]) for row in rows.rows if row.title in ("Left", "Right")]
+        assert shape == [("  ├╴", "Left"), ("  └╴", "Right")] or shape == [
+            ("│ ├╴", "Left"),
+            ("│ └╴", "Right"),
+        ]
+        assert all("Marigold Finch: " not in row.title for row in rows.rows)
+        assert rows.size.width > 100
         rows.cursor = next(place for place, row in enumerate(rows.rows) if row.id == left)
         await driven.press("enter")
         await driven.until(lambda: "Left" in driven.contents())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from create_world import open_editor
+from market_world import frame
 from textual.events import Key, Paste
 from textual.widgets import Input, TextArea
 
@@ -30,7 +31,6 @@ from lunalux_tui.parts.rows import Rows
 async def test_a_character_from_nothing_gets_into_the_library_and_talks() -> None:
     async with open_editor() as editor:
         await editor.section("basics")
-        assert editor.box("name").query_one(FieldNote).text == "The character needs a name."
         await editor.driven.press(*"Ann")
         assert editor.box("name").query_one(FieldNote).text == ""
         assert editor.screen.head.name_shown == "Ann"
@@ -473,3 +473,23 @@ async def test_keys_that_come_faster_than_parts_are_shown_do_not_drag_the_cursor
         await editor.driven.until(lambda: editor.screen.pane.stands and not sections.has_focus)
         assert editor.screen.section.id == "book"
         assert sections.chosen == "book"
+
+
+async def test_a_new_form_has_nothing_wrong_in_it_before_something_is_written() -> None:
+    async with open_editor() as editor:
+        await editor.section("basics")
+        assert "✗" not in frame(editor.driven.app)
+        await editor.write("name", "Wren")
+        await editor.write("name", "")
+        await editor.driven.until(lambda: "✗ The character needs a name" in frame(editor.driven.app))
+
+
+async def test_beside_the_json_an_entry_can_still_be_written() -> None:
+    async with open_editor() as editor:
+        await editor.section("book")
+        await editor.driven.press("a")
+        await editor.driven.pilot.pause(0.2)
+        await editor.driven.press("ctrl+b")
+        await editor.driven.pilot.pause(0.3)
+        assert editor.screen.query_one("#create-json").size.width >= 40
+        assert editor.screen.query_one("#entry-form").size.width >= 40

@@ -114,7 +114,16 @@ def test_a_key_map_keeps_what_it_can() -> None:
 
 def test_keys_are_written_as_people_do() -> None:
     names = [key_name(key) for key in ("ctrl+p", "alt+left", "shift+enter", "question_mark")]
-    assert names == ["^p", "alt-←", "⇧⏎", "?"]
+    assert names == ["^p", "alt+←", "⇧⏎", "?"]
+
+
+def test_texts_of_the_app_spell_keys_as_the_footer_does() -> None:
+    strange = re.compile(r"\b(?:f\d{1,2}|Esc|[Ee]scape)\b|ctrl\+|alt-|shift\+")
+    for language in i18n.LANGUAGES:
+        for key, words in i18n.catalogue(language).items():
+            if not key.startswith(("cli.", "setting.")):  # those stand in the documents too
+                for text in [words] if isinstance(words, str) else words.values():
+                    assert not strange.search(text), (key, text)
 
 
 def test_stylesheets_name_only_widgets_that_exist() -> None:

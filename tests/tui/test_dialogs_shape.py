@@ -50,7 +50,7 @@ async def test_searching_says_first_what_to_do_and_not_that_nothing_was_found(ho
         await driven.pilot.pause(0.1)
         dialog = driven.app.screen
         assert isinstance(dialog, SearchDialog)
-        assert dialog.rows.empty == "tab chooses where to search."
+        assert dialog.rows.empty == "tab narrows it to this conversation or character."
         await driven.press(*"zzzz")
         await driven.until(lambda: dialog.rows.empty == "Nothing found")
 

@@ -157,7 +157,7 @@ async def test_groups_have_conversations_search_and_an_end() -> None:
         await app.press("ctrl+l")
         await app.until(lambda: isinstance(app.app.screen, PickDialog) and len(app.app.screen.rows.rows) == 2)
         await app.press("escape")
-        await app.press("ctrl+f", "tab", *"hello")
+        await app.press("ctrl+f", "tab", "tab", *"hello")
         await app.until(lambda: isinstance(app.app.screen, PickDialog) and len(app.app.screen.rows.rows) == 6)
         await app.press("escape")
         await app.chat.run_action("delete_group")

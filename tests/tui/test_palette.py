@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from chat_world import Driven, open_app
 from create_world import open_editor
+from market_world import frame
 from textual.command import CommandPalette
 from textual.widgets import Input
 
 from lunalux_core.editor.greetings import greetings
+from lunalux_core.library.characters import NewCharacter
 from lunalux_tui.app.help_dialog import HelpDialog
 from lunalux_tui.app.jump import JumpScreen
 
@@ -62,3 +65,14 @@ async def test_enter_runs_what_was_typed_and_not_what_stood_there_before_it_was_
         field.value = "show what can be done"
         await field.action_submit()
         await driven.until(lambda: isinstance(driven.app.screen, HelpDialog))
+
+
+async def test_an_offer_has_its_key_at_the_right_and_words_of_a_card_are_words() -> None:
+    async with open_app() as driven:
+        library = driven.app.runtime.library
+        intro = "[/red] a tag that closes nothing [bold"
+        await library.characters.add(NewCharacter("odd", "Odd", "{}", "odd", intro=intro))
+        await driven.press("ctrl+p", *"odd")
+        await driven.until(lambda: "[/red] a tag that closes nothing" in frame(driven.app))
+        await driven.press("escape", "ctrl+p", *"tree")
+        await driven.until(lambda: re.search(r"Tree {60,}\^t ", frame(driven.app)))

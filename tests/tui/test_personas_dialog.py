@@ -8,6 +8,7 @@ from textual.widgets import Input, Static
 
 from lunalux_tui.chat.personas_dialog import PersonaDialog, PersonasDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.screen import KeyBar
 
 BOOK = {"entries": {"0": {"uid": 0, "key": ["sea"], "content": "The sea is grey."}}}
 
@@ -22,6 +23,12 @@ def bound(driven: Driven) -> str:
     return str(driven.app.screen.query_one("#persona-book", Static).render())
 
 
+def keys_offered(driven: Driven) -> set[str]:
+    """The keys in the footer of a dialog."""
+    bar = driven.app.screen.query_one(KeyBar)
+    return {part.text.split()[0] for part in bar.left()} - {"F1", "^p"}
+
+
 async def personas(driven: Driven) -> None:
     driven.app.push_screen(PersonasDialog(driven.app.runtime))
     await opened(driven, PersonasDialog)
@@ -32,6 +39,7 @@ async def test_a_persona_gets_a_worldbook_and_lets_go_of_it() -> None:
         library = driven.app.runtime.library
         await library.worldbooks.add("The sea", BOOK)
         await personas(driven)
+        assert keys_offered(driven) == {"^n", "esc"}, "without a row there is nothing to choose or to edit"
         await opened(driven, PersonaDialog, "ctrl+n")
         assert bound(driven) == "Worldbook: none"
         driven.app.screen.query_one("#persona-name", Input).value = "Bo"

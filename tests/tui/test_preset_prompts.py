@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chat_world import Driven, open_app
+from market_world import frame
 
 from lunalux_tui.parts.edit_dialog import EditDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
@@ -122,3 +123,11 @@ async def test_another_preset_is_put_in_use() -> None:
         await driven.until(lambda: driven.app.screen is dialog and dialog.rows.rows[0].title == "Main")
         await driven.press("escape")
         assert "Short sentences only." in await sent(driven)
+
+
+async def test_the_dialog_begins_with_the_words_of_the_prompt_under_the_cursor() -> None:
+    async with open_app() as driven:
+        await driven.app.runtime.library.presets.add("Mine", MINE)
+        dialog = await open_prompts(driven)
+        assert "Write as {{char}}." in frame(driven.app)
+        assert dialog.rows.chosen == "main"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from chat_world import Driven, open_app
+from market_world import frame
 from rich.cells import cell_len
 from settings_world import answer, go_to, right_of, section
 from textual.widgets import Input, Static
@@ -205,3 +208,12 @@ async def test_keys_pressed_while_the_screen_comes_up_do_no_harm() -> None:
         screen = driven.app.screen
         assert isinstance(screen, SettingsScreen)
         await driven.until(lambda: screen.section.id == "data" and screen.pane.has_focus)
+
+
+async def test_the_preset_in_use_has_its_name_and_values_stand_beside_their_labels() -> None:
+    async with open_app((160, 40)) as driven:
+        await driven.app.runtime.library.presets.add("My preset", {"prompts": []}, enabled=True)
+        driven.app.action_settings("chat")
+        await driven.until(lambda: re.search(r"Preset {1,40}My preset", frame(driven.app)))
+        line = next(line for line in frame(driven.app).splitlines() if "Enter sends" in line)
+        assert re.search(r"Enter sends {1,40}on", line)

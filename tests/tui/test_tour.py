@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from chat_world import Driven, open_app
 
+from lunalux_core.config.paths import Paths
 from lunalux_tui.chat.tour import STATE, TourBar
 
 
@@ -30,6 +32,19 @@ async def test_doing_what_a_tip_says_leads_to_the_next() -> None:
         await app.press("escape", "ctrl+p")
         await app.until(lambda: tip(app) == "")
         assert await app.app.runtime.library.state.get(STATE) == -1
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [("practice", "nothing leaves this computer"), ("official:003", "sent there.")],
+)
+async def test_the_first_tip_says_where_the_words_go(paths: Paths, model: str, words: str) -> None:
+    paths.config_file.parent.mkdir(parents=True, exist_ok=True)
+    paths.config_file.write_text(f'[chat]\nmodel = "{model}"\n', encoding="utf-8")
+    async with open_app() as app:
+        await app.until(lambda: tip(app) == "talk")
+        (bar,) = app.chat.query(TourBar)
+        assert words in " ".join("".join(text for text, _ in line) for line in bar._lay(110))
 
 
 async def test_it_is_ended_by_a_key_and_stays_ended() -> None:

@@ -183,3 +183,24 @@ def blurred(mask: Image.Image, radius: float) -> Image.Image:
 def both(one: Image.Image, other: Image.Image) -> Image.Image:
     """Where both masks are bright."""
     return ImageChops.multiply(one, other)
+
+
+def paint(
+    picture: Image.Image, colour: Colour, points: Sequence[Point], *, smooth: bool = True, soft: float = 1.0
+) -> Image.Image:
+    """A filled outline with a soft edge."""
+    return wash(picture, colour, blurred(shape(points, smooth=smooth), soft))
+
+
+def rim(
+    picture: Image.Image, mask: Image.Image, colour: Colour, across: int, down: int, soft: float = 2.0
+) -> Image.Image:
+    """Light along one side of a shape: the strip that the shape leaves when it is moved by so many pixels."""
+    shifted = mask.copy()
+    shifted.paste(mask, (across, down))
+    return light(picture, colour, blurred(both(mask, ImageChops.invert(shifted)), soft))
+
+
+def moved(points: Sequence[Point], at: Point, size: float = 1.0) -> list[Point]:
+    """An outline around (0, 0), scaled and put in its place."""
+    return [(at[0] + x * size, at[1] + y * size) for x, y in points]

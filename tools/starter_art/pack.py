@@ -10,15 +10,45 @@ from typing import Any
 import yaml
 
 from lunalux_core import starter
+from lunalux_core.backend.market.thumbnail_worker import thumbnail
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.png_card import write_png
-from tools.starter_art import bookshop, night_shop, river, salvage
+from tools.starter_art import (
+    bookshop,
+    cable_house,
+    candle_map,
+    caravan,
+    hill_radio,
+    moon_dish,
+    night_bus,
+    night_shop,
+    old_stage,
+    pigeonholes,
+    river,
+    roof_garden,
+    salvage,
+    shadow_play,
+    sword_school,
+    under_bridge,
+)
 
 SCENES = {
     "marigold-finch.en": bookshop.bookshop,
     "lin-wandeng.zh": night_shop.night_shop,
     "captain-sol-varga.en": salvage.salvage,
     "lu-tingxue.zh": river.cold_river,
+    "garrow-underbridge.en": under_bridge.under_bridge,
+    "xu-dachuan.zh": night_bus.night_bus,
+    "wren-halloran.en": hill_radio.hill_radio,
+    "kang-jiuniang.zh": caravan.caravan,
+    "ambrose-pettibone.en": pigeonholes.pigeonholes,
+    "tie-jiaolian.zh": sword_school.sword_school,
+    "honora-devane.en": cable_house.cable_house,
+    "cheng-wang.zh": moon_dish.moon_dish,
+    "odalys-reyes.en": roof_garden.roof_garden,
+    "xie-sangeng.zh": old_stage.old_stage,
+    "ravel.en": candle_map.candle_map,
+    "liu-sanxian.zh": shadow_play.shadow_play,
 }
 """The picture of each card, by the name of its source file."""
 
@@ -41,13 +71,14 @@ _COPIED = (
 
 
 def pack(target: Path) -> Iterator[Path]:
-    """Paint and write every card into `target`."""
+    """Paint and write every card into `target`, and beside it the small picture that the market shows."""
     for name, paint in SCENES.items():
         source = yaml.safe_load((SOURCES / f"{name}.yaml").read_text("utf-8"))
         picture = BytesIO()
         paint().save(picture, "PNG", optimize=True)
         path = target / f"{name}.png"
         path.write_bytes(write_png(picture.getvalue(), card_from(source)))
+        path.with_suffix(".webp").write_bytes(thumbnail(path.read_bytes()))
         yield path
 
 
@@ -70,12 +101,16 @@ def card_from(source: dict[str, Any]) -> Card:
 
 
 def _book(source: dict[str, Any]) -> dict[str, Any]:
-    entries = [_entry(number, entry) for number, entry in enumerate(source["entries"])]
+    whole_words = source.get("whole_words", False)
+    entries = [_entry(number, entry, whole_words) for number, entry in enumerate(source["entries"])]
     return {"name": source["name"], "extensions": {}, "entries": entries}
 
 
-def _entry(number: int, source: dict[str, Any]) -> dict[str, Any]:
-    """A lorebook entry as SillyTavern writes it."""
+def _entry(number: int, source: dict[str, Any], whole_words: bool) -> dict[str, Any]:
+    """A lorebook entry as SillyTavern writes it.
+
+    English has spaces between words, so there a key like "cat" need not fire on "catch"; Chinese has none.
+    """
     position = _POSITIONS[source["position"]]
     return {
         "id": number,
@@ -98,6 +133,7 @@ def _entry(number: int, source: dict[str, Any]) -> dict[str, Any]:
             "selectiveLogic": 0,
             "exclude_recursion": True,
             "prevent_recursion": False,
+            "match_whole_words": whole_words,
             "display_index": number,
         },
     }

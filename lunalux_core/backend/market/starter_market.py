@@ -19,7 +19,8 @@ from lunalux_core.text import clean_line
 from lunalux_core.wire.base import Lang
 
 OWNER = "lunalux"
-_MARK = ("SEED#1", "SEED")
+_FIRST, _SECOND = ("SEED#1", "SEED"), ("SEED#2", "SEED")
+"""Written once a market has the cards of a new library, and once it has the others, too."""
 _NAMES = uuid.UUID("5d0c1f54-7c2a-4a43-9d53-1f2f3b0a7e61")
 
 
@@ -38,32 +39,36 @@ async def seed(services: Services) -> bool:
     """Give a new backend its price list and its first cards; False where that was done before.
 
     A mark in the user table is read first and written last, so a start that was cut off is completed by the
-    next one, and what an operator removed later stays removed.
+    next one, and what an operator removed later stays removed. A market of an earlier version, which began
+    with fewer cards, is given the others.
     """
     table = services.settings.tables.user
-    if await services.store.get(table, _MARK) is not None:
+    if await services.store.get(table, _SECOND) is not None:
         return False
-    await seed_models(services.store, services.settings.tables.model_config)
-    starters = await asyncio.to_thread(_starters)
+    begun = await services.store.get(table, _FIRST) is not None
+    if not begun:
+        await seed_models(services.store, services.settings.tables.model_config)
+    starters = await asyncio.to_thread(_starters, begun)
     for starter in starters:
         await _publish(services, starter)
     for language in {starter.language for starter in starters}:
         await services.ranking.drain(language, "time")
         await services.ranking.drain(language, "hot")
-    await services.store.write(Put(table, {"PK": _MARK[0], "SK": _MARK[1]}))
+    for key, kind in (_FIRST, _SECOND):
+        await services.store.write(Put(table, {"PK": key, "SK": kind}))
     return True
 
 
-def _starters() -> list[_Starter]:
-    # Our own pictures need no process of their own to be decoded in.
-    from lunalux_core.backend.market.thumbnail_worker import thumbnail
-    from lunalux_core.starter import cards
+def _starters(begun: bool) -> list[_Starter]:
+    from lunalux_core.starter import cards, market_cards
 
-    return [_starter(path, path.read_bytes(), thumbnail(path.read_bytes())) for path in cards()]
+    there = cards() if begun else []
+    return [_starter(path) for path in market_cards() if path not in there]
 
 
-def _starter(path: Path, png: bytes, small: bytes) -> _Starter:
+def _starter(path: Path) -> _Starter:
     language: Lang = "zh" if path.name.endswith(".zh.png") else "en"
+    png, small = path.read_bytes(), path.with_suffix(".webp").read_bytes()
     return _Starter(str(uuid.uuid5(_NAMES, path.name)), language, read_png(png).card, png, small)
 
 

@@ -73,7 +73,7 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownPrice:
     """What a person saw before asking: how it would be paid, and the price in each coin. None: not shown."""
 
     method: Method | None = None

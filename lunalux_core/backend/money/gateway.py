@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from lunalux_core.backend.accounts.sessions import Session
-from lunalux_core.backend.money.billing import ModelConfig, Shown, approve
-from lunalux_core.backend.money.gateway_model import Collected, Piece, model_request, stream_model
+from lunalux_core.backend.money.billing import ModelConfig, ShownPrice, approve
+from lunalux_core.backend.money.gateway_model import PartialReply, Piece, model_request, stream_model
 from lunalux_core.backend.money.money import Action, Replay, Reservation
 from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.running.services import Services
@@ -44,15 +44,15 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class OpenReservation:
     """The coins are set aside; from here on an early end gives them back."""
 
 
-Event = Begun | Piece | SubmitResponse
+Event = OpenReservation | Piece | SubmitResponse
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class GatewayRequest:
     """One request at the gateway. `address` is where it came from, `operation` its idempotency key;
     `aloud` asks for the pieces of the reply, not only for the answer."""
 
@@ -63,7 +63,7 @@ class Asked:
     aloud: bool
 
 
-class Kept(Wire):
+class StoredAnswer(Wire):
     """What is stored of an answer for its replay: all but the wallet, which is read when it is replayed."""
 
     content: str
@@ -79,12 +79,12 @@ class Gateway:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def reply(self, asked: Asked) -> AsyncGenerator[Event, None]:
-        """`Begun`, the pieces, and at last the answer.
+    async def reply(self, asked: GatewayRequest) -> AsyncGenerator[Event, None]:
+        """`OpenReservation`, the pieces, and at last the answer.
 
         Raises:
-            LunaluxError: before `Begun`, whatever keeps the reply from being made; after it LLM_FAILED,
-                LLM_TIMEOUT or STORE_UNAVAILABLE, with the coins given back.
+            LunaluxError: before `OpenReservation`, whatever keeps the reply from being made; after it
+                LLM_FAILED, LLM_TIMEOUT or STORE_UNAVAILABLE, with the coins given back.
         """
         config = await self._config(asked)
         model = self._services.official.model(config.model_type, config.model_name, config.model_id)
@@ -93,13 +93,13 @@ class Gateway:
         async with self._metered(asked, config):
             reservation = await self._reserve(asked, config)
             if isinstance(reservation, Replay):
-                yield Begun()
+                yield OpenReservation()
                 kept = _replayable(reservation)
                 yield await self._with_balances(kept, asked.session.user_id)
                 return
-            collected = Collected()
+            collected = PartialReply()
             try:
-                yield Begun()
+                yield OpenReservation()
                 timeout = self._services.settings.providers.timeout_s
                 speaking = stream_model(model, request, collected, timeout, aloud=asked.aloud)
                 async with aclosing(speaking) as pieces:
@@ -113,7 +113,7 @@ class Gateway:
                 raise
             yield await finish(self._settle(asked, reservation, collected))
 
-    async def _config(self, asked: Asked) -> ModelConfig:
+    async def _config(self, asked: GatewayRequest) -> ModelConfig:
         body = asked.body
         if "user_id" in body.model_fields_set and not (body.user_id or "").strip():
             raise refuse("USER_ID_REQUIRED", "The request names no user.")
@@ -124,7 +124,7 @@ class Gateway:
         return await self._services.models.require(str(body.model_id).strip())
 
     @asynccontextmanager
-    async def _metered(self, asked: Asked, config: ModelConfig) -> AsyncIterator[None]:
+    async def _metered(self, asked: GatewayRequest, config: ModelConfig) -> AsyncIterator[None]:
         """Count the reply. One that nobody pays for has narrower limits; of those that are paid, only so
         many may be begun and called off, each of which cost the provider's call and nobody's coins."""
         # Whoever begins paid replies only to call them off makes the operator pay the provider.
@@ -148,18 +148,18 @@ class Gateway:
                 raise rate_limited(1)
             yield
 
-    async def _is_free(self, asked: Asked, config: ModelConfig) -> bool:
+    async def _is_free(self, asked: GatewayRequest, config: ModelConfig) -> bool:
         wallet = await self._services.wallets.require(asked.session.user_id)
         try:
             return approve(config, wallet).method == "free"
         except PaymentError:
             return False
 
-    def _note_called_off(self, asked: Asked) -> None:
+    def _note_called_off(self, asked: GatewayRequest) -> None:
         self._services.metrics.event("called_off")
         self._services.called_off.count(CALLED_OFF, asked.session.user_id)
 
-    async def _reserve(self, asked: Asked, config: ModelConfig) -> Reservation | Replay:
+    async def _reserve(self, asked: GatewayRequest, config: ModelConfig) -> Reservation | Replay:
         body = asked.body
         expected = body.expected_cost
         action = Action(
@@ -167,7 +167,7 @@ class Gateway:
             asked.operation,
             request_hash(body),
             body.character_id,
-            None if expected is None else Shown(expected.method, expected.star, expected.luna),
+            None if expected is None else ShownPrice(expected.method, expected.star, expected.luna),
         )
         # A task of its own: a client that leaves cancels this coroutine, but a transaction under way goes
         # on and its outcome must be known.
@@ -200,12 +200,14 @@ class Gateway:
         except LunaluxError as error:
             logger.error("refund postponed: %s", error.message, extra={"code": error.code})
 
-    async def _settle(self, asked: Asked, reservation: Reservation, reply: Collected) -> SubmitResponse:
+    async def _settle(
+        self, asked: GatewayRequest, reservation: Reservation, reply: PartialReply
+    ) -> SubmitResponse:
         services, character_id = self._services, asked.body.character_id
         # Hidden and deleted cards as well: the answer tells whether the binding still leads anywhere.
         card = await services.characters.find_any(character_id, asked.body.language) if character_id else None
         gone = card is None or card.status == "deleted"  # what is hidden for a look may come back
-        kept = Kept(
+        kept = StoredAnswer(
             content=reply.text,
             thinking=reply.thinking or None,
             billing=Billing(
@@ -234,17 +236,17 @@ class Gateway:
             services.touched(card.language)
         return answer
 
-    async def _with_balances(self, kept: Kept, user_id: str) -> SubmitResponse:
+    async def _with_balances(self, kept: StoredAnswer, user_id: str) -> SubmitResponse:
         """The answer: what is kept of it, and the wallet as it is now."""
         wallet, ledger = await self._services.money.balances(user_id)
         return SubmitResponse(
             wallet=Wallet.of(wallet),
             ledger_summary=Ledger.of(ledger) if ledger else None,
             model_config_version=self._services.models.version(),
-            **{name: getattr(kept, name) for name in Kept.model_fields},
+            **{name: getattr(kept, name) for name in StoredAnswer.model_fields},
         )
 
-    def _log_tokens(self, kept: Kept) -> None:
+    def _log_tokens(self, kept: StoredAnswer) -> None:
         """Log token counts of official calls, where `analyze_token` is on; never their text."""
         usage = kept.usage
         if usage is not None and self._services.settings.providers.analyze_token:
@@ -260,10 +262,10 @@ class Gateway:
             )
 
 
-def _replayable(replay: Replay) -> Kept:
+def _replayable(replay: Replay) -> StoredAnswer:
     """The stored answer. Raises BackendError (IDEMPOTENCY_MISMATCH) for one that cannot be read any more."""
     try:
-        return Kept.model_validate(replay.response)
+        return StoredAnswer.model_validate(replay.response)
     except ValidationError:
         raise refuse("IDEMPOTENCY_MISMATCH", "The answer to this request is no longer kept.") from None
 
@@ -275,7 +277,7 @@ def request_hash(body: SubmitRequest) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _usage(reply: Collected) -> TokenUsage | None:
+def _usage(reply: PartialReply) -> TokenUsage | None:
     if reply.usage is None:
         return None
     return TokenUsage(

@@ -35,7 +35,7 @@ class Piece:
 
 
 @dataclass(slots=True)
-class Collected:
+class PartialReply:
     """The reply so far."""
 
     _text: list[str] = field(default_factory=list)
@@ -106,7 +106,7 @@ def model_request(body: SubmitRequest, operation: str, config: ModelConfig) -> M
 
 
 async def stream_model(
-    model: ChatModel, request: ModelRequest, reply: Collected, timeout_s: float, *, aloud: bool
+    model: ChatModel, request: ModelRequest, reply: PartialReply, timeout_s: float, *, aloud: bool
 ) -> AsyncGenerator[Piece, None]:
     """Collect the model's words into `reply`; yield them as they come where `aloud`.
 

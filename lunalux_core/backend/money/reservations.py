@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lunalux_core.backend.money.billing import Approval, ModelConfig, Shown
+from lunalux_core.backend.money.billing import Approval, ModelConfig, ShownPrice
 from lunalux_core.backend.money.stored_answers import unpack
 from lunalux_core.backend.repos.movements import (
     OPEN,
@@ -36,7 +36,7 @@ class Action:
     operation: str
     request_hash: str
     character_id: str | None = None
-    shown: Shown | None = None
+    shown: ShownPrice | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ TOO_MANY_TROUBLES = 20
 
 
 @dataclass(slots=True)
-class Swept:
+class SweepResult:
     """What a sweep did: reservations given back, replies counted, stored answers dropped, uploads that nobody
     published taken away, and rows that it had to pass over."""
 
@@ -101,7 +101,7 @@ class Sweeper:
         self._store, self._tables, self._money, self._erasure = store, tables, money, erasure
         self._ledgers, self._dialogues, self._now_ms = ledgers, dialogues, now_ms
 
-    async def sweep_if_due(self, gap_s: float) -> Swept | None:
+    async def sweep_if_due(self, gap_s: float) -> SweepResult | None:
         """One round for all instances: None where one of them swept within `gap_s`, or is at it.
 
         A process that dies in its round leaves it to the next one, after ten minutes.
@@ -122,7 +122,7 @@ class Sweeper:
             await lease.leave(noted)
         return swept
 
-    async def sweep_open(self) -> Swept:
+    async def sweep_open(self) -> SweepResult:
         """A round over what is under way alone: reservations, erasures, uploads. Where the index of it is
         missing it is a whole one.
 
@@ -134,7 +134,7 @@ class Sweeper:
         except (Invalid, StorageError) as error:
             logger.warning("the ledger is swept as a whole: %s", error)
             return await self.sweep()
-        swept = Swept()
+        swept = SweepResult()
         await self._each(self._rows(keys), self._ledger_row, swept)
         if self._uploads is not None:
             await self._each(self._uploads.ended(), self._upload, swept)
@@ -147,7 +147,7 @@ class Sweeper:
             if row is not None:
                 yield row
 
-    async def sweep(self) -> Swept:
+    async def sweep(self) -> SweepResult:
         """One round. Running it twice at once, or in two places, does no harm.
 
         A row that cannot be processed is logged and passed over.
@@ -155,7 +155,7 @@ class Sweeper:
         Raises:
             StorageError: the storage is away.
         """
-        swept = Swept()
+        swept = SweepResult()
         await self._each(self._store.scan_all(self._tables.ledger), self._ledger_row, swept)
         if self._uploads is not None:
             await self._each(self._uploads.ended(), self._upload, swept)
@@ -163,7 +163,7 @@ class Sweeper:
 
     @staticmethod
     async def _each(
-        rows: AsyncIterator[Item], deal: Callable[[Item, Swept], Awaitable[None]], swept: Swept
+        rows: AsyncIterator[Item], deal: Callable[[Item, SweepResult], Awaitable[None]], swept: SweepResult
     ) -> None:
         troubles = 0  # one after the other
         async for row in rows:
@@ -179,7 +179,7 @@ class Sweeper:
                 if troubles >= TOO_MANY_TROUBLES:
                     raise
 
-    async def _ledger_row(self, row: Item, swept: Swept) -> None:
+    async def _ledger_row(self, row: Item, swept: SweepResult) -> None:
         sk = str(row["SK"])
         if sk.startswith(OPEN):
             swept.refunded += await self._money.sweep_row(row)
@@ -190,7 +190,7 @@ class Sweeper:
                 swept.counted += await self._dialogues.count_row(row)
             swept.forgotten += await self._forget(row)
 
-    async def _upload(self, note: Item, swept: Swept) -> None:
+    async def _upload(self, note: Item, swept: SweepResult) -> None:
         assert self._uploads is not None
         swept.uploads += await self._uploads.take_away(note)
 

@@ -58,6 +58,7 @@ from lunalux_core.wire.base import Lang
 __all__ = ["VISIBLE", "Characters", "MarketCard", "NewCard", "Place", "Status", "card_of", "no_character"]
 
 NoteHeat = Callable[[Lang, str, int], Awaitable[None]]
+# Cards whose place is remembered: a hot card then costs one read instead of up to four.
 CACHED_PLACES = 10_000
 TRIES = 5
 REPORT = "REPORT#"
@@ -107,6 +108,7 @@ class Characters:
         if not character_id:
             return None
         remembered = self._places.pop(character_id, None)
+        # The remembered place first, and each place once, in the order in which most cards are found.
         places = dict.fromkeys(
             [*([remembered[0]] if remembered else ()), *self._possible(character_id, lang)]
         )
@@ -156,6 +158,7 @@ class Characters:
         try:
             await self._store.transact([*ticket, Put(place.table, item, when=Absent())])
         except ConditionFailed as failed:
+            # The operations of the ticket come first, so the index tells which of the two was refused.
             if failed.index < len(ticket):
                 raise BackendError(
                     "UPLOAD_NOT_FOUND",
@@ -229,14 +232,17 @@ class Characters:
         changes |= {} if intro is None else {"Intro": intro}
         changes |= {"Tags": frozenset(tags)} if tags else {}
         expected = card.version if version is None else version
+        # A foreign row may hold the largest number that the table takes; one more would be refused by it.
         if expected >= LARGEST:
             raise _changed()
         changes["Version"] = expected + 1
+        # Cards of before versions count as version 1.
         unversioned = [Absent("Version")] if expected == 1 else []
         update = Update(
             card.place.table,
             card.place.key,
             set=changes,
+            # As defaults: a card that waits already keeps its place in the line of those to be ranked.
             set_default=self.mark(TIME, card.id) | self.mark(HOT, card.id),
             remove=("Tags",) if tags is not None and not tags else (),
             when=(VISIBLE, AnyOf(Eq("Version", expected), *unversioned)),
@@ -260,6 +266,7 @@ class Characters:
         if card is None:
             raise no_character(character_id)
         marks = self.mark(TIME, card.id) | self.mark(HOT, card.id)
+        # "deleted" is final: its owner was told so, and its pictures may be gone.
         there: Condition = All(Exists(), AnyOf(Absent("Status"), *map(_is, ("active", "hidden"))))
         try:
             item = await self._store.write(

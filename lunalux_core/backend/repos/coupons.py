@@ -54,7 +54,7 @@ CLAIMS_A_SHARD = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Redeemed:
+class Redemption:
     """What a coupon gave."""
 
     currency: Currency
@@ -74,7 +74,7 @@ class Coupon:
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedCoupon:
     """A coupon as operators see it. `coupon` is None for a row that nobody can claim; `left` is how many
     claims are left over all its rows, `claimed` how many accounts had it."""
 
@@ -92,7 +92,7 @@ class Coupons:
     def __init__(self, store: Store, tables: TableNames, ledgers: Ledgers, now_ms: Callable[[], int]) -> None:
         self._store, self._tables, self._ledgers, self._now_ms = store, tables, ledgers, now_ms
 
-    async def redeem(self, user_id: str, code: str, key: str | None = None) -> Redeemed:
+    async def redeem(self, user_id: str, code: str, key: str | None = None) -> Redemption:
         """Claim a coupon.
 
         Args:
@@ -117,7 +117,7 @@ class Coupons:
                 return await self._again(user_id, code, key)
             try:
                 await self._store.transact(self._claim(user_id, coupon, row, key))
-                return Redeemed(coupon.currency, coupon.amount)
+                return Redemption(coupon.currency, coupon.amount)
             except ConditionFailed as failed:
                 if failed.index == MOVE_AT or failed.index == CLAIM_AT:
                     return await self._again(user_id, code, key)
@@ -194,7 +194,7 @@ class Coupons:
             Put(table, claim, when=Absent()),
         ]
 
-    async def _again(self, user_id: str, code: str, key: str | None) -> Redeemed:
+    async def _again(self, user_id: str, code: str, key: str | None) -> Redemption:
         """The answer of the same request's claim, made within the last day."""
         if key is None:
             raise _refused()
@@ -207,7 +207,7 @@ class Coupons:
         amount = whole(row.get("amount"))
         if row.get("currency") not in REWARDS or amount <= 0:
             raise _refused()
-        return Redeemed(row["currency"], amount)
+        return Redemption(row["currency"], amount)
 
     async def create(
         self,
@@ -258,7 +258,7 @@ class Coupons:
             ) from None
         return coupon
 
-    async def all(self) -> list[Issued]:
+    async def all(self) -> list[IssuedCoupon]:
         """Every coupon with its claims, by code, for operators; reads the whole table. Of codes that were for
         one claim and had it only the claim is left."""
         families: dict[str, list[Item]] = {}
@@ -268,7 +268,7 @@ class Coupons:
                 families.setdefault(pk.removeprefix("COUPON#"), []).append(row)
         return [_issued(code, families[code]) for code in sorted(families)]
 
-    async def issued(self, code: str) -> Issued:
+    async def issued(self, code: str) -> IssuedCoupon:
         """One coupon with its claims, for operators.
 
         Raises:
@@ -348,7 +348,7 @@ def coupon_of(item: Item | None) -> Coupon | None:
     return Coupon(str(item["PK"]).removeprefix("COUPON#"), REWARDS[reward], amount, remaining, split)
 
 
-def _issued(code: str, rows: Sequence[Item]) -> Issued:
+def _issued(code: str, rows: Sequence[Item]) -> IssuedCoupon:
     by_sk = {str(row["SK"]): row for row in rows}
     main = by_sk.get("COUPON")
     coupon = coupon_of(main)
@@ -361,7 +361,7 @@ def _issued(code: str, rows: Sequence[Item]) -> Issued:
         if coupon.shards:
             left = sum(max(0, shard.remaining or 0) for shard in shards if shard is not None)
         issued = 1 if coupon.remaining is None else left + len(claimed)
-    return Issued(code, coupon, issued, left, len(claimed), text((main or {}).get("updatedAt")))
+    return IssuedCoupon(code, coupon, issued, left, len(claimed), text((main or {}).get("updatedAt")))
 
 
 def no_coupon(code: str) -> NotFound:

@@ -16,7 +16,7 @@ from lunalux_core.backend.market.uploads import Uploads
 from lunalux_core.backend.market.wire_pages import Pages
 from lunalux_core.backend.money.money import Money
 from lunalux_core.backend.money.official_models import OfficialModels
-from lunalux_core.backend.money.sweeper import Sweeper, Swept
+from lunalux_core.backend.money.sweeper import Sweeper, SweepResult
 from lunalux_core.backend.money.unwatched import Unwatched
 from lunalux_core.backend.repos.activity import Activity
 from lunalux_core.backend.repos.characters import Characters
@@ -93,7 +93,7 @@ class Services:
         else:
             self.ranking.stir(lang)
 
-    async def sweep(self) -> Swept:
+    async def sweep(self) -> SweepResult:
         """One round of the sweep, and of what a store that does not expire rows by itself must drop."""
         swept = await self.sweeper.sweep()
         await self._swept(swept)
@@ -105,7 +105,7 @@ class Services:
         if swept is not None:
             await self._swept(swept)
 
-    async def _swept(self, swept: Swept) -> None:
+    async def _swept(self, swept: SweepResult) -> None:
         if isinstance(self.store, SqliteStore):
             await self.store.purge(self.now_ms() // 1000)
         logger.info("swept", extra=swept.figures())

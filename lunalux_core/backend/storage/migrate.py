@@ -28,14 +28,14 @@ TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Migrated:
+class Migration:
     """How many cards moved, and the keys of those that stand under both and need a person to look."""
 
     moved: int
     doubled: tuple[str, ...]
 
 
-async def migrate_sk(store: Store, table: str, *, dry_run: bool = False) -> Migrated:
+async def migrate_sk(store: Store, table: str, *, dry_run: bool = False) -> Migration:
     """Move every legacy card of a table; with `dry_run` only count them."""
     moved, doubled = 0, []
     async for item in store.scan_all(table):
@@ -45,7 +45,7 @@ async def migrate_sk(store: Store, table: str, *, dry_run: bool = False) -> Migr
             moved += 1
         else:
             doubled.append(str(item["PK"]))
-    return Migrated(moved, tuple(doubled))
+    return Migration(moved, tuple(doubled))
 
 
 async def move(store: Store, table: str, item: Item) -> bool:

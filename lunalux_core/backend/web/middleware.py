@@ -40,7 +40,7 @@ class ServiceMiddleware:
             await self._app(scope, receive, send)
             return
         body_s = self._settings.request_timeout_s if scope["path"].startswith(GATEWAY) else None
-        crossing = _Crossing(scope, receive, send, self._body_limit(scope["path"]), body_s)
+        crossing = _CountedRequest(scope, receive, send, self._body_limit(scope["path"]), body_s)
         self._note_proxy(scope, crossing)
         mark = request_id.set(crossing.id)
         try:
@@ -49,7 +49,7 @@ class ServiceMiddleware:
             self._account(scope, crossing)
             request_id.reset(mark)
 
-    def _note_proxy(self, scope: Scope, crossing: _Crossing) -> None:
+    def _note_proxy(self, scope: Scope, crossing: _CountedRequest) -> None:
         """Tell, once, of a proxy that is not trusted: everybody behind it has one address, and one limit."""
         forwarded = crossing.headers.get("x-forwarded-for")
         if forwarded is None or self._warned:
@@ -63,7 +63,7 @@ class ServiceMiddleware:
                 extra={"peer": peer},
             )
 
-    async def _run(self, scope: Scope, crossing: _Crossing) -> None:
+    async def _run(self, scope: Scope, crossing: _CountedRequest) -> None:
         patient = scope["path"].startswith(GATEWAY)  # it has the model's time limit instead
         seconds = None if patient else self._settings.request_timeout_s
         try:
@@ -77,7 +77,7 @@ class ServiceMiddleware:
             await self._last_word(scope, crossing, error)
 
     @staticmethod
-    async def _last_word(scope: Scope, crossing: _Crossing, error: Exception) -> None:
+    async def _last_word(scope: Scope, crossing: _CountedRequest, error: Exception) -> None:
         """Answer `error`; one that has begun already is broken off, so that the client sees it fail."""
         crossing.limit = None
         response = error_response(error)
@@ -94,7 +94,7 @@ class ServiceMiddleware:
             return self._settings.max_upload_bytes + MULTIPART_OVERHEAD
         return self._settings.max_body_bytes
 
-    def _account(self, scope: Scope, crossing: _Crossing) -> None:
+    def _account(self, scope: Scope, crossing: _CountedRequest) -> None:
         seconds = time.perf_counter() - crossing.began
         route = getattr(scope.get("route"), "path", "unknown")
         self._metrics.request(scope["method"], route, crossing.status, seconds)
@@ -109,7 +109,7 @@ class ServiceMiddleware:
         )
 
 
-class _Crossing:
+class _CountedRequest:
     """One request: counts the bytes of its body, and adds the headers of its answer."""
 
     def __init__(

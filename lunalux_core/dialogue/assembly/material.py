@@ -158,7 +158,7 @@ class PromptMaterial:
             which are neither in `history` nor in `omitted`.
         goes_on: whether the model goes on from a reply that was begun for it, without being told to.
         directions: what a person says about this one reply, macros replaced already.
-        standing: the values of trackers, and passages of documents.
+        standing: the values of trackers, passages of documents, and texts that scripts put in.
     """
 
     card: CardFields
@@ -190,9 +190,13 @@ class PromptMaterial:
     directions: tuple[DepthText, ...] = ()
     standing: tuple[StandingText, ...] = ()
 
-    def standing_at(self, *positions: NotePosition) -> str:
-        """What stands before or behind the main prompt for all replies."""
-        return "\n\n".join(text.content for text in self.standing if text.position in positions)
+    def standing_at(self, *positions: NotePosition, slot: str = "") -> str:
+        """What stands before or behind the main prompt for all replies; of one `slot`, or all."""
+        return "\n\n".join(
+            text.content
+            for text in self.standing
+            if text.position in positions and text.slot == (slot or text.slot)
+        )
 
     def note_text(self) -> str:
         """The note with the worldbook's texts around it; empty if it is not due this turn."""

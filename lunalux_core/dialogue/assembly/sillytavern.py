@@ -139,8 +139,13 @@ class SillyTavernAssembly:
         return self._messages("memory", memory.block)
 
     def _standing(self, position: NotePosition) -> list[PromptMessage]:
-        """The values of trackers beside the main prompt."""
-        return self._messages("tracker", self._material.standing_at(position))
+        """What stands beside the main prompt: one message for each place it comes from."""
+        slots = dict.fromkeys(text.slot for text in self._material.standing if text.position == position)
+        return [
+            message
+            for slot in slots
+            for message in self._messages(slot, self._material.standing_at(position, slot=slot))
+        ]
 
     def _new_chat(self) -> list[PromptMessage]:
         if not self._has("chatHistory"):

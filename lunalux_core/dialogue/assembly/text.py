@@ -82,7 +82,7 @@ class _Piece:
 
 
 @dataclass(slots=True)
-class _Kept:
+class _FittingTurns:
     """Which turns fit: places in the list of all, and whether a turn of alignment stands before them."""
 
     places: set[int] = field(default_factory=set)
@@ -147,7 +147,7 @@ class TextAssembly:
         continued = pieces.pop() if self._continues and len(pieces) > 1 else None
         if self._context.in_chat:
             around = ""
-        fixed = _Fixed(
+        fixed = _FixedTexts(
             story=around,
             examples="".join(examples) if self._material.pin_examples else "",
             alignment=self._alignment(),
@@ -394,7 +394,7 @@ class TextAssembly:
     def _cost(self, *texts: str) -> int:
         return self._count("".join(texts).replace("\r", ""))
 
-    def _fill(self, pieces: Sequence[_Piece], fixed: _Fixed) -> _Kept:
+    def _fill(self, pieces: Sequence[_Piece], fixed: _FixedTexts) -> _FittingTurns:
         """Take texts at a depth first, then the newest turns; a share is for events of turns that are cut."""
         base = self._cost(
             fixed.story,
@@ -421,8 +421,8 @@ class TextAssembly:
                 break
         return kept
 
-    def _filled(self, pieces: Sequence[_Piece], base: int, limit: int, fixed: _Fixed) -> _Kept:
-        kept, spent, oldest = _Kept(), base, len(pieces) - 1
+    def _filled(self, pieces: Sequence[_Piece], base: int, limit: int, fixed: _FixedTexts) -> _FittingTurns:
+        kept, spent, oldest = _FittingTurns(), base, len(pieces) - 1
         between = [at for at in range(len(pieces) - 1, -1, -1) if _is_injected(pieces[at])]
         others = [at for at in range(len(pieces) - 1, -1, -1) if not _is_injected(pieces[at])]
         for places in (between, others):
@@ -437,13 +437,13 @@ class TextAssembly:
         kept.aligned = bool(fixed.alignment) and not (oldest >= 0 and pieces[oldest].turn.role == "user")
         return kept
 
-    def _events(self, pieces: Sequence[_Piece], kept: _Kept) -> list[str]:
+    def _events(self, pieces: Sequence[_Piece], kept: _FittingTurns) -> list[str]:
         cut = [piece.own for at, piece in enumerate(pieces) if at not in kept.places and piece.own]
         if not cut and not self._material.omitted:
             return []
         return [*self._material.earlier_events, *(message.event for message in cut if message.event)]
 
-    def _chosen(self, pieces: Sequence[_Piece], kept: _Kept, fixed: _Fixed) -> list[_Piece]:
+    def _chosen(self, pieces: Sequence[_Piece], kept: _FittingTurns, fixed: _FixedTexts) -> list[_Piece]:
         """The turns that are sent, oldest first."""
         chosen = [piece for at, piece in enumerate(pieces) if at in kept.places]
         if kept.aligned:
@@ -458,7 +458,7 @@ class TextAssembly:
         return chosen
 
     def _take_examples(
-        self, examples: Sequence[str], pieces: Sequence[_Piece], kept: _Kept, fixed: _Fixed
+        self, examples: Sequence[str], pieces: Sequence[_Piece], kept: _FittingTurns, fixed: _FixedTexts
     ) -> int:
         """How many pieces of the examples fit behind the history."""
         if self._material.pin_examples:
@@ -474,7 +474,7 @@ class TextAssembly:
         return len(examples)
 
     def _shrunk(
-        self, examples: Sequence[str], example_count: int, turns: list[_Piece], fixed: _Fixed
+        self, examples: Sequence[str], example_count: int, turns: list[_Piece], fixed: _FixedTexts
     ) -> tuple[int, list[_Piece]]:
         """For a turn that goes on: examples, then the oldest turns give way until it fits."""
 
@@ -495,7 +495,7 @@ class TextAssembly:
                 break
         return example_count, turns
 
-    def _check(self, pieces: Sequence[_Piece], kept: _Kept, fixed: _Fixed) -> None:
+    def _check(self, pieces: Sequence[_Piece], kept: _FittingTurns, fixed: _FixedTexts) -> None:
         """Refuse a prompt without the newest message. Raises InvalidInput (PROMPT_TOO_LARGE)."""
         if not self._material.newest_required:
             return
@@ -530,8 +530,8 @@ class TextAssembly:
         examples: Sequence[str],
         pieces: Sequence[_Piece],
         turns: list[_Piece],
-        kept: _Kept,
-        fixed: _Fixed,
+        kept: _FittingTurns,
+        fixed: _FixedTexts,
         continued: _Piece | None,
         offered: int,
     ) -> TextPrompt:
@@ -631,7 +631,7 @@ class TextAssembly:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fixed:
+class _FixedTexts:
     """The texts that are there in any case; `examples` only where they are pinned."""
 
     story: str

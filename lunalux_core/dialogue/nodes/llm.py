@@ -19,8 +19,8 @@ from lunalux_core.dialogue.turn import (
     Completion,
     PromptRead,
     Ready,
+    ReplyCorrection,
     ReplyKept,
-    Reread,
     ServerModelChanged,
     Shortened,
     TextDelta,
@@ -188,7 +188,7 @@ class _Answer:
             self._thinking_border.flush()
             # All that came as reasoning was the reply: the server sends it again as text.
             self._thinking.clear()
-            self._context.tell(Reread("", ""))
+            self._context.tell(ReplyCorrection("", ""))
         if delta.text:
             self._say(self._text_border.feed(delta.text))
         self._usage = delta.usage or self._usage
@@ -293,7 +293,7 @@ class _Answer:
             thought = "\n\n".join(thought for thought in ("".join(self._thinking), read.thinking) if thought)
             self._told = told_beginning(self._ready)
             shown = self._name.feed(read.text)
-            self._context.tell(Reread(self._told.feed(shown) if self._told else shown, thought))
+            self._context.tell(ReplyCorrection(self._told.feed(shown) if self._told else shown, thought))
             return
         if thinking:
             self._context.tell(ThinkingDelta(thinking))

@@ -10,7 +10,6 @@ from lunalux_core.dialogue.turn import ReplyDraft, TurnResult
 from lunalux_core.dialogue.turn_record import turn_record
 from lunalux_core.dialogue.turn_sampling import sampling_record
 from lunalux_core.dialogue.workflow import Node, TurnContext
-from lunalux_core.llm.model_prices import cost_of
 from lunalux_core.llm.registry import Registry
 
 
@@ -20,7 +19,7 @@ def output(models: Callable[[], Registry]) -> Node[ReplyDraft, TurnResult]:
     async def node(reply: ReplyDraft, context: TurnContext) -> TurnResult:
         result = turn_result(reply, context)
         spec = reply.completion.ready.request.turn.model
-        return replace(result, cost=cost_of(result.usage, await models().prices(spec)))
+        return replace(result, cost=await models().cost(spec, result.usage))
 
     return node
 

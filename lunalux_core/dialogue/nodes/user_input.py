@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from lunalux_core.dialogue.direction import framed
-from lunalux_core.dialogue.nodes.macro_context import branch_variables, macro_context
+from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.turn import ProfileLacks, ScriptSkipped, TurnInput, TurnRequest
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.macros.expansion import expander
@@ -30,7 +30,7 @@ def user_input(engine: EcmaEngine) -> Node[TurnInput, TurnRequest]:
                 placement=USER_INPUT,
                 target="store",
                 engine=engine,
-                expand=expander(macro_context(turn, text), branch_variables(turn)),
+                expand=expander(macro_context(turn, text), turn.variables()),
             )
             text = result.text
             context.trace.touch(result.applied, "input")

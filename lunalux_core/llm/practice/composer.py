@@ -16,7 +16,7 @@ from dataclasses import astuple, dataclass, replace
 from lunalux_core.llm.model import CharacterMaterial, ModelRequest
 from lunalux_core.llm.practice.material import (
     Pieces,
-    Said,
+    Utterance,
     is_chinese,
     material_from,
     pieces_of,
@@ -70,7 +70,7 @@ def compose(request: ModelRequest) -> Composition:
 
 class _Composer:
     def __init__(self, request: ModelRequest) -> None:
-        self._said: Said = said_in(request.messages)
+        self._said: Utterance = said_in(request.messages)
         chinese = request.language == "zh" or is_chinese(self._said.echo)
         self._phrases: Phrases = phrases_in("zh" if chinese else "en")
         material = request.character or material_from(request.messages, "zh" if chinese else "en")

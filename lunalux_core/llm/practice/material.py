@@ -83,7 +83,7 @@ class Pieces:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Utterance:
     """The person's last words: what kind they are, and a short phrase of them to take up."""
 
     kind: Kind
@@ -151,21 +151,21 @@ def pieces_of(material: CharacterMaterial) -> Pieces:
     )
 
 
-def said_in(messages: Iterable[Message]) -> Said:
+def said_in(messages: Iterable[Message]) -> Utterance:
     """Read the last user message. Wrappers of presets and of the input box are looked through.
 
     A framework's message without the person's words is nothing said: in a group, another member spoke last.
     """
     text = next((message.content for message in reversed(list(messages)) if message.role == "user"), "")
     if "</chatHistory>" in text and "</userInput>" not in text:
-        return Said("silence", "")
+        return Utterance("silence", "")
     for element in ("userInput", "input_message"):
         if match := re.search(rf"<{element}>(.*?)</{element}>", text, re.DOTALL):
             text = match[1]
     text = re.sub(r"<[^<>]{1,40}>|[<>]", " ", text).strip()
     words = re.sub(r"\*[^*]*\*", " ", text).strip()
     if not words:
-        return Said("action" if text else "silence", _short(text.strip("* ")))
+        return Utterance("action" if text else "silence", _short(text.strip("* ")))
     plain = re.sub(r"[\"“”「」*_`#{}]+", " ", words).strip()
     kind: Kind = next((kind for kind, sign in _KINDS if sign.search(plain)), "statement")
     sentences = [
@@ -173,7 +173,7 @@ def said_in(messages: Iterable[Message]) -> Said:
     ]
     questions = [sentence for sentence in sentences if sentence[-1] in "?？"]
     chosen = questions[-1] if kind == "question" and questions else max(sentences, key=size, default="")
-    return Said(kind, _short(chosen))
+    return Utterance(kind, _short(chosen))
 
 
 def _short(text: str, words: int = 9, wide: int = 18) -> str:

@@ -60,7 +60,7 @@ _BUSY = re.compile(r"insufficient_system|network_error|overload|busy|abort|cance
 
 
 @dataclass(slots=True)
-class Said:
+class EventContent:
     """One event, understood. `parts` in the order in which they are to be told.
 
     `whole`: the parts are a message as a whole, not a piece of one. `finish` is the server's word for why the
@@ -92,15 +92,15 @@ def is_busy(word: str) -> bool:
     return bool(_BUSY.search(word.lower()))
 
 
-def read_event(event: object) -> Said:
+def read_event(event: object) -> EventContent:
     """What a parsed event says. Anything that is no event says nothing."""
-    said = Said()
+    said = EventContent()
     if isinstance(event, dict):
         _read(said, event, 0)
     return said
 
 
-def _read(said: Said, event: dict[str, Any], depth: int) -> None:
+def _read(said: EventContent, event: dict[str, Any], depth: int) -> None:
     choices = event.get("choices")
     if _is_message(event):
         _message(said, event)
@@ -129,7 +129,7 @@ def _read(said: Said, event: dict[str, Any], depth: int) -> None:
 # -- OpenAI ------------------------------------------------------------------------------------------
 
 
-def _choice(said: Said, event: dict[str, Any], choices: list[Any]) -> None:
+def _choice(said: EventContent, event: dict[str, Any], choices: list[Any]) -> None:
     choice = next(
         # Several choices were not asked for; of those that come all the same, only the first is the reply.
         (choice for choice in choices if isinstance(choice, dict) and not choice.get("index")),
@@ -218,7 +218,7 @@ def _is_message(event: dict[str, Any]) -> bool:
     return isinstance(kind, str) and kind in _MESSAGES
 
 
-def _message(said: Said, event: dict[str, Any]) -> None:
+def _message(said: EventContent, event: dict[str, Any]) -> None:
     """An event of Anthropic's Messages: a piece of a block, the end of the message, or all of it."""
     kind = event["type"]
     if kind == "message":
@@ -235,7 +235,7 @@ def _message(said: Said, event: dict[str, Any]) -> None:
     said.over = kind == "message_stop"
 
 
-def _block(said: Said, block: object) -> None:
+def _block(said: EventContent, block: object) -> None:
     """A block of a message, or a piece of one. Signatures and encrypted thoughts say nothing."""
     if not isinstance(block, dict):
         return
@@ -245,7 +245,7 @@ def _block(said: Said, block: object) -> None:
         said.parts.append(("text", text))
 
 
-def _stopped(said: Said, message: object) -> None:
+def _stopped(said: EventContent, message: object) -> None:
     reason = message.get("stop_reason") if isinstance(message, dict) else None
     if not isinstance(message, dict) or not isinstance(reason, str) or not reason:
         return
@@ -259,7 +259,7 @@ def _stopped(said: Said, message: object) -> None:
 # -- the others --------------------------------------------------------------------------------------
 
 
-def _candidate(said: Said, candidates: list[Any]) -> None:
+def _candidate(said: EventContent, candidates: list[Any]) -> None:
     """Gemini's."""
     candidate = next(
         (candidate for candidate in candidates if isinstance(candidate, dict) and not candidate.get("index")),
@@ -277,7 +277,7 @@ def _candidate(said: Said, candidates: list[Any]) -> None:
         said.finish = reason
 
 
-def _native(said: Said, event: dict[str, Any]) -> bool:
+def _native(said: EventContent, event: dict[str, Any]) -> bool:
     """A local server's own protocol: Ollama's `message` and `response`, llama.cpp's `content`, KoboldCpp's
     `token`. False: it is none of them."""
     message = event.get("message")

@@ -89,6 +89,7 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = (
         ),
     ),
 )
+# What routers of web frameworks say of an address that they do not serve.
 _NOTHING_THERE = re.compile(
     r"(404 ?)?((page|path|route|url|resource|method)? ?not (found|allowed)\.?)?|no route.{0,60}|{}"
 )
@@ -115,6 +116,7 @@ class Failures:
         """One harmless line without keys; of a text longer than 200 characters its beginning and its end."""
         if len(self.secret) >= 4:
             text = text.replace(self.secret, "[key]")
+        # Bounded before the patterns run: some servers answer with megabytes of a trace.
         text = text if len(text) <= 8000 else f"{text[:4000]} {text[-4000:]}"
         line = clean_line(_KEYLIKE.sub("[key]", text), len(text) + 1)
         if len(line) <= DETAIL_CHARS:
@@ -125,6 +127,7 @@ class Failures:
         """Nothing came through; `kind` is what stood in the way (`network.Obstacle`), `name` its name."""
         message, hint = _OBSTACLES[kind]
         place = self.clean(name)
+        # These do not go away by trying again, so nothing retries them.
         lasting = kind in {"certificate", "tls"}
         return NetworkError(
             "MODEL_UNREACHABLE",
@@ -202,7 +205,9 @@ class Failures:
         text = f"{report.words} {report.message}".lower()
         code = next((code for code, sign in _SIGNS if sign.search(text)), "")
         by_status = _BY_STATUS.get(report.status or 0, "")
+        # Servers send 429 for an empty account, 400 for a long prompt: the words are truer than the status.
         stands = {"MODEL_QUOTA", "MODEL_DAILY_LIMIT", "CONTEXT_TOO_LONG"}
+        # On a 429 words such as "model" or "key" only name what is limited.
         if report.status != 429:
             stands |= {"MODEL_KEY_REJECTED", "MODEL_BLOCKED", "MODEL_NOT_AVAILABLE", "MODEL_REGION"}
         if by_status and code not in stands:
@@ -216,6 +221,7 @@ class Failures:
         the key, and an address where nothing is says nothing of the model."""
         if report.status == 403 and report.page:
             return "MODEL_GATE"
+        # No key was sent, so none was rejected.
         if report.status == 403 and code == "MODEL_KEY_REJECTED" and not self.secret:
             return "MODEL_REFUSED"
         nothing = report.page or _NOTHING_THERE.fullmatch(report.message.strip().lower())
@@ -225,8 +231,10 @@ class Failures:
         detail = self.clean(report.message)
         sentence, hint = _SENTENCES[code]
         params: dict[str, object] = {"server": self.server, "model": self.model, "detail": detail}
+        # Both: the sentence says what to think of it, the server's words what exactly it was.
         if detail:
             params["kind"] = "said"
+        # One code for front ends and scripts, another sentence for the person.
         if code == "MODEL_DAILY_LIMIT":
             code, params["kind"] = "MODEL_QUOTA", "day"
         if code == "CONTEXT_TOO_LONG":

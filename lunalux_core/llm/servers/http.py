@@ -91,7 +91,7 @@ async def stream_reply(pool: HttpPool, base_url: str, exchange: Exchange) -> Asy
                     begun = begun or delta.progress is None
                     yield delta
             return
-        except _Amended as refused:
+        except _AmendedCall as refused:
             amended += 1
             if amended > MOST_AMENDMENTS:
                 raise refused.error from None
@@ -147,7 +147,7 @@ async def ask_bytes(
     return body
 
 
-class _Amended(Exception):
+class _AmendedCall(Exception):
     """The exchange changed its call after a refusal; send it again. `error` is that refusal."""
 
     def __init__(self, error: LunaluxError) -> None:
@@ -235,7 +235,7 @@ def _encoded(body: Mapping[str, object]) -> bytes:
 
 
 async def _refuse(exchange: Exchange, response: httpx.Response) -> NoReturn:
-    """Raise the refusal, or `_Amended` when the call can be sent again without what was refused."""
+    """Raise the refusal, or `_AmendedCall` when the call can be sent again without what was refused."""
     import httpx
 
     body = b""
@@ -246,7 +246,7 @@ async def _refuse(exchange: Exchange, response: httpx.Response) -> NoReturn:
         pass  # the status alone says enough
     error = _refusal(exchange.failures, response, body)
     if response.status_code >= 400 and exchange.amend(response.status_code, body):
-        raise _Amended(error)
+        raise _AmendedCall(error)
     raise error
 
 

@@ -58,9 +58,9 @@ LONGEST = 80
 """Characters, more than any mark has; a person's own are held to it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Marks:
-    """All that is known of the marks of one model, ready to search with."""
+    """All that is known of the marks of one model, ready to search with; `marks` makes one of each."""
 
     openings: tuple[tuple[str, tuple[str, ...]], ...]
     """An opening mark and those that may close it, lower-cased, longest opening first."""

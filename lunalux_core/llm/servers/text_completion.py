@@ -53,7 +53,7 @@ _STOPS_REFUSED = re.compile(
 
 
 @dataclass(slots=True)
-class _Known:
+class _ServerKnowledge:
     """What was found out about a server and model."""
 
     kind: ServerKind | None = None
@@ -61,7 +61,7 @@ class _Known:
     few_stops: bool = False
 
 
-_KNOWN: WeakKeyDictionary[HttpPool, dict[tuple[str, str], _Known]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[HttpPool, dict[tuple[str, str], _ServerKnowledge]] = WeakKeyDictionary()
 
 
 class TextCompletionModel(OpenAIModel):
@@ -98,9 +98,9 @@ class TextCompletionModel(OpenAIModel):
         return self._text_exchange(request, request.completion, kind).call()
 
     @property
-    def _known(self) -> _Known:
+    def _known(self) -> _ServerKnowledge:
         place = (self._base_url, self._spec.model)
-        return _KNOWN.setdefault(self._pool, {}).setdefault(place, _Known())
+        return _KNOWN.setdefault(self._pool, {}).setdefault(place, _ServerKnowledge())
 
     async def kind(self) -> ServerKind:
         """What the server is, found out once; never raises."""
@@ -149,7 +149,7 @@ class TextExchange:
     completion: CompletionText
     base_url: str
     headers: Mapping[str, str]
-    known: _Known
+    known: _ServerKnowledge
     kind: ServerKind
 
     @property

@@ -14,7 +14,7 @@ from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TakenCandidate:
     """A candidate that is taken in a pass, and why."""
 
     candidate: Candidate
@@ -23,10 +23,10 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Fired:
+class AdmittedEntry:
     """An entry that was admitted, with its expanded text."""
 
-    taken: Taken
+    taken: TakenCandidate
     content: str
     pass_number: int
     roll: float | None
@@ -40,7 +40,7 @@ class Outcome:
     Entries that only the budget excluded still count for recursion, as in SillyTavern.
     """
 
-    fired: list[Fired] = field(default_factory=list)
+    fired: list[AdmittedEntry] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
     said: list[tuple[Candidate, str]] = field(default_factory=list)
 
@@ -66,7 +66,7 @@ class Admission:
         self.overflowed = False
 
     def decide(
-        self, taken: Sequence[Taken], number: int, spent: int, is_sticky: Callable[[Candidate], bool]
+        self, taken: Sequence[TakenCandidate], number: int, spent: int, is_sticky: Callable[[Candidate], bool]
     ) -> Outcome:
         """Admit the entries of one pass, in their order.
 
@@ -100,7 +100,7 @@ class Admission:
             elif not self._within_its_book(candidate, content):
                 outcome.refused[candidate.place] = "book_budget"
             else:
-                outcome.fired.append(Fired(admitted, content, number, roll))
+                outcome.fired.append(AdmittedEntry(admitted, content, number, roll))
         return outcome
 
     def _within_its_book(self, candidate: Candidate, content: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lunalux_core.documents.prompt_values import Role
-from lunalux_core.worldbook.engine.admission import Fired
+from lunalux_core.worldbook.engine.admission import AdmittedEntry
 from lunalux_core.worldbook.engine.inputs import TimedState, Tools
 from lunalux_core.worldbook.engine.results import ROLES, Activated, Activation, DepthEntry, Skipped
 from lunalux_core.worldbook.read import (
@@ -25,7 +25,12 @@ from lunalux_core.worldbook.read import (
 
 
 def place(
-    fired: Sequence[Fired], skipped: tuple[Skipped, ...], tools: Tools, *, overflowed: bool, timed: TimedState
+    fired: Sequence[AdmittedEntry],
+    skipped: tuple[Skipped, ...],
+    tools: Tools,
+    *,
+    overflowed: bool,
+    timed: TimedState,
 ) -> Activation:
     """Put every text into its bucket: rising by `order`, entries of one order the last taken first."""
     # Sorted falling and then reversed, not sorted rising: entries of one order must come out in reverse of
@@ -56,7 +61,7 @@ def place(
     )
 
 
-def _activated(fired: Fired, tools: Tools) -> Activated:
+def _activated(fired: AdmittedEntry, tools: Tools) -> Activated:
     candidate, entry = fired.taken.candidate, fired.taken.candidate.entry
     text = tools.transform(entry, fired.content)
     return Activated(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from lunalux_core.worldbook.engine.admission import Admission, Fired, Outcome, Taken
+from lunalux_core.worldbook.engine.admission import Admission, AdmittedEntry, Outcome, TakenCandidate
 from lunalux_core.worldbook.engine.buffer import Buffer, searched
 from lunalux_core.worldbook.engine.candidates import Candidate
 from lunalux_core.worldbook.engine.filters import Screening, State
@@ -38,7 +38,7 @@ class Scan:
     ) -> None:
         self.candidates = candidates
         self.admission = admission
-        self.fired: dict[int, Fired] = {}
+        self.fired: dict[int, AdmittedEntry] = {}
         self._buffer = buffer
         self._screening = screening
         self._settings = settings
@@ -137,13 +137,13 @@ class Scan:
             self._closed.update(fired.taken.candidate.entry.groups)
         return outcome
 
-    def _consider(self, candidate: Candidate, state: State) -> Taken | None:
+    def _consider(self, candidate: Candidate, state: State) -> TakenCandidate | None:
         """Whether one candidate is taken in this pass (steps 1 to 14 of "Activation")."""
         reason = self._screening.against(candidate, state)
         if not reason:
             outright = self._screening.outright(candidate)
             if outright and outright != "never":
-                return Taken(candidate, outright)
+                return TakenCandidate(candidate, outright)
             reason = "decorator" if outright else ""
         if not reason:
             hay = self._haystack(candidate.entry, state)
@@ -157,7 +157,7 @@ class Scan:
                 return None
             reason = self._keys_against(candidate, hay)
             if not reason:
-                return Taken(candidate, "key", key)
+                return TakenCandidate(candidate, "key", key)
         self._against[candidate.place] = reason
         return None
 
@@ -193,11 +193,11 @@ class Scan:
         for text, patterns in patterns_of.items():
             match.prepare(patterns, text)
 
-    def records(self) -> list[Fired]:
+    def records(self) -> list[AdmittedEntry]:
         """What fired, in the order it was taken, with the message its key stands in."""
         return [replace(fired, message=self._message_of(fired)) for fired in self.fired.values()]
 
-    def _message_of(self, fired: Fired) -> int | None:
+    def _message_of(self, fired: AdmittedEntry) -> int | None:
         """How many messages from the newest the key was found, None where only other texts hold it."""
         key, entry = fired.taken.key, fired.taken.candidate.entry
         depth = self._buffer.depth if entry.scan_depth is None else entry.scan_depth

@@ -52,13 +52,18 @@ class ViewTabs(Bar):
     of: reactive[Mapping[str, object] | None] = reactive(None)
 
     def left(self) -> Sequence[Part]:
-        parts = []
-        for number, view in enumerate(VIEWS, 1):
-            chosen = view == self.view
-            amount = count(view, self.of) if self.of is not None else ""
-            text = " ".join(
-                filter(None, (str(number), t(f"inspector.view.{view}"), amount and f"({amount})"))
-            )
-            weight = 0 if chosen else number
-            parts.append(Part(text, ACCENT | BOLD if chosen else MUTED, f"screen.view('{view}')", weight))
-        return parts
+        """All of them at every width: with what is in them, by name, at last by number alone."""
+        forms = (
+            [self._part(view, named=True, counted=True) for view in VIEWS],
+            [self._part(view, named=True, counted=view == self.view) for view in VIEWS],
+            [self._part(view, named=view == self.view, counted=view == self.view) for view in VIEWS],
+        )
+        width = self.size.width - 2
+        return next((parts for parts in forms if self._length(parts) <= width), forms[-1])
+
+    def _part(self, view: str, *, named: bool, counted: bool) -> Part:
+        amount = count(view, self.of) if counted and self.of is not None else ""
+        number, name = str(VIEWS.index(view) + 1), t(f"inspector.view.{view}") if named else ""
+        text = " ".join(filter(None, (number, name, amount and f"({amount})")))
+        style = ACCENT | BOLD if view == self.view else MUTED
+        return Part(text, style, f"screen.view('{view}')", 0 if view == self.view else 1)

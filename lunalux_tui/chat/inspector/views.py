@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from lunalux_core.dialogue.turn_record_diff import (
-    Compared,
     Mark,
+    MessageDifference,
     compare_entries,
     compare_messages,
     compare_texts,
@@ -18,9 +19,11 @@ from lunalux_core.library.conversations import Message
 from lunalux_core.library.spending import Spending
 from lunalux_core.text import clean_line
 from lunalux_tui import i18n
+from lunalux_tui.chat.inspector.chat_texts import chat_texts
 from lunalux_tui.chat.inspector.cost import took
 from lunalux_tui.chat.inspector.items import Item
 from lunalux_tui.chat.inspector.memories import memory_items
+from lunalux_tui.chat.inspector.shares import shares_of
 from lunalux_tui.chat.inspector.text_view import coloured, is_text, whole
 from lunalux_tui.i18n import t
 from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, STRIKE, WARNING, Run
@@ -28,6 +31,8 @@ from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, STRIKE, WARNING
 Record = Mapping[str, Any]
 VIEWS = ("messages", "tokens", "worldbook", "scripts", "cut", "text")
 MARKS: Mapping[Mark, str] = {"same": " ", "new": "+", "gone": "−", "changed": "~"}
+AROUND = 2
+"""Lines that are shown beside what changed."""
 BAR = 24
 """Cells of the longest bar of the tokens."""
 
@@ -136,9 +141,10 @@ def _parameters(record: Record) -> Iterator[Item]:
 def _messages(look: Look) -> Iterator[Item]:
     yield from _shape(look.record)
     yield from _shortened(look.record)
+    yield from chat_texts(look.record)
     messages = look.record["messages"]
     if look.before is None:
-        compared = [Compared("same", message, None) for message in messages]
+        compared = [MessageDifference("same", message, None) for message in messages]
     else:
         compared = compare_messages(messages, look.before["messages"])
     for pair in compared:
@@ -165,7 +171,7 @@ def _text(look: Look) -> Iterator[Item]:
         yield Item(title, t("inspector.text.help"), text=whole(runs), told=lambda: runs, joined=True)
 
 
-def _message_told(pair: Compared, look: Look) -> list[Run]:
+def _message_told(pair: MessageDifference, look: Look) -> list[Run]:
     message = pair.message
     head = t(
         "inspector.message",
@@ -181,45 +187,42 @@ def _message_told(pair: Compared, look: Look) -> list[Run]:
         styles = {"same": MUTED, "gone": ERROR | STRIKE, "new": ACCENT}
         signs = {"same": "  ", "gone": "− ", "new": "+ "}
         lines = compare_texts(pair.before["content"], pair.now["content"])
-        return [*runs, *((signs[mark] + line, styles[mark]) for mark, line in lines)]
+        for mark, group in groupby(lines, key=lambda line: line[0]):
+            told = [(signs[mark] + line, styles[mark]) for _, line in group]
+            runs += _folded(told) if mark == "same" else told
+        return runs
     return [*runs, (message["content"], ERROR if pair.mark == "gone" else 0)]
+
+
+def _folded(lines: list[Run]) -> list[Run]:
+    """What did not change, by its ends alone: what did change is looked for."""
+    hidden = len(lines) - 2 * AROUND
+    if hidden <= 1:
+        return lines
+    return [*lines[:AROUND], (t("inspector.unchanged", n=hidden), MUTED), *lines[-AROUND:]]
 
 
 def _window(record: Record) -> Iterator[Item]:
     """How full the window is, and of what; older records say nothing of it."""
-    window, report = record.get("window"), record["prompt"]
-    if not isinstance(window, dict) or not window["tokens"]:
+    shares = shares_of(record)
+    if shares is None:
         return
-    shares = dict.fromkeys(("system", "card", "worldbook", "memory", "history"), 0)
-    for slot in report["slots"]:
-        shares[_SHARES.get(slot["slot"].partition("+")[0], "system")] += slot["tokens"]
-    tokens, used = window["tokens"], sum(shares.values())
-    shares |= {"reply": window["reply"], "free": max(tokens - used - window["reply"], 0)}
+    tokens, used = shares.window, shares.used
     title = t("inspector.window.title")
     told = t(
         "inspector.window.told",
         used=f"{used:,}",
         window=f"{tokens:,}",
-        source=t(f"inspector.window.{window['source']}"),
+        source=t(f"inspector.window.{shares.source}"),
     )
     runs: list[Run] = [(title, ACCENT | BOLD), ("", 0), (told, 0)]
-    for name, share in shares.items():
+    for name, share in shares.parts:
         bar = "█" * round(share * BAR / tokens)
         runs.append((f"{bar:<{BAR}} {t('inspector.window.' + name)} · {share:,}", 0))
     full = "█" * max(round(used * BAR / tokens), 1)
     yield Item(
         title, full, f"{used:,} / {tokens:,}", text="\n".join(run for run, _ in runs), told=lambda: runs
     )
-
-
-_SHARES = {
-    **dict.fromkeys(("charDescription", "charPersonality", "scenario", "personaDescription"), "card"),
-    **dict.fromkeys(("dialogueExamples", "newExampleChat", "depthPrompt", "storyString"), "card"),
-    **dict.fromkeys(("worldInfoBefore", "worldInfoAfter", "worldInfoDepth"), "worldbook"),
-    **dict.fromkeys(("chatHistory", "newMainChat", "userInput", "user", "continued", "lastLine"), "history"),
-    **dict.fromkeys(("memory", "memoryRecalled", "tracker", "bank"), "memory"),
-}
-"""Of what the window is full, by slot; any other is the system's."""
 
 
 def _tokens(look: Look) -> Iterator[Item]:

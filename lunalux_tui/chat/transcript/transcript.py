@@ -23,6 +23,7 @@ from lunalux_core.library.conversations import Message
 from lunalux_tui.chat.transcript.layout import TranscriptLayout
 from lunalux_tui.parts.drawn import palette_of, within
 from lunalux_tui.parts.selectable import Selectable
+from lunalux_tui.render.found import found_runs
 from lunalux_tui.render.layout import Fold
 from lunalux_tui.theme.palette import Palette
 from lunalux_tui.theme.styles import ACCENT, Line, Run
@@ -99,6 +100,8 @@ class Transcript(Selectable, can_focus=True):
     virtual_size = reactive(Size(0, 0), layout=False)  # growing must not lay out the whole screen again
     selected: reactive[str] = reactive("", repaint=False)
     """Id of the message that keys act on; "" for none."""
+    found: reactive[tuple[str, ...]] = reactive(())
+    """Words that were looked for; they stand out in every message."""
 
     class OlderWanted(TextualMessage):
         """The person scrolled near the first message of the window."""
@@ -403,10 +406,17 @@ class Transcript(Selectable, can_focus=True):
         strip = entry.strips.get((place, chosen))
         if strip is None:
             margin = ("▌ " if chosen else "  ", ACCENT)
-            strip = entry.strips[place, chosen] = palette.strip((margin, *entry.lines[place]), width, chosen)
+            words = entry.lines[place]
+            if self.found and entry.message is not None:
+                words = tuple(found_runs(words, self.found))
+            strip = entry.strips[place, chosen] = palette.strip((margin, *words), width, chosen)
         return strip
 
     # -- choosing and folding ----------------------------------------------------------------------
+
+    def watch_found(self) -> None:
+        if self._palette is not None:
+            self._forget_strips(self._palette)
 
     def watch_selected(self, selected: str) -> None:
         self.refresh()

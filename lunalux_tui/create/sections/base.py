@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from textual.widget import Widget
 from textual.worker import Worker, WorkerState
 
-from lunalux_core.editor.checks import Problem, tokens
+from lunalux_core.editor.checks import FieldRemark, tokens
 from lunalux_tui.create.sections import Section
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Column
@@ -89,7 +89,7 @@ class EditorSection(Column):
             cast("LunaScreen[None]", self.screen).show_failure(event.worker.error)
 
 
-def say(box: FieldBox, problem: Problem | None, *, count: bool = True) -> None:
+def say(box: FieldBox, problem: FieldRemark | None, *, count: bool = True) -> None:
     """Tell at a field what is wrong, and how many tokens it has."""
     size = tokens(box.text) if count and box.text else 0
     sentence = t(f"create.check.{problem.code}", **problem.params) if problem is not None else ""

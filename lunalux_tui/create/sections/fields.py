@@ -37,7 +37,8 @@ class FieldsSection(EditorSection):
 
     def _judge(self, box: FieldBox) -> None:
         field = BY_ID[box.field]
-        say(box, check_field(field, box.text), count=field.kind == "text")
+        problem = None if self.draft.blank else check_field(field, box.text)
+        say(box, problem, count=field.kind == "text")  # an untouched form has nothing wrong in it yet
 
     @on(FieldBox.Edited)
     def _edited(self, event: FieldBox.Edited) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import getters, on
 from textual.app import ComposeResult
 
-from lunalux_core.editor.checks import Problem, check
+from lunalux_core.editor.checks import FieldRemark, check
 from lunalux_tui.actions import Action
 from lunalux_tui.create.sections import section_of
 from lunalux_tui.create.sections.base import EditorSection
@@ -65,10 +65,10 @@ class FinishSection(EditorSection):
     def retranslate(self) -> None:
         self.read()
 
-    def _words(self, problem: Problem) -> str:
+    def _words(self, problem: FieldRemark) -> str:
         return t(f"create.check.{problem.code}", **problem.params)
 
-    def _where(self, problem: Problem) -> str:
+    def _where(self, problem: FieldRemark) -> str:
         if problem.field == "greetings":
             return t("create.section.greetings")
         return t(f"create.field.{problem.field}.label")

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.message import Message
 
-from lunalux_core.editor.checks import Problem, check_text
+from lunalux_core.editor.checks import FieldRemark, check_text
 from lunalux_core.editor.worldbook import Slot, join_keys, split_keys
 from lunalux_core.text import clean
 from lunalux_core.worldbook.read import Entry
@@ -194,11 +194,11 @@ class EntryForm(Column):
         problem = None
         if box.field == "content":
             remark = next(check_text(box.text, sent=True), None)
-            problem = Problem(remark[0], "content", remark[1], remark[2]) if remark else None
+            problem = FieldRemark(remark[0], "content", remark[1], remark[2]) if remark else None
             if not box.text.strip():
-                problem = Problem("warning", "content", "content")
+                problem = FieldRemark("warning", "content", "content")
         elif box.field == "keys" and not box.text.strip() and not self._entry.constant:
-            problem = Problem("warning", "keys", "keys")
+            problem = FieldRemark("warning", "keys", "keys")
         say(box, problem, count=box.field == "content")
 
     @on(FieldBox.Edited)

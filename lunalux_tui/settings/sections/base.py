@@ -38,6 +38,7 @@ class SectionView(Rows):
     DOES: ClassVar[tuple[Action, ...]] = ()
     ACTIONS: ClassVar[tuple[Action, ...]] = ()
     TWO_LINES: ClassVar[bool] = False
+    VALUES = True
 
     def __init__(self, section: Section) -> None:
         super().__init__(two_lines=self.TWO_LINES, ground=0, id=f"pane-{section.id}")

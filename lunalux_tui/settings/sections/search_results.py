@@ -27,7 +27,7 @@ class SearchResults(ValuesSection):
         self.words = words
         self.read()
 
-    def read(self) -> None:
+    def _show_values(self) -> None:
         self._by_id = {action.id: action for action in self.lunalux.all_actions()}
         self.empty = t("settings.nothing_found")
         self.show([*self._sections(), *self._settings(), *self._keys()])
@@ -47,8 +47,9 @@ class SearchResults(ValuesSection):
     def _keys(self) -> Iterator[Row]:
         for action in self._by_id.values():
             keys = "  ".join(key_name(key) for key in keys_of(action, self.lunalux.keymap))
-            if self._fits(action.label, action.help, action.id, keys):
-                yield Row(KEY + action.id, action.label, right=keys, mark="▸")
+            if self._fits(action.label, action.help, action.id, keys, t(f"group.{action.group}")):
+                title = f"{t(f'group.{action.group}')}: {action.label}"
+                yield Row(KEY + action.id, title, right=keys, mark="▸")
 
     def _fits(self, *texts: str) -> bool:
         text = " ".join(texts).casefold()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from textual import work
 
 from lunalux_core.config.settings import DECLARATIONS, Declaration, Settings, checked
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, LunaluxError
+from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import LANGUAGES, has, t
 from lunalux_tui.parts.ask_dialog import AskDialog
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 MARKS = {"default": " ", "file": "●", "environment": "■", "flag": "▲"}
 """Where a value comes from, at the left of its name."""
 
-
+PRESET = "chat.preset"
 ACTION = "action "
 """Begins the id of a row that is an action."""
 
@@ -42,7 +44,24 @@ class ValuesSection(SectionView):
         """The settings to show."""
         return settings_of(self.section)
 
+    preset = ""
+    """Name of the preset in use, once it is read."""
+
     def read(self) -> None:
+        if any(declaration.key == PRESET for declaration in self.declarations()):
+            self._read_preset()
+        self._show_values()
+
+    @work(group="preset", exclusive=True, exit_on_error=False)
+    async def _read_preset(self) -> None:
+        """The preset in use has a name; that of the shelf goes before the setting."""
+        from lunalux_tui.parts.preset_choice import in_use
+
+        with suppress(LunaluxError, KeyError):
+            self.preset = clean_line((await in_use(self.lunalux)).preset.name, 80)
+        self._show_values()
+
+    def _show_values(self) -> None:
         actions = [Row(ACTION + action.id, action.label, mark="▸") for action in self._actions().values()]
         self.show([*(self.row(declaration) for declaration in self.declarations()), *actions])
 
@@ -57,9 +76,15 @@ class ValuesSection(SectionView):
         return Row(
             declaration.key,
             label_of(declaration),
-            right=shown(declaration, self.settings.get(declaration.key)),
+            right=self._shown(declaration),
             mark=mark,
         )
+
+    def _shown(self, declaration: Declaration) -> str:
+        """The value as it is in force."""
+        if declaration.key == PRESET and self.preset:
+            return self.preset
+        return shown(declaration, self.settings.get(declaration.key))
 
     def explain(self, row_id: str) -> Explanation:
         if action := self._actions().get(row_id):
@@ -89,7 +114,7 @@ class ValuesSection(SectionView):
             self.notify(locked(declaration), severity="warning", markup=False)
         elif isinstance(declaration.default, bool):
             self.lunalux.change_setting(declaration.key, not self.settings.get(declaration.key))
-        elif declaration.key == "chat.preset":
+        elif declaration.key == PRESET:
             self.host.show_section("presets", enter=True)
         else:
             self._ask(declaration)

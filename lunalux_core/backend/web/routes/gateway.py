@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 from starlette.routing import request_response
 
-from lunalux_core.backend.money.gateway import Asked, Event, Gateway
+from lunalux_core.backend.money.gateway import Event, Gateway, GatewayRequest
 from lunalux_core.backend.money.gateway_model import Piece
 from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.web.http import (
@@ -91,7 +91,7 @@ async def submit(
 ) -> Response:
     """Approve, reserve, call the model, settle. The same key never pays twice, and replays the answer."""
     aloud = EVENT_STREAM in request.headers.get("accept", "")
-    asked = Asked(session, body, key or uuid4(), client_address(request), aloud)
+    asked = GatewayRequest(session, body, key or uuid4(), client_address(request), aloud)
     events = Gateway(services).reply(asked)
     if aloud:
         await anext(events)  # Begun: what refuses the reply refuses it with its own HTTP status

@@ -1,0 +1,1 @@
+"""The pane of what a story remembers: memories, trackers, documents, and how the window is filled."""

@@ -1,0 +1,106 @@
+"""What the story remembers: the pane, what covers a message, what is always in, and the one question."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from lunalux_tui.chat.memory.desk import Desk, DeskView
+from lunalux_tui.chat.view import Asker
+from lunalux_tui.i18n import t
+
+if TYPE_CHECKING:
+    from lunalux_core.library.conversations import Message
+    from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.opener import Opener
+
+
+class MemoryView(Asker, DeskView, Protocol):
+    """What these actions ask of the screen."""
+
+    def target(self) -> Message | None:
+        """The message an action means."""
+
+    def browse(self) -> None:
+        """Leave the prompt for the messages."""
+
+    async def show_memory_question(self, model: str) -> None:
+        """Show the question whether a model that costs may write; "" for no question."""
+
+
+class MemoryActions:
+    """Actions on what is remembered of the conversation that is open."""
+
+    def __init__(self, runtime: Runtime, opener: Opener, view: MemoryView) -> None:
+        self._runtime = runtime
+        self._opener = opener
+        self._view = view
+        self.asking = ""
+        """The model that costs and is asked about, "" while there is no question."""
+
+    @cached_property
+    def desk(self) -> Desk:
+        """What writes for the person, also while the pane is closed."""
+        return Desk(self._runtime, self._view)
+
+    async def pane(self, tab: str = "memories") -> None:
+        """All memories, trackers and documents."""
+        await self._show(tab=tab)
+
+    async def covering(self) -> None:
+        """The memories that cover a message."""
+        message = self._view.target()
+        if message is None:
+            return
+        memories = self._runtime.library.memories
+        ids = set(await memories.covering(message.id))
+        here = (await memories.branch(message.conversation_id)).here
+        if any(memory.id in ids for memory in here):
+            await self._show(covering=message.id)
+        else:
+            self._view.say(t("memory_pane.covered_by_none"))
+
+    async def _show(self, *, covering: str = "", tab: str = "memories") -> None:
+        from lunalux_tui.chat.memory.dialog import MemoryDialog
+
+        conversation = self._opener.chat.conversation
+        if conversation is None:
+            return
+        dialog = MemoryDialog(self._runtime, conversation.id, self.desk, covering=covering, tab=tab)
+        message_id = await self._view.ask(dialog)
+        if self.asking and not await self._runtime.memory_writer.waiting_for(conversation.id):
+            self.asking = ""  # answered in the pane
+            await self._view.show_memory_question("")
+        if message_id:
+            await self._opener.reveal(message_id)
+            self._view.browse()
+
+    async def keep_message(self) -> None:
+        """Keep a message in every prompt word for word, or no longer."""
+        from lunalux_core.memory.entries import mark_message
+
+        message = self._view.target()
+        if message is not None:
+            kept = await self._runtime.library.database.write(lambda c: mark_message(c, message.id))
+            self._view.say(t("memory_pane.always_in" if kept else "memory_pane.no_longer_in"))
+
+    # -- the one question --------------------------------------------------------------------------
+
+    async def ask_about(self, model: str) -> None:
+        """Ask whether a model that costs may write memories; nothing waits for the answer."""
+        if not self.asking:
+            self.asking = model
+            await self._view.show_memory_question(model)
+
+    async def answer(self, yes: bool) -> None:
+        """Answer the question that is on screen; a yes lets what is due be written at once."""
+        model, self.asking = self.asking, ""
+        if not model:
+            return
+        await self._view.show_memory_question("")
+        await self._runtime.memory_writer.agree(model, yes)
+        conversation = self._opener.chat.conversation
+        if yes and conversation is not None:
+            self._runtime.memory_writer.nudge(conversation.id)
+            self._runtime.trackers.nudge(conversation.id)
+        self._view.say(t("memory.agreed" if yes else "memory.refused", model=model))

@@ -1,0 +1,368 @@
+"""Commands of scripts on a conversation: on a real library, with the practice model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lunalux_core.chat.script_setting import script_setting
+from lunalux_core.chat.scripts.host import MOST_ASKED, OFFERS, ConversationHost
+from lunalux_core.config.settings import load_settings
+from lunalux_core.dialogue.turn import TurnEvent, TurnOptions
+from lunalux_core.errors import LunaluxError
+from lunalux_core.runtime import Runtime
+from lunalux_core.stscript.budget import Limits
+from lunalux_core.stscript.commands.table import everything
+from lunalux_core.stscript.faults import SENTENCES
+from lunalux_core.stscript.interpreter import Interpreter, Outcome
+from lunalux_core.stscript.quick_replies import read_set
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNALUX_PRACTICE_RATE", "0")
+
+
+class Surface:
+    """A person who answers every question with the same word, and who sees what is shown."""
+
+    asks = True
+    panes: Sequence[str] = ("memory",)
+
+    def __init__(self) -> None:
+        self.echoes: list[str] = []
+        self.typed = ""
+        self.model = ""
+
+    def open_pane(self, name: str) -> None:
+        self.echoes.append(f"pane {name}")
+
+    def options(self) -> TurnOptions:
+        return TurnOptions(model=self.model)
+
+    def words(self, key: str, **values: object) -> str:
+        return f"{key} {' '.join(map(str, values.values()))}".strip()
+
+    def told(self, error: LunaluxError) -> str:
+        return error.message
+
+    async def echo(self, text: str, severity: str, title: str) -> None:
+        self.echoes.append(text)
+
+    async def ask_text(self, question: str, default: str) -> str:
+        return default or "answer"
+
+    async def show_text(self, text: str) -> None:
+        self.echoes.append(text)
+
+    async def choose(self, question: str, labels: Sequence[str]) -> str:
+        return labels[0]
+
+    async def put_typed(self, text: str) -> None:
+        self.typed = text
+
+    async def take_turn(self, events: AsyncIterator[TurnEvent], *, impersonate: bool = False) -> None:
+        async with aclosing(events) as steps:  # type: ignore[type-var]
+            async for _ in steps:
+                pass
+
+    async def messages_changed(self, *, to_end: bool = False) -> None:
+        """Nothing is shown."""
+
+    async def surroundings_changed(self) -> None:
+        """Nothing is shown."""
+
+    async def use_model(self, name: str) -> None:
+        self.model = name
+
+    async def use_preset(self, key: str) -> None:
+        self.echoes.append(key)
+
+
+class World:
+    """One conversation in a library of its own."""
+
+    def __init__(self, runtime: Runtime, place: str) -> None:
+        self.runtime = runtime
+        self.place = place
+        self.surface = Surface()
+
+    async def run(self, script: str, limits: Limits | None = None, *, turns: bool = True) -> Outcome:
+        setting = await script_setting(self.runtime.chat, self.place, self.surface.options())
+        host = ConversationHost(self.runtime, self.surface, self.place, setting, turns=turns)
+        interpreter = Interpreter(host, everything(host.offers), setting, limits)
+        host.stores = interpreter.stores
+        outcome = await interpreter.run(script)
+        await host.keep_variables()
+        return outcome
+
+    async def pipe(self, script: str) -> str | None:
+        outcome = await self.run(script)
+        assert outcome.error is None, outcome.error
+        return outcome.pipe
+
+    async def failure(self, script: str) -> str:
+        error = (await self.run(script)).error
+        assert error is not None, script
+        return f"{error.code} {error.message}"
+
+    async def contents(self) -> list[str]:
+        return [message.content for message in await self.runtime.library.conversations.page(self.place)]
+
+    async def prompt(self, text: str = "go on") -> str:
+        prompt = await self.runtime.chat.preview(self.place, text)
+        return "\n".join(message.content for message in prompt.messages)
+
+
+@asynccontextmanager
+async def world() -> AsyncIterator[World]:
+    async with Runtime.open(load_settings()) as runtime:
+        await runtime.first_start()
+        sol = await runtime.library.characters.find("Captain Sol Varga")
+        yield World(runtime, (await runtime.chat.start(sol.id)).id)
+
+
+async def test_a_model_is_asked_beside_the_story_and_the_story_stays_as_it_is() -> None:
+    async with world() as w:
+        before = await w.contents()
+        assert await w.pipe("/gen name a colour")
+        assert await w.pipe("/genraw system=Short. length=50 Say hi")
+        assert await w.pipe("/ask name=Marigold who are you") != await w.pipe("/ask name=Sol who are you")
+        assert await w.contents() == before
+        assert "name=" in await w.failure("/ask who") and "TEXT" in await w.failure("/gen")
+        assert "Nobody" in await w.failure("/ask name=Nobody who")
+        assert "length=" in await w.failure("/gen length=many x")
+
+
+async def test_a_loop_of_requests_to_a_model_ends() -> None:
+    async with world() as w:
+        outcome = await w.run("/while guard=off left=1 right=1 {: /incvar n | /gen x :}")
+        assert outcome.error is not None and outcome.error.code == "SCRIPT_TOO_MANY_REPLIES"
+        assert outcome.local["n"] == MOST_ASKED + 1
+
+
+async def test_injected_texts_stand_in_the_prompts_until_they_are_taken_out() -> None:
+    async with world() as w:
+        await w.pipe(
+            "/inject id=rain position=chat depth=1 role=user Rain falls on {{char}}. | "
+            "/inject id=first position=before First of all. | /inject id=after Behind it. | "
+            "/inject id=keys position=none scan=true the Halcyon key"
+        )
+        prompt = await w.prompt()
+        assert "Rain falls on Captain Sol Varga." in prompt or "Rain falls on Sol." in prompt
+        assert "First of all." in prompt and "Behind it." in prompt and "Halcyon key" not in prompt
+        record = await w.runtime.chat.inspect(w.place, "go on")
+        assert [held["id"] for held in record["injections"]] == ["rain", "first", "after", "keys"]
+        listed = json.loads(await w.pipe("/listinjects") or "")
+        assert list(listed) == ["rain", "first", "after", "keys"] and listed["rain"]["role"] == "user"
+        await w.pipe("/inject id=rain Snow. | /flushinject first | /inject id=after")
+        assert list(json.loads(await w.pipe("/listinjects") or "")) == ["keys", "rain"]
+        await w.pipe("/flushinject")
+        assert await w.pipe("/listinjects") == "{}" and "Snow" not in await w.prompt()
+
+
+async def test_an_ephemeral_text_is_there_for_one_reply() -> None:
+    async with world() as w:
+        await w.pipe(
+            "/inject id=once ephemeral=true position=chat depth=0 Only now. | /inject id=stays Always."
+        )
+        assert "Only now." in await w.prompt()
+        await w.pipe("/send Hello | /trigger")
+        prompt = await w.prompt()
+        assert "Only now." not in prompt and "Always." in prompt
+        await w.pipe("/inject id=once ephemeral=true Again. | /gen quietly")
+        assert list(json.loads(await w.pipe("/listinjects") or "")) == ["stays"]
+
+
+async def test_injected_texts_go_out_with_the_chat_and_come_in_with_it() -> None:
+    from lunalux_core.chat.files import export_conversation, import_conversation
+
+    async with world() as w:
+        await w.pipe("/inject id=rain position=chat depth=2 scan=true Rain.")
+        text = await export_conversation(w.runtime.library, w.place, "jsonl")
+        stored = json.loads(text.splitlines()[0])["chat_metadata"]["script_injects"]
+        assert stored == {"rain": {"value": "Rain.", "position": 1, "depth": 2, "scan": True, "role": 0}}
+        owner = (await w.runtime.library.conversations.get(w.place)).character_id
+        imported = await import_conversation(w.runtime.library, owner, text.encode(), "chat.jsonl")
+        prompt = await w.runtime.chat.preview(imported.conversation_id, "x")
+        assert any("Rain." in message.content for message in prompt.messages)
+
+
+@pytest.mark.parametrize(
+    ("script", "named"),
+    [
+        ("/inject Rain", "id="),
+        ("/inject id=a depth=-1 x", "depth="),
+        ("/inject id=a position=above x", "position="),
+        ("/inject id=a role=king x", "role="),
+        ("/inject id=a scan=maybe x", "scan="),
+        ("/hide 99", "99"),
+        ("/messages one", "one"),
+        ("/delete-swipe 9", "9"),
+        ("/branch-create 99", "99"),
+        ("/checkpoint-create mesId=x dawn", "x"),
+        ("/count | /persona Nobody", "Nobody"),
+        ("/model nosuch", "nosuch"),
+        ("/preset nosuch", "nosuch"),
+        ("/profile nosuch", "nosuch"),
+        ("/world nosuch", "nosuch"),
+        ("/world", "NAME"),
+        ("/world state=maybe nosuch", "nosuch"),
+        ("/getentryfield file=nosuch 1", "nosuch"),
+        ("/qr-set nosuch", "nosuch"),
+        ("/qr-set scope=moon nosuch", "scope="),
+        ("/roll many", "many"),
+        ("/send at=3 x", "at="),
+    ],
+)
+async def test_each_command_refuses_with_one_sentence_that_names_what_is_wrong(
+    script: str, named: str
+) -> None:
+    async with world() as w:
+        before = await w.contents()
+        told = await w.failure(script)
+        assert named in told and "column" in told
+        assert await w.contents() == before
+
+
+async def test_replies_branches_and_versions_by_script() -> None:
+    async with world() as w:
+        start = len(await w.contents())
+        await w.pipe("/send One | /trigger | /swipe")
+        last = (await w.runtime.library.conversations.page(w.place))[-1]
+        assert last.swipes == 2 and await w.pipe("/delete-swipe 1") == "0"
+        assert (await w.runtime.library.conversations.page(w.place))[-1].swipes == 1
+        assert "SCRIPT_REFUSED" in await w.failure("/delete-swipe")
+        assert await w.pipe("/checkpoint-create dawn") == "dawn"
+        assert await w.pipe("/checkpoint-create mesId=0") == "Checkpoint 0"
+        tree = await w.runtime.library.conversations.tree(w.place)
+        assert sorted(node.mark for node in tree if node.mark) == ["Checkpoint 0", "dawn"]
+        assert await w.pipe(f"/branch-create {start}") == str(start)
+        assert (await w.contents())[-1] == "One"
+        tokens = int(await w.pipe("/count") or 0)
+        await w.pipe(f"/hide {start}")
+        assert int(await w.pipe("/count") or 0) < tokens
+        assert await w.pipe(f"/messages hidden=off {start}") == ""
+
+
+async def test_no_reply_is_made_while_one_is_being_made() -> None:
+    async with world() as w:
+        error = (await w.run("/setvar key=a 1 | /trigger", turns=False)).error
+        assert error is not None and error.code == "SCRIPT_REPLY_COMING" and "/trigger" in error.message
+
+
+async def test_worldbooks_are_switched_read_and_written(tmp_path: Path) -> None:
+    book = {
+        "entries": {
+            "0": {"uid": 7, "key": ["rain"], "content": "It rains.", "constant": False, "order": 5, "own": 1},
+            "1": {"uid": 8, "key": ["sun"], "content": "The sun."},
+        }
+    }
+    async with world() as w:
+        shelf = w.runtime.library.worldbooks
+        await shelf.add("Weather", book, enabled=False)
+        await w.pipe("/world Weather")
+        assert (await shelf.find("Weather")).enabled
+        await w.pipe("/world state=on Weather | /world state=off")
+        assert not (await shelf.find("Weather")).enabled
+        assert await w.pipe("/getentryfield file=Weather 7") == "It rains."
+        assert await w.pipe("/getentryfield file=Weather field=key 7") == '["rain"]'
+        assert await w.pipe("/getentryfield file=Weather field=order 7") == "5"
+        await w.pipe("/setentryfield file=Weather uid=7 field=key storm, wind")
+        await w.pipe("/setentryfield file=Weather uid=7 field=constant true")
+        await w.pipe("/setentryfield file=Weather uid=7 field=order 12")
+        await w.pipe("/setentryfield file=Weather uid=7 It storms.")
+        entry = (await shelf.find("Weather")).document["entries"]["0"]
+        assert (entry["key"], entry["constant"], entry["order"]) == (["storm", "wind"], True, 12)
+        assert entry["content"] == "It storms." and entry["own"] == 1
+        assert "uid=" in await w.failure("/setentryfield file=Weather uid=99 x")
+        assert "field=" in await w.failure("/getentryfield file=Weather field=nosuch 7")
+        assert "field=" in await w.failure("/setentryfield file=Weather uid=7 field=uid 5")
+
+
+async def test_persona_model_preset_and_profile_are_chosen_and_told() -> None:
+    from lunalux_core.library.profiles import Profile, Use
+
+    async with world() as w:
+        library = w.runtime.library
+        await library.personas.save("First")
+        ann = await library.personas.save("Ann", "A pilot.")
+        assert await w.pipe("/persona Ann") == "Ann" and await w.pipe("/persona") == "Ann"
+        assert (await library.conversations.get(w.place)).persona_id == ann.id
+        assert await w.pipe("/model practice") == "practice" == await w.pipe("/model")
+        assert await w.pipe("/preset default") == "default" and w.surface.echoes == ["default"]
+        await library.presets.add("Mine", {"prompts": [], "prompt_order": []}, enabled=False)
+        assert await w.pipe("/preset mine") == "Mine" == await w.pipe("/preset")
+        await library.profiles.save(Profile("Cheap"))
+        assert await w.pipe("/profile cheap") == "Cheap" == await w.pipe("/profile")
+        assert Use("conversation", w.place) in await library.profiles.uses()
+        assert await w.pipe("/profile none") == "" == await w.pipe("/profile")
+
+
+async def test_sets_of_quick_replies_are_put_in_force_by_script() -> None:
+    async with world() as w:
+        replies = w.runtime.library.quick_replies
+        reply: dict[str, Any] = {"id": 1, "label": "one", "message": "/pass 1"}
+        stored, _ = await replies.add(read_set({"version": 2, "name": "Set", "qrList": [reply]}))
+        owner = (await w.runtime.library.conversations.get(w.place)).character_id
+        assert await replies.in_force(w.place, owner) == []
+        await w.pipe("/qr-set Set | /qr-set scope=chat visible=false Set")
+        assert [(held.id, shown) for held, shown in await replies.in_force(w.place, owner)] == [
+            (stored.id, True)
+        ]
+        await w.pipe("/qr-set Set | /qr-set state=on scope=chat visible=false Set")
+        assert [shown for _, shown in await replies.in_force(w.place, owner)] == [False]
+        assert await replies.in_force("another", owner) == []
+        await w.pipe("/qr-set scope=chat Set | /qr-set scope=character Set")
+        assert [shown for _, shown in await replies.in_force("another", owner)] == [True]
+        await w.runtime.library.conversations.delete(w.place)
+        assert {use.scope for use in await replies.uses()} == {"character"}
+
+
+def test_every_command_on_the_app_is_offered() -> None:
+    assert set(OFFERS) == {command.name for command in everything() if command.app}
+
+
+WORDS = st.sampled_from(
+    [
+        *("/gen ", "/genraw ", "/ask name=Sol ", "/trigger ", "/continue ", "/swipe ", "/regenerate "),
+        *("/inject id=a ", "/inject id={{pipe}} ephemeral=on ", "/flushinject ", "/listinjects ", "/hide "),
+        *("/unhide ", "/messages ", "/delete-swipe ", "/count ", "/world ", "/getentryfield file=x "),
+        *("/setentryfield file=x uid=1 ", "/persona ", "/model ", "/preset ", "/profile ", "/qr-set "),
+        *("/branch-create ", "/checkpoint-create ", "/send ", "/sendas name=x ", "/comment ", "/roll 2d6 "),
+        *("/setinput ", "/input ", "/buttons labels=[1] ", "/while guard=off left=1 right=1 ", "/times 3 "),
+        *("{:", ":}", " | ", '"', "0", "1-2", "x", "depth=1 ", "scan=", "小明😀", "{{pipe}}", "\n", "none"),
+    ]
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.lists(WORDS, max_size=12).map("".join), min_size=3, max_size=3))
+async def test_no_script_on_a_chat_hangs_grows_or_fails_without_a_sentence(scripts: list[str]) -> None:
+    small = Limits(steps=60, seconds=20, text=3000, made=40_000, script=2000)
+    async with world() as w, world() as other:
+        for script in scripts:
+            pipes = []
+            for each in (w, other):
+                outcome = await each.run(script, small)
+                pipes.append((outcome.error and outcome.error.code, outcome.aborted))
+                assert outcome.error is None or outcome.error.code in SENTENCES
+            assert pipes[0] == pipes[1]
+            assert len(await w.contents()) == len(await other.contents()) < 60 + MOST_ASKED
+
+
+async def test_a_pane_opens_where_the_program_has_it_and_is_refused_elsewhere() -> None:
+    async with world() as w:
+        assert await w.pipe("/memory") == "" and w.surface.echoes == ["pane memory"]
+        w.surface.panes = ()
+        refused = (await w.run("/memory")).error
+        assert refused is not None and w.surface.echoes == ["pane memory"]
