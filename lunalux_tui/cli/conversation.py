@@ -180,12 +180,14 @@ async def import_(
     if whose := await _owner(library, data, path, character, group):
         from lunalux_core.chat.files import import_conversation
 
-        imported = await import_conversation(library, whose, data, path.name, user_name=user)
+        imported = await import_conversation(library, whose, data, path.name, user_name=user, path=path)
     else:
         from lunalux_core.chat.group_files import import_group_chat
 
         chosen = (await library.groups.find(group)).id if group else ""
-        imported = await import_group_chat(library, data, path.name, group_id=chosen, user_name=user)
+        imported = await import_group_chat(
+            library, data, path.name, group_id=chosen, user_name=user, path=path
+        )
     for note in imported.notes:
         output.note(note)
     if as_json:
@@ -400,6 +402,7 @@ def _message(message: Message) -> dict[str, Any]:
         "billing": message.billing,
         "hidden": message.hidden,
         "mark": message.mark or None,
+        "pictures": [picture.as_json() for picture in message.pictures],
         "swipe": message.swipe,
         "swipes": message.swipes,
         "created_at": output.moment(message.created_at),

@@ -14,7 +14,7 @@ from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.library.naming import missing
 from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
-from lunalux_core.llm.model import POST_PROCESSING, ModelOptions, ModelSpec
+from lunalux_core.llm.model import IMAGE_USES, POST_PROCESSING, ModelOptions, ModelSpec
 from lunalux_core.llm.parameters import EFFORTS, PROVIDERS, checked_value, read_pairs
 from lunalux_core.runtime import Runtime
 from lunalux_core.text import clean_line
@@ -141,6 +141,9 @@ async def add(
     price: str = typer.Option(
         "", "--price", metavar="IN,CACHED,OUT", help="What a million tokens cost, in US dollars."
     ),
+    images: str = typer.Option(
+        "auto", metavar="MODE", help="Whether the model takes pictures: yes, no, or auto to find it out."
+    ),
     as_json: bool = JSON,
 ) -> None:
     """Save a model configuration (replaces one of the same name).
@@ -181,6 +184,8 @@ async def add(
         )
     if post_process and post_process not in POST_PROCESSING:
         raise output.not_known("--post-process", post_process, POST_PROCESSING)
+    if images not in {"auto", *IMAGE_USES}:
+        raise output.not_known("--images", images, ("yes", "no", "auto"))
     if key_env and key_stdin:
         raise InvalidInput(
             "USAGE", "--key-env and --key-stdin do not go together.", "Give one of them.", kind="keys"
@@ -215,6 +220,7 @@ async def add(
             drop=tuple(drop),
             headers=headers_of(header),
             price=price_of(price) if price else None,
+            images=images if images != "auto" else "",  # type: ignore[arg-type]
         ),
         mode=mode,  # type: ignore[arg-type]
         template=template,

@@ -234,21 +234,19 @@ class Coupons:
                 "INVALID_REQUEST",
                 f"A coupon code has 1 to {LONGEST} printable characters.",
                 kind="coupon_code",
-                limit=LONGEST,
+                most=LONGEST,
             )
         if not 0 < amount < 2**53 or (claims is not None and not 0 < claims < 2**53):
             raise InvalidInput(
-                "INVALID_REQUEST", "Amount and claims are whole numbers above zero.", kind="coupon_amount"
+                "INVALID_REQUEST",
+                f"Amount and claims are whole numbers from 1 to {2**53 - 1}.",
+                kind="coupon_numbers",
+                most=2**53 - 1,
             )
         if shards is None:
             shards = shards_for(claims)
         if shards and not 0 < shards <= min(MOST_SHARDS, claims or 0):
-            raise InvalidInput(
-                "INVALID_REQUEST",
-                f"A coupon has at most {MOST_SHARDS} shards of its claims.",
-                kind="coupon_shards",
-                limit=MOST_SHARDS,
-            )
+            raise InvalidInput("INVALID_REQUEST", f"A coupon has at most {MOST_SHARDS} shards of its claims.")
         coupon = Coupon(code, currency, amount, claims, shards)
         try:
             await self._store.transact(self._issue(coupon))
