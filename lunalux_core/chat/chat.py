@@ -28,6 +28,7 @@ from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
     Completion,
+    Moments,
     Ready,
     ReplyCorrection,
     SideReply,
@@ -65,6 +66,7 @@ from lunalux_core.library.message_edits import (
     edit_message,
     set_hidden,
     set_mark,
+    set_scene,
     truncate_after,
 )
 from lunalux_core.library.undo import ReplayedChange, read_row, redo, undo
@@ -124,6 +126,8 @@ class Chat:
         """Called as a turn begins to ask its model."""
         self.on_turn_end: Callable[[str], None] = lambda conversation_id: None
         """Told of the conversation whose turn went through."""
+        self.moments: Moments | None = None
+        """What is done between the steps of every turn; None for all who have nothing to do there."""
 
     # -- conversations -----------------------------------------------------------------------------
 
@@ -172,6 +176,8 @@ class Chat:
             InvalidInput: REPLY_RUNNING while another program writes here; nothing is stored.
         """
         text = well_formed(text)
+        if self.moments is not None:
+            return self._step_by_step(conversation_id, text, options, self.moments)
         following: list[str] = []
 
         def begin(connection: Connection) -> StoredTurn:
@@ -189,6 +195,63 @@ class Chat:
             return StoredTurn(conversation, line, reply, self._reader().read(connection, asked, options))
 
         return self._round(begin, following, options)
+
+    async def _step_by_step(
+        self, conversation_id: str, text: str, options: TurnOptions, moments: Moments
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """`send` for a chat in which something is done between its steps: the words are stored first, and the
+        reply answers whatever stands last then."""
+        line, told = await self.say(conversation_id, text, options)
+        yield TurnStarted(conversation_id, line, None, "", follows=True)
+        for event in told:
+            yield event
+        await moments.said()
+
+        def choose(connection: Connection) -> list[str]:
+            place = load_conversation(connection, conversation_id)
+            return speakers(connection, place, load_message(connection, line.id), options)
+
+        chosen = await self._database.read(choose)
+        if not chosen:
+            yield TurnStarted(conversation_id, line, None, "")
+            return
+        async with aclosing(self._spoken(conversation_id, chosen, options)) as events:
+            async for event in events:
+                yield event
+
+    async def _called_step_by_step(
+        self, conversation_id: str, options: TurnOptions
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """`speak` for a chat in which something is done between its steps."""
+
+        def choose(connection: Connection) -> list[str]:
+            place, parent = self._place(connection, conversation_id)
+            return called_up(connection, place, parent, options)
+
+        # Written, since a reply that a killed program left open is settled on the way.
+        chosen = await self._database.write(choose)
+        async with aclosing(self._spoken(conversation_id, chosen, options)) as events:
+            async for event in events:
+                yield event
+
+    async def _spoken(
+        self, conversation_id: str, chosen: Sequence[str], options: TurnOptions
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """Replies of those who were chosen, to whatever stands last when the first of them begins."""
+
+        def begin(connection: Connection) -> StoredTurn:
+            place, parent = self._place(connection, conversation_id)
+            reply = self._pending(connection, place, parent, options, chosen[0])
+            words, above = _words(connection, parent)
+            # Words that are stored have been through their scripts.
+            asked = Asked("regenerate" if words else "normal", place, above, words, reply)
+            return StoredTurn(place, None, reply, self._reader().read(connection, asked, options))
+
+        if self.moments is not None and chosen[0]:
+            await self.moments.drafted(chosen[0])
+        async with aclosing(self._round(begin, list(chosen[1:]), options)) as events:
+            async for event in events:
+                yield event
 
     async def say(
         self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
@@ -292,6 +355,8 @@ class Chat:
             following[:] = chosen[1:]
             return self._next(connection, conversation, parent, options, chosen[0])
 
+        if self.moments is not None:
+            return self._called_step_by_step(conversation_id, options)
         return self._round(begin, following, options)
 
     def regenerate(
@@ -610,6 +675,10 @@ class Chat:
         """Give a place of the story a name; "" takes it away."""
         await self._database.write(lambda c: set_mark(c, message_id, name))
 
+    async def end_scene(self, message_id: str, ends: bool = True) -> None:
+        """Say that a scene ends with a message, so that what stands before is remembered by itself."""
+        await self._database.write(lambda c: set_scene(c, message_id, ends))
+
     async def undo(self, conversation_id: str) -> ReplayedChange | None:
         """Take the last edit, deletion, cut or *continue* back; None when there is none."""
         return await self._database.write(lambda c: undo(c, conversation_id))
@@ -651,6 +720,8 @@ class Chat:
                     return StoredTurn(conversation, None, None, None)
                 return self._next(connection, conversation, parent, options, speaker)
 
+            if self.moments is not None:
+                await self.moments.drafted(speaker)
             async with aclosing(self._turn(begin_next)) as events:
                 async for event in events:
                     last = event.reply.id if isinstance(event, TurnStarted) and event.reply else last
@@ -727,6 +798,8 @@ class Chat:
         self, begin: Callable[[Connection], StoredTurn], given: list[Completion] | None = None
     ) -> AsyncGenerator[TurnEvent, None]:
         """One turn; further replies that came with its answer are put into `given`."""
+        if self.moments is not None:
+            await self.moments.generating()
         begun = await self._begin(begin)
         user, reply, turn = begun.user, begun.reply, begun.turn
         if turn is None:

@@ -30,6 +30,7 @@ from lunalux_core.library import Library
 from lunalux_core.library.characters import load_character
 from lunalux_core.library.conversations import (
     MARK,
+    SCENE,
     Conversation,
     Message,
     create_conversation,
@@ -198,7 +199,17 @@ def _store(
 
 
 def _store_memories(connection: Connection, conversation_id: str, log: ChatLog, ids: Sequence[str]) -> None:
-    """What the chat remembers: our own memories, else SillyTavern's rolling summaries."""
+    """What the chat remembers: our own memories, else SillyTavern's rolling summaries; and what else our own
+    files keep beside a story.
+    """
+    if log.trackers:
+        from lunalux_core.trackers.chat_files import store_trackers
+
+        store_trackers(connection, conversation_id, log.trackers, ids)
+    if log.documents:
+        from lunalux_core.bank.chat_files import store_documents
+
+        store_documents(connection, conversation_id, log.documents)
     rolling = [(ids[at], text) for at in log.path() if (text := rolling_of(log.nodes[at].line))]
     if log.memories:
         store_from_file(connection, conversation_id, log.memories, ids)
@@ -223,6 +234,7 @@ def _message(node: LogNode, conversation_id: str, parent: Message | None, name: 
         extra={
             **({"line": well_formed_value(dict(node.line))} if node.line else {}),
             **({MARK: mark} if (mark := clean_line(node.mark, MARK_LENGTH)) else {}),
+            **({SCENE: True} if node.ends_scene else {}),
         },
     )
 
@@ -254,6 +266,8 @@ def _metadata(header: Mapping[str, Any]) -> Mapping[str, Any]:
 
 async def conversation_log(library: Library, conversation_id: str) -> ChatLog:
     """A conversation with its whole tree, as chat files know it. Raises NotFound."""
+    from lunalux_core.bank.chat_files import documents_for_file
+    from lunalux_core.trackers.chat_files import trackers_for_file
 
     def read(connection: Connection) -> ChatLog:
         conversation = load_conversation(connection, conversation_id)
@@ -276,6 +290,8 @@ async def conversation_log(library: Library, conversation_id: str) -> ChatLog:
             header=_header(conversation, head.state if head else {}),
             group=_described(group) if group else {},
             memories=tuple(memories_for_file(connection, conversation_id, place)),
+            trackers=tuple(trackers_for_file(connection, conversation_id, place)),
+            documents=tuple(documents_for_file(connection, conversation_id)),
         )
 
     return await library.database.read(read)
@@ -317,5 +333,6 @@ def _node(message: Message, parent: int) -> LogNode:
         event=message.event,
         raw=message.raw,
         mark=message.mark,
+        ends_scene=message.ends_scene,
         line=as_object(message.extra.get("line")),
     )

@@ -47,6 +47,7 @@ class LogNode:
     event: str = ""
     raw: str = ""
     mark: str = ""
+    ends_scene: bool = False
     line: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -55,8 +56,8 @@ class ChatLog:
     """A chat file. `head` is the index of the leaf of the path that was shown, -1 for an empty chat.
 
     `group` describes the group it belongs to ({name, order, cards, self_responses, members: [{name,
-    muted}]}), and is empty for a chat with one character. `memories` are what the story remembers, as our own
-    JSON has them.
+    muted}]}), and is empty for a chat with one character. `memories`, `trackers` and `documents` are what
+    stands beside the story, as our own JSON has them.
     """
 
     nodes: tuple[LogNode, ...]
@@ -68,6 +69,8 @@ class ChatLog:
     notes: tuple[str, ...] = ()
     group: Mapping[str, Any] = field(default_factory=dict)
     memories: tuple[Any, ...] = ()
+    trackers: tuple[Any, ...] = ()
+    documents: tuple[Any, ...] = ()
 
     def path(self) -> list[int]:
         """Indexes from the top to the head."""
@@ -165,6 +168,9 @@ def write_text(log: ChatLog) -> str:
     return "".join(blocks)
 
 
+_KEPT = ("memories", "trackers", "documents")
+
+
 def write_native(log: ChatLog) -> dict[str, Any]:
     """Our own JSON: the whole tree, nothing lost."""
     return {
@@ -190,11 +196,12 @@ def write_native(log: ChatLog) -> dict[str, Any]:
                 "event": node.event,
                 "raw": node.raw,
                 **({"mark": node.mark} if node.mark else {}),
+                **({"ends_scene": True} if node.ends_scene else {}),
                 "line": dict(node.line),
             }
             for node in log.nodes
         ],
-        **({"memories": list(log.memories)} if log.memories else {}),
+        **{name: list(kept) for name in _KEPT if (kept := getattr(log, name))},
     }
 
 
@@ -210,7 +217,7 @@ def read_native(document: Mapping[str, Any]) -> ChatLog | None:
     # A parent stands before its children, so that a tree without circles is sure after one look at each.
     if not all(-1 <= node.parent < place for place, node in enumerate(nodes)) or not -1 <= head < len(nodes):
         raise _damaged()
-    header, group, memories = document.get("header"), document.get("group"), document.get("memories")
+    header, group = document.get("header"), document.get("group")
     return ChatLog(
         nodes,
         head,
@@ -219,7 +226,7 @@ def read_native(document: Mapping[str, Any]) -> ChatLog | None:
         title=as_text(document.get("title")),
         header=header if isinstance(header, dict) else {},
         group=group if isinstance(group, dict) else {},
-        memories=tuple(memories) if isinstance(memories, list) else (),
+        **{name: tuple(kept) for name in _KEPT if isinstance(kept := document.get(name), list)},
     )
 
 
@@ -245,6 +252,7 @@ def _native_node(entry: Any) -> LogNode:
         event=as_text(entry.get("event")),
         raw=as_text(entry.get("raw")),
         mark=as_text(entry.get("mark")),
+        ends_scene=entry.get("ends_scene") is True,
         line=line if isinstance(line, dict) else {},
     )
 

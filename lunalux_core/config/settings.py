@@ -129,6 +129,9 @@ class Settings:
         True,
         "Enter sends and ctrl+j makes a new line; false swaps the two, for input methods.",
     )
+    reply_buttons: bool = _setting(
+        "chat.reply_buttons", True, "Show the quick replies in force as buttons above the prompt."
+    )
     show_thinking: bool = _setting("chat.show_thinking", False, "Open thinking blocks when they appear.")
     model: str = _setting(
         "chat.model", "practice", "The model that replies: a saved name, or provider:model."

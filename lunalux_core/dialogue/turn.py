@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lunalux_core.dialogue.direction import Direction, Voice
 from lunalux_core.macros.variables import Variables
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lunalux_core.errors import LunaluxError
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
-    from lunalux_core.library.documents import Passage
+    from lunalux_core.library.documents import Passage, Reach
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.library.trackers import Standing
     from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage
@@ -41,13 +41,15 @@ class TurnStarted:
     """Both messages are stored. `user_message` is None for regenerate, continue and impersonate.
 
     In a group every reply begins like this; the person's words come with the first, or with none (`reply`
-    is None) where nobody answers unasked.
+    is None) where nobody answers unasked. A reply may still follow where the words were stored before it was
+    known who answers (`follows`).
     """
 
     conversation_id: str
     user_message: Message | None
     reply: Message | None
     model: str
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,19 @@ class TurnCompleted:
     report: Mapping[str, object] = field(default_factory=dict)
 
 
+class Moments(Protocol):
+    """What is done between the steps of a turn, and waited for. Nothing of the turn is open meanwhile."""
+
+    async def said(self) -> None:
+        """The person's words are stored; nobody has been chosen yet who answers."""
+
+    async def drafted(self, speaker: str) -> None:
+        """A member of a group (its id) is the next to speak."""
+
+    async def generating(self) -> None:
+        """A reply is about to be made."""
+
+
 TurnEvent = (
     TurnStarted
     | TextDelta
@@ -285,8 +300,9 @@ class TurnInput:
     joined) and `group` tells who else is there. `above` are the ids of the messages left out above `history`,
     `event_ids` those of `earlier_events`, `memory` what the story remembers on this branch, if anything,
     `trackers` the conversation's trackers with the values that count here, `passages` those of documents that
-    the last messages call for, the closest first, `injections` the texts that scripts put into this chat, and
-    `overridden` names what the chat has in the place of its card's texts (`card` has it already).
+    the last messages call for, the closest first, `reach` whose documents count, if there are any, and
+    `injections` the texts that scripts put into this chat. `overridden` names what the chat has in the place
+    of its card's texts (`card` has it already).
     """
 
     kind: TurnKind
@@ -330,6 +346,7 @@ class TurnInput:
     gaps: tuple[ProfileGap, ...] = ()
     trackers: tuple[Standing, ...] = ()
     passages: tuple[Passage, ...] = ()
+    reach: Reach | None = None
 
     def variables(self) -> Variables:
         """The variables as this branch left them, and the library's global ones; each call gives new ones."""
@@ -356,7 +373,8 @@ class Draft:
 
     With a `template` it becomes one text instead of messages. `prefill` is how the model goes on from a reply
     that was begun for it, where that matters. `without_memory` is the material as it was before memories took
-    the place of messages, for a window that is too small for them.
+    the place of messages, for a window that is too small for them. `forced` are the (book, uid) of worldbook
+    entries that are called by closeness.
     """
 
     request: TurnRequest
@@ -365,6 +383,12 @@ class Draft:
     template: TextTemplate | None = None
     prefill: Prefill = "unknown"
     without_memory: PromptMaterial | None = None
+    forced: frozenset[tuple[str, int | str]] = frozenset()
+
+    def last_texts(self) -> list[str]:
+        """The last messages, in which it is looked what they call for."""
+        said = [message.content for message in self.material.history if not message.hidden]
+        return said[-self.request.turn.settings.memory_scan_depth :]
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.chat_texts import ChatInjection
     from lunalux_core.dialogue.turn import GroupContext
-    from lunalux_core.library.documents import Passage
+    from lunalux_core.library.documents import Passage, Reach
     from lunalux_core.library.profiles import Task
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.library.trackers import Standing
@@ -309,6 +309,7 @@ class TurnReader:
             memory=self._memory(connection, asked, history) if "memories" in kept else None,
             trackers=_trackers(connection, asked, history) if "trackers" in kept else (),
             passages=self._passages(connection, asked, history, cast) if "documents" in kept else (),
+            reach=self._reach(asked, cast) if "documents" in kept else None,
             direction=options.direction,
             start=options.direction.start or reply_start(conversation) or choice.start,
             profiled=choice.sampling,
@@ -328,14 +329,22 @@ class TurnReader:
         self, connection: Connection, asked: Asked, history: History, cast: Sequence[Character]
     ) -> tuple[Passage, ...]:
         """Passages of the data bank that the last messages call for."""
-        from lunalux_core.library.documents import Reach, called_passages
+        from lunalux_core.library.documents import called_passages
 
-        if not self._settings.bank_share:
+        reach = self._reach(asked, cast)
+        if reach is None:
             return ()
         said = [message.content for message in history.messages if not message.hidden]
         texts = [*said, asked.text][-self._settings.memory_scan_depth :]
-        reach = Reach(asked.conversation.id, tuple(character.id for character in cast))
         return tuple(called_passages(connection, texts, reach))
+
+    def _reach(self, asked: Asked, cast: Sequence[Character]) -> Reach | None:
+        """Whose documents count; None where they have no share of the window."""
+        from lunalux_core.library.documents import Reach
+
+        if not self._settings.bank_share:
+            return None
+        return Reach(asked.conversation.id, tuple(character.id for character in cast))
 
     def _speaker(
         self, connection: Connection, asked: Asked

@@ -35,6 +35,7 @@ _STATUSES = get_args(Status)
 
 PAGE = 60
 MARK = "mark"
+SCENE = "scene"
 """In `Message.extra`: the name that the person gave this place of the story."""
 REQUEST = "request"
 """In `Message.extra` of a reply that tries again what failed: the id of the reply that failed first."""
@@ -131,6 +132,11 @@ class Message:
         """The id of the first reply that asked for the same; a request is paid once under it."""
         first = self.extra.get(REQUEST)
         return first if isinstance(first, str) and first else self.id
+
+    @property
+    def ends_scene(self) -> bool:
+        """Whether the person said that a scene ends with it."""
+        return self.extra.get(SCENE) is True
 
     @property
     def mark(self) -> str:

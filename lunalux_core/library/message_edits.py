@@ -11,6 +11,7 @@ from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.conversations import (
     MARK,
+    SCENE,
     children,
     insert_message,
     load_conversation,
@@ -141,6 +142,17 @@ def set_mark(connection: Connection, message_id: str, name: str) -> None:
     extra = {key: value for key, value in message.extra.items() if key != MARK}
     if called := clean_line(name, MARK_LENGTH):
         extra[MARK] = called
+    record = Recorder(connection, message.conversation_id, "mark", [message_id])
+    update_message(connection, message_id, extra=extra)
+    record.done()
+
+
+def set_scene(connection: Connection, message_id: str, ends: bool) -> None:
+    """Say that a scene ends with a message, or that it goes on."""
+    message = load_message(connection, message_id)
+    extra = {key: value for key, value in message.extra.items() if key != SCENE}
+    if ends:
+        extra[SCENE] = True
     record = Recorder(connection, message.conversation_id, "mark", [message_id])
     update_message(connection, message_id, extra=extra)
     record.done()

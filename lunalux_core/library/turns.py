@@ -141,6 +141,11 @@ def uses_profiles(connection: Connection) -> bool:
     return connection.execute("SELECT 1 FROM profile_uses LIMIT 1").fetchone() is not None
 
 
+def uses_quick_replies(connection: Connection) -> bool:
+    """Whether any set of quick replies is in force anywhere."""
+    return connection.execute("SELECT 1 FROM quick_reply_uses LIMIT 1").fetchone() is not None
+
+
 def pending_replies(connection: Connection) -> list[PendingReply]:
     """Replies that are marked as being written, by a program that lives or one that was killed."""
     rows = connection.execute("SELECT id, content FROM messages WHERE status = 'pending'")

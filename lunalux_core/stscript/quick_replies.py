@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from lunalux_core.documents.coerce import as_flag, as_integer, as_text
 from lunalux_core.errors import InvalidInput
@@ -16,15 +16,45 @@ VERSION = 2
 MAX_REPLIES = 2_000
 
 
+Moment = Literal["startup", "user", "reply", "chat", "member", "new_chat", "generation"]
+MOMENTS: Mapping[str, Moment] = {
+    "executeOnStartup": "startup",
+    "executeOnUser": "user",
+    "executeOnAi": "reply",
+    "executeOnChatChange": "chat",
+    "executeOnGroupMemberDraft": "member",
+    "executeOnNewChat": "new_chat",
+    "executeBeforeGeneration": "generation",
+}
+"""When a reply runs by itself, by SillyTavern's names."""
+
+
 @dataclass(frozen=True, slots=True)
 class QuickReply:
-    """One button. `message` is a script where it begins with ``/``, else a text to send or insert."""
+    """One button. `message` is a script where it begins with ``/``, else a text to send or insert.
+
+    Args:
+        icon: the name of a picture of Font Awesome; `show_label` shows the label beside it.
+        moments: when it runs by itself.
+        automation_id: it runs when a worldbook entry of the same id is activated.
+        prevents: while it runs, no other reply runs by itself.
+    """
 
     id: int
     label: str
     title: str
     message: str
     hidden: bool = False
+    icon: str = ""
+    show_label: bool = False
+    moments: frozenset[Moment] = frozenset()
+    automation_id: str = ""
+    prevents: bool = True
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether it ever runs by itself."""
+        return bool(self.moments or self.automation_id)
 
     @property
     def is_script(self) -> bool:
@@ -39,6 +69,16 @@ class QuickReplySet:
     replies: Sequence[QuickReply]
     document: Mapping[str, Any]
     notes: Sequence[str] = ()
+
+    @property
+    def automatic(self) -> Sequence[QuickReply]:
+        """The replies that would run by themselves, were they allowed to."""
+        return [reply for reply in self.replies if reply.is_automatic]
+
+    @property
+    def color(self) -> str:
+        """The colour of its buttons as it is written in the file, "" where there is none."""
+        return as_text(self.document.get("color"))[:100]
 
     def find(self, label: str) -> QuickReply | None:
         """The reply of that label, in any case if there is none in this one."""
@@ -86,6 +126,11 @@ def _reply(item: Mapping[str, Any], place: int) -> QuickReply:
         title=as_text(item.get("title")),
         message=as_text(item.get("message")),
         hidden=as_flag(item.get("isHidden")),
+        icon=as_text(item.get("icon"))[:100].strip(),
+        show_label=as_flag(item.get("showLabel")),
+        moments=frozenset(moment for name, moment in MOMENTS.items() if as_flag(item.get(name))),
+        automation_id=as_text(item.get("automationId")).strip(),
+        prevents=as_flag(item.get("preventAutoExecute"), True),
     )
 
 

@@ -49,6 +49,12 @@ CHAT_ACTIONS = (
     Action("chat.suggestion_3", "suggestion(3)", "alt+3", priority=True, palette=False),
 )
 
+REPLY_KEYS = tuple(
+    Action(f"directing.reply_{n}", f"quick_reply({n - 4})", f"alt+{n}", priority=True, palette=False)
+    for n in range(4, 10)
+)
+"""The digits behind those of the suggestions."""
+
 DIRECTING_ACTIONS = (
     Action("directing.instruct", "instruct", "alt+d", priority=True),
     Action("directing.repeat", "repeat_instruction"),
@@ -60,6 +66,9 @@ DIRECTING_ACTIONS = (
     Action("directing.narrate", "narrate"),
     Action("directing.speak_as", "speak_as"),
     Action("directing.quick_replies", "quick_replies", "alt+q", priority=True),
+    Action("directing.reply_sets", "reply_sets"),
+    Action("directing.reply_buttons", "reply_buttons"),
+    *REPLY_KEYS,
     Action("directing.begin_with", "begin_with"),
     Action("directing.profiles", "profiles"),
 )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lunalux_core.chat.card_scripts import CardScripts
     from lunalux_core.dialogue.turn import Billed
     from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.reply_bar import ReplyButton
     from lunalux_tui.chat.transcript.window import MessageDisplay
     from lunalux_tui.parts.host import Host
 
@@ -185,6 +186,19 @@ class ChatPane(Column):
         await self.query(ScriptsBar).remove()
         if question is not None:
             await self.mount(ScriptsBar(question), before="#prompt")
+
+    async def show_reply_buttons(self, buttons: Sequence[ReplyButton]) -> None:
+        """Show quick replies above the prompt; none takes the bar away."""
+        from lunalux_tui.chat.reply_bar import ReplyBar
+
+        for bar in self.query(ReplyBar):
+            if buttons:
+                bar.buttons = buttons
+                bar.refresh()
+                return
+            await bar.remove()
+        if buttons:
+            await self.mount(ReplyBar(buttons), before="#prompt")
 
     # -- a turn ------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.library.character_list import CharacterSummary
 from lunalux_core.library.conversations import Conversation, LastWords, Message
 from lunalux_core.library.groups import Group
+from lunalux_core.library.turns import uses_quick_replies
 from lunalux_tui.actions import bindings
 from lunalux_tui.chat.actions import CHAT_ACTIONS, DIRECTING_ACTIONS, GROUP_ACTIONS, ChatTranscript
 from lunalux_tui.chat.bars import ChatHeader, StatusBar, Suggestions
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.directing_actions import DirectingActions
     from lunalux_tui.chat.memory_actions import MemoryActions
     from lunalux_tui.chat.opener import Following
+    from lunalux_tui.chat.quick_replies import QuickReplies
+    from lunalux_tui.chat.reply_bar import ReplyButton
     from lunalux_tui.chat.slash_actions import SlashActions
     from lunalux_tui.chat.turns import TurnController
     from lunalux_tui.chat.view import Answer
@@ -72,7 +75,7 @@ EVERY = 1.0
 """Seconds between two looks whether another program wrote to the library."""
 
 DIRECTING = frozenset(action.method for action in DIRECTING_ACTIONS)
-ALSO_WHILE_BUSY = frozenset({"begin_with", "profiles"})
+ALSO_WHILE_BUSY = frozenset({"begin_with", "profiles", "reply_sets", "reply_buttons"})
 """What directs later replies alone."""
 NOT_WHILE_BUSY = frozenset(
     {
@@ -206,6 +209,22 @@ class ChatScreen(LunaScreen[None]):
         return SlashActions(self.runtime, self.opener, self)
 
     @cached_property
+    def quick_replies(self) -> QuickReplies:
+        """The quick replies in force; loaded where there are any."""
+        from lunalux_tui.chat.quick_replies import QuickReplies
+
+        return QuickReplies(self.runtime, self.opener, self.slash_actions, self)
+
+    @property
+    def replies_followed(self) -> bool:
+        """Whether any were ever in force since the start."""
+        return "quick_replies" in self.__dict__
+
+    async def _follow_replies(self) -> None:
+        if self.replies_followed or await self.runtime.library.database.read(uses_quick_replies):
+            await self.quick_replies.opened()
+
+    @cached_property
     def memory_actions(self) -> MemoryActions:
         """What is remembered; the first frame does without it."""
         from lunalux_tui.chat.memory_actions import MemoryActions
@@ -286,6 +305,7 @@ class ChatScreen(LunaScreen[None]):
         self.roster.rows.mark_current(self.open_chat.row_id)
         self.call_after_refresh(self._ask_about_scripts)
         self._run("profiles", self._follow_profiles)
+        self._run("replies", self._follow_replies)
         self.refresh_bindings()
 
     async def show_again(self, *, keep_place: bool = True) -> None:
@@ -351,6 +371,8 @@ class ChatScreen(LunaScreen[None]):
             if follow is not None:
                 follow()
         self.pane.show_account(self.lunalux.account)
+        if self.replies_followed:
+            self._run("replies", self.quick_replies.follow)
         self.set_timer(ASK_SERVER_AFTER, self._ask_server)
 
     def _ask_server(self) -> None:
@@ -394,15 +416,21 @@ class ChatScreen(LunaScreen[None]):
     async def _turn(self, events: AsyncIterator[TurnEvent], restore: str, impersonate: bool) -> None:
         self.busy = True
         try:
+            if self.replies_followed:
+                events = self.quick_replies.watched(events)
             await self.turns.run(events, restore=restore, impersonate=impersonate)
         finally:
             self.busy = self.status.scripting
             self._run("last_words", self._tell_last_words)
+        if self.replies_followed and self.quick_replies.due and not self.busy:
+            self.run_as_script(self.quick_replies.after_reply)
 
     async def take_turn(self, events: AsyncIterator[TurnEvent], *, impersonate: bool = False) -> None:
         """Run a turn within a script, to its end; one that is stopped stops the script."""
         try:
             await self.start_turn(events, impersonate=impersonate).wait()
+            if self.replies_followed and self.quick_replies.due:
+                await self.quick_replies.after_reply()
         except WorkerFailed as failure:
             self.log.error("turn failed", error=repr(failure.error))  # shown as that of any worker
         except WorkerCancelled:  # so it ends when the turn is stopped, and also when the script itself is
@@ -416,18 +444,18 @@ class ChatScreen(LunaScreen[None]):
         self.workers.cancel_group(self, TURN)
         return True
 
-    def run_script(self, script: str) -> None:
-        """Run a script; there is never more than one."""
+    def run_as_script(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something in the place of a script; there is never more than one."""
         if self.busy:
             self.say(t("chat.busy"))
             return
         self.busy = self.status.scripting = True
         self.transcript.clear_notes()
-        self._run(SCRIPT, partial(self._script, script))
+        self._run(SCRIPT, partial(self._script, work))
 
-    async def _script(self, script: str) -> None:
+    async def _script(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await self.slash_actions.run(script)
+            await work()
         finally:
             self.busy = self.status.scripting = False
             self._run("last_words", self._tell_last_words)
@@ -487,6 +515,12 @@ class ChatScreen(LunaScreen[None]):
     async def chat_surroundings_changed(self) -> None:
         """Follow profiles, presets, worldbooks and quick replies that a script changed."""
         await self._follow_profiles()
+        await self.quick_replies.follow()
+
+    async def show_reply_buttons(self, buttons: Sequence[ReplyButton]) -> None:
+        """Show quick replies above the prompt."""
+        await self.pane.show_reply_buttons(buttons)
+        self.refresh_bindings()
 
     def copy(self, text: str) -> None:
         """Put a text into the clipboard."""
@@ -531,7 +565,7 @@ class ChatScreen(LunaScreen[None]):
         from lunalux_core.dialogue.direction import is_script
 
         if is_script(event.text):
-            self.run_script(event.text)
+            self.run_as_script(partial(self.slash_actions.run, event.text))
         else:
             self.send(event.text)
 
@@ -667,6 +701,8 @@ class ChatScreen(LunaScreen[None]):
             return bool(self.query("#memory-question"))
         if action == "edit_character":
             return chat.character is not None
+        if action == "quick_reply":
+            return self.replies_followed and self.quick_replies.has(parameters[0])
         if action in {"conversations", "new_conversation"}:
             return bool(chat.row_id)
         if action in IN_A_GROUP:
@@ -702,7 +738,8 @@ class ChatScreen(LunaScreen[None]):
     action_store = handed(EDIT, lambda screen: screen.directing_actions.store)
     action_narrate = handed(EDIT, lambda screen: screen.directing_actions.narrate)
     action_speak_as = handed(DIALOG, lambda screen: screen.directing_actions.speak_as)
-    action_quick_replies = handed(DIALOG, lambda screen: screen.slash_actions.choose_reply)
+    action_quick_replies = handed(DIALOG, lambda screen: screen.quick_replies.choose)
+    action_reply_sets = handed(DIALOG, lambda screen: screen.quick_replies.places)
     action_begin_with = handed(DIALOG, lambda screen: screen.directing_actions.begin_with)
     action_profiles = handed(DIALOG, lambda screen: screen._choose_profile)
 
@@ -785,6 +822,13 @@ class ChatScreen(LunaScreen[None]):
         suggestion = self.suggestions.pick(number)
         if suggestion:
             self._take(suggestion)
+
+    def action_quick_reply(self, place: int) -> None:
+        self.quick_replies.press(place)
+
+    def action_reply_buttons(self) -> None:
+        """Show the buttons of quick replies, or do without them."""
+        self.change_setting("chat.reply_buttons", not self.runtime.settings.reply_buttons)
 
     def action_edit_character(self) -> None:
         """Change the card of the character that is open."""

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_tui.chat.slash_host import ScriptHostView
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import t, tell
 
 if TYPE_CHECKING:
     from lunalux_core.chat.scripts.host import ConversationHost
     from lunalux_core.errors import LunaluxError
     from lunalux_core.runtime import Runtime
     from lunalux_core.stscript.interpreter import Outcome
+    from lunalux_core.stscript.quick_replies import QuickReply
     from lunalux_tui.chat.opener import Opener
 
 
@@ -22,9 +23,6 @@ class SlashView(ScriptHostView, Protocol):
 
     def typed(self) -> str:
         """What stands in the prompt."""
-
-    def run_script(self, script: str) -> None:
-        """Run a script; there is never more than one."""
 
     def send(self, text: str) -> None:
         """Say something."""
@@ -47,39 +45,29 @@ class SlashActions:
         self._opener = opener
         self._view = view
 
-    async def choose_reply(self) -> None:
-        """Have a quick reply of the library chosen: a script is run, words are sent, or put into the prompt
-        where its set says so."""
-        from lunalux_tui.parts.pick_dialog import PickDialog
-        from lunalux_tui.parts.rows import Row
-
-        stored = await self._runtime.library.quick_replies.list()
-        replies = [
-            (one.content, reply) for one in stored for reply in one.content.replies if not reply.hidden
-        ]
-        if not replies:
-            self._view.say(t("slash.no_replies"))
-            return
-        rows = [
-            Row(str(place), reply.label or reply.message, reply.title or reply.message, reply_set.name)
-            for place, (reply_set, reply) in enumerate(replies)
-        ]
-        chosen = await self._view.ask(PickDialog(t("slash.replies"), rows, two_lines=True))
-        if not chosen:
-            return
-        reply_set, reply = replies[int(chosen)]
-        if reply.is_script:
-            self._view.run_script(reply.message.lstrip())
-        elif reply_set.document.get("disableSend"):
-            before, words = bool(reply_set.document.get("placeBeforeInput")), self._view.typed()
-            parts = (reply.message, words) if before else (words, reply.message)
-            self._view.put_typed(" ".join(part for part in parts if part))
-        else:
-            self._view.send(reply.message)
-
     async def run(self, typed: str) -> None:
         """Run what was typed; it stays in the prompt unless it ran to its end. Of a script from elsewhere,
         `{{input}}` is what stands there."""
+        ran = await self._ran(typed)
+        if ran is not None:
+            self._tell(typed, *ran)
+
+    async def run_automatic(self, reply: QuickReply, *, turns: bool) -> bool:
+        """Run a quick reply that is due by itself; False where a turn of it failed, which ends what else is
+        due."""
+        ran = await self._ran(reply.message.lstrip(), turns=turns)
+        if ran is None:
+            return False
+        outcome, host = ran
+        if outcome.error is not None:
+            # A notice: what stands in the transcript goes when the messages are read again.
+            told = t("quick.failed", name=reply.label or reply.title, reason=tell(outcome.error)[0])
+            self._view.notice(f"{told} {t('quick.failed_hint')}", t("quick.title"), warn=True)
+        elif outcome.abort_shown:
+            self._view.say(outcome.abort_shown, warn=True)
+        return not host.failed
+
+    async def _ran(self, script: str, *, turns: bool = True) -> tuple[Outcome, ConversationHost] | None:
         from lunalux_core.chat.script_setting import script_setting
         from lunalux_core.chat.scripts.host import ConversationHost
         from lunalux_core.stscript.commands.table import everything
@@ -89,23 +77,22 @@ class SlashActions:
         conversation = self._opener.chat.conversation
         if conversation is None:
             self._view.say(t("chat.choose_character"))
-            return
+            return None
         setting = await script_setting(self._runtime.chat, conversation.id, self._opener.chat.turn_options())
         words = self._view.typed()
-        if words != typed:
+        if words != script:
             setting = replace(setting, context=replace(setting.context, input=words))
         surface = ScreenSurface(self._runtime, self._opener, self._view)
-        host = ConversationHost(self._runtime, surface, conversation.id, setting)
+        host = ConversationHost(self._runtime, surface, conversation.id, setting, turns=turns)
         interpreter = Interpreter(host, everything(host.offers), setting)
         host.stores = interpreter.stores
         try:
-            outcome = await interpreter.run(typed)
+            return await interpreter.run(script), host
         except asyncio.CancelledError:
             self._view.say(t("slash.stopped"))
             raise
         finally:
             await host.keep_variables()
-        self._tell(typed, outcome, host)
 
     def _tell(self, typed: str, outcome: Outcome, host: ConversationHost) -> None:
         error = outcome.error

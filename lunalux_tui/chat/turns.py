@@ -203,7 +203,8 @@ class TurnController:
         self._reply = event.reply
         if event.user_message is not None or event.reply is not None:
             await self._view.path_changed(event.user_message)
-            self._view.reply_began(event.reply)
+            if not event.follows:
+                self._view.reply_began(event.reply)
 
     async def _completed(self, event: TurnCompleted) -> None:
         if event.message is None:

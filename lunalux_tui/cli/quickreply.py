@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from lunalux_core.errors import NotFound
-from lunalux_core.library.quick_replies import StoredSet, pick
+from lunalux_core.library.quick_replies import ReplyUse, StoredSet, pick
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, write_file
-from lunalux_tui.cli.run import delete_asked, in_runtime, with_runtime
+from lunalux_tui.cli.run import delete_asked, in_runtime, named_character, with_runtime
 from lunalux_tui.cli.script import CONVERSATION, TerminalHost, print_outcome
 from lunalux_tui.cli.shelf_commands import JSON, import_each, read_json, there_already
 
@@ -35,7 +36,8 @@ async def list_sets(runtime: Runtime, as_json: bool = JSON) -> None:
 
     Example: lunalux quickreply list --json
     """
-    rows = [_summary(stored) for stored in await runtime.library.quick_replies.list()]
+    uses = await runtime.library.quick_replies.uses()
+    rows = [_summary(stored, uses) for stored in await runtime.library.quick_replies.list()]
     if as_json:
         output.print_json(rows)
         return
@@ -132,6 +134,53 @@ def run(
 
 
 @quickreply_app.command()
+@in_runtime
+async def use(
+    runtime: Runtime,
+    name: str = NAME,
+    conversation: str = typer.Option("", metavar="ID", help="In this conversation only."),
+    character: str = typer.Option("", metavar="NAME", help="With this character only."),
+    group: str = typer.Option("", metavar="NAME", help="With this group only."),
+    off: bool = typer.Option(False, "--off", help="Take it out of force there."),
+    buttons: bool = typer.Option(True, "--buttons/--no-buttons", help="Show its replies above the prompt."),
+    automatic: bool | None = typer.Option(
+        None, "--automatic/--no-automatic", help="Whether its replies may run by themselves, in the app."
+    ),
+    as_json: bool = JSON,
+) -> None:
+    """Put a set in force: everywhere, or in one place. What runs by itself needs your word once.
+
+    Example: lunalux quickreply use Dice --character Mirelle
+    """
+    from lunalux_tui.cli.chat_wishes import refuse_together
+
+    named = {"--conversation": conversation, "--character": character, "--group": group}
+    pairs = (("--conversation", "--character"), ("--conversation", "--group"), ("--character", "--group"))
+    refuse_together({option: bool(value) for option, value in named.items()}, pairs)
+    library = runtime.library
+    stored = await library.quick_replies.find(name)
+    place = ReplyUse("global", "", stored.id, buttons)
+    if conversation:
+        place = replace(place, scope="chat", target=(await library.conversations.named(conversation)).id)
+    elif character:
+        place = replace(place, scope="character", target=(await named_character(runtime, character)).id)
+    elif group:
+        place = replace(place, scope="character", target=(await library.groups.find(group)).id)
+    await library.quick_replies.use(place, on=not off)
+    if automatic is not None:
+        await library.quick_replies.allow(stored.id, automatic)
+    row = _summary(await library.quick_replies.find(stored.id), await library.quick_replies.uses())
+    if as_json:
+        output.print_json(row)
+        return
+    output.print_text(f"{row['id']}\t{row['name']}\t{'automatic' if row['automatic'] else ''}".rstrip())
+    for used in row["in_force"]:
+        output.print_text("\t".join(filter(None, (used["scope"], used["target"]))))
+    if stored.content.automatic and row["automatic"] is None:
+        output.say("quick_automatic", n=len(stored.content.automatic))
+
+
+@quickreply_app.command()
 def delete(
     name: str = NAME,
     yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
@@ -206,10 +255,17 @@ def _lacks(content: QuickReplySet) -> list[str]:
     return told
 
 
-def _summary(stored: StoredSet) -> dict[str, Any]:
+def _summary(stored: StoredSet, uses: Sequence[ReplyUse] = ()) -> dict[str, Any]:
+    """A set for JSON. `automatic`: whether its replies may run by themselves, null where nobody was asked."""
     return {
         "id": stored.id,
         "name": stored.name,
+        "automatic": stored.automatic,
+        "in_force": [
+            {"scope": use.scope, "target": use.target or None, "buttons": use.visible}
+            for use in uses
+            if use.set_id == stored.id
+        ],
         "replies": [
             {
                 "id": reply.id,
@@ -217,6 +273,7 @@ def _summary(stored: StoredSet) -> dict[str, Any]:
                 "title": reply.title,
                 "script": reply.is_script,
                 "hidden": reply.hidden,
+                "runs_on": sorted(reply.moments) + (["worldbook"] if reply.automation_id else []),
             }
             for reply in stored.content.replies
         ],

@@ -62,7 +62,14 @@ def test_a_set_comes_in_once_is_listed_and_goes_out_as_it_was(
     assert again["notes"] == ["Table dice 已经有了。"]
     (row,) = program("quickreply", "list", "--json").json
     assert (row["id"], row["name"]) == (imported, "Table dice")
-    assert row["replies"][1] == {"id": 2, "label": "shown", "title": "", "script": True, "hidden": True}
+    assert row["replies"][1] == {
+        "id": 2,
+        "label": "shown",
+        "title": "",
+        "script": True,
+        "hidden": True,
+        "runs_on": [],
+    }
     program("quickreply", "export", "dice", "out.json")
     assert json.loads((tmp_path / "out.json").read_text("utf-8")) == SET
 
@@ -148,3 +155,23 @@ def test_what_holds_no_quick_replies_is_told(program: Program, tmp_path: Path) -
     for document in ({"qrList": "x"}, [1], {}, {"entries": {}}):
         (tmp_path / "no.json").write_text(json.dumps(document), encoding="utf-8")
         assert "no quick replies" in program("quickreply", "import", "no.json", code=None).err
+
+
+def test_a_set_is_put_in_force_and_may_run_by_itself(program: Program, tmp_path: Path) -> None:
+    auto = {"id": 1, "label": "a", "message": "/echo a", "executeOnAi": True, "automationId": "x"}
+    (tmp_path / "auto.json").write_text(json.dumps({"version": 2, "name": "Auto", "qrList": [auto]}))
+    (row,) = program("quickreply", "import", "auto.json", "--json").json
+    assert row["in_force"] == [] and row["automatic"] is None
+    assert row["replies"][0]["runs_on"] == ["reply", "worldbook"]
+    program("quickreply", "use", "Auto")
+    assert "by themselves" in program("quickreply", "use", "Auto", "--character", "Sol").err
+    used = program("quickreply", "use", "auto", "--off", "--automatic", "--json").json
+    assert used["automatic"] is True and [place["scope"] for place in used["in_force"]] == ["character"]
+    used = program("quickreply", "use", "auto", "--no-automatic", "--no-buttons", "--json").json
+    assert used["automatic"] is False
+    assert used["in_force"][-1] == {"scope": "global", "target": None, "buttons": False}
+    program("quickreply", "use", "auto", "--character", "a", "--group", "b", code=2)
+    program("quickreply", "use", "nosuch", code=5)
+    program("quickreply", "use", "auto", "--conversation", "nosuch", code=5)
+    program("quickreply", "delete", "auto", "--yes")
+    assert program("quickreply", "list", "--json").json == []

@@ -58,6 +58,7 @@ class Activated:
             "content": self.content,
             "roll": self.roll,
             "message": self.message,
+            **({"automation_id": own} if (own := self.entry.automation_id if self.entry else "") else {}),
         }
 
 

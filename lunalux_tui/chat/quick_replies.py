@@ -1,0 +1,312 @@
+"""Quick replies in the app: those in force as buttons, those that run by themselves, and where sets are in
+force."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Protocol, cast
+
+from lunalux_core.chat.scripts.automation import Automation
+from lunalux_core.dialogue.turn import TurnCompleted
+from lunalux_core.ids import now_ms
+from lunalux_core.library.quick_replies import ReplyScope, ReplyUse, StoredSet
+from lunalux_tui.chat.reply_bar import ReplyButton
+from lunalux_tui.chat.slash_actions import SlashView
+from lunalux_tui.i18n import t
+
+if TYPE_CHECKING:
+    from lunalux_core.dialogue.turn import TurnEvent
+    from lunalux_core.runtime import Runtime
+    from lunalux_core.stscript.quick_replies import QuickReply, QuickReplySet
+    from lunalux_tui.chat.opener import Opener
+    from lunalux_tui.chat.slash_actions import SlashActions
+    from lunalux_tui.parts.pick_dialog import PickDialog
+
+SCOPES: tuple[ReplyScope, ...] = ("global", "character", "chat")
+JUST_NOW_MS = 20_000
+"""A conversation as young as this is a new one when it is opened."""
+
+
+class QuickReplyView(SlashView, Protocol):
+    """What these need of the screen."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a reply is coming, or a script runs."""
+
+    async def show_reply_buttons(self, buttons: Sequence[ReplyButton]) -> None:
+        """Show these above the prompt; none takes the bar away."""
+
+    def run_as_script(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something in the place of a script; there is never more than one."""
+
+
+class QuickReplies:
+    """Follows which sets are in force where the person is, and runs what is due."""
+
+    def __init__(self, runtime: Runtime, opener: Opener, slash: SlashActions, view: QuickReplyView) -> None:
+        self._runtime = runtime
+        self._opener = opener
+        self._slash = slash
+        self._view = view
+        self._automation = Automation(self._run)
+        self._started = False
+        self._opened = ""
+        self._new: set[str] = set()
+        self._replied = False
+        self._entries: set[str] = set()
+        self.buttons: Sequence[ReplyButton] = ()
+
+    # -- which are in force ------------------------------------------------------------------------
+
+    async def follow(self) -> None:
+        """Read which sets are in force in the chat that is open, and show their buttons."""
+        chat = self._opener.chat
+        held: Sequence[tuple[StoredSet, bool]] = ()
+        if chat.conversation is not None:
+            held = await self._runtime.library.quick_replies.in_force(chat.conversation.id, chat.row_id)
+        self._automation.follow([stored for stored, _ in held])
+        between = self._automation.waits_for("user", "member", "generation")
+        self._runtime.chat.moments = self if between else None
+        self.buttons = [
+            ReplyButton(reply, stored.content)
+            for stored, visible in held
+            if visible
+            for reply in stored.content.replies
+            if not reply.hidden
+        ]
+        shown = self.buttons if self._runtime.settings.reply_buttons else ()
+        await self._view.show_reply_buttons(shown)
+        await self._ask_once([stored for stored, _ in held])
+
+    async def opened(self) -> None:
+        """Another conversation is on screen: follow it, and run what is due then."""
+        await self.follow()
+        conversation = self._opener.chat.conversation
+        if conversation is None or conversation.id == self._opened:
+            return
+        self._opened = conversation.id
+        new = conversation.id not in self._new and now_ms() - conversation.created_at < JUST_NOW_MS
+        self._new.add(conversation.id)
+        first, self._started = not self._started, True
+        moments = [
+            moment
+            for moment, due in (("startup", first), ("chat", True), ("new_chat", new))
+            if due and self._automation.waits_for(moment)  # type: ignore[arg-type]
+        ]
+        if moments and not self._view.busy:
+            self._view.run_as_script(lambda: self._fire(moments))
+
+    async def _fire(self, moments: Sequence[str]) -> None:
+        for moment in moments:
+            await self._automation.fire(moment)  # type: ignore[arg-type]
+
+    async def _ask_once(self, sets: Sequence[StoredSet]) -> None:
+        """Ask, the first time a set is in force, whether what it brings may run by itself."""
+        from lunalux_tui.parts.ask_dialog import ConfirmDialog
+
+        for stored in sets:
+            if stored.automatic is not None or not (own := stored.content.automatic):
+                continue
+            names = ", ".join(reply.label or reply.title for reply in own[:6])
+            title = t("quick.ask.title", name=stored.name)
+            question = ConfirmDialog(title, t("quick.ask.question", n=len(own), names=names))
+            # Kept before the answer: a dialog that is torn down must not ask again at once.
+            await self._runtime.library.quick_replies.allow(stored.id, False)
+            if await self._view.ask(question):
+                await self._runtime.library.quick_replies.allow(stored.id, True)
+                await self.follow()
+                return
+
+    async def choose(self) -> None:
+        """Have one of the library chosen; those of sets in force stand first."""
+        from lunalux_tui.parts.pick_dialog import PickDialog
+        from lunalux_tui.parts.rows import Row
+
+        stored = await self._runtime.library.quick_replies.list()
+        chat = self._opener.chat
+        held: set[str] = set()
+        if chat.conversation is not None:
+            in_force = await self._runtime.library.quick_replies.in_force(chat.conversation.id, chat.row_id)
+            held = {one.id for one, _ in in_force}
+        sets = sorted(stored, key=lambda one: one.id not in held)
+        replies = [(one.content, reply) for one in sets for reply in one.content.replies if not reply.hidden]
+        if not replies:
+            self._view.say(t("slash.no_replies"))
+            return
+        rows = [
+            Row(str(place), reply.label or reply.message, reply.title or reply.message, reply_set.name)
+            for place, (reply_set, reply) in enumerate(replies)
+        ]
+        chosen = await self._view.ask(PickDialog(t("slash.replies"), rows, two_lines=True))
+        if chosen:
+            reply_set, reply = replies[int(chosen)]
+            self.use(reply, reply_set)
+
+    # -- pressing one ------------------------------------------------------------------------------
+
+    def has(self, place: object) -> bool:
+        """Whether there is a button at a place of the bar."""
+        shown = self._runtime.settings.reply_buttons
+        return shown and isinstance(place, int) and 0 <= place < len(self.buttons)
+
+    def press(self, place: int) -> None:
+        """Press a button of the bar."""
+        if self.has(place):
+            shown = self.buttons[place]
+            self.use(shown.reply, shown.of)
+
+    def use(self, reply: QuickReply, reply_set: QuickReplySet) -> None:
+        """Do what a reply says: a script is run, words are sent, or put into the prompt where its set says
+        so."""
+        document = reply_set.document
+        words = self._view.typed()
+        if reply.is_script:
+            self._view.run_as_script(lambda: self._pressed(reply))
+            return
+        before = bool(document.get("placeBeforeInput"))
+        inserts = bool(document.get("injectInput")) and words.strip()
+        if document.get("disableSend"):
+            parts = (reply.message, words) if before else (words, reply.message)
+            self._view.put_typed(" ".join(part for part in parts if part))
+        elif inserts:
+            self._view.take_typed(words)
+            self._view.send(" ".join((reply.message, words) if before else (words, reply.message)))
+        else:
+            self._view.send(reply.message)
+
+    async def _pressed(self, reply: QuickReply) -> None:
+        with self._automation.quiet(reply):
+            await self._slash.run(reply.message.lstrip())
+
+    # -- running by itself -------------------------------------------------------------------------
+
+    async def _run(self, reply: QuickReply, turns: bool) -> bool:
+        """Run one that is due. Only scripts run by themselves: nobody's words are sent for them."""
+        if reply.is_script:
+            return await self._slash.run_automatic(reply, turns=turns)
+        return True
+
+    async def said(self) -> None:
+        await self._automation.fire("user", turns=False)
+
+    async def drafted(self, speaker: str) -> None:
+        await self._automation.fire("member", turns=False)
+
+    async def generating(self) -> None:
+        await self._automation.fire("generation", turns=False)
+
+    def watched(self, events: AsyncIterator[TurnEvent]) -> AsyncIterator[TurnEvent]:
+        """The events of a turn, looked at for what is due behind it."""
+        self._replied, self._entries = False, set()
+        if not self._automation.waits_for("reply") and not self._automation.ids:
+            return events
+        return self._watching(events)
+
+    async def _watching(self, events: AsyncIterator[TurnEvent]) -> AsyncIterator[TurnEvent]:
+        async with aclosing(cast("AsyncGenerator[TurnEvent, None]", events)) as steps:
+            async for event in steps:
+                if isinstance(event, TurnCompleted) and event.message is not None:
+                    self._replied = True
+                    self._entries |= _automation_ids(event.report) & self._automation.ids
+                yield event
+
+    @property
+    def due(self) -> bool:
+        """Whether something is to be run behind the turn that just ended."""
+        return self._replied and (bool(self._entries) or self._automation.waits_for("reply"))
+
+    async def after_reply(self) -> None:
+        """Run what is due behind a turn."""
+        self._replied = False
+        entries, self._entries = self._entries, set()
+        if entries:
+            await self._automation.fire(None, ids=entries)
+        await self._automation.fire("reply")
+
+    # -- where sets are in force -------------------------------------------------------------------
+
+    async def places(self) -> None:
+        """Choose a set, and where it is in force; and whether it may run by itself."""
+        from lunalux_tui.parts.pick_dialog import PickDialog
+        from lunalux_tui.parts.rows import Row
+
+        shelf = self._runtime.library.quick_replies
+        stored = await shelf.list()
+        if not stored:
+            self._view.say(t("slash.no_replies"))
+            return
+        uses = await shelf.uses()
+        rows = [
+            Row(one.id, one.name, self._told(one, uses), t("quick.replies", n=len(one.content.replies)))
+            for one in stored
+        ]
+        chosen = await self._view.ask(PickDialog(t("quick.title"), rows, two_lines=True))
+        while chosen:
+            rule = await self._view.ask(await self._rules(chosen))
+            if not rule:
+                return
+            await self._switch(chosen, rule)
+            await self.follow()
+
+    def _told(self, stored: StoredSet, uses: Sequence[ReplyUse]) -> str:
+        here = [
+            t(f"quick.scopes.{scope}")
+            for scope, target in self._targets().items()
+            if any((use.set_id, use.scope, use.target) == (stored.id, scope, target) for use in uses)
+        ]
+        automatic = [t("quick.automatic")] if stored.automatic and stored.content.automatic else []
+        return " · ".join([*here, *automatic]) or t("quick.nowhere")
+
+    def _targets(self) -> Mapping[ReplyScope, str]:
+        """The places that there are here."""
+        chat = self._opener.chat
+        targets: dict[ReplyScope, str] = {"global": ""}
+        if chat.row_id:
+            targets["character"] = chat.row_id
+        if chat.conversation is not None:
+            targets["chat"] = chat.conversation.id
+        return targets
+
+    async def _rules(self, set_id: str) -> PickDialog:
+        from lunalux_tui.parts.pick_dialog import PickDialog
+        from lunalux_tui.parts.rows import Row
+
+        shelf = self._runtime.library.quick_replies
+        stored = next(one for one in await shelf.list() if one.id == set_id)
+        uses = {(use.scope, use.target): use for use in await shelf.uses() if use.set_id == set_id}
+        rows = []
+        for scope, target in self._targets().items():
+            use = uses.get((scope, target))
+            state = "off" if use is None else "shown" if use.visible else "hidden"
+            title = t(f"quick.in.{scope}", name=self._opener.chat.name)
+            rows.append(Row(scope, title, right=t(f"quick.state.{state}"), mark=" " if use is None else "✓"))
+        if own := stored.content.automatic:
+            names = ", ".join(reply.label or reply.title for reply in own[:6])
+            mark = "✓" if stored.automatic else " "
+            rows.append(Row("automatic", t("quick.may_run", n=len(own)), right=names, mark=mark))
+        return PickDialog(stored.name, rows, hint=t("quick.hint"))
+
+    async def _switch(self, set_id: str, rule: str) -> None:
+        """Off, shown, in force without buttons, off again."""
+        shelf = self._runtime.library.quick_replies
+        if rule == "automatic":
+            stored = next(one for one in await shelf.list() if one.id == set_id)
+            await shelf.allow(set_id, not stored.automatic)
+            return
+        scope = next(scope for scope in SCOPES if scope == rule)
+        target = self._targets()[scope]
+        here = (set_id, scope, target)
+        uses = await shelf.uses()
+        use = next((use for use in uses if (use.set_id, use.scope, use.target) == here), None)
+        visible = use is None
+        await shelf.use(ReplyUse(scope, target, set_id, visible), on=use is None or use.visible)
+
+
+def _automation_ids(report: Mapping[str, object]) -> set[str]:
+    """The ids that the worldbook entries of a turn carry."""
+    book = report.get("worldbook")
+    activated = book.get("activated") if isinstance(book, dict) else None
+    ids = [entry.get("automation_id") for entry in activated or () if isinstance(entry, dict)]
+    return {identity for identity in ids if isinstance(identity, str)}
