@@ -262,5 +262,8 @@ def _print(group: Group, as_json: bool) -> None:
     output.print_text(f"{group.id}\t{group.name}\t{group.order}\t{group.cards}")
     output.print_table(
         ["id", "name", "muted"],
-        [[member.character_id, member.name, "muted" if member.muted else ""] for member in group.members],
+        [
+            [member.character_id, member.name, output.label("muted") if member.muted else ""]
+            for member in group.members
+        ],
     )
