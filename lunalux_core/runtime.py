@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.config.settings import Settings, load_settings
 from lunalux_core.library import Library
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lunalux_core.memory.writer import MemoryWriter
     from lunalux_core.plugins.runner import Plugins
     from lunalux_core.regex.engine import EcmaEngine
+    from lunalux_core.templates.values import Instruct
     from lunalux_core.trackers.keeper import TrackerKeeper
 
 
@@ -277,6 +278,7 @@ class Runtime:
             self._writing_model,
             self._replying_model,
             self.charged,
+            self._form_of,
         )
         writer.on_written = lambda conversation_id: self.trackers.nudge(conversation_id, "memory")
         return writer
@@ -292,6 +294,7 @@ class Runtime:
             lambda: self.models,
             self._tracking_model,
             self.charged,
+            self._form_of,
             lambda conversation_id, model: self.memory_writer.on_question(conversation_id, model),
         )
 
@@ -315,6 +318,17 @@ class Runtime:
     async def _writing_model(self, conversation_id: str) -> ModelSpec:
         """The model for memories: the setting's, the task's profile's, else the one that replies there."""
         return await self._model_of(conversation_id, self.settings.memory_model, "memory")
+
+    async def _form_of(self, spec: ModelSpec, language: Literal["en", "zh"]) -> Instruct | None:
+        """The sequences of the template that a model of text completion takes."""
+        from lunalux_core.dialogue.nodes.text_template import template_of
+        from lunalux_core.errors import LunaluxError
+        from lunalux_core.library.templates import load_templates
+
+        stored = await self.library.database.read(load_templates)
+        with suppress(LunaluxError):  # none fits, or its server is away: the request itself tells that
+            return (await template_of(spec, stored, language, lambda: self.models, self.engine)).instruct
+        return None
 
     async def _replying_model(self, conversation_id: str) -> ModelSpec:
         return await self._model_of(conversation_id, "", None)

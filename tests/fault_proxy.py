@@ -47,15 +47,21 @@ class FaultProxy:
             head = await reader.readuntil(b"\r\n\r\n")
             method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
             path = target.partition("?")[0]
-            fault = self.fault if self.where in path else ""
+            fault = self._fault_of(head, path)
             if fault != "refuse":
                 self.count[f"{method} {path}"] += 1
                 self.targets.append(target)
+                if b"\r\nexpect: 100-continue" in head.lower():
+                    writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 body = await reader.readexactly(_length(head))
                 if self.before is not None:
                     await self.before(target)
                 await self._answer(fault, head, body, writer)
         writer.close()
+
+    def _fault_of(self, head: bytes, path: str) -> str:
+        """What is done to a request, by its head and the path of its target."""
+        return self.fault if self.where in path else ""
 
     async def _answer(self, fault: str, head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
         if fault == "500":
@@ -70,7 +76,8 @@ class FaultProxy:
 
     async def _forward(self, fault: str, head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
         upstream, sending = await asyncio.open_connection("127.0.0.1", self._upstream)
-        lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")]
+        ours = (b"connection:", b"expect:")
+        lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(ours)]
         sending.write(b"\r\n".join([*lines[:-2], b"Connection: close", b"", b""]) + body)
         await sending.drain()
         passed = 0

@@ -74,6 +74,7 @@ def test_other_variables_that_the_page_names_exist() -> None:
     source = "".join(path.read_text("utf-8") for path in (ROOT / "lunalux_core").rglob("*.py"))
     source += (ROOT / "lunalux_tui" / "cli" / "serve.py").read_text("utf-8")
     foreign = {"NEXT_PUBLIC_", "AWS_ENDPOINT_URL_DYNAMODB", "FORWARDED_ALLOW_IPS"}
+    foreign |= {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"}
     for name in set(re.findall(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]+)`", PAGE)) - set(documented()) - foreign:
         assert name in source, name
 

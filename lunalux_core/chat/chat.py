@@ -47,6 +47,7 @@ from lunalux_core.dialogue.turn import (
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound, StorageError
 from lunalux_core.groups.responders import addressed, called_up, is_directed, speakers, still_speaks
 from lunalux_core.library.conversations import (
+    PICTURES,
     REQUEST,
     Conversation,
     Message,
@@ -67,6 +68,7 @@ from lunalux_core.library.message_edits import (
     edit_message,
     set_hidden,
     set_mark,
+    set_scene,
     truncate_after,
 )
 from lunalux_core.library.undo import ReplayedChange, read_row, redo, undo
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.profile_choice import Choice
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import TurnContext, Workflow
+    from lunalux_core.documents.pictures import Attachment, PictureRef
     from lunalux_core.library import Library
     from lunalux_core.library.profiles import Task
     from lunalux_core.llm.model import ModelRequest, ModelSpec
@@ -194,10 +197,8 @@ class Chat:
                 return StoredTurn(conversation, line, None, None)
             following[:] = chosen[1:]
             reply = self._pending(connection, conversation, line, options, chosen[0])
-            # The person's words travel beside the history, since scripts and modes still change them; a
-            # line in another voice is history already.
-            words, above = (text, parent) if line.role == "user" else ("", line)
-            asked = Asked("normal", conversation, above, words, reply)
+            words, above, shown = _words(connection, line)
+            asked = Asked("normal", conversation, above, words, reply, pictures=shown)
             return StoredTurn(conversation, line, reply, self._reader().read(connection, asked, options))
 
         return self._round(begin, following, options, directed)
@@ -286,9 +287,10 @@ class Chat:
         def begin(connection: Connection) -> StoredTurn:
             place, parent = self._place(connection, conversation_id)
             reply = self._pending(connection, place, parent, options, chosen[0])
-            words, above = _words(connection, parent)
+            words, above, shown = _words(connection, parent)
             # Words that are stored have been through their scripts.
-            asked = Asked("regenerate" if words else "normal", place, above, words, reply)
+            kind: TurnKind = "regenerate" if words else "normal"
+            asked = Asked(kind, place, above, words, reply, pictures=shown)
             return StoredTurn(place, None, reply, self._reader().read(connection, asked, options))
 
         if self.moments is not None and chosen[0]:
@@ -341,11 +343,28 @@ class Chat:
     ) -> Message:
         """Store a line under `parent`, and empty the draft that it was."""
         line = new_line(connection, self._reader(), conversation, parent, text, options)
+        if options.pictures:
+            line = self._with_pictures(connection, line, options.pictures)
         append_message(connection, line)
         # Only the draft that was sent is done with: what was typed since then stays.
         if conversation.draft.strip() == text:
             set_conversation(connection, conversation.id, draft="")
         return line
+
+    @staticmethod
+    def _with_pictures(connection: Connection, line: Message, pictures: Sequence[Attachment]) -> Message:
+        """A line with its pictures, which are kept, and wait beside the draft no more."""
+        from lunalux_core.documents.pictures import MOST_EACH
+        from lunalux_core.library.pictures import remove_drafted, store_picture, too_many
+
+        by_hash = {attached.ref.hash: attached for attached in pictures}
+        if len(by_hash) > MOST_EACH:
+            raise too_many()
+        for attached in by_hash.values():
+            store_picture(connection, attached)
+        remove_drafted(connection, line.conversation_id, by_hash)
+        refs = [attached.ref.as_json() for attached in by_hash.values()]
+        return replace(line, extra={**line.extra, PICTURES: refs})
 
     def answer(
         self, conversation_id: str, options: TurnOptions = TurnOptions()
@@ -365,8 +384,10 @@ class Chat:
                     return StoredTurn(conversation, None, None, None)
                 return self._next(connection, conversation, parent, options, speaker)
             reply = self._pending(connection, conversation, parent, options)
-            text, above = _words(connection, parent)
-            asked = Asked("regenerate" if text else "normal", conversation, above, text, reply)
+            text, above, shown = _words(connection, parent)
+            asked = Asked(
+                "regenerate" if text else "normal", conversation, above, text, reply, pictures=shown
+            )
             return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, options))
 
         return self._round(begin, following, options, directed)
@@ -450,8 +471,8 @@ class Chat:
             if old.role == "assistant" and old.status == "failed":
                 return self._again(connection, conversation, old, wishes, kind)
             reply = self._pending(connection, conversation, above, options, speaker)
-            text, parent = _words(connection, above)
-            asked = Asked(kind, conversation, parent, text, reply)
+            text, parent, shown = _words(connection, above)
+            asked = Asked(kind, conversation, parent, text, reply, pictures=shown)
             return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, wishes))
 
         return self._round(begin, following, options)
@@ -476,7 +497,7 @@ class Chat:
             reply = replace(reply, content=base, raw=base, status="done")
             asked = Asked("continue", conversation, above, reply=reply, partial=base)
             return StoredTurn(conversation, None, reply, reader.read(connection, asked, options))
-        text, parent = _words(connection, above)
+        text, parent, shown = _words(connection, above)
         # A reply with words is never overwritten: they stay as a swipe beside the new one.
         if old.content or old.thinking:
             # The key of the request belongs to the answer of the *continue*, which is not what is asked for
@@ -491,7 +512,7 @@ class Chat:
             update_message(connection, old.id, status="pending")
             select_message(connection, old.id)
             reply = replace(old, status="pending")
-        asked = Asked(kind, conversation, parent, text, reply)
+        asked = Asked(kind, conversation, parent, text, reply, pictures=shown)
         return StoredTurn(conversation, None, reply, reader.read(connection, asked, options), before)
 
     def continue_(
@@ -608,6 +629,7 @@ class Chat:
 
         Nothing is stored and nothing is sent; those of past turns are `library.turn_records`.
         """
+        from lunalux_core.dialogue.prompt_beginning import with_beginning
         from lunalux_core.dialogue.turn_record import Trace, turn_record
         from lunalux_core.dialogue.turn_sampling import sampling_record
         from lunalux_core.dialogue.workflow import TurnContext
@@ -615,7 +637,9 @@ class Chat:
         context = TurnContext(trace=Trace(explain=True))
         ready = await self._ready(conversation_id, text, options, context)
         parameters = sampling_record(ready.request.turn, ready.prompt.form)
-        return turn_record(ready, context.trace, parameters=parameters)
+        record = turn_record(ready, context.trace, parameters=parameters)
+        before = await self._library.records.newest_like(conversation_id, record["model"])
+        return await asyncio.to_thread(with_beginning, record, before)
 
     async def _ready(
         self,
@@ -723,6 +747,10 @@ class Chat:
         """Give a place of the story a name; "" takes it away."""
         await self._database.write(lambda c: set_mark(c, message_id, name))
 
+    async def end_scene(self, message_id: str, ends: bool = True) -> None:
+        """Say that a scene ends with a message, so that what stands before is remembered by itself."""
+        await self._database.write(lambda c: set_scene(c, message_id, ends))
+
     async def undo(self, conversation_id: str) -> ReplayedChange | None:
         """Take the last edit, deletion, cut or *continue* back; None when there is none."""
         return await self._database.write(lambda c: undo(c, conversation_id))
@@ -792,8 +820,8 @@ class Chat:
             conversation = load_conversation(connection, shown.conversation_id)
             above = load_message(connection, shown.parent_id) if shown.parent_id else None
             reply = self._pending(connection, conversation, above, options, shown.speaker, beside=True)
-            text, parent = _words(connection, above)
-            asked = Asked("swipe", conversation, parent, text, reply)
+            text, parent, pictures = _words(connection, above)
+            asked = Asked("swipe", conversation, parent, text, reply, pictures=pictures)
             turn = self._reader().read(connection, asked, options)
             return StoredTurn(conversation, None, reply, turn, beside=True, answer=answer)
 
@@ -809,8 +837,8 @@ class Chat:
     ) -> StoredTurn:
         """A member's reply to what stands above it."""
         reply = self._pending(connection, conversation, parent, options, speaker)
-        text, above = _words(connection, parent)
-        asked = Asked("normal", conversation, above, text, reply)
+        text, above, shown = _words(connection, parent)
+        asked = Asked("normal", conversation, above, text, reply, pictures=shown)
         return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, options))
 
     async def _begin(self, begin: Callable[[Connection], StoredTurn]) -> StoredTurn:
@@ -896,11 +924,16 @@ class Chat:
 
     async def _keep_record(self, result: TurnResult, turn: TurnInput, message: Message | None) -> None:
         """Keep how the prompt came about; a turn that went through is never undone by that."""
+        from lunalux_core.dialogue.prompt_beginning import with_beginning
         from lunalux_core.library.turn_records import pack
 
+        records, place = self._library.records, turn.conversation.id
         try:
-            packed = await asyncio.to_thread(pack, result.report)
-            await self._library.records.keep(turn.conversation.id, message.id if message else "", packed)
+            before = await records.newest_like(place, turn.model.name)
+            packed = await asyncio.to_thread(
+                lambda: pack(with_beginning(result.report, before, result.usage))
+            )
+            await records.keep(place, message.id if message else "", packed)
         except StorageError:
             return
 
@@ -968,12 +1001,14 @@ def _would_ask(
     if kind == "regenerate" and head is not None:
         answers = head.role == "assistant" and head.parent_id
         above = load_message(connection, head.parent_id) if answers else head
-        words, parent = _words(connection, above)
+        words, parent, shown = _words(connection, above)
         speaker = head.speaker or addressed(connection, conversation, above, options)
-        return Asked(kind, conversation, parent, words, speaker=speaker)
+        return Asked(kind, conversation, parent, words, speaker=speaker, pictures=shown)
     said = new_message(conversation.id, head, "user", "", text)
     speaker = addressed(connection, conversation, said if text else head, options)
-    return Asked(kind, conversation, head, text if kind == "normal" else "", speaker=speaker)
+    shown = tuple(attached.ref for attached in options.pictures)
+    words = text if kind == "normal" else ""
+    return Asked(kind, conversation, head, words, speaker=speaker, pictures=shown)
 
 
 def _nothing_to_continue() -> InvalidInput:
@@ -991,8 +1026,15 @@ def _rewriting(old: Message, options: TurnOptions) -> TurnOptions:
     return replace(options, direction=replace(options.direction, rewrites=old.content))
 
 
-def _words(connection: Connection, above: Message | None) -> tuple[str, Message | None]:
-    """The person's words a reply answers, and the message above them."""
-    if above is None or above.role != "user":
-        return "", above
-    return above.content, load_message(connection, above.parent_id) if above.parent_id else None
+def _words(
+    connection: Connection, above: Message | None
+) -> tuple[str, Message | None, tuple[PictureRef, ...]]:
+    """The person's words a reply answers, the message above them, and their pictures.
+
+    They travel beside the history, since scripts and modes still change them; a line in another voice, or of
+    pictures alone, is history already.
+    """
+    if above is None or above.role != "user" or (above.pictures and not above.content):
+        return "", above, ()
+    parent = load_message(connection, above.parent_id) if above.parent_id else None
+    return above.content, parent, above.pictures

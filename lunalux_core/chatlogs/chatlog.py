@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lunalux_core.chatlogs.dates import parse_date, st_date
+from lunalux_core.chatlogs.pictures import LogPicture, as_native, native_pictures, st_media, st_pictures
 from lunalux_core.documents.coerce import as_optional_integer, as_text
 from lunalux_core.errors import InvalidInput
 
@@ -32,7 +33,7 @@ _REBUILT = {"swipes", "swipe_info", "swipe_id"}
 class LogNode:
     """One message. `parent` is an index into the list, -1 at the top; `sent_at` milliseconds, 0 unknown.
 
-    `line` is the message as the file had it (for a swipe: its entry of swipe_info).
+    `line` is the message as the file had it (for a swipe: its entry of swipe_info). `pictures` go with it.
     """
 
     parent: int
@@ -47,7 +48,9 @@ class LogNode:
     event: str = ""
     raw: str = ""
     mark: str = ""
+    ends_scene: bool = False
     line: Mapping[str, Any] = field(default_factory=dict)
+    pictures: tuple[LogPicture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,8 @@ class ChatLog:
     """A chat file. `head` is the index of the leaf of the path that was shown, -1 for an empty chat.
 
     `group` describes the group it belongs to ({name, order, cards, self_responses, members: [{name,
-    muted}]}), and is empty for a chat with one character. `memories` are what the story remembers, as our own
-    JSON has them.
+    muted}]}), and is empty for a chat with one character. `memories`, `trackers` and `documents` are what
+    stands beside the story, as our own JSON has them.
     """
 
     nodes: tuple[LogNode, ...]
@@ -68,6 +71,8 @@ class ChatLog:
     notes: tuple[str, ...] = ()
     group: Mapping[str, Any] = field(default_factory=dict)
     memories: tuple[Any, ...] = ()
+    trackers: tuple[Any, ...] = ()
+    documents: tuple[Any, ...] = ()
 
     def path(self) -> list[int]:
         """Indexes from the top to the head."""
@@ -165,6 +170,9 @@ def write_text(log: ChatLog) -> str:
     return "".join(blocks)
 
 
+_KEPT = ("memories", "trackers", "documents")
+
+
 def write_native(log: ChatLog) -> dict[str, Any]:
     """Our own JSON: the whole tree, nothing lost."""
     return {
@@ -190,11 +198,13 @@ def write_native(log: ChatLog) -> dict[str, Any]:
                 "event": node.event,
                 "raw": node.raw,
                 **({"mark": node.mark} if node.mark else {}),
+                **as_native(node.pictures),
+                **({"ends_scene": True} if node.ends_scene else {}),
                 "line": dict(node.line),
             }
             for node in log.nodes
         ],
-        **({"memories": list(log.memories)} if log.memories else {}),
+        **{name: list(kept) for name in _KEPT if (kept := getattr(log, name))},
     }
 
 
@@ -210,7 +220,7 @@ def read_native(document: Mapping[str, Any]) -> ChatLog | None:
     # A parent stands before its children, so that a tree without circles is sure after one look at each.
     if not all(-1 <= node.parent < place for place, node in enumerate(nodes)) or not -1 <= head < len(nodes):
         raise _damaged()
-    header, group, memories = document.get("header"), document.get("group"), document.get("memories")
+    header, group = document.get("header"), document.get("group")
     return ChatLog(
         nodes,
         head,
@@ -219,7 +229,7 @@ def read_native(document: Mapping[str, Any]) -> ChatLog | None:
         title=as_text(document.get("title")),
         header=header if isinstance(header, dict) else {},
         group=group if isinstance(group, dict) else {},
-        memories=tuple(memories) if isinstance(memories, list) else (),
+        **{name: tuple(kept) for name in _KEPT if isinstance(kept := document.get(name), list)},
     )
 
 
@@ -245,7 +255,9 @@ def _native_node(entry: Any) -> LogNode:
         event=as_text(entry.get("event")),
         raw=as_text(entry.get("raw")),
         mark=as_text(entry.get("mark")),
+        ends_scene=entry.get("ends_scene") is True,
         line=line if isinstance(line, dict) else {},
+        pictures=native_pictures(entry.get("pictures")),
     )
 
 
@@ -290,6 +302,7 @@ def _node(
         hidden=line.get("is_system") is True,
         mark=as_text(extra.get("bookmark_link")),
         line={key: value for key, value in own.items() if key not in _REBUILT} if is_shown else own,
+        pictures=st_pictures(extra),
     )
 
 
@@ -350,7 +363,7 @@ def _st_extra(node: LogNode) -> dict[str, Any]:
     else:
         # A mark that was taken away here must not come back with the line as the file had it.
         merged.pop("bookmark_link", None)
-    return merged
+    return st_media(merged, node.pictures)
 
 
 def message_text(value: Any) -> str:

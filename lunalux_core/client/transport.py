@@ -96,8 +96,9 @@ class _Chores:
         """One round, unless this program or another one made it within the hour."""
         from lunalux_core.backend.running.logs import logger
         from lunalux_core.backend.storage.sqlite import SqliteStore
+        from lunalux_core.backend.storage.traced import plain_store
 
-        store = self._services.store
+        store = plain_store(self._services.store)
         if not isinstance(store, SqliteStore) or not self._due():
             return
         try:

@@ -38,7 +38,7 @@ def prompt_line(
     plugins: Callable[[], Plugins],
     rankers: Callable[[], Sequence[Ranker]] = tuple,
 ) -> Workflow[TurnInput, Ready]:
-    """The nodes up to the finished prompt: what a preview runs. `rankers` call memories beside keywords."""
+    """The nodes up to the finished prompt: what a preview runs. `rankers` call what is close."""
     return words_line(engine, plugins).followed(_built(models, engine, plugins, rankers))
 
 
@@ -55,11 +55,16 @@ def _built(
         .then(text_template(models, engine))
         .then(_where(lambda turn: turn.memory is not None, lambda: _memory(rankers)))
         .then(_where(lambda turn: bool(turn.trackers), _trackers))
-        .then(_where(lambda turn: bool(turn.passages), _bank))
+        .then(_where(lambda turn: bool(turn.passages) or _near(turn, rankers), lambda: _bank(rankers)))
         .then(_where(lambda turn: bool(turn.injections), _injections))
-        .then(worldbook(engine))
+        .then(worldbook(engine, rankers))
         .then(plugin_prompt(plugins))
     )
+
+
+def _near(turn: TurnInput, rankers: Callable[[], Sequence[Ranker]]) -> bool:
+    """Whether closeness may call passages that no word does."""
+    return turn.reach is not None and bool(rankers())
 
 
 def _where(needed: Callable[[TurnInput], bool], load: Callable[[], Node[Draft, Draft]]) -> Node[Draft, Draft]:
@@ -83,10 +88,10 @@ def _trackers() -> Node[Draft, Draft]:
     return trackers
 
 
-def _bank() -> Node[Draft, Draft]:
+def _bank(rankers: Callable[[], Sequence[Ranker]]) -> Node[Draft, Draft]:
     from lunalux_core.dialogue.nodes.bank import bank
 
-    return bank
+    return bank(rankers)
 
 
 def _injections() -> Node[Draft, Draft]:

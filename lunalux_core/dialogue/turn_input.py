@@ -6,7 +6,7 @@ See docs/spec/formats.md: Regex script files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.chat_texts import ChatInjection
     from lunalux_core.dialogue.turn import GroupContext
-    from lunalux_core.library.documents import Passage
+    from lunalux_core.library.documents import Passage, Reach
     from lunalux_core.library.profiles import Task
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.library.trackers import Standing
@@ -309,6 +309,7 @@ class TurnReader:
             memory=self._memory(connection, asked, history) if "memories" in kept else None,
             trackers=_trackers(connection, asked, history) if "trackers" in kept else (),
             passages=self._passages(connection, asked, history, cast) if "documents" in kept else (),
+            reach=self._reach(asked, cast) if "documents" in kept else None,
             direction=options.direction,
             start=options.direction.start or reply_start(conversation) or choice.start,
             profiled=choice.sampling,
@@ -316,9 +317,28 @@ class TurnReader:
             profiles=choice.profiles,
             gaps=choice.gaps,
             wanted=options.replies,
+            shown=asked.pictures,
+            picture_data=self._picture_data(connection, asked, history, model, options),
             injections=_injections(conversation),
             overridden=own,
         )
+
+    def _picture_data(
+        self,
+        connection: Connection,
+        asked: Asked,
+        history: History,
+        model: ModelSpec,
+        options: TurnOptions,
+    ) -> Mapping[str, bytes]:
+        """The bytes of the pictures that the model is shown: the newest, as far as a request takes them."""
+        refs = [ref for message in history.messages if not message.hidden for ref in message.pictures]
+        refs += asked.pictures
+        if not refs or not self._models().takes_pictures(model):
+            return {}
+        from lunalux_core.dialogue.picture_choice import chosen_pictures
+
+        return chosen_pictures(connection, refs, options.pictures)
 
     def _memory(self, connection: Connection, asked: Asked, history: History) -> StoryMemory | None:
         """What the story remembers on the branch of the reply, the words that it answers included."""
@@ -328,14 +348,22 @@ class TurnReader:
         self, connection: Connection, asked: Asked, history: History, cast: Sequence[Character]
     ) -> tuple[Passage, ...]:
         """Passages of the data bank that the last messages call for."""
-        from lunalux_core.library.documents import Reach, called_passages
+        from lunalux_core.library.documents import called_passages
 
-        if not self._settings.bank_share:
+        reach = self._reach(asked, cast)
+        if reach is None:
             return ()
         said = [message.content for message in history.messages if not message.hidden]
         texts = [*said, asked.text][-self._settings.memory_scan_depth :]
-        reach = Reach(asked.conversation.id, tuple(character.id for character in cast))
         return tuple(called_passages(connection, texts, reach))
+
+    def _reach(self, asked: Asked, cast: Sequence[Character]) -> Reach | None:
+        """Whose documents count; None where they have no share of the window."""
+        from lunalux_core.library.documents import Reach
+
+        if not self._settings.bank_share:
+            return None
+        return Reach(asked.conversation.id, tuple(character.id for character in cast))
 
     def _speaker(
         self, connection: Connection, asked: Asked

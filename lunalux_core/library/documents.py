@@ -16,6 +16,7 @@ from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import moment_in, plain_text, whole_number
 from lunalux_core.library.naming import found, missing
+from lunalux_core.library.vectors import forget_vectors
 
 MOST_WORDS = 48
 """Different words of a text that passages are sought by, the last ones."""
@@ -138,6 +139,7 @@ class Documents:
     async def delete(self, document_id: str) -> None:
         def change(connection: Connection) -> None:
             connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+            forget_vectors(connection, f"{document_id}:")
 
         await self._database.write(change)
 
@@ -198,6 +200,50 @@ def load_documents(connection: Connection, reach: Reach) -> list[Document]:
         values,
     )
     return [_document(row) for row in rows]
+
+
+def documents_of(connection: Connection, conversation_id: str) -> list[Document]:
+    """The documents that belong to this conversation alone, oldest first."""
+    reach = Reach(conversation_id)
+    return [
+        document
+        for document in load_documents(connection, reach)
+        if document.conversation_id == conversation_id
+    ]
+
+
+def passages_of(connection: Connection, document_id: str) -> list[str]:
+    """The texts of a document's passages, in their order."""
+    rows = connection.execute(
+        "SELECT text FROM passages WHERE document_id = ? ORDER BY place", (document_id,)
+    )
+    return [plain_text(row[0]) for row in rows]
+
+
+def passage_names(connection: Connection, reach: Reach) -> list[str]:
+    """The ids of all passages within reach."""
+    where, values = reach.condition()
+    rows = connection.execute(
+        "SELECT p.document_id || ':' || p.place FROM passages p JOIN documents d ON d.id = p.document_id "
+        f"WHERE {where}",
+        values,
+    )
+    return [row[0] for row in rows]
+
+
+def load_passages(connection: Connection, names: Sequence[str]) -> dict[str, Passage]:
+    """Passages by their ids; those that are gone are absent."""
+    found: dict[str, Passage] = {}
+    for name in names:
+        document, _, place = name.rpartition(":")
+        row = connection.execute(
+            "SELECT p.*, d.name FROM passages p JOIN documents d ON d.id = p.document_id "
+            "WHERE p.document_id = ? AND p.place = ?",
+            (document, int(place)),
+        ).fetchone()
+        if row is not None:
+            found[name] = _passage(row, ())
+    return found
 
 
 def called_passages(

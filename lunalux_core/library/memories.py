@@ -210,7 +210,9 @@ def path_ids(connection: Connection, head: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What a message is without its words: `size` counts their bytes in UTF-8."""
+    """What a message is without its words: `size` counts their bytes in UTF-8. `ends_scene` is the person's
+    word; `ruled` says that a line of it may be a rule, as stories divide their scenes.
+    """
 
     id: str
     parent_id: str
@@ -218,17 +220,25 @@ class Outline:
     size: int
     hidden: bool
     pending: bool
+    ends_scene: bool = False
+    ruled: bool = False
+
+
+_RULES = ("***", "* * *", "---", "- - -", "___", "~~~", "###", "———", "＊＊＊", "◇", "◆", "※", "⁂")
+_RULED = " OR ".join(f"instr(m.content, '{rule}')" for rule in _RULES)
+_ENDS_SCENE = "iif(instr(m.extra, '\"scene\"') AND json_valid(m.extra), json_extract(m.extra, '$.scene'), 0)"
 
 
 def path_outline(connection: Connection, head: str) -> list[Outline]:
     """A message and all above it, oldest first; thousands cost some milliseconds."""
     rows = connection.execute(
         ABOVE + "SELECT m.id, m.parent_id, m.role, length(CAST(m.content AS BLOB)), m.hidden, "
-        "m.status = 'pending' FROM path JOIN messages m USING (number) ORDER BY step DESC",
+        f"m.status = 'pending', {_ENDS_SCENE} = 1, {_RULED} "
+        "FROM path JOIN messages m USING (number) ORDER BY step DESC",
         {"start": head, "limit": LONGEST},
     )
     return [
-        Outline(row[0], row[1], plain_text(row[2]), row[3] or 0, bool(row[4]), bool(row[5])) for row in rows
+        Outline(row[0], row[1], plain_text(row[2]), row[3] or 0, *map(bool, tuple(row)[4:])) for row in rows
     ]
 
 

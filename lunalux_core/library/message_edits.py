@@ -11,6 +11,8 @@ from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.conversations import (
     MARK,
+    PICTURES,
+    SCENE,
     children,
     insert_message,
     load_conversation,
@@ -47,6 +49,7 @@ def edit_as_branch(connection: Connection, message_id: str, content: str) -> str
         content,
         state=message.state,
         speaker=message.speaker,
+        extra={PICTURES: message.extra[PICTURES]} if PICTURES in message.extra else {},
     )
     insert_message(connection, twin)
     select_message(connection, twin.id)
@@ -141,6 +144,17 @@ def set_mark(connection: Connection, message_id: str, name: str) -> None:
     extra = {key: value for key, value in message.extra.items() if key != MARK}
     if called := clean_line(name, MARK_LENGTH):
         extra[MARK] = called
+    record = Recorder(connection, message.conversation_id, "mark", [message_id])
+    update_message(connection, message_id, extra=extra)
+    record.done()
+
+
+def set_scene(connection: Connection, message_id: str, ends: bool) -> None:
+    """Say that a scene ends with a message, or that it goes on."""
+    message = load_message(connection, message_id)
+    extra = {key: value for key, value in message.extra.items() if key != SCENE}
+    if ends:
+        extra[SCENE] = True
     record = Recorder(connection, message.conversation_id, "mark", [message_id])
     update_message(connection, message_id, extra=extra)
     record.done()

@@ -34,6 +34,8 @@ def store_vectors(
     connection: Connection, model: str, hashes: Sequence[str], vectors: Sequence[array[float]]
 ) -> None:
     """Keep vectors; those of the model that have another length are forgotten."""
+    if not vectors:
+        return
     connection.execute("DELETE FROM vectors WHERE model = ? AND length <> ?", (model, len(vectors[0])))
     connection.executemany(
         "INSERT OR REPLACE INTO vectors (hash, model, length, vector, created_at) VALUES (?,?,?,?,?)",
@@ -42,3 +44,8 @@ def store_vectors(
             for text_hash, vector in zip(hashes, vectors, strict=True)
         ),
     )
+
+
+def forget_vectors(connection: Connection, beginning: str) -> None:
+    """Delete the vectors whose keys begin with this."""
+    connection.execute("DELETE FROM vectors WHERE substr(hash, 1, ?) = ?", (len(beginning), beginning))

@@ -252,6 +252,7 @@ add("// comment hidden_key", _nothing, 0, None)
 add("banned", _nothing, 1, 1)
 add("reverse", lambda call: call.arguments[0][::-1], 1, 1)
 add("outlet", lambda call: call.context.outlets.get(call.arguments[0], ""), 1, 1)
+add("tracker", lambda call: call.context.trackers.get(call.arguments[0].strip().casefold(), ""), 1, 1)
 
 # System
 

@@ -77,6 +77,9 @@ class MacroContext:
     extra: Mapping[str, str] = field(default_factory=dict)
     """Further macros without arguments, by lower-case name."""
 
+    trackers: Mapping[str, str] = field(default_factory=dict)
+    """What each tracker holds on this branch, by its name in lower case."""
+
     model: str = ""
     max_context: int = 0
     max_response: int = 0

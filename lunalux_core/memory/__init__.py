@@ -4,7 +4,8 @@ books      memories as worldbooks and as Markdown, both ways
 entries    adding by hand, merging, splitting
 recall     which memories a text calls for
 selection  which of them go into a prompt, which messages they replace, and why the rest stays out
-vectors    closeness by an embedding server
+embeddings vectors of texts from an embedding server
+vectors    closeness by them: of memories, passages, entries of worldbooks
 reading    the memories of a branch as a turn sees them
 wording    memories as words of a prompt
 due        which messages are to be remembered next

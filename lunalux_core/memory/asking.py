@@ -15,6 +15,10 @@ from lunalux_core.memory.instructions import Language, Wish
 if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
+    from lunalux_core.templates.values import Instruct
+
+Form = Callable[["ModelSpec", Language], Awaitable["Instruct | None"]]
+"""How a model of text completion was taught to tell turns apart; None where nobody knows."""
 
 LONGEST_SECONDS = 600
 LONGEST_ANSWER = 60_000
@@ -26,6 +30,10 @@ def request_id(task: str, key: str) -> str:
     return f"{task}:{sha256(key.encode('utf-8', 'replace')).hexdigest()[:40]}"
 
 
+async def _plainly(spec: ModelSpec, language: Language) -> Instruct | None:
+    return None
+
+
 async def asked(
     models: Registry,
     spec: ModelSpec,
@@ -35,12 +43,14 @@ async def asked(
     *,
     words: int,
     language: Language,
+    form: Form = _plainly,
 ) -> str:
     """What the model says, no more than could ever be used.
 
     Args:
         words: about how long the answer may be.
         billed: told what the gateway said about coins.
+        form: how a model of text completion tells turns apart.
 
     Raises:
         LunaluxError, TimeoutError.
@@ -51,7 +61,7 @@ async def asked(
         request_id=request_id,
         language=language,
         extra={"type": "quiet"},
-        completion=_as_text(wish, spec),
+        completion=await _as_text(wish, spec, language, form),
     )
     parts: list[str] = []
     size = 0
@@ -70,9 +80,11 @@ async def asked(
     return ("{" if spec.mode == "text" else "") + "".join(parts)
 
 
-def _as_text(wish: Wish, spec: ModelSpec) -> CompletionText | None:
+async def _as_text(wish: Wish, spec: ModelSpec, language: Language, form: Form) -> CompletionText | None:
     """For a model of text completion: one text that ends where its answer begins."""
     if spec.mode != "text":
         return None
-    prompt = f"### Instruction:\n{wish.system}\n\n### Input:\n{wish.user}\n\n### Response:\n{{"
-    return CompletionText(prompt, ("### Instruction", "### Input", "### Response"))
+    from lunalux_core.templates.request import request_text
+
+    prompt, stops = request_text(await form(spec, language), wish.system, wish.user, "{")
+    return CompletionText(prompt, stops)

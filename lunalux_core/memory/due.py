@@ -1,18 +1,20 @@
 """What is to be remembered next: scenes of the story that no memory covers, and summaries for a chapter.
 
-A scene is due when what is uncovered and older than the protected newest part has reached its size. A reply
-that is still being written is nobody's past. Where writing failed, the same scene is due again after a while,
-each time a longer one, or at once when a person asks.
+A scene is due when what is uncovered and older than the protected newest part has reached its size, or where
+it ends sooner: after a message that the person said it ends with, or at a line of a message that is a rule. A
+reply that is still being written is nobody's past. Where writing failed, the same scene is due again after a
+while, each time a longer one, or at once when a person asks.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from lunalux_core.database import Connection
 from lunalux_core.ids import now_ms
-from lunalux_core.library.conversations import Message, load_conversation, load_path
+from lunalux_core.library.conversations import Message, load_conversation, load_message, load_path
 from lunalux_core.library.memories import (
     Memory,
     Outline,
@@ -33,6 +35,12 @@ LEAST_MESSAGES = 2
 RETRY_MS = 5 * 60 * 1000
 MOST_TRIES = 5
 """After so many failures a scene is only tried again when a person asks."""
+RULED_SHARE = 0.25
+"""A rule ends a scene that has reached so much of its size: some cards draw one in every reply."""
+_RULE = re.compile(
+    r"^[ \t]*(?:(?:[*\-_~#＊—][ \t]*){3,}|(?:[◇◆※⁂✦✧❖][ \t]*)+)$",
+    re.MULTILINE,
+)
 KEPT_SUMMARIES = 2
 """So many of the newest summaries stay outside of chapters."""
 
@@ -94,7 +102,7 @@ def due_scenes(connection: Connection, conversation_id: str, rules: Rules) -> li
     }
     scenes: list[Scene] = []
     for run in _runs(_unprotected(path, rules), told):
-        for part in _parts(run, rules, failed):
+        for part in _parts(run, rules, failed, _ruled(connection, run)):
             before = told.get(part[0].parent_id)
             retries = failed.get(part[0].id)
             if retries is None or rules.now or _ripe(retries):
@@ -190,9 +198,27 @@ def _runs(path: Sequence[Outline], told: Mapping[str, Memory]) -> list[list[Outl
     return [run for run in runs if run]
 
 
-def _parts(run: list[Outline], rules: Rules, failed: Mapping[str, Memory]) -> list[list[Outline]]:
+def _ruled(connection: Connection, run: Sequence[Outline]) -> set[str]:
+    """The messages behind which a rule ends the scene: it may open the next one just as well."""
+    ends = set()
+    for above, message in zip((None, *run), run, strict=False):
+        if not message.ruled or message.hidden:
+            continue
+        text = load_message(connection, message.id).content.strip()
+        if (rule := _RULE.search(text)) is None:
+            continue
+        if rule.start() * 2 > len(text):
+            ends.add(message.id)
+        elif above is not None:
+            ends.add(above.id)
+    return ends
+
+
+def _parts(
+    run: list[Outline], rules: Rules, failed: Mapping[str, Memory], ruled: Collection[str]
+) -> list[list[Outline]]:
     """Scenes of about the wished size, each with a reply at its end where that can be; a scene that failed
-    keeps its borders."""
+    keeps its borders. One that ends sooner is due at once."""
     parts: list[list[Outline]] = []
     part: list[Outline] = []
     size = 0
@@ -208,7 +234,9 @@ def _parts(run: list[Outline], rules: Rules, failed: Mapping[str, Memory]) -> li
         inside = failed.get(message.id)
         if inside is not None and following is not None and failed.get(following.id) is inside:
             continue
-        if len(part) >= LEAST_MESSAGES and size >= rules.scene and (whole or size >= 2 * rules.scene):
+        ends = message.ends_scene or (message.id in ruled and size >= rules.scene * RULED_SHARE)
+        full = size >= rules.scene and (whole or size >= 2 * rules.scene)
+        if len(part) >= LEAST_MESSAGES and (ends or full):
             parts.append(part)
             part, size = [], 0
     if part and ((rules.everything and len(part) >= LEAST_MESSAGES) or part[-1].id in failed):

@@ -4,12 +4,17 @@ sees them. A turn looks at as many of them as it needs, so thousands cost it lit
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lunalux_core.library.memories import PERSON, Memory
 from lunalux_core.memory.recall import Keywords
+
+if TYPE_CHECKING:
+    from lunalux_core.database import Connection
+
+T = TypeVar("T")
 
 STANDING_IN = ("summary", "chapter")
 """Kinds that stand in for the messages they cover."""
@@ -17,8 +22,12 @@ EVENTS = "events"
 """In `made_by`: the lines of events that replies came with, not written by a model of its own."""
 
 
+TextsOf = Callable[["Connection", Sequence[str]], Mapping[str, str]]
+"""Reads the texts of things by what they are called; those that are gone are absent."""
+
+
 class Ranker(Protocol):
-    """Orders memories by closeness to texts; those that it has nothing to say about are absent."""
+    """Orders texts by closeness to other texts; those that it has nothing to say about are absent."""
 
     @property
     def name(self) -> str:
@@ -32,6 +41,22 @@ class Ranker(Protocol):
 
         Args:
             texts: the last messages, oldest first.
+        """
+        ...
+
+    def read(self, query: Callable[[Connection], T]) -> Awaitable[T]:
+        """Read of the library that it ranks."""
+        ...
+
+    def closest(
+        self, kind: str, key_of: Mapping[str, str], texts: Sequence[str], texts_of: TextsOf
+    ) -> Awaitable[Sequence[str]]:
+        """What of other things is close to texts, the closest first. Must not raise either.
+
+        Args:
+            kind: what they are; work that waits for a later chance is kept for each kind.
+            key_of: for each, by what it is called, a key that changes with its words.
+            texts_of: reads their words, of which only new ones are needed.
         """
         ...
 

@@ -1,74 +1,101 @@
-"""Closeness of memories by vectors of an embedding server that the person names.
+"""Closeness of memories, passages and entries of worldbooks by the vectors of an embedding server.
 
-Vectors are kept in the library by the hash of their text, the model and their length, and made behind the
-replies; a memory without one yet is found by its keywords alone. A server that is away, or that answers
-nonsense, is left alone for a while. Where it gives vectors of another length than before, the old ones are
-forgotten and made anew.
+Vectors are kept in the library by a key of their text, the model and their length, and made behind the
+replies; a text without one yet is found by its keywords alone. Where the server gives vectors of another
+length than before, the old ones are forgotten and made anew.
+
+Of thousands of texts the signs of their vectors' numbers are compared first, which costs next to nothing; the
+vectors themselves then decide among the nearest.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
+import sys
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite, sqrt
+from dataclasses import dataclass
 from operator import mul
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-from lunalux_core.database import Database
-from lunalux_core.library.memories import Memory
+from lunalux_core.database import Connection, Database
 from lunalux_core.library.vectors import load_vectors, store_vectors, text_hash
-from lunalux_core.memory.story import StoryMemory
+from lunalux_core.memory.embeddings import LONGEST_TEXT, Embeddings, address_of, vectors_in
+from lunalux_core.memory.story import StoryMemory, T, TextsOf
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
+    from lunalux_core.library.memories import Memory
 
-QUERY_SECONDS = 4.0
-"""A turn waits so long for the vector of its last messages."""
-BUILD_SECONDS = 120.0
-REST_SECONDS = 60.0
-"""A server that failed is left alone for so long."""
+__all__ = ["VectorRanker", "address_of", "vectors_in"]
+
 BATCH = 16
-LONGEST_TEXT = 6000
-"""Characters of one text that are sent."""
-LONGEST_VECTOR = 16_384
 MOST_RANKED = 50
 LEAST_CLOSENESS = 0.25
+WEIGHED = 400
+"""Of more texts than this, so many are weighed by their vectors: those with the most signs in common."""
+READ_AT_ONCE = 2000
+KEPT_SIGNS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Texts that have no vector yet, by what they are called, and how their words are read."""
+
+    key_of: Mapping[str, str]
+    texts_of: TextsOf
 
 
 class VectorRanker:
-    """Orders memories by closeness; see `memory.story.Ranker`."""
+    """Orders texts by closeness; see `memory.story.Ranker`."""
 
     name = "vectors"
 
     def __init__(self, database: Database, settings: Callable[[], Settings]) -> None:
         self._database = database
         self._settings = settings
-        self._rest_until = 0.0
+        self._embeddings = Embeddings(settings)
+        self._signs: dict[str, int] = {}
+        self._signs_of: tuple[str, int] = ("", 0)
+        self._jobs: dict[str, _Job] = {}
+        self._passed: set[str] = set()
+        """Keys of texts that the server refuses."""
         self._building: asyncio.Task[None] | None = None
 
     async def rank(self, story: StoryMemory, texts: Sequence[str]) -> Sequence[str]:
         """Ids of the memories that are close to the last messages, the closest first."""
-        memories = story.usable()
-        if (
-            not memories
-            or not texts
-            or not self._settings().vectors_server
-            or time.monotonic() < self._rest_until
-        ):
+        if self._embeddings.resting:
             return []
-        query = await self._embedded(["\n".join(texts)[-LONGEST_TEXT:]], QUERY_SECONDS)
-        if not query:
+        words_of = {memory.id: _words(memory) for memory in story.usable()}
+        key_of = {identity: text_hash(words) for identity, words in words_of.items()}
+        return await self.closest(
+            "memories", key_of, texts, lambda _, ids: {one: words_of[one] for one in ids}
+        )
+
+    async def closest(
+        self, kind: str, key_of: Mapping[str, str], texts: Sequence[str], texts_of: TextsOf
+    ) -> Sequence[str]:
+        """What of these is close to the last messages, the closest first; see `memory.story.Ranker`."""
+        if not key_of or (query := await self._embeddings.query(texts)) is None:
             return []
-        hash_of = {memory.id: text_hash(_words(memory)) for memory in memories}
-        model, length = self._settings().vectors_model, len(query[0])
-        vectors = await self._database.read(lambda c: load_vectors(c, model, length, list(hash_of.values())))
-        missing = [memory for memory in memories if hash_of[memory.id] not in vectors]
-        if missing and (self._building is None or self._building.done()):
-            self._building = asyncio.ensure_future(self._build(missing))
-        return await asyncio.to_thread(_ranked, query[0], hash_of, vectors)
+        signs = await self._signs_for(len(query), list(key_of.values()))
+        by_key = {key: identity for identity, key in key_of.items()}  # the same words are asked about once
+        missing = {
+            identity: key for key, identity in by_key.items() if key not in signs and key not in self._passed
+        }
+        if missing:
+            self._build_later(kind, _Job(missing, texts_of))
+        near = await asyncio.to_thread(_nearest, query, key_of, signs)
+        model, keys = self._settings().vectors_model, [key_of[identity] for identity in near]
+        vectors = await self._database.read(lambda c: load_vectors(c, model, len(query), keys))
+        for key in keys:
+            if key not in vectors:  # another program has forgotten it meanwhile
+                self._signs.pop(key, None)
+        return await asyncio.to_thread(_ranked, query, {one: key_of[one] for one in near}, vectors)
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Read of the library."""
+        return await self._database.read(query)
 
     async def settled(self) -> None:
         """Wait until the vectors that are being made are there."""
@@ -81,91 +108,74 @@ class VectorRanker:
             self._building.cancel()
             await asyncio.wait({self._building})
 
-    async def _build(self, memories: Sequence[Memory]) -> None:
+    async def _signs_for(self, length: int, keys: Sequence[str]) -> Mapping[str, int]:
+        """The signs of the vectors that are there. They are kept: thousands of vectors are read once."""
         model = self._settings().vectors_model
-        texts = {text_hash(_words(memory)): _words(memory) for memory in memories}
-        hashes = list(texts)
-        for start in range(0, len(hashes), BATCH):
-            some = hashes[start : start + BATCH]
-            vectors = await self._embedded([texts[text_hash] for text_hash in some], BUILD_SECONDS)
-            if not vectors:
-                return
-            await self._database.write(
-                lambda c, some=some, vectors=vectors: store_vectors(c, model, some, vectors)  # type: ignore[misc]
+        if self._signs_of != (model, length) or len(self._signs) > KEPT_SIGNS:
+            self._signs, self._signs_of = {}, (model, length)
+            self._passed.clear()
+        signs = self._signs
+        unknown = [key for key in keys if key not in signs]
+        for start in range(0, len(unknown), READ_AT_ONCE):
+            some = unknown[start : start + READ_AT_ONCE]
+            vectors = await self._database.read(
+                lambda c, some=some: load_vectors(c, model, length, some)  # type: ignore[misc]
             )
+            signs.update((key, _signs(vector)) for key, vector in vectors.items())
+        return signs
 
-    async def _embedded(self, texts: Sequence[str], seconds: float) -> list[array[float]]:
-        """A vector of length 1 for each text; none where the server is away or answers something else."""
-        import os
+    def _build_later(self, kind: str, job: _Job) -> None:
+        self._jobs[kind] = job
+        if self._building is None or self._building.done():
+            self._building = asyncio.ensure_future(self._build())
 
-        import httpx
+    async def _build(self) -> None:
+        while self._jobs:
+            job = self._jobs.pop(next(iter(self._jobs)))
+            names = list(job.key_of)
+            for start in range(0, len(names), BATCH):
+                if not await self._build_some(job, names[start : start + BATCH]):
+                    self._jobs.clear()
+                    return
 
-        settings = self._settings()
-        key = os.environ.get(settings.vectors_key_env, "") if settings.vectors_key_env else ""
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        body = {"model": settings.vectors_model or "default", "input": list(texts)}
-        try:
-            async with httpx.AsyncClient(timeout=seconds) as client:
-                answer = await client.post(address_of(settings.vectors_server), json=body, headers=headers)
-                answer.raise_for_status()
-                vectors = vectors_in(answer.json(), len(texts))
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError):
-            vectors = []
+    async def _build_some(self, job: _Job, names: Sequence[str]) -> bool:
+        """Make the vectors of some texts; False where the server gives none."""
+        texts = await self._database.read(lambda c: job.texts_of(c, names))
+        made = [name for name in names if texts.get(name, "").strip()]
+        if not made:
+            return True
+        model = self._settings().vectors_model
+        vectors = await self._embeddings.of([texts[name] for name in made])
         if not vectors:
-            self._rest_until = time.monotonic() + REST_SECONDS
-        return vectors
-
-
-def address_of(server: str) -> str:
-    """Where embeddings are asked for: Ollama's own address, else the OpenAI-compatible one."""
-    server = server.rstrip("/")
-    parts = urlsplit(server)
-    if parts.path.endswith(("/embeddings", "/api/embed")):
-        return server
-    if not parts.path:
-        return f"{server}/api/embed" if parts.port == 11434 else f"{server}/v1/embeddings"
-    return f"{server}/embeddings"
-
-
-def vectors_in(document: Any, number: int) -> list[array[float]]:
-    """The vectors of an answer in the order of the texts; none where it is not what was asked for."""
-    if not isinstance(document, Mapping):
-        return []
-    rows: Any = document.get("embeddings")
-    if rows is None and isinstance(document.get("data"), list):
-        data = [row for row in document["data"] if isinstance(row, Mapping)]
-        data.sort(key=lambda row: row["index"] if isinstance(row.get("index"), int) else 0)
-        rows = [row.get("embedding") for row in data]
-    if not isinstance(rows, list) or len(rows) != number:
-        return []
-    vectors = [_unit(row) for row in rows]
-    lengths = {len(vector) for vector in vectors}
-    return vectors if len(lengths) == 1 and 0 not in lengths else []
+            return False
+        found = {job.key_of[name]: one for name, one in zip(made, vectors, strict=True) if one is not None}
+        self._passed.update(job.key_of[name] for name in made if job.key_of[name] not in found)
+        await self._database.write(lambda c: store_vectors(c, model, list(found), list(found.values())))
+        return True
 
 
 def _words(memory: Memory) -> str:
     return f"{memory.title}\n{memory.text}".strip()[:LONGEST_TEXT]
 
 
-def _unit(row: Any) -> array[float]:
-    """A row of numbers scaled to the length 1; empty where it is none."""
-    if not isinstance(row, list) or not 0 < len(row) <= LONGEST_VECTOR:
-        return array("f")
-    try:
-        numbers = array("d", row)
-    except (TypeError, OverflowError):
-        return array("f")
-    size = sqrt(sum(map(mul, numbers, numbers)))  # not finite where one of them is not
-    return array("f", (number / size for number in numbers)) if size and isfinite(size) else array("f")
+def _signs(vector: array[float]) -> int:
+    """One bit for each number: whether it is below zero. It is the highest bit of a number's bytes."""
+    raw = vector.tobytes()
+    high = raw[3::4] if sys.byteorder == "little" else raw[0::4]
+    return int.from_bytes(high, "little") & int.from_bytes(b"\x80" * len(high), "little")
 
 
-def _ranked(
-    query: array[float], hash_of: Mapping[str, str], vectors: Mapping[str, array[float]]
-) -> list[str]:
-    closeness = {
-        memory_id: sum(map(mul, query, vectors[text_hash]))
-        for memory_id, text_hash in hash_of.items()
-        if text_hash in vectors
-    }
-    close = [memory_id for memory_id, value in closeness.items() if value >= LEAST_CLOSENESS]
-    return sorted(close, key=lambda memory_id: -closeness[memory_id])[:MOST_RANKED]
+def _nearest(query: array[float], key_of: Mapping[str, str], signs: Mapping[str, int]) -> list[str]:
+    """Those that are worth being weighed."""
+    there = [name for name, key in key_of.items() if key in signs]
+    if len(there) <= WEIGHED:
+        return there
+    own = _signs(query)
+    there.sort(key=lambda name: (signs[key_of[name]] ^ own).bit_count())
+    return there[:WEIGHED]
+
+
+def _ranked(query: array[float], key_of: Mapping[str, str], vectors: Mapping[str, array[float]]) -> list[str]:
+    closeness = {name: sum(map(mul, query, vectors[key])) for name, key in key_of.items() if key in vectors}
+    close = [name for name, value in closeness.items() if value >= LEAST_CLOSENESS]
+    return sorted(close, key=lambda name: -closeness[name])[:MOST_RANKED]

@@ -32,7 +32,7 @@ from lunalux_core.library.memories import (
     store_memory,
 )
 from lunalux_core.memory.answers import Answer, Refused, checked, read_answer, script_of
-from lunalux_core.memory.asking import asked, request_id
+from lunalux_core.memory.asking import Form, asked, request_id
 from lunalux_core.memory.consent import consents, costs, store_consent
 from lunalux_core.memory.due import Chapter, Rules, Scene, due_chapter, due_events, due_scenes, is_covered
 from lunalux_core.memory.instructions import Language, Wish, again, chapter_wish, scene_wish
@@ -95,6 +95,7 @@ class MemoryWriter:
         model: which model writes for a conversation; raises NotFound (MODEL_UNKNOWN).
         replying: the model that replies there, whose window decides how much is protected.
         billed: told what the gateway said about coins.
+        form: how a model of text completion tells turns apart.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class MemoryWriter:
         model: Callable[[str], Awaitable[ModelSpec]],
         replying: Callable[[str], Awaitable[ModelSpec]],
         billed: Callable[[Mapping[str, object]], Awaitable[None]],
+        form: Form,
     ) -> None:
         self._library = library
         self._settings = settings
@@ -112,6 +114,7 @@ class MemoryWriter:
         self._model = model
         self._replying = replying
         self._billed = billed
+        self._form = form
         self._going: dict[str, _Going] = {}
         self._writing: dict[str, asyncio.Lock] = {}
         self._closed = False
@@ -433,6 +436,7 @@ class MemoryWriter:
                     self._billed,
                     words=words,
                     language=cast.language,
+                    form=self._form,
                 )
             except LunaluxError as error:
                 return error

@@ -5,4 +5,5 @@ handlebars  the story string's syntax  story      the story string filled
 turns       messages as text           stops      where a reply must end
 cleanup     what is left of a reply    choice     which template a model takes
 builtin     our own set                served     what a server's own chat template is
+request     one instruction as text
 """

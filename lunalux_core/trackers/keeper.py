@@ -31,7 +31,7 @@ from lunalux_core.library.trackers import (
     store_value,
 )
 from lunalux_core.memory.answers import script_of
-from lunalux_core.memory.asking import asked, request_id
+from lunalux_core.memory.asking import Form, asked, request_id
 from lunalux_core.memory.consent import consents, costs, store_consent
 from lunalux_core.memory.instructions import Language
 from lunalux_core.trackers.answers import Refused, read_value
@@ -82,6 +82,7 @@ class TrackerKeeper:
     Args:
         model: which model revises in a conversation; raises NotFound (MODEL_UNKNOWN).
         billed: told what the gateway said about coins.
+        form: how a model of text completion tells turns apart.
         question: told of a model that costs and that nobody has agreed to yet.
     """
 
@@ -92,6 +93,7 @@ class TrackerKeeper:
         models: Callable[[], Registry],
         model: Callable[[str], Awaitable[ModelSpec]],
         billed: Callable[[Mapping[str, object]], Awaitable[None]],
+        form: Form,
         question: Callable[[str, str], None] = lambda conversation_id, model: None,
     ) -> None:
         self._library = library
@@ -99,6 +101,7 @@ class TrackerKeeper:
         self._models = models
         self._model = model
         self._billed = billed
+        self._form = form
         self._question = question
         self._going: dict[str, list[asyncio.Task[None]]] = {}
         """Of each conversation, in the order in which they wait for each other."""
@@ -232,6 +235,7 @@ class TrackerKeeper:
                     self._billed,
                     words=max(VALUE_WORDS, len(old) // 3),
                     language=language,
+                    form=self._form,
                 )
             except LunaluxError as failure:
                 return failure

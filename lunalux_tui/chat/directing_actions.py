@@ -183,10 +183,12 @@ class DirectingActions:
         return False
 
     async def _store(self, voice: Voice) -> None:
-        if not self._place or not self._has_words():
+        own = voice.kind == "person"
+        if not self._place or not ((own and self._open.pictures) or self._has_words()):
             return
         typed = self._view.typed()
-        options = replace(self._open.turn_options(), voice=voice)
+        options = self._open.sent_options() if own else self._open.turn_options()
+        options = replace(options, voice=voice)
         await self._runtime.chat.say(self._place, typed.strip(), options)
         self._view.take_typed(typed)
         await self._opener.reload(keep_place=False)

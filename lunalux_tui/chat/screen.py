@@ -46,11 +46,13 @@ if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.dialogue.direction import Direction
     from lunalux_core.dialogue.turn import TurnEvent
+    from lunalux_core.documents.pictures import PictureRef
     from lunalux_core.library.tags import Tag
     from lunalux_tui.chat.auto_mode import AutoMode
     from lunalux_tui.chat.directing_actions import DirectingActions
     from lunalux_tui.chat.memory_actions import MemoryActions
     from lunalux_tui.chat.opener import Following
+    from lunalux_tui.chat.picture_actions import PictureActions
     from lunalux_tui.chat.quick_replies import QuickReplies
     from lunalux_tui.chat.reply_bar import ReplyButton
     from lunalux_tui.chat.slash_actions import SlashActions
@@ -102,7 +104,7 @@ IN_A_CONVERSATION = frozenset(
             "mark",
         ),
         *DIRECTING,
-        *("scripts", "raw", "inspect"),
+        *("scripts", "raw", "inspect", "attach"),
         *("memory", "memories_here", "always_in"),
     }
 )
@@ -264,6 +266,13 @@ class ChatScreen(LunaScreen[None]):
         return FileActions(self.runtime, self.opener, self)
 
     @cached_property
+    def picture_actions(self) -> PictureActions:
+        """What attaches pictures; the first frame does without it."""
+        from lunalux_tui.chat.picture_actions import PictureActions
+
+        return PictureActions(self.runtime, self.open_chat, self)
+
+    @cached_property
     def script_actions(self) -> ScriptActions:
         return ScriptActions(self.runtime, self.open_chat, self)
 
@@ -325,11 +334,20 @@ class ChatScreen(LunaScreen[None]):
         self.roster.rows.mark_current(self.open_chat.row_id)
         self.call_after_refresh(self._ask_about_scripts)
         self._run("profiles", self._follow_profiles)
+        self._look_at_pictures()
         self._run("replies", self._follow_replies)
         self.refresh_bindings()
 
+    def _look_at_pictures(self) -> None:
+        """Show what waits beside the draft of the conversation that is open now; most have nothing."""
+        chat = self.open_chat
+        waited, chat.pictures = bool(chat.pictures), ()
+        if waited or (chat.conversation is not None and chat.conversation.has_pictures):
+            self._run("pictures", self.picture_actions.look)
+
     async def show_again(self, *, keep_place: bool = True) -> None:
         await self.pane.reload(keep_place=keep_place)
+        self._look_at_pictures()
         self.call_after_refresh(self._ask_about_scripts)
 
     def show_members(self) -> None:
@@ -339,6 +357,7 @@ class ChatScreen(LunaScreen[None]):
 
     def show_nothing(self, *, typed: str = "") -> None:
         self.pane.show_nothing(typed=typed)
+        self._look_at_pictures()
         self.refresh_bindings()
 
     async def reveal(self, message_id: str) -> None:
@@ -551,6 +570,10 @@ class ChatScreen(LunaScreen[None]):
         """Put a text into the clipboard."""
         self.app.copy_to_clipboard(text)
 
+    async def show_pictures(self, pictures: Sequence[PictureRef]) -> None:
+        await self.pane.show_pictures(pictures)
+        self.refresh_bindings()
+
     async def show_scripts(self, question: CardScripts | None) -> None:
         """Show the question about the scripts of a card; None for no question."""
         await self.pane.show_scripts(question)
@@ -659,7 +682,8 @@ class ChatScreen(LunaScreen[None]):
         self._run(DIALOG, partial(self._import_dropped, event))
 
     async def _import_dropped(self, event: Prompt.FilesPasted) -> None:
-        if not await self.file_actions.import_dropped(event.paths):
+        paths = await self.picture_actions.dropped(event.paths)
+        if paths and not await self.file_actions.import_dropped(paths):
             self.prompt.put(event.text)  # their paths were meant as a text
 
     @on(Suggestions.Picked)
@@ -726,6 +750,8 @@ class ChatScreen(LunaScreen[None]):
             return bool(self.query("#memory-question"))
         if action == "edit_character":
             return chat.character is not None
+        if action == "detach":
+            return bool(chat.pictures)
         if action == "quick_reply":
             return self.replies_followed and self.quick_replies.has(parameters[0])
         if action in {"conversations", "new_conversation"}:
@@ -768,6 +794,9 @@ class ChatScreen(LunaScreen[None]):
     action_overrides = handed(DIALOG, lambda screen: screen.directing_actions.overrides)
     action_begin_with = handed(DIALOG, lambda screen: screen.directing_actions.begin_with)
     action_profiles = handed(DIALOG, lambda screen: screen._choose_profile)
+
+    action_attach = handed(DIALOG, lambda screen: screen.picture_actions.attach)
+    action_detach = handed("pictures", lambda screen: screen.picture_actions.detach)
 
     action_export = handed(DIALOG, lambda screen: screen.file_actions.export)
     action_import_chat = handed(DIALOG, lambda screen: screen.file_actions.import_chat)

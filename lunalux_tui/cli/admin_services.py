@@ -23,6 +23,8 @@ T = TypeVar("T")
 JSON = typer.Option(False, "--json", help="Print one JSON document.")
 STORAGE = typer.Option("", "--storage", help="embedded or aws; by default LUNALUX_STORAGE, else embedded.")
 DRY_RUN = typer.Option(False, "--dry-run", help="Print what would be done, and do nothing.")
+LONGEST_NAMED = 256
+"""Characters of an account's address, name or id that are looked up."""
 YES = typer.Option(False, "--yes", help="Do not ask.")
 
 
@@ -43,9 +45,19 @@ def with_services(work: Callable[[Services], Awaitable[T]], storage: str) -> T:
     settings, kind = backend_settings(), chosen_storage(storage)
 
     async def opened() -> T:
+        from lunalux_core.backend.storage.table import Invalid
+
         services = await open_services(settings, kind)
         try:
             return await work(services)
+        except Invalid as error:
+            raise InvalidInput(
+                "INVALID_REQUEST",
+                f"The storage cannot hold or look up what was given: {error}.",
+                "Use shorter names and smaller numbers.",
+                kind="not_kept",
+                reason=str(error),
+            ) from error
         finally:
             await services.aclose()
 
@@ -106,16 +118,18 @@ async def user_id_of(services: Services, named: str) -> str:
         NotFound: USER_NOT_FOUND.
     """
     user_id: str | None = named
-    if "@" in named:
+    if len(named) > LONGEST_NAMED:  # no key of a table is so long
+        user_id = None
+    elif "@" in named:
         user_id = await services.identity.find(named)
     elif await services.wallets.get(named) is None:
         user_id = await services.users.owner(named)
     if user_id is None or await services.wallets.get(user_id) is None:
         raise NotFound(
             "USER_NOT_FOUND",
-            f"There is no account {named!r} with a wallet.",
+            f"There is no account {named[:LONGEST_NAMED]!r} with a wallet.",
             "Check the address; a wallet is made at the first sign-in.",
-            name=named,
+            name=named[:LONGEST_NAMED],
         )
     return user_id
 

@@ -20,6 +20,7 @@ from lunalux_tui.cli.admin_services import (
 )
 
 if TYPE_CHECKING:
+    from lunalux_core.backend.money.billing import Currency
     from lunalux_core.backend.repos.movements import Movement
     from lunalux_core.backend.repos.users import User
     from lunalux_core.backend.running.services import Services
@@ -126,11 +127,15 @@ async def credit(
     if not star and not luna:
         raise usage("There is nothing to credit.", "Give --star N, --luna N or both.", "credit")
     user_id = await user_id_of(services, user)
+    from lunalux_core.backend.repos.wallets import check_adjustment
+
     wallet = await services.wallets.require(user_id)
-    if star:
-        wallet = await services.wallets.adjust(user_id, "star", star)
-    if luna:
-        wallet = await services.wallets.adjust(user_id, "luna", luna)
+    amounts: tuple[tuple[Currency, int], ...] = (("star", star), ("luna", luna))
+    for currency, amount in amounts:  # both or neither
+        check_adjustment(wallet, currency, amount)
+    for currency, amount in amounts:
+        if amount:
+            wallet = await services.wallets.adjust(user_id, currency, amount)
     tell(wallet_row(user_id, wallet), as_json)
 
 

@@ -313,7 +313,12 @@ async def _print(runtime: Runtime, group: Group, as_json: bool) -> None:
     output.print_table(
         ["id", "name", "muted", "profile"],
         [
-            [member["id"], member["name"], "muted" if member["muted"] else "", member["profile"] or ""]
+            [
+                member["id"],
+                member["name"],
+                output.label("muted") if member["muted"] else "",
+                member["profile"] or "",
+            ]
             for member in row["members"]
         ],
     )

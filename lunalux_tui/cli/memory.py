@@ -232,6 +232,28 @@ async def write(
 
 @memory_app.command()
 @in_runtime
+async def scene(
+    runtime: Runtime,
+    conversation: str = ID,
+    message: str = typer.Argument("", help="The message it ends with: its id or number; else the last one."),
+    off: bool = typer.Option(False, "--off", help="Let it go on after all."),
+    as_json: bool = JSON,
+) -> None:
+    """Say where a scene ends: what stands before is then remembered by itself, however short it is.
+
+    Example: lunalux memory scene 3fa8c21b 24
+    """
+    place = await runtime.library.conversations.named(conversation)
+    at = await runtime.library.database.read(lambda c: find_message(c, place.id, message or place.head_id))
+    await runtime.chat.end_scene(at, not off)
+    if as_json:
+        output.print_json({"id": at, "ends_scene": not off})
+    else:
+        output.say("scene_goes_on" if off else "scene_ends")
+
+
+@memory_app.command()
+@in_runtime
 async def search(
     runtime: Runtime,
     conversation: str = ID,

@@ -257,6 +257,10 @@ async def test_who_leaves_a_stream_after_its_first_word_gets_and_pays_the_whole(
     """Else whole answers could be read for nothing: hang up at their last word, keep the coins."""
     ada = await api.person()
     await _hang_up(ada, "paused", "k", after="Good")
+    for _ in range(500):  # until the server has noticed
+        if len(api.services.unwatched):
+            break
+        await asyncio.sleep(0.01)
     assert (await ada.wallet())["starCoin"] == 93 and len(api.services.unwatched) == 1
     bad(await ada.submit(modelId="paused", userMessage="Hi.", key="k"), 409, "OPERATION_IN_PROGRESS")
     llm.go.set()

@@ -124,6 +124,21 @@ async def test_coins_of_a_crashed_request_pay_for_the_next(tmp_path: Path) -> No
         await w.check()
 
 
+async def test_a_retry_takes_the_place_of_its_own_request_that_crashed(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.account()
+        await w.reserve(STAR, "crashed")
+        w.clock += HOLD_MS // 100
+        with pytest.raises(BackendError) as busy:
+            await w.reserve(STAR, "crashed")
+        assert busy.value.code == "OPERATION_IN_PROGRESS"  # it may be alive
+        w.clock += HOLD_MS
+        assert await w.spend(STAR, "crashed") is True
+        assert await w.balances() == {"star": 95, "luna": 100}
+        assert await w.open_rows() == 0
+        await w.check()
+
+
 async def test_free_replies_are_movements_of_nothing(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         await w.account()

@@ -214,3 +214,48 @@ def test_books_that_disagree_are_repaired_by_a_movement(program: Program, home: 
     history = admin(program, "user", "history", user)
     written = {row["currency"]: row for row in history if row["id"].startswith("repair/")}
     assert {currency: row["amount"] for currency, row in written.items()} == {"star": -7, "luna": -100}
+
+
+def test_what_no_storage_can_hold_is_refused_in_a_sentence_and_changes_nothing(operator: Program) -> None:
+    admin(operator, "provision")
+    user = operator("account", "show", "--json").json["profile"]["id"]
+    much, long = str(10**40), "x" * 3000
+    muse = ("model", "put", "009", "--type", "openai", "--model", "m")
+    refused = (
+        ("user", "credit", user, "--star", much),
+        ("user", "credit", user, "--star", str(2**53)),
+        (*muse, "--name", "M", "--star-cost", much),
+        (*muse, "--name", "M", "--sort-order", str(2**53)),
+        (*muse, "--name", "M", "--max-output-tokens", much),
+        (*muse, "--name", long),
+        (*muse, "--name", "M\x1b[31m"),
+        ("model", "put", long, "--name", "M", "--type", "openai", "--model", "m"),
+        ("coupon", "create", "C", "--currency", "star", "--amount", much),
+        ("coupon", "create", long, "--currency", "star", "--amount", "1"),
+    )
+    for arguments in refused:
+        assert operator("admin", *arguments, "--json", code=1).error["code"] == "INVALID_REQUEST", arguments
+    for arguments, code in (
+        (("user", "show", long), "USER_NOT_FOUND"),
+        (("user", "credit", f"{long}@example.org", "--star", "1"), "USER_NOT_FOUND"),
+        (("market", "hide", long), "CHARACTER_NOT_FOUND"),
+        (("market", "remove", long, "--yes"), "CHARACTER_NOT_FOUND"),
+        (("coupon", "show", long), "COUPON_NOT_FOUND"),
+        (("model", "delete", long, "--yes"), "MODEL_NOT_FOUND"),
+    ):
+        assert operator("admin", *arguments, "--json", code=5).error["code"] == code, arguments
+    chinese = operator("admin", "user", "credit", user, "--star", "-900", code=4, LUNALUX_LANG="zh")
+    assert "900" in chinese.err and "回复" not in chinese.err
+    wallet = admin(operator, "user", "show", user)["wallet"]
+    assert (wallet["starCoin"], wallet["lunaCoin"]) == (100, 100)
+
+
+def test_coins_of_both_kinds_are_given_and_taken_together_or_not_at_all(operator: Program) -> None:
+    admin(operator, "provision")
+    user = operator("account", "show", "--json").json["profile"]["id"]
+    for star, luna in (("5", "-900"), ("-900", "5"), ("-5", "-900")):
+        pair = ("user", "credit", user, "--star", star, "--luna", luna)
+        assert operator("admin", *pair, "--json", code=4).error["code"] == "INSUFFICIENT_FUNDS"
+    assert len(admin(operator, "user", "history", user)) == 2  # the first coins
+    wallet = admin(operator, "user", "credit", user, "--star", "5", "--luna", "-100")
+    assert (wallet["starCoin"], wallet["lunaCoin"]) == (105, 0)

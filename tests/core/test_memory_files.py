@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from lunalux_core.bank.passages import split_passages
 from lunalux_core.chat.files import export_conversation, import_conversation
 from lunalux_core.config.settings import load_settings
-from lunalux_core.library.memories import Memory
+from lunalux_core.library.documents import Document, Reach
+from lunalux_core.library.memories import Memory, fingerprints
+from lunalux_core.library.trackers import Tracker, TrackerValue, load_values, store_value
 from lunalux_core.memory.books import memory_book, read_memory_book, store_memories
 from lunalux_core.memory.entries import add_entry
 from lunalux_core.runtime import Runtime
@@ -123,6 +127,67 @@ async def test_our_own_json_keeps_all(runtime: Runtime) -> None:
         ]
 
     assert await told(again) == await told(chat)
+
+
+async def test_our_own_json_keeps_trackers_documents_and_ends_of_scenes(runtime: Runtime) -> None:
+    chat = await take_in(runtime, chat_file(*(line(number) for number in range(8))))
+    path = [one.id for one in await runtime.library.conversations.page(chat)]
+    trackers, database = runtime.library.trackers, runtime.library.database
+    wanted = Tracker(
+        "", chat, "Lamp", "How it burns.", "json", '{"type": "object"}', "memory", depth=2, role="user"
+    )
+    lamp = await trackers.add(wanted, '{"oil": 1}')
+    await trackers.set(lamp.id, '{"oil": 2}', path[3])
+    covers = await database.read(lambda c: fingerprints(c, path[4:6]))
+    made = TrackerValue('{"oil": 3}', path[5], "m", coverage=tuple(covers))
+    await database.write(lambda c: store_value(c, lamp.id, made))
+    off = await trackers.add(Tracker("", chat, "天气", "今天的天气。", enabled=False), "雨")
+    await runtime.chat.end_scene(path[2])
+    for name, where in (("one.md", chat), ("all.md", "")):
+        document = Document("", name, "md", name, where, size=9)
+        await runtime.library.documents.add(
+            document, split_passages("The lamp-oil comes from Vesk.\n\n" + "Two. " * 400)
+        )
+
+    async def told(chat: str) -> list[Any]:
+        ids = [one.id for one in await runtime.library.conversations.page(chat)]
+        rows: list[Any] = [one.ends_scene for one in await runtime.library.conversations.page(chat)]
+        for standing in await trackers.shown(chat):
+            tracker = replace(standing.tracker, id="", conversation_id="", created_at=0, updated_at=0)
+            values = await database.read(lambda c, one=standing.tracker.id: load_values(c, one))  # type: ignore[misc]
+            held = [(one.value, one.made_by, one.message_id and ids.index(one.message_id)) for one in values]
+            rows.append((tracker, standing.status, standing.value and standing.value.value, held))
+        for document in await runtime.library.documents.list(Reach(chat)):
+            rows.append((document.name, document.scope, document.passages, document.tokens))
+        return rows
+
+    before = await told(chat)
+    assert before[2] is True and before[8][1:3] == ("fresh", '{"oil": 3}')
+    text = await export_conversation(runtime.library, chat, "json")
+    await runtime.library.documents.delete((await runtime.library.documents.find("one.md", Reach(chat))).id)
+    again = await take_in(runtime, text.encode(), "chat.json")
+    assert sorted(map(str, await told(again))) == sorted(map(str, before))
+    await runtime.chat.edit(path[4], "Other words.")
+    stale = await take_in(
+        runtime, (await export_conversation(runtime.library, chat, "json")).encode(), "chat.json"
+    )
+    (standing,) = [one for one in await trackers.shown(stale) if one.tracker.name == "Lamp"]
+    assert standing.status == "stale" and standing.value and standing.value.value == '{"oil": 2}'
+    assert off.name == "天气"
+
+
+@pytest.mark.parametrize("value", [3, None, "x", [3], [{}], [{"name": 3, "passages": [1]}], {"a": 1}, [[]]])
+async def test_anything_in_place_of_trackers_and_documents_keeps_the_chat(
+    runtime: Runtime, value: Any
+) -> None:
+    chat = await take_in(runtime, chat_file(*(line(number) for number in range(3))))
+    document = json.loads(await export_conversation(runtime.library, chat, "json"))
+    named = {"name": "T", "instruction": "I", "every": "x", "depth": -4, "values": value}
+    document["trackers"], document["documents"] = value, value
+    await take_in(runtime, json.dumps(document).encode(), "chat.json")
+    document["trackers"] = [named, named, {**named, "name": "U", "values": [{"at": value, "value": "v"}]}]
+    again = await take_in(runtime, json.dumps(document).encode(), "chat.json")
+    assert [one.tracker.name for one in await runtime.library.trackers.shown(again)] == ["T", "U"]
 
 
 async def test_a_book_of_five_thousand_memories_comes_in_and_is_found(runtime: Runtime) -> None:

@@ -16,6 +16,7 @@ import pytest
 from aiohttp import web
 from test_memory_prompts import remember, runtime, story
 
+from lunalux_core.library.documents import Document
 from lunalux_core.library.memories import Memory
 from lunalux_core.memory.vectors import address_of, vectors_in
 from lunalux_core.runtime import Runtime
@@ -30,12 +31,15 @@ class Server:
 
     def __init__(self) -> None:
         self.more, self.asked, self.broken = 0, 0, ""
+        self.refuses, self.longest = "", 10**9
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.asked += len(body["input"])
         if self.broken:
             return web.Response(text=self.broken, content_type="application/json")
+        if any(len(text) > self.longest or (self.refuses and self.refuses in text) for text in body["input"]):
+            return web.Response(status=500, text="input is too large to process")
         rows = [
             [0.01 + sum(text.count(word) for word in topic.split()) for topic in TOPICS] + [0.0] * self.more
             for text in body["input"]
@@ -92,11 +96,11 @@ async def test_memories_are_made_vectors_once_and_called_by_closeness(runtime: R
         await runtime.vectors.settled()
         assert await ranked(runtime, chat, "flour and bread") == ["Bakery"]
         assert await ranked(runtime, chat, "out to the sea") == ["Voyage"]
-        assert server.asked == 3 + 2, "three questions, and each text once"
+        assert server.asked == 2 + 2, "two questions, and each text once"
         server.more = 2
-        assert await ranked(runtime, chat, "flour and bread") == []
+        assert await ranked(runtime, chat, "bread and flour") == []
         await runtime.vectors.settled()
-        assert await ranked(runtime, chat, "flour and bread") == ["Bakery"], "another length: made anew"
+        assert await ranked(runtime, chat, "bread and flour") == ["Bakery"], "another length: made anew"
         lengths = await runtime.library.database.read(
             lambda c: [
                 tuple(row) for row in c.execute("SELECT length, count(*) FROM vectors GROUP BY length")
@@ -105,6 +109,80 @@ async def test_memories_are_made_vectors_once_and_called_by_closeness(runtime: R
         assert lengths == [(5, 2)]
         prompt = await runtime.chat.preview(chat, "And now?")
         assert prompt.messages
+
+
+async def test_a_text_that_the_server_refuses_keeps_no_other_from_its_vector(runtime: Runtime) -> None:
+    async with serving(runtime) as server:
+        chat = await fill(runtime)
+        await remember(runtime, Memory("", chat, "fact", "poison " * 300, "Poison"))
+        await remember(runtime, Memory("", chat, "fact", "king " * 1000, "Crown"))
+        server.refuses, server.longest = "poison", 2000
+        await ranked(runtime, chat, "bread")
+        await runtime.vectors.settled()
+        stored = "SELECT count(*) FROM vectors"
+        assert await runtime.library.database.read(lambda c: c.execute(stored).fetchone()[0]) == 3
+        assert await ranked(runtime, chat, "flour and bread") == ["Bakery"]
+        before = server.asked
+        await ranked(runtime, chat, "out to the sea")
+        await runtime.vectors.settled()
+        assert server.asked == before + 1, "and it is not asked about again and again"
+
+
+async def test_passages_are_called_by_closeness_too(runtime: Runtime) -> None:
+    async with serving(runtime) as server:
+        chat, _ = await story(runtime, 1)
+        texts = [f"Page {number} of nothing in particular. " * 5 for number in range(500)]
+        texts[123] = "The oven was cold, for the baker had left."
+        document = Document("", "town.txt", "txt", "h", chat)
+        stored = await runtime.library.documents.add(document, [(text, 60) for text in texts])
+
+        async def passages(text: str) -> list[Any]:
+            bank = (await runtime.chat.inspect(chat, text))["bank"]
+            return [(row["place"], row["by"]) for row in bank["used"]] if bank else []
+
+        assert await passages("Is there bread and flour?") == []
+        await runtime.vectors.settled()
+        assert server.asked > 500
+        assert (123, ["vectors"]) in await passages("Is there bread and flour?")
+        assert (123, ["baker", "vectors"]) in await passages("The baker and the flour!")
+        asked = server.asked
+        assert await passages("Some bread, some flour?") and server.asked == asked + 1, "each text once"
+        server.more = 1
+        assert await passages("Today, bread, flour, bread!") == [], "by words alone until they are made anew"
+        await runtime.vectors.settled()
+        assert (123, ["vectors"]) in await passages("Today, bread, flour, bread!")
+        await runtime.library.documents.delete(stored.id)
+        left = "SELECT count(*) FROM vectors"
+        assert await runtime.library.database.read(lambda c: c.execute(left).fetchone()[0]) == 0
+        assert await passages("Today, bread, flour, bread!") == []
+
+
+async def test_entries_of_worldbooks_marked_vectorized_are_called_by_closeness(runtime: Runtime) -> None:
+    async with serving(runtime) as server:
+        chat, _ = await story(runtime, 1)
+        rows: dict[str, tuple[str, dict[str, bool]]] = {
+            "Oven": ("The oven is sacred.", {"vectorized": True}),
+            "Ship": ("The ship has a red sail.", {"vectorized": True}),
+            "Plain": ("The baker is called Orla.", {}),
+            "Off": ("Bread is money.", {"vectorized": True, "disable": True}),
+        }
+        entries = {
+            str(uid): {"uid": uid, "key": ["zzz"], "comment": name, "content": text, **more}
+            for uid, (name, (text, more)) in enumerate(rows.items())
+        }
+        await runtime.library.worldbooks.add("Town", {"entries": entries}, enabled=True)
+
+        async def fired(text: str) -> str:
+            return "\n".join(one.content for one in (await runtime.chat.preview(chat, text)).messages)
+
+        await fired("bread and flour")
+        await runtime.vectors.settled()
+        sent = await fired("bread and flour")
+        assert "The oven is sacred." in sent and "red sail" not in sent
+        assert "Orla" not in sent and "money" not in sent
+        assert "red sail" in await fired("zzz, out to the sea"), "a key calls it all the same"
+        server.broken = "[]"
+        assert "sacred" not in await fired("flour, only flour") and "sacred" in await fired("zzz")
 
 
 @pytest.mark.parametrize(

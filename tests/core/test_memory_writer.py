@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from text_servers import text_server
 
 from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
@@ -141,6 +142,39 @@ async def test_what_is_due_is_written_in_scenes_with_sources_facts_and_chapters(
         assert newest == len(path) - 5, "the last four messages stay as they are"
 
 
+async def test_a_scene_that_ends_sooner_is_due_at_once() -> None:
+    async with writing(**{"memory.scene_tokens": 2000}) as (runtime, _):
+        chat = await story(runtime, 20)
+        assert not (await runtime.memory_writer.write(chat)).memories, "too small for a scene"
+        path = [one.id for one in await runtime.library.conversations.page(chat, limit=1000)]
+        await runtime.chat.end_scene(path[7])
+        await runtime.chat.end_scene(path[-2])
+        (scene,) = [
+            one for one in (await runtime.memory_writer.write(chat)).memories if one.kind == "summary"
+        ]
+        assert (scene.first, scene.last) == (path[0], path[7]), "and none within the protected part"
+        await runtime.chat.end_scene(path[11])
+        await runtime.chat.end_scene(path[11], False)
+        assert not (await runtime.memory_writer.write(chat)).memories
+        undone = await runtime.chat.undo(chat)
+        assert undone is not None and (await runtime.memory_writer.write(chat)).memories, (
+            "as it can be taken back"
+        )
+
+
+async def test_a_rule_in_the_story_ends_a_scene_that_has_some_size() -> None:
+    async with writing(**{"memory.scene_tokens": 1000}) as (runtime, _):
+        chat = await story(runtime, 20)
+        path = await runtime.library.conversations.page(chat, limit=1000)
+        await runtime.chat.edit(path[1].id, path[1].content + "\n\n* * *")
+        await runtime.chat.edit(path[13].id, path[13].content + "\n***\n")
+        await runtime.chat.edit(path[23].id, "---\n" + path[23].content + " And so on and on.")
+        await runtime.chat.edit(path[26].id, path[26].content + " He said *** and went --- away.")
+        done = await runtime.memory_writer.write(chat)
+        ends = [one.last for one in done.memories if one.kind == "summary"]
+        assert ends == [path[13].id, path[22].id]
+
+
 async def covered_by(runtime: Runtime, memory: Memory) -> list[str]:
     return list(await runtime.library.memories.covered(memory.id))
 
@@ -252,6 +286,33 @@ async def test_an_instruction_of_ones_own_is_used() -> None:
         assert again.memories[0].instruction != done.memories[0].instruction
         ranges = [one.last for one in await runtime.library.memories.list(chat) if one.kind == "summary"]
         assert len(ranges) == len(set(ranges))
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_model_of_text_completion_writes_in_the_form_of_its_template(named: bool) -> None:
+    """Without a template of its own it is what the server says of itself; the answer goes on from a brace."""
+    text = '"title": "The lamp", "summary": "The lamp at the harbour burns low tonight. [1]", "keywords": []}'
+    async with writing() as (runtime, _), text_server("llamacpp", pieces=[text[:40], text[40:]]) as server:
+        save_model(
+            Paths.find().config_file,
+            ModelConfig(
+                "plain", "llamacpp", "m", server.url, mode="text", template="Alpaca" if named else ""
+            ),
+        )
+        values = load_settings().with_value("chat.model", "plain").with_value("memory.scene_tokens", 300)
+        runtime.apply(values.with_value("memory.protected_tokens", 400))
+        chat = await story(runtime, 12)
+        done = await runtime.memory_writer.write(chat)
+        assert done.memories and not done.failed and done.memories[0].title == "The lamp"
+        prompt, stops = server.asked[0][1]["prompt"], server.asked[0][1]["stop"]
+        ends = (
+            ("### Response:\n{", "### Instruction") if named else ("<|im_start|>assistant\n{", "<|im_start|>")
+        )
+        assert prompt.endswith(ends[0]) and any(ends[1] in stop for stop in stops)
+        assert ("<|im_start|>system\nYou keep the memory" in prompt) is not named
+        assert (
+            prompt.count("You keep the memory") == 1 == prompt.count("</story>\n") + prompt.count("</story><")
+        )
 
 
 async def test_journals_of_a_group_are_written_with_the_scene() -> None:

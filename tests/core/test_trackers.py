@@ -265,6 +265,27 @@ async def test_values_stand_at_their_place_with_every_kind_of_prompt(runtime: Ru
     ]
 
 
+async def test_a_macro_places_a_value_with_every_kind_of_prompt(runtime: Runtime) -> None:
+    chat, _ = await short_story(runtime)
+    await tracker(runtime, chat, "LOW {{char}}", name="The Lamp")
+    await tracker(runtime, chat, "NEVER", name="Off", enabled=False)
+    main = "Play {{char}}. <{{tracker::the lamp}}|{{tracker::Off}}|{{tracker::none}}>"
+    await runtime.library.presets.add("ST", preset("main", "charDescription", "chatHistory", main=main))
+    url = "http://127.0.0.1:9/v1"
+    save_model(Paths.find().config_file, ModelConfig("own", "llamacpp", "m", url, mode="text"))
+    from lunalux_core.config.settings import load_settings
+
+    runtime.apply(load_settings())
+    for options in ({"preset": "ST"}, {"preset": "ST", "model": "own"}, {"preset": "mirror_realm"}):
+        sent = "\n".join(one.content for one in (await prompt_of(runtime, chat, **options)).messages)
+        assert ("<LOW {{char}}||>" in sent) == (options["preset"] == "ST")
+        assert sent.count("LOW {{char}}") == 1 and "NEVER" not in sent and "tracker::" not in sent
+    said = "\n".join(
+        one.content for one in (await prompt_of(runtime, chat, "See {{tracker::The Lamp}}!")).messages
+    )
+    assert "See LOW {{char}}!" in said
+
+
 def test_shapes_are_read_from_schemas_examples_and_texts() -> None:
     assert read_shape(json.dumps(SCHEMA)) == ("json", json.dumps(SCHEMA))
     wrapped = {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}

@@ -181,6 +181,12 @@ def tagged(home: Path) -> None:
     assert len(lunalux(home, "character", "list", "--tag", "evening", "--json")) == 2
 
 
+def remembered(home: Path) -> None:
+    latest = lunalux(home, "conversation", "list", "--json")[0]["id"]
+    (fact,) = lunalux(home, "memory", "list", latest, "--json")
+    assert (fact["text"], fact["pinned"]) == ("The lamp is never put out.", False)
+
+
 HOLDS: dict[str, Callable[[Path], None]] = {
     "third-reply": three_replies,
     "import-and-find": imported,
@@ -190,4 +196,5 @@ HOLDS: dict[str, Callable[[Path], None]] = {
     "lost-connection": recovered,
     "create": created,
     "order": tagged,
+    "remember": remembered,
 }

@@ -13,8 +13,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ from lunalux_core.backend.money.gateway_model import PartialReply, Piece, model_
 from lunalux_core.backend.money.money import Action, Replay, Reservation
 from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.running.services import Services
+from lunalux_core.backend.running.traces import Traces
 from lunalux_core.backend.web.limits import (
     CALLED_OFF,
     FREE_REPLY,
@@ -102,9 +103,10 @@ class Gateway:
                 yield OpenReservation()
                 timeout = self._services.settings.providers.timeout_s
                 speaking = stream_model(model, request, collected, timeout, aloud=asked.aloud)
-                async with aclosing(speaking) as pieces:
-                    async for piece in pieces:
-                        yield piece
+                with _model_span(self._services.traces, config, collected):
+                    async with aclosing(speaking) as pieces:
+                        async for piece in pieces:
+                            yield piece
             # BaseException: a client that leaves raises GeneratorExit here, and its coins go back as well.
             except BaseException as error:
                 await finish(self._refund(reservation))
@@ -275,6 +277,21 @@ def request_hash(body: SubmitRequest) -> str:
     that was shown is no part of it: a retry may know the new one."""
     canonical = json.dumps(body.model_dump(exclude_none=True, exclude={"expected_cost"}), sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@contextmanager
+def _model_span(traces: Traces, config: ModelConfig, reply: PartialReply) -> Iterator[None]:
+    """The model's call as a span: which model, and how much it read and wrote; nothing of what."""
+    named = {"gen_ai__provider__name": config.model_type, "gen_ai__request__model": config.model_name}
+    with traces.work(f"chat {config.model_name}", gen_ai__operation__name="chat", **named) as span:
+        try:
+            yield
+        finally:
+            if reply.usage is not None:
+                span.note(
+                    gen_ai__usage__input_tokens=reply.usage.prompt_tokens,
+                    gen_ai__usage__output_tokens=reply.usage.completion_tokens,
+                )
 
 
 def _usage(reply: PartialReply) -> TokenUsage | None:

@@ -143,6 +143,12 @@ class Money:
                 return reservation
             # The index is that of the operation in `reserving`: 0 the movement, 1 the wallet, 2 the ledger.
             if failed.index == 0:
+                # A process that died under this very key may have left it open: once that is too old to be
+                # alive, the retry takes its place.
+                if not swept and (failed.old or {}).get("status") == "RESERVED":
+                    swept = True
+                    if await self.sweep_user(action.user_id):
+                        continue
                 return replayed(action, failed.old, self._now_ms())
             if failed.index == 1:
                 raise no_wallet() if failed.old is None else race_lost(config)

@@ -60,6 +60,8 @@ __all__ = ["VISIBLE", "Characters", "MarketCard", "NewCard", "Place", "Status", 
 NoteHeat = Callable[[Lang, str, int], Awaitable[None]]
 # Cards whose place is remembered: a hot card then costs one read instead of up to four.
 CACHED_PLACES = 10_000
+LONGEST_ID = 256
+"""Characters of an id that is looked up; ours have 36, a key of the table holds 2,048 bytes."""
 TRIES = 5
 REPORT = "REPORT#"
 
@@ -105,7 +107,7 @@ class Characters:
 
     async def find_any(self, character_id: str, lang: Lang = "en") -> MarketCard | None:
         """The card whatever its status, for its owner and for operators."""
-        if not character_id:
+        if not 0 < len(character_id) <= LONGEST_ID:
             return None
         remembered = self._places.pop(character_id, None)
         # The remembered place first, and each place once, in the order in which most cards are found.

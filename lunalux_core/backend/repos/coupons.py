@@ -230,9 +230,19 @@ class Coupons:
         """
         code = coupon_code(code)  # as it is folded when redeemed: another spelling could never be claimed
         if not _is_code(code):
-            raise InvalidInput("INVALID_REQUEST", f"A coupon code has 1 to {LONGEST} printable characters.")
+            raise InvalidInput(
+                "INVALID_REQUEST",
+                f"A coupon code has 1 to {LONGEST} printable characters.",
+                kind="coupon_code",
+                most=LONGEST,
+            )
         if not 0 < amount < 2**53 or (claims is not None and not 0 < claims < 2**53):
-            raise InvalidInput("INVALID_REQUEST", "Amount and claims are whole numbers above zero.")
+            raise InvalidInput(
+                "INVALID_REQUEST",
+                f"Amount and claims are whole numbers from 1 to {2**53 - 1}.",
+                kind="coupon_numbers",
+                most=2**53 - 1,
+            )
         if shards is None:
             shards = shards_for(claims)
         if shards and not 0 < shards <= min(MOST_SHARDS, claims or 0):

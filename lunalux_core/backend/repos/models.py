@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lunalux_core.backend.money.billing import ModelConfig
-from lunalux_core.backend.storage.foreign import as_json
+from lunalux_core.backend.storage.foreign import LARGEST, as_json
 from lunalux_core.backend.storage.table import ConditionFailed, Delete, Exists, Item, Key, Store, Update
 from lunalux_core.errors import InvalidInput, NotFound
 
@@ -24,6 +24,7 @@ _ATTRIBUTES = (
     *("displayname", "modelType", "modelName", "modelId", "freeLevel", "allowStar", "allowLuna"),
     *("starCost", "lunaCost", "sortOrder", *CAPS),
 )
+LONGEST_NAME = 128
 MODEL_TYPES = ("openai", "gemini", "practice")
 
 
@@ -177,8 +178,24 @@ def _check(config: ModelConfig) -> None:
             f"The model type is one of {', '.join(MODEL_TYPES)}.",
             "Correct the model's type.",
             model_type=config.model_type,
+            kind="model_type",
+            types=", ".join(MODEL_TYPES),
         )
-    if not config.model_id or not config.displayname or not config.model_name:
-        raise InvalidInput("INVALID_REQUEST", "A model needs an id, a display name and a model name.")
-    if min(config.free_level, config.star_cost, config.luna_cost) < -1:
-        raise InvalidInput("INVALID_REQUEST", "Levels and costs are whole numbers from -1 on.")
+    names = (config.model_id, config.displayname, config.model_name)
+    if not all(0 < len(name) <= LONGEST_NAME and name.isprintable() and name.strip() for name in names):
+        raise InvalidInput(
+            "INVALID_REQUEST",
+            f"A model needs an id, a display name and a model name, each of 1 to {LONGEST_NAME} printable "
+            "characters.",
+            kind="model_names",
+            most=LONGEST_NAME,
+        )
+    numbers = (config.free_level, config.star_cost, config.luna_cost)
+    others = (config.sort_order, config.max_input_chars or 0, config.max_output_tokens or 0)
+    if min(numbers) < -1 or max(map(abs, (*numbers, *others))) > LARGEST:
+        raise InvalidInput(
+            "INVALID_REQUEST",
+            f"Levels and costs are whole numbers from -1 on, and no number is beyond {LARGEST}.",
+            kind="model_numbers",
+            most=LARGEST,
+        )

@@ -13,6 +13,7 @@ from lunalux_core.backend.repos.ledger import Ledgers, is_odd
 from lunalux_core.backend.repos.movements import COIN, gain, wallet_key
 from lunalux_core.backend.running.clock import iso
 from lunalux_core.backend.running.settings import TableNames
+from lunalux_core.backend.storage.foreign import LARGEST
 from lunalux_core.backend.storage.table import ConditionFailed, Exists, Item, Store, Update
 from lunalux_core.errors import InvalidInput, NotFound, PaymentError
 from lunalux_core.ids import uuid4
@@ -54,10 +55,12 @@ class Wallets:
             operation: name of the change; the same name is applied once. A new one if None.
 
         Raises:
-            InvalidInput: the amount is 0. NotFound: WALLET_NOT_FOUND. PaymentError: INSUFFICIENT_FUNDS.
+            InvalidInput: the amount is 0, or more than a wallet holds. NotFound: WALLET_NOT_FOUND.
+            PaymentError: INSUFFICIENT_FUNDS.
         """
         if amount == 0:
             raise InvalidInput("INVALID_REQUEST", "An adjustment of 0 coins changes nothing.")
+        check_adjustment(await self.require(user_id), currency, amount)
         writes = gain(
             self._tables,
             user_id,
@@ -67,15 +70,12 @@ class Wallets:
             amount=amount,
             now_ms=self._now_ms(),
         )
-        await self.get(user_id)
         await self._ledgers.require(user_id)
         try:
             await self._store.transact(writes)
         except ConditionFailed as failed:
             if failed.index == 1 and failed.old is not None:
-                raise PaymentError(
-                    "INSUFFICIENT_FUNDS", f"The wallet holds fewer than {-amount} coins.", coins=-amount
-                ) from None
+                raise _too_poor(-amount) from None
             if failed.index != 0:
                 raise no_wallet() from None
         return await self.require(user_id)
@@ -97,6 +97,27 @@ class Wallets:
             raise no_wallet() from None
         assert item is not None
         return wallet_of(item)
+
+
+def check_adjustment(wallet: Wallet, currency: Currency, amount: int) -> None:
+    """Whether a wallet can be given, or spare, an amount.
+
+    Raises:
+        PaymentError: INSUFFICIENT_FUNDS. InvalidInput: INVALID_REQUEST, more than a wallet holds.
+    """
+    balance = wallet.balance(currency)
+    if balance + amount < 0:
+        raise _too_poor(-amount)
+    if balance + amount > LARGEST:  # no number that every client can hold: it would be rounded
+        raise InvalidInput(
+            "INVALID_REQUEST", f"A wallet holds at most {LARGEST} coins.", kind="wallet_full", most=LARGEST
+        )
+
+
+def _too_poor(coins: int) -> PaymentError:
+    return PaymentError(
+        "INSUFFICIENT_FUNDS", f"The wallet holds fewer than {coins} coins.", kind="adjust", coins=coins
+    )
 
 
 def wallet_of(item: Item) -> Wallet:

@@ -19,6 +19,7 @@ from typing import Any, TextIO
 from lunalux_core.diagnostics.redaction import REDACTED, redact
 
 request_id: ContextVar[str] = ContextVar("lunalux_request_id", default="")
+trace_id: ContextVar[str] = ContextVar("lunalux_trace_id", default="")
 
 logger = logging.getLogger("lunalux.backend")
 
@@ -45,6 +46,8 @@ class JsonFormatter(logging.Formatter):
         }
         if current := request_id.get():
             line["requestId"] = current
+        if traced := trace_id.get():
+            line["traceId"] = traced
         for name, value in vars(record).items():
             if name not in _STANDARD:
                 hidden = name.lower() in _PRIVATE

@@ -31,9 +31,11 @@ from lunalux_core.backend.running.metrics import Metrics
 from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.running.standing import Chores
+from lunalux_core.backend.running.traces import Traces
 from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Store
+from lunalux_core.backend.storage.traced import TracedStore, plain_store
 from lunalux_core.backend.web.limits import (
     FREE_REPLIES_AT_ONCE,
     MemoryLimiter,
@@ -80,6 +82,7 @@ class Services:
     pages: Pages
     thumbnails: Thumbnailer
     metrics: Metrics
+    traces: Traces
     chores: Chores
     now_ms: Callable[[], int]
     eager: bool
@@ -106,8 +109,9 @@ class Services:
             await self._swept(swept)
 
     async def _swept(self, swept: SweepResult) -> None:
-        if isinstance(self.store, SqliteStore):
-            await self.store.purge(self.now_ms() // 1000)
+        store = plain_store(self.store)
+        if isinstance(store, SqliteStore):
+            await store.purge(self.now_ms() // 1000)
         logger.info("swept", extra=swept.figures())
 
     async def aclose(self) -> None:
@@ -117,6 +121,7 @@ class Services:
         await self.official.close()
         await self.blobs.aclose()
         await self.store.aclose()
+        await self.traces.aclose()
 
 
 def assemble(
@@ -128,6 +133,7 @@ def assemble(
     *,
     eager: bool,
     shared_limits: bool = False,
+    traces: Traces | None = None,
     now_ms: Callable[[], int] = wall_clock,
 ) -> Services:
     """Services over a store, blobs, an identity and a signer.
@@ -135,8 +141,12 @@ def assemble(
     Args:
         eager: rank as requests come by, instead of by a timer.
         shared_limits: count requests in the store, for several instances.
+        traces: where spans go; by default as the settings say.
     """
     tables, metrics = settings.tables, Metrics(settings.metrics)
+    traces = Traces(settings.traces) if traces is None else traces
+    if traces.enabled:
+        store = TracedStore(store, traces)
     ledgers = Ledgers(store, tables, now_ms)
     wallets = Wallets(store, tables, ledgers, now_ms)
     rewards = Rewards(
@@ -195,6 +205,7 @@ def assemble(
         pages=Pages(listings, blobs, settings, now_ms),
         thumbnails=Thumbnailer(),
         metrics=metrics,
+        traces=traces,
         chores=Chores(now_ms, metrics),
         now_ms=now_ms,
         eager=eager,

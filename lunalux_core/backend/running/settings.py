@@ -142,6 +142,7 @@ class BackendSettings:
     trusted_proxies: str = "127.0.0.1,::1"
     metrics: bool = False
     metrics_token: str = field(default="", repr=False)
+    traces: bool = False
     log_level: str = "INFO"
 
     @classmethod
@@ -198,6 +199,7 @@ class BackendSettings:
             trusted_proxies=env.text("FORWARDED_ALLOW_IPS", "127.0.0.1,::1"),
             metrics=env.flag("LUNALUX_METRICS", False),
             metrics_token=env.text("LUNALUX_METRICS_TOKEN", ""),
+            traces=env.flag("LUNALUX_TRACES", False),
             log_level=env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
         )
 

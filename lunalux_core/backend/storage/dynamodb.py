@@ -208,13 +208,23 @@ class DynamoStore:
                 raise Invalid(refused.message) from refused
             if refused.code in ("ConditionalCheckFailedException", "TransactionCanceledException"):
                 raise
-            raise Unavailable(_sentence(refused, arguments.get("TableName"))) from refused
+            raise Unavailable(_sentence(refused, _tables(arguments))) from refused
 
 
-def _sentence(refused: Refused, table: object) -> str:
+def _tables(arguments: Mapping[str, Any]) -> list[str]:
+    """The tables that a call is about, in their order."""
+    if "RequestItems" in arguments:
+        return list(arguments["RequestItems"])
+    parts = [part for item in arguments.get("TransactItems", ()) for part in item.values()]
+    return list(dict.fromkeys(str(part["TableName"]) for part in parts or [arguments] if "TableName" in part))
+
+
+def _sentence(refused: Refused, tables: Sequence[str]) -> str:
     """What an operator can act on; nothing of it holds a key."""
     if refused.code == "ResourceNotFoundException":
-        return f"The table {table} does not exist; run `lunalux admin provision`."
+        named = f"table {tables[0]} does" if len(tables) == 1 else f"tables {', '.join(tables)} do"
+        unsure = "" if len(tables) == 1 else " all"
+        return f"The {named} not{unsure} exist; run `lunalux admin provision`."
     return f"The cloud storage refused ({refused.code}); check the server's AWS credentials and policy."
 
 

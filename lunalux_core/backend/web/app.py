@@ -75,7 +75,7 @@ def create_app(services: Services) -> FastAPI:
             expose_headers=SERVER_HEADERS,
         )
     app.add_middleware(
-        ServiceMiddleware, settings=services.settings, metrics=services.metrics
+        ServiceMiddleware, settings=services.settings, metrics=services.metrics, traces=services.traces
     )  # last is outermost
     describe(app)
     return app

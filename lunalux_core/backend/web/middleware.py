@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lunalux_core.backend.running.logs import logger, request_id
 from lunalux_core.backend.running.metrics import Metrics
 from lunalux_core.backend.running.settings import BackendSettings
+from lunalux_core.backend.running.traces import Traces
 from lunalux_core.backend.web.http import error_response
 from lunalux_core.backend.web.refusals import refuse
 from lunalux_core.ids import uuid4
@@ -29,10 +30,10 @@ MULTIPART_OVERHEAD = 64 * 1024
 class ServiceMiddleware:
     """Wraps the routes. Every answer that passes carries `X-Request-Id`."""
 
-    def __init__(self, app: ASGIApp, settings: BackendSettings, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, settings: BackendSettings, metrics: Metrics, traces: Traces) -> None:
         self._app = app
         self._settings = settings
-        self._metrics = metrics
+        self._metrics, self._traces = metrics, traces
         self._warned = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,10 +45,35 @@ class ServiceMiddleware:
         self._note_proxy(scope, crossing)
         mark = request_id.set(crossing.id)
         try:
+            if self._traces.enabled:
+                await self._run_traced(scope, crossing)
+            else:
+                await self._run_counted(scope, crossing)
+        finally:
+            request_id.reset(mark)
+
+    async def _run_traced(self, scope: Scope, crossing: _CountedRequest) -> None:
+        with self._traces.request(scope["method"], crossing.headers) as span:
+            try:
+                await self._run_counted(scope, crossing)
+            except BaseException as error:
+                span.fail(error)
+                raise
+            finally:
+                route = getattr(scope.get("route"), "path", "unknown")
+                span.call(f"{scope['method']} {route}")
+                span.note(
+                    http__request__method=scope["method"],
+                    http__route=route,
+                    http__response__status_code=crossing.status or None,
+                    lunalux__request_id=crossing.id,
+                )
+
+    async def _run_counted(self, scope: Scope, crossing: _CountedRequest) -> None:
+        try:
             await self._run(scope, crossing)
         finally:
             self._account(scope, crossing)
-            request_id.reset(mark)
 
     def _note_proxy(self, scope: Scope, crossing: _CountedRequest) -> None:
         """Tell, once, of a proxy that is not trusted: everybody behind it has one address, and one limit."""

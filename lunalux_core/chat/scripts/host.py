@@ -29,7 +29,7 @@ _SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "quiet": ("gen", "genraw", "ask"),
     "texts": ("inject", "flushinject", "listinjects"),
     "messages": (
-        *("hide", "unhide", "messages", "delete-swipe", "count"),
+        *("hide", "unhide", "messages", "delete-swipe", "count", "scene"),
         *("branch-create", "checkpoint-create"),
     ),
     "shelves": ("world", "getentryfield", "setentryfield", "qr-set"),

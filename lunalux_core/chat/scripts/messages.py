@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lunalux_core.chat.scripts.arguments import bad, flag, whole
@@ -55,6 +56,14 @@ async def _messages(host: ConversationHost, call: AppCall) -> str:
 
 async def _hide(host: ConversationHost, call: AppCall) -> str:
     return await _set_hidden(host, call, True)
+
+
+async def _scene(host: ConversationHost, call: AppCall) -> str:
+    """A scene ends with the message that is named, else with the last one; ``off`` lets it go on."""
+    ends = call.text.strip().casefold() != "off"
+    for message in await _chosen(host, call if ends else replace(call, text="")):
+        await host.runtime.chat.end_scene(message.id, ends)
+    return ""
 
 
 async def _unhide(host: ConversationHost, call: AppCall) -> str:
@@ -113,6 +122,7 @@ COMMANDS = {
     "messages": _messages,
     "hide": _hide,
     "unhide": _unhide,
+    "scene": _scene,
     "delete-swipe": _delete_swipe,
     "count": _count,
     "branch-create": _branch,

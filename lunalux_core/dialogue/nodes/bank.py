@@ -2,22 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lunalux_core.bank.choice import choose
 from lunalux_core.dialogue.assembly.material import StandingText
 from lunalux_core.dialogue.turn import Draft
 from lunalux_core.dialogue.window import window_of
-from lunalux_core.dialogue.workflow import TurnContext
+from lunalux_core.dialogue.workflow import Node, TurnContext
+from lunalux_core.library.documents import Passage, Reach, load_passages, passage_names
+
+if TYPE_CHECKING:
+    from lunalux_core.database import Connection
+    from lunalux_core.memory.story import Ranker
+
+MOST_NEAR = 5
+"""Passages that nothing but closeness calls for."""
 
 
-async def bank(draft: Draft, context: TurnContext) -> Draft:
-    turn = draft.request.turn
-    settings = turn.settings
-    chosen = choose(turn.passages, window_of(turn) * settings.bank_share // 100)
-    context.trace.bank = chosen.record
-    if not chosen.passages:
-        return draft
-    text = StandingText(chosen.text(turn.language), depth=settings.bank_depth, slot="bank")
-    material = replace(draft.material, standing=(*draft.material.standing, text))
-    return replace(draft, material=material, without_memory=draft.without_memory or draft.material)
+def bank(rankers: Callable[[], Sequence[Ranker]]) -> Node[Draft, Draft]:
+    """For turns with documents. Args: rankers: what calls passages beside their words."""
+
+    async def node(draft: Draft, context: TurnContext) -> Draft:
+        turn = draft.request.turn
+        passages: Sequence[Passage] = turn.passages
+        if (used := rankers()) and turn.reach is not None:
+            passages = await _with_near(draft, turn.reach, passages, used)
+        if not passages:
+            return draft
+        settings = turn.settings
+        chosen = choose(passages, window_of(turn) * settings.bank_share // 100)
+        context.trace.bank = chosen.record
+        if not chosen.passages:
+            return draft
+        text = StandingText(chosen.text(turn.language), depth=settings.bank_depth, slot="bank")
+        material = replace(draft.material, standing=(*draft.material.standing, text))
+        return replace(draft, material=material, without_memory=draft.without_memory or draft.material)
+
+    return node
+
+
+async def _with_near(
+    draft: Draft, reach: Reach, called: Sequence[Passage], rankers: Sequence[Ranker]
+) -> list[Passage]:
+    """The passages that words and rankings call for, in one order."""
+    from lunalux_core.memory.recall import fused
+
+    texts = draft.last_texts()
+    passages = {passage.id: passage for passage in called}
+    rankings = [list(passages)]
+    for ranker in rankers:
+        names = await ranker.read(lambda c: passage_names(c, reach))
+        near = await ranker.closest("passages", {name: name for name in names}, texts, _texts)
+        new = [name for name in near if name not in passages][:MOST_NEAR]
+        passages |= await ranker.read(lambda c, new=new: load_passages(c, new))  # type: ignore[misc]
+        rankings.append([name for name in near if name in passages])
+        for name in rankings[-1]:
+            passages[name] = replace(passages[name], by=(*passages[name].by, ranker.name))
+    return [passages[name] for name in fused(rankings)]
+
+
+def _texts(connection: Connection, names: Sequence[str]) -> Mapping[str, str]:
+    return {name: passage.text for name, passage in load_passages(connection, names).items()}

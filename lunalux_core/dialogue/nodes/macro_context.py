@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 from lunalux_core.dialogue.turn import TurnInput
 from lunalux_core.library.conversations import Message
 from lunalux_core.macros.expansion import ChatMessage, MacroContext
+
+if TYPE_CHECKING:
+    from lunalux_core.library.trackers import Standing
 
 
 def macro_context(turn: TurnInput, said: str, outlets: Mapping[str, str] | None = None) -> MacroContext:
@@ -37,12 +40,22 @@ def macro_context(turn: TurnInput, said: str, outlets: Mapping[str, str] | None 
         generation_type=turn.kind,
         input=turn.text,
         outlets=outlets or {},
+        trackers=tracker_values(turn.trackers),
         model=turn.model.model,
         max_context=turn.model.context_tokens,
         max_response=turn.settings.reply_tokens,
         chat_id=turn.conversation.id,
         language=turn.language,
     )
+
+
+def tracker_values(standing: Sequence[Standing]) -> dict[str, str]:
+    """What the trackers that are on hold, for ``{{tracker::NAME}}``."""
+    return {
+        held.tracker.name.casefold(): held.value.value.strip() if held.value else ""
+        for held in standing
+        if held.tracker.enabled
+    }
 
 
 class _Chat(Sequence[ChatMessage]):

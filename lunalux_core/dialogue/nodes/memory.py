@@ -29,7 +29,7 @@ def memory(rankers: Callable[[], Sequence[Ranker]]) -> Node[Draft, Draft]:
         if not share:
             context.trace.memory = nothing(turn.memory, "off").record
             return draft
-        texts = _last_texts(draft)
+        texts = draft.last_texts()
         rankings = []
         for ranker in rankers():
             rankings.append((ranker.name, await ranker.rank(turn.memory, texts)))
@@ -37,12 +37,6 @@ def memory(rankers: Callable[[], Sequence[Ranker]]) -> Node[Draft, Draft]:
         return _with(draft, selection, context)
 
     return node
-
-
-def _last_texts(draft: Draft) -> list[str]:
-    """The last messages, in which keywords are looked for."""
-    said = [message.content for message in draft.material.history if not message.hidden]
-    return said[-draft.request.turn.settings.memory_scan_depth :]
 
 
 def _selected(
@@ -105,6 +99,11 @@ def _told_events(selection: Selection) -> frozenset[str]:
 
 def _placed(draft: Draft) -> frozenset[str]:
     """The macros by which preset, card or template place memories themselves."""
+    return frozenset(macro.lower() for text in placing_texts(draft) for macro in _MACRO.findall(text))
+
+
+def placing_texts(draft: Draft) -> list[str]:
+    """The texts of preset, card or template that are part of the prompt and may say what stands where."""
     turn = draft.request.turn
     texts = [turn.card.system_prompt, turn.card.post_history_instructions]
     if draft.template is None:
@@ -114,4 +113,4 @@ def _placed(draft: Draft) -> frozenset[str]:
         system = draft.template.sysprompt
         texts += [draft.template.context.story_string]
         texts += [system.content, system.post_history] if system is not None else []
-    return frozenset(macro.lower() for text in texts for macro in _MACRO.findall(text))
+    return texts

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.dialogue.turn import Draft, TemplateFailed, TurnInput
 from lunalux_core.dialogue.workflow import Node, TurnContext
@@ -14,6 +14,8 @@ from lunalux_core.llm.registry import Registry
 from lunalux_core.regex.engine import EcmaEngine
 
 if TYPE_CHECKING:
+    from lunalux_core.library.templates import StoredTemplate
+    from lunalux_core.llm.model import ModelSpec
     from lunalux_core.templates.values import TextTemplate
 
 
@@ -25,7 +27,7 @@ def text_template(models: Callable[[], Registry], engine: EcmaEngine) -> Node[Dr
         if turn.model.mode != "text":
             return await _begun(draft, models)
         try:
-            template = await _template(turn, models, engine)
+            template = await template_of(turn.model, turn.templates, turn.language, models, engine)
             if turn.template_parts:
                 template = _with_parts(template, turn)
             _check(template)
@@ -57,44 +59,54 @@ def _with_parts(template: TextTemplate, turn: TurnInput) -> TextTemplate:
     return with_parts(template, parts_named(turn.templates, turn.template_parts))
 
 
-async def _template(turn: TurnInput, models: Callable[[], Registry], engine: EcmaEngine) -> TextTemplate:
-    """Raises NotFound (TEMPLATE_UNKNOWN, TEMPLATE_NONE), and what opening a model raises."""
+async def template_of(
+    model: ModelSpec,
+    stored: Sequence[StoredTemplate],
+    language: Literal["en", "zh"],
+    models: Callable[[], Registry],
+    engine: EcmaEngine,
+) -> TextTemplate:
+    """The template of a model of text completion.
+
+    Raises:
+        NotFound: TEMPLATE_UNKNOWN, TEMPLATE_NONE; and what opening a model raises.
+    """
     from lunalux_core.dialogue.template_regex import matches_with
     from lunalux_core.dialogue.text_templates import chosen_template, composed, fitting_template
     from lunalux_core.llm.servers.text_completion import TextCompletionModel
     from lunalux_core.templates.served import SERVED, probe, recognised
     from lunalux_core.templates.shipped import shipped_instructs
 
-    name, model = turn.model.template, turn.model.model
+    name = model.template
     if name:
         try:
-            return chosen_template(turn.templates, name, turn.language)
+            return chosen_template(stored, name, language)
         except NotFound:
             raise NotFound(
                 "TEMPLATE_UNKNOWN",
-                f"The template {name!r} of the model {turn.model.name} is not in the library; the chat "
+                f"The template {name!r} of the model {model.name} is not in the library; the chat "
                 "template is used meanwhile.",
                 "Import it with `lunalux template import`, or choose another for the model.",
                 name=name,
-                model=turn.model.name,
+                model=model.name,
             ) from None
-    fitting = fitting_template(turn.templates, model, turn.language, matches_with(engine))
+    fitting = fitting_template(stored, model.model, language, matches_with(engine))
     if fitting is not None:
         return fitting
-    opened = models().open(turn.model)
+    opened = models().open(model)
     if isinstance(opened, TextCompletionModel):
         rendered = await opened.served_template(probe())
         instruct = recognised(rendered, shipped_instructs()) if rendered else None
         if instruct is not None:
-            return composed(instruct.name or SERVED, [instruct], turn.language)
+            return composed(instruct.name or SERVED, [instruct], language)
         if named := await opened.served_name():
             with suppress(NotFound):
-                return chosen_template(turn.templates, named, turn.language)
+                return chosen_template(stored, named, language)
     raise NotFound(
         "TEMPLATE_NONE",
-        f"No template fits the model {turn.model.name}; the server's chat template is used meanwhile.",
+        f"No template fits the model {model.name}; the server's chat template is used meanwhile.",
         "Name one with `lunalux model add … --template NAME`.",
-        model=turn.model.name,
+        model=model.name,
     )
 
 

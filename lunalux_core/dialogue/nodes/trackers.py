@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 from lunalux_core.dialogue.assembly.material import StandingText
+from lunalux_core.dialogue.nodes.memory import placing_texts
 from lunalux_core.dialogue.turn import Draft
 from lunalux_core.dialogue.workflow import TurnContext
 from lunalux_core.llm.tokens import TokenEstimator
 from lunalux_core.trackers.wording import account, prompt_text
 
+_MACRO = re.compile(r"\{\{\s*tracker\s*::\s*([^{}]+?)\s*\}\}", re.IGNORECASE)
+
 
 async def trackers(draft: Draft, context: TurnContext) -> Draft:
     """Adds them to the material; a window that is too small for memories is too small for these."""
     standing = draft.request.turn.trackers
+    placed = _placed(draft)
     texts = []
     for held in standing:
-        if text := prompt_text(held):
+        if (text := prompt_text(held)) and held.tracker.name.casefold() not in placed:
             tracker = held.tracker
             texts.append(StandingText(text, tracker.position, tracker.depth, tracker.role))
 
@@ -29,3 +34,9 @@ async def trackers(draft: Draft, context: TurnContext) -> Draft:
         return draft
     without = draft.without_memory or draft.material
     return replace(draft, material=replace(draft.material, standing=tuple(texts)), without_memory=without)
+
+
+def _placed(draft: Draft) -> frozenset[str]:
+    """Names, in lower case, of trackers that preset, card or template place by their macro."""
+    texts = placing_texts(draft)
+    return frozenset(name.casefold() for text in texts for name in _MACRO.findall(text))

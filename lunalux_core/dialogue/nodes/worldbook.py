@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,7 @@ from lunalux_core.worldbook.engine.admission import budget_of
 from lunalux_core.worldbook.read import Entry
 
 if TYPE_CHECKING:
+    from lunalux_core.memory.story import Ranker
     from lunalux_core.templates.values import TextTemplate
 
 _STRATEGIES = {"evenly": 0, "character": 1, "global": 2}
@@ -54,8 +55,14 @@ WORLD_INFO = 5
 """Placement of regex scripts for worldbook texts."""
 
 
-def worldbook(engine: EcmaEngine) -> Node[Draft, Ready]:
+def worldbook(engine: EcmaEngine, rankers: Callable[[], Sequence[Ranker]] = tuple) -> Node[Draft, Ready]:
+    """Args: rankers: what calls entries that are marked `vectorized`, beside their keys."""
+
     async def node(draft: Draft, context: TurnContext) -> Ready:
+        if draft.request.turn.books and (used := rankers()):
+            from lunalux_core.dialogue.nodes.near_entries import near_entries
+
+            draft = replace(draft, forced=await near_entries(draft, used))
         ready = await asyncio.to_thread(_build, draft, engine, context.trace)
         turn, activation = draft.request.turn, ready.activation
         if activation.overflowed and turn.settings.worldbook_overflow_alert:
@@ -228,6 +235,7 @@ def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None], trace:
             max_context=allowed_window(turn.model, turn.settings),
             chat_length=turn.length + (1 if turn.text else 0),
             replies=turn.replies,
+            forced=draft.forced,
         ),
         Tools(
             expand,

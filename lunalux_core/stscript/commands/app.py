@@ -55,5 +55,6 @@ COMMANDS = (
     _app("branch-create"),
     _app("checkpoint-create"),
     _app("roll", "dice", ours=True),
+    _app("scene", ours=True),
     _app("memory", "memories", ours=True),
 )

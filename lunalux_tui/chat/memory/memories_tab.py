@@ -153,13 +153,19 @@ class MemoriesTab(Tab):
         row = Row(
             memory.id,
             t("memory_pane.not_written") if status == "failed" else memory.name,
-            f"{self._range(memory)} · {clean_line(memory.text or why_failed(memory), 300)}",
+            f"{self._range(memory)} · {self._detail(memory)}".removesuffix(" · "),
             f"★ {right}" if memory.pinned else right,
             sign,
             strong=memory.pinned,
         )
         words = " ".join((memory.text, *memory.keywords, memory.speaker))
         return Entry(row, words, lambda: list(self._told(memory, status)))
+
+    def _detail(self, memory: Memory) -> str:
+        """What its row tells under its name."""
+        if memory.state == "failed":
+            return clean_line(why_failed(memory), 300)
+        return clean_line(memory.text, 300) if memory.title else clean_line(", ".join(memory.keywords), 200)
 
     def _range(self, memory: Memory) -> str:
         """The messages it covers, by their numbers on this branch."""
@@ -173,8 +179,8 @@ class MemoriesTab(Tab):
         return f"#{'?' if first is None else first}–{'?' if last is None else last}"
 
     def _told(self, memory: Memory, status: str) -> Iterator[Run]:
-        if memory.state != "failed":
-            yield memory.name, ACCENT | BOLD
+        if memory.title:
+            yield memory.title, ACCENT | BOLD
         by = t("memory_pane.by_you") if memory.made_by == PERSON else clean_line(memory.made_by, 60)
         parts = (
             t(f"inspector.memory.kind.{memory.kind}"),

@@ -1,0 +1,91 @@
+"""A proxy before an emulator of AWS that does what the network and a busy region do, by chance and seeded.
+
+throttle: refused unread, as DynamoDB and S3 say it · busy: a transaction cancelled for throttling · delay:
+the answer comes late · drop-request: the connection ends before anything was done · drop-answer: it is done,
+and nobody hears of it · in-doubt: it is done, and the answer is an internal error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from asyncio import StreamWriter
+from collections import Counter
+from collections.abc import Mapping
+
+from fault_proxy import FaultProxy
+
+ROUGH: Mapping[str, float] = {
+    "throttle": 0.06,
+    "busy": 0.03,
+    "delay": 0.10,
+    "drop-request": 0.02,
+    "drop-answer": 0.04,
+    "in-doubt": 0.02,
+}
+LONGEST_DELAY_S = 0.15
+_THROTTLED = "ProvisionedThroughputExceededException"
+_NOT_CARRIED_OUT = "Transaction cancelled, please refer cancellation reasons for specific reasons"
+
+
+class WireProxy(FaultProxy):
+    """Forwards to an emulator. `chances` say how often each harm is done, of one request; calm at first."""
+
+    def __init__(self, port: int, seed: int) -> None:
+        super().__init__(port)
+        self.chances: Mapping[str, float] = {}
+        self.done: Counter[str] = Counter()
+        self.slow_s = 0.0
+        """How long every answer is held back, whatever the chances."""
+        self._chance = random.Random(seed)
+
+    def _fault_of(self, head: bytes, path: str) -> str:
+        drawn = self._chance.random()
+        for harm, share in self.chances.items():
+            drawn -= share
+            if drawn < 0:
+                if harm == "busy" and b"TransactWriteItems" not in head:
+                    harm = "throttle"
+                self.done[harm] += 1
+                return "refuse" if harm == "drop-request" else harm
+        return ""
+
+    async def _answer(self, fault: str, head: bytes, body: bytes, writer: StreamWriter) -> None:
+        dynamodb = b"x-amz-target" in head.lower()
+        if self.slow_s:
+            await asyncio.sleep(self.slow_s)
+        if fault in ("throttle", "busy"):
+            writer.write(_busy(json.loads(body)) if fault == "busy" else _throttled(dynamodb))
+        elif fault == "in-doubt":
+            await self._forward("drop-answer", head, body, writer)
+            writer.write(_error(500, "InternalServerError", "Internal server error", dynamodb))
+        else:
+            if fault == "delay":
+                await asyncio.sleep(self._chance.uniform(0, LONGEST_DELAY_S))
+            await self._forward(fault, head, body, writer)
+        await writer.drain()
+
+
+def _throttled(dynamodb: bool) -> bytes:
+    if dynamodb:
+        return _error(400, _THROTTLED, "The level of configured throughput was exceeded.", True)
+    return _error(503, "SlowDown", "Please reduce your request rate.", False)
+
+
+def _busy(transaction: Mapping[str, list[object]]) -> bytes:
+    reasons = [{"Code": "None"} for _ in transaction["TransactItems"]]
+    reasons[0] = {"Code": "ThrottlingError", "Message": "Throughput exceeds the current capacity."}
+    return _error(400, "TransactionCanceledException", _NOT_CARRIED_OUT, True, CancellationReasons=reasons)
+
+
+def _error(status: int, code: str, message: str, dynamodb: bool, **more: object) -> bytes:
+    if dynamodb:
+        kind = "application/x-amz-json-1.0"
+        document = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message, **more}
+        body = json.dumps(document).encode()
+    else:
+        kind = "application/xml"
+        body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+    head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close"
+    return head.encode() + b"\r\n\r\n" + body
