@@ -271,6 +271,19 @@ class Registry:
         offered = kind != "gemini" and kind in PARAMETERS["n"].wire
         return offered and (learnt is None or "n" not in learnt.refused)
 
+    def takes_pictures(self, spec: ModelSpec) -> bool:
+        """Whether a model is sent pictures: as the person says, else unless its server is known to take none.
+
+        A server that says nothing is sent them, and a refusal teaches.
+        """
+        if self._serverless(spec) or spec.mode != "chat" or spec.options.images:
+            return spec.options.images == "yes" and spec.mode == "chat" and not self._serverless(spec)
+        opened = self._asked(spec)
+        if opened is None or not opened.learnt().images:
+            return False
+        facts = opened.facts()
+        return facts is None or not facts.tells_modalities or "vision" in facts.modalities
+
     async def prices(self, spec: ModelSpec) -> Prices | None:
         """What the model's tokens cost: the person's numbers, else the server's, else a list's."""
         if spec.options.price is None and self._serverless(spec):

@@ -31,6 +31,8 @@ from lunalux_tui.render.message import (
 from lunalux_tui.theme.styles import Line
 
 if TYPE_CHECKING:
+    from rich.segment import Segment
+
     from lunalux_core.display.scripts import DisplayedMessage
 
 
@@ -43,6 +45,7 @@ class Entry:
     opened: dict[Fold, int] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     folds: dict[int, Fold] = field(default_factory=dict)
+    pixels: dict[int, tuple[Segment, ...]] = field(default_factory=dict)
     strips: dict[tuple[int, bool], Strip] = field(default_factory=dict)
 
     @property
@@ -87,6 +90,8 @@ class TranscriptLayout:
         """Places of the members of a group, by their ids."""
         self.looks: dict[str, DisplayedMessage] = {}
         """What display scripts make of messages, by their ids."""
+        self.thumbnails: dict[str, Sequence[tuple[Segment, ...]]] = {}
+        """Drawings of pictures, by their hashes."""
         self._tops: list[int] = [TOP]
         self._width = 0
         self._stream: Stream | None = None
@@ -349,8 +354,9 @@ class TranscriptLayout:
                 self._place(message),
                 self.shown(message) if self.looks else None,
                 last=entry is self._last,
+                thumbnails=self.thumbnails,
             )
-            entry.lines, entry.folds = rendered.lines, rendered.folds
+            entry.lines, entry.folds, entry.pixels = rendered.lines, rendered.folds, rendered.pixels
         elif entry.note is not None:
             words, hint, error = entry.note
             entry.lines = note_lines(words, hint, self.text_width, error=error)

@@ -409,7 +409,11 @@ class Transcript(Selectable, can_focus=True):
             words = entry.lines[place]
             if self.found and entry.message is not None:
                 words = tuple(found_runs(words, self.found))
-            strip = entry.strips[place, chosen] = palette.strip((margin, *words), width, chosen)
+            strip = palette.strip((margin, *words), width, chosen)
+            if drawn := entry.pixels.get(place):
+                cells = Strip(drawn)
+                strip = Strip.join([strip.crop(0, MARGIN), cells, strip.crop(MARGIN + cells.cell_length)])
+            entry.strips[place, chosen] = strip
         return strip
 
     # -- choosing and folding ----------------------------------------------------------------------
