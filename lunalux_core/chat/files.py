@@ -111,6 +111,7 @@ def format_of(path: Path) -> ExportFormat:
         f"{path.name} does not say what to write.",
         f"End its name in one of: {', '.join('.' + f for f in FORMATS)}.",
         path=path.name,
+        formats=", ".join("." + f for f in FORMATS),
     )
 
 

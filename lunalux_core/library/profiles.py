@@ -20,7 +20,7 @@ from lunalux_core.library.naming import found, missing
 from lunalux_core.templates.values import ReplyStart
 from lunalux_core.text import clean_line
 
-Task = Literal["memory", "tracker", "impersonate", "suggest", "translate"]
+Task = Literal["memory", "tracker", "impersonate", "suggest", "translate", "director"]
 TASKS: tuple[Task, ...] = get_args(Task)
 Scope = Literal["conversation", "member", "character", "global", "task"]
 LENGTH = 80

@@ -305,6 +305,8 @@ def _of_another(conversation: str, name: str, identity: str) -> InvalidInput:
         "CONVERSATION_OF_ANOTHER",
         f"Conversation {conversation} is not one of {name}'s.",
         f"`lunalux conversation list {identity}".rstrip() + "` shows theirs.",
+        conversation=conversation,
+        name=name,
     )
 
 
