@@ -31,7 +31,7 @@ CHAT_ACTIONS = (
     Action("chat.modes", "modes"),
     Action("chat.preset", "preset"),
     Action("chat.note", "note", "alt+o", priority=True),
-    Action("chat.books", "books", "alt+b", priority=True),
+    Action("chat.books", "books", "alt+k,alt+b", priority=True),
     Action("chat.inspect", "inspect", "alt+i", priority=True),
     Action("chat.scripts", "scripts", "alt+r", priority=True),
     Action("chat.scripts_allow", "answer_scripts(True)", "alt+y", priority=True),
@@ -63,6 +63,7 @@ DIRECTING_ACTIONS = (
     Action("directing.rewrite", "rewrite", "alt+w", priority=True),
     Action("directing.expand", "expand", "alt+x", priority=True),
     Action("directing.several", "several", "alt+v", priority=True),
+    Action("directing.prose", "prose", "alt+t", priority=True),
     Action("directing.answer", "answer"),
     Action("directing.store", "store"),
     Action("directing.narrate", "narrate"),
@@ -71,6 +72,7 @@ DIRECTING_ACTIONS = (
     Action("directing.reply_sets", "reply_sets"),
     Action("directing.reply_buttons", "reply_buttons"),
     *REPLY_KEYS,
+    Action("directing.overrides", "overrides"),
     Action("directing.begin_with", "begin_with"),
     Action("directing.profiles", "profiles"),
 )
@@ -82,6 +84,8 @@ GROUP_ACTIONS = (
     SPEAK,
     Action("group.members", "members", "alt+g", footer=39, priority=True),
     Action("group.order", "group_order"),
+    Action("group.auto", "auto_mode", "alt+a", priority=True),
+    Action("group.auto_delay", "auto_delay"),
     Action("group.rename", "rename_group"),
     Action("group.delete", "delete_group"),
 )
