@@ -90,6 +90,9 @@ import asyncio, json, time
 async def serve(reader, writer):
     try:
         head = await reader.readuntil(b"\\r\\n\\r\\n")
+        if not head.startswith(b"POST"):
+            writer.write(b"HTTP/1.1 404 X\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n")
+            return
         length = int(head.lower().split(b"content-length:")[1].split(b"\\r\\n")[0])
         await reader.readexactly(length)
         writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Type: text/event-stream\\r\\n")
