@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,18 @@ EXIT_CODES = (
     (7, "some items of a batch failed"),
     (130, "interrupted"),
 )
+
+
+JSON_WORDS = """## Shapes of JSON
+
+What `--json` prints stands with each command below, in this notation: `text`, `whole` (a number without
+a fraction), `number`, `boolean`, `null`, `time` (ISO 8601 in UTC), a choice in quotes, `[…]` for a list,
+`{…}` for an object. A key with `?` may be missing, `*` is any other key, `|` separates what it may be, and
+`...Name` brings the fields of another shape. Keys are written in snake_case; `marketBinding` and what the
+service defines (wallet, ledger, prices, market cards, billing) keep the spelling of the service. `id` and
+`name` are what other commands take. The errors of files in a batch are rows of their own.
+
+Some shapes are used by many commands and stand here once:"""
 
 
 def settings_page() -> str:
@@ -131,8 +144,20 @@ def journeys_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _shapes() -> Any:
+    """docs/shapes.py, wherever this is run from."""
+    if (module := sys.modules.get("docs_shapes")) is None:
+        spec = importlib.util.spec_from_file_location("docs_shapes", FOLDER / "shapes.py")
+        assert spec is not None and spec.loader is not None
+        module = sys.modules["docs_shapes"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return module
+
+
 def cli_page() -> str:
     """docs/cli.md"""
+    shapes = _shapes()
+    known = shapes.declared()
     lines = [
         "# The command line",
         "",
@@ -144,6 +169,13 @@ def cli_page() -> str:
         "| --- | --- |",
         *(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES),
         "",
+        *JSON_WORDS.splitlines(),
+        "",
+        *(
+            line
+            for name, text in known.shared.items()
+            for line in (f"#### {name}", "", "```text", *shapes.lines(known, text), "```", "")
+        ),
     ]
     group = Nouns(name="lunalux")
     context = typer.Context(group, info_name="lunalux")
@@ -151,7 +183,16 @@ def cli_page() -> str:
         lines += [f"## lunalux {noun}", "", NOUNS[noun], ""]
         for usage, text, options in commands(group.get_command(context, noun), f"lunalux {noun}", context):
             lines += [f"### `{usage}`", "", *text, "", *options, ""]
+            if (shape := known.commands.get(named(usage, known.commands))) is not None:
+                each = ", one on each line" if named(usage, known.commands) in known.lines else ""
+                lines += [f"JSON{each}:", "", "```text", *shapes.lines(known, shape), "```", ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def named(usage: str, names: Iterable[str]) -> str:
+    """The command of a usage line, e.g. "character show" of "lunalux character show NAME_OR_ID"."""
+    words = usage.split()[1:]
+    return next((name for n in (3, 2, 1) if (name := " ".join(words[:n])) in names), "")
 
 
 def commands(command: Any, path: str, parent: Any) -> Iterator[tuple[str, list[str], list[str]]]:

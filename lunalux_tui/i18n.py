@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "简体中文"}
 FALLBACK = "en"
 LONGEST_TOLD = 2000
 """Characters of a message or a hint that are told."""
+
+MEGABYTE = 2**20
 
 FOLDER = Path(__file__).parent / "locales"
 
@@ -151,7 +154,8 @@ def tell(error: LunaluxError) -> tuple[str, str]:
     """Message and hint of an error in the person's language; its own English where there is none.
 
     A sentence that names a value the error does not bring is not used: half a sentence helps nobody. One
-    under `CODE@kind` is meant for errors of that `kind`, under `CODE@where` for those that bring a place.
+    under `CODE@kind` is meant for errors of that `kind`, under `CODE@where` for those that bring a place,
+    under `CODE@full` for those that bring all it names; the one under `CODE` is for the rest.
     Both come back as one line each that cannot act on a terminal, whatever the error was made of: each value
     is cleaned for itself, so that none can swallow the words of the sentence after it, then the whole.
     """
@@ -165,20 +169,22 @@ def _told(error: LunaluxError) -> tuple[str, str]:
     params = _harmless({name: _in_words(value) for name, value in error.params.items()})
     if "allowed" in params:
         params["allowed"] = allowed_words(str(params["allowed"]))
-    if "choices" in params:
-        params["choices"] = t("cli.allowed.comma").join(str(params["choices"]).split(", "))
+    for listed in {"choices", "formats"} & params.keys():
+        params[listed] = t("cli.allowed.comma").join(str(params[listed]).split(", "))
     if has(f"error.{error.code}.message"):
         hint = t(f"error.{error.code}.hint", **params) if has(f"error.{error.code}.hint") else error.hint
         return t(f"error.{error.code}.message", **params), hint
     sentences = error_sentences(_Current.language)
-    variant = error.params.get("kind") or ("where" if error.params.get("where") else "")
-    sentence = sentences.get(f"{error.code}@{variant}") or sentences.get(error.code)
-    if sentence is None:
-        return error.message, error.hint
-    try:
-        return sentence[0].format_map(params), sentence[1].format_map(params)
-    except KeyError:
-        return error.message, error.hint
+    limit = error.params.get("limit")
+    if isinstance(limit, int) and limit >= MEGABYTE:
+        params["limit_mb"] = limit // MEGABYTE
+    full = {name: value for name, value in params.items() if value not in ("", None)}
+    for key, values in ((error.params.get("kind"), params), ("where", full), ("full", full), ("", params)):
+        sentence = sentences.get(f"{error.code}@{key}" if key else error.code)
+        if sentence is not None:
+            with suppress(KeyError):
+                return sentence[0].format_map(values), sentence[1].format_map(values)
+    return error.message, error.hint
 
 
 def _in_words(value: object) -> object:

@@ -29,6 +29,7 @@ from lunalux_core.dialogue.turn import (
     BindingDropped,
     Completion,
     Moments,
+    PluginFailed,
     Ready,
     ReplyCorrection,
     SideReply,
@@ -43,9 +44,10 @@ from lunalux_core.dialogue.turn import (
     TurnResult,
     TurnStarted,
 )
-from lunalux_core.errors import InvalidInput, NotFound, StorageError
-from lunalux_core.groups.responders import addressed, called_up, speakers, still_speaks
+from lunalux_core.errors import InvalidInput, LunaluxError, NotFound, StorageError
+from lunalux_core.groups.responders import addressed, called_up, is_directed, speakers, still_speaks
 from lunalux_core.library.conversations import (
+    PICTURES,
     REQUEST,
     Conversation,
     Message,
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.profile_choice import Choice
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import TurnContext, Workflow
+    from lunalux_core.documents.pictures import Attachment, PictureRef
     from lunalux_core.library import Library
     from lunalux_core.library.profiles import Task
     from lunalux_core.llm.model import ModelRequest, ModelSpec
@@ -126,6 +129,8 @@ class Chat:
         """Called as a turn begins to ask its model."""
         self.on_turn_end: Callable[[str], None] = lambda conversation_id: None
         """Told of the conversation whose turn went through."""
+        self.director: Callable[[str], Awaitable[str]] | None = None
+        """Names the next speaker (an id, or "") in a conversation of a group that leaves it to a model."""
         self.moments: Moments | None = None
         """What is done between the steps of every turn; None for all who have nothing to do there."""
 
@@ -179,22 +184,24 @@ class Chat:
         if self.moments is not None:
             return self._step_by_step(conversation_id, text, options, self.moments)
         following: list[str] = []
+        directed: list[str] = []
 
         def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._place(connection, conversation_id)
             line = self._store_line(connection, conversation, parent, text, options)
+            if is_directed(connection, conversation, options):
+                directed.append(conversation.id)
+                return StoredTurn(conversation, line, None, None, follows=True)
             chosen = speakers(connection, conversation, line, options)
             if not chosen:
                 return StoredTurn(conversation, line, None, None)
             following[:] = chosen[1:]
             reply = self._pending(connection, conversation, line, options, chosen[0])
-            # The person's words travel beside the history, since scripts and modes still change them; a
-            # line in another voice is history already.
-            words, above = (text, parent) if line.role == "user" else ("", line)
-            asked = Asked("normal", conversation, above, words, reply)
+            words, above, shown = _words(connection, line)
+            asked = Asked("normal", conversation, above, words, reply, pictures=shown)
             return StoredTurn(conversation, line, reply, self._reader().read(connection, asked, options))
 
-        return self._round(begin, following, options)
+        return self._round(begin, following, options, directed)
 
     async def _step_by_step(
         self, conversation_id: str, text: str, options: TurnOptions, moments: Moments
@@ -215,6 +222,10 @@ class Chat:
         if not chosen:
             yield TurnStarted(conversation_id, line, None, "")
             return
+        if await self._is_directed(conversation_id, options):
+            async for event in self._directed(conversation_id, options, chosen):
+                yield event
+            return
         async with aclosing(self._spoken(conversation_id, chosen, options)) as events:
             async for event in events:
                 yield event
@@ -230,6 +241,40 @@ class Chat:
 
         # Written, since a reply that a killed program left open is settled on the way.
         chosen = await self._database.write(choose)
+        if await self._is_directed(conversation_id, options):
+            async for event in self._directed(conversation_id, options, chosen):
+                yield event
+            return
+        async with aclosing(self._spoken(conversation_id, chosen, options)) as events:
+            async for event in events:
+                yield event
+
+    async def _is_directed(self, conversation_id: str, options: TurnOptions) -> bool:
+        return await self._database.read(
+            lambda c: is_directed(c, load_conversation(c, conversation_id), options)
+        )
+
+    async def _directed(
+        self, conversation_id: str, options: TurnOptions, natural: Sequence[str] = ()
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """The reply of whom the director names; where it names nobody who may speak, the natural order."""
+        speaker = ""
+        try:
+            if self.director is not None:
+                speaker = await self.director(conversation_id)
+        except LunaluxError as error:
+            yield PluginFailed("director", error.message)
+
+        def choose(connection: Connection) -> list[str]:
+            place = load_conversation(connection, conversation_id)
+            if speaker and still_speaks(connection, place, speaker):
+                return [speaker]
+            head = load_message(connection, place.head_id) if place.head_id else None
+            return list(natural) or speakers(connection, place, head, options)
+
+        chosen = await self._database.read(choose)
+        if not chosen:
+            return
         async with aclosing(self._spoken(conversation_id, chosen, options)) as events:
             async for event in events:
                 yield event
@@ -242,9 +287,10 @@ class Chat:
         def begin(connection: Connection) -> StoredTurn:
             place, parent = self._place(connection, conversation_id)
             reply = self._pending(connection, place, parent, options, chosen[0])
-            words, above = _words(connection, parent)
+            words, above, shown = _words(connection, parent)
             # Words that are stored have been through their scripts.
-            asked = Asked("regenerate" if words else "normal", place, above, words, reply)
+            kind: TurnKind = "regenerate" if words else "normal"
+            asked = Asked(kind, place, above, words, reply, pictures=shown)
             return StoredTurn(place, None, reply, self._reader().read(connection, asked, options))
 
         if self.moments is not None and chosen[0]:
@@ -297,11 +343,28 @@ class Chat:
     ) -> Message:
         """Store a line under `parent`, and empty the draft that it was."""
         line = new_line(connection, self._reader(), conversation, parent, text, options)
+        if options.pictures:
+            line = self._with_pictures(connection, line, options.pictures)
         append_message(connection, line)
         # Only the draft that was sent is done with: what was typed since then stays.
         if conversation.draft.strip() == text:
             set_conversation(connection, conversation.id, draft="")
         return line
+
+    @staticmethod
+    def _with_pictures(connection: Connection, line: Message, pictures: Sequence[Attachment]) -> Message:
+        """A line with its pictures, which are kept, and wait beside the draft no more."""
+        from lunalux_core.documents.pictures import MOST_EACH
+        from lunalux_core.library.pictures import remove_drafted, store_picture, too_many
+
+        by_hash = {attached.ref.hash: attached for attached in pictures}
+        if len(by_hash) > MOST_EACH:
+            raise too_many()
+        for attached in by_hash.values():
+            store_picture(connection, attached)
+        remove_drafted(connection, line.conversation_id, by_hash)
+        refs = [attached.ref.as_json() for attached in by_hash.values()]
+        return replace(line, extra={**line.extra, PICTURES: refs})
 
     def answer(
         self, conversation_id: str, options: TurnOptions = TurnOptions()
@@ -310,18 +373,24 @@ class Chat:
         it is.
         """
         following: list[str] = []
+        directed: list[str] = []
 
         def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._place(connection, conversation_id)
             if conversation.group_id:
                 speaker, *following[:] = called_up(connection, conversation, parent, options)
+                if is_directed(connection, conversation, options):
+                    directed.append(conversation.id)
+                    return StoredTurn(conversation, None, None, None)
                 return self._next(connection, conversation, parent, options, speaker)
             reply = self._pending(connection, conversation, parent, options)
-            text, above = _words(connection, parent)
-            asked = Asked("regenerate" if text else "normal", conversation, above, text, reply)
+            text, above, shown = _words(connection, parent)
+            asked = Asked(
+                "regenerate" if text else "normal", conversation, above, text, reply, pictures=shown
+            )
             return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, options))
 
-        return self._round(begin, following, options)
+        return self._round(begin, following, options, directed)
 
     def rewrite(
         self, message_id: str, instruction: str, options: TurnOptions = TurnOptions()
@@ -355,7 +424,7 @@ class Chat:
             following[:] = chosen[1:]
             return self._next(connection, conversation, parent, options, chosen[0])
 
-        if self.moments is not None:
+        if not options.speaker or self.moments is not None:
             return self._called_step_by_step(conversation_id, options)
         return self._round(begin, following, options)
 
@@ -402,8 +471,8 @@ class Chat:
             if old.role == "assistant" and old.status == "failed":
                 return self._again(connection, conversation, old, wishes, kind)
             reply = self._pending(connection, conversation, above, options, speaker)
-            text, parent = _words(connection, above)
-            asked = Asked(kind, conversation, parent, text, reply)
+            text, parent, shown = _words(connection, above)
+            asked = Asked(kind, conversation, parent, text, reply, pictures=shown)
             return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, wishes))
 
         return self._round(begin, following, options)
@@ -428,7 +497,7 @@ class Chat:
             reply = replace(reply, content=base, raw=base, status="done")
             asked = Asked("continue", conversation, above, reply=reply, partial=base)
             return StoredTurn(conversation, None, reply, reader.read(connection, asked, options))
-        text, parent = _words(connection, above)
+        text, parent, shown = _words(connection, above)
         # A reply with words is never overwritten: they stay as a swipe beside the new one.
         if old.content or old.thinking:
             # The key of the request belongs to the answer of the *continue*, which is not what is asked for
@@ -443,7 +512,7 @@ class Chat:
             update_message(connection, old.id, status="pending")
             select_message(connection, old.id)
             reply = replace(old, status="pending")
-        asked = Asked(kind, conversation, parent, text, reply)
+        asked = Asked(kind, conversation, parent, text, reply, pictures=shown)
         return StoredTurn(conversation, None, reply, reader.read(connection, asked, options), before)
 
     def continue_(
@@ -560,6 +629,7 @@ class Chat:
 
         Nothing is stored and nothing is sent; those of past turns are `library.turn_records`.
         """
+        from lunalux_core.dialogue.prompt_beginning import with_beginning
         from lunalux_core.dialogue.turn_record import Trace, turn_record
         from lunalux_core.dialogue.turn_sampling import sampling_record
         from lunalux_core.dialogue.workflow import TurnContext
@@ -567,7 +637,9 @@ class Chat:
         context = TurnContext(trace=Trace(explain=True))
         ready = await self._ready(conversation_id, text, options, context)
         parameters = sampling_record(ready.request.turn, ready.prompt.form)
-        return turn_record(ready, context.trace, parameters=parameters)
+        record = turn_record(ready, context.trace, parameters=parameters)
+        before = await self._library.records.newest_like(conversation_id, record["model"])
+        return await asyncio.to_thread(with_beginning, record, before)
 
     async def _ready(
         self,
@@ -690,12 +762,17 @@ class Chat:
     # -- the loop ----------------------------------------------------------------------------------
 
     async def _round(
-        self, begin: Callable[[Connection], StoredTurn], following: list[str], options: TurnOptions
+        self,
+        begin: Callable[[Connection], StoredTurn],
+        following: list[str],
+        options: TurnOptions,
+        directed: Sequence[str] = (),
     ) -> AsyncGenerator[TurnEvent, None]:
         """A turn, and after it one for each member of a group that is to follow (ids, filled by `begin`).
 
         A turn begins only when the one before it is stored, so a round can be stopped anywhere. Where several
-        replies are wished, nobody follows before the person has chosen one.
+        replies are wished, nobody follows before the person has chosen one. `begin` puts the conversation
+        into `directed` where a model is to name who speaks.
         """
         last = ""
         given: list[Completion] = []
@@ -703,6 +780,11 @@ class Chat:
             async for event in events:
                 last = event.reply.id if isinstance(event, TurnStarted) and event.reply else last
                 yield event
+        if directed:
+            async with aclosing(self._directed(directed[0], options)) as events:
+                async for event in events:
+                    yield event
+            return
         for number in range(2, options.replies + 1 if last else 0):
             answer = given.pop(0) if given else None
             async with aclosing(self._beside(last, options, answer)) as events:
@@ -738,8 +820,8 @@ class Chat:
             conversation = load_conversation(connection, shown.conversation_id)
             above = load_message(connection, shown.parent_id) if shown.parent_id else None
             reply = self._pending(connection, conversation, above, options, shown.speaker, beside=True)
-            text, parent = _words(connection, above)
-            asked = Asked("swipe", conversation, parent, text, reply)
+            text, parent, pictures = _words(connection, above)
+            asked = Asked("swipe", conversation, parent, text, reply, pictures=pictures)
             turn = self._reader().read(connection, asked, options)
             return StoredTurn(conversation, None, reply, turn, beside=True, answer=answer)
 
@@ -755,8 +837,8 @@ class Chat:
     ) -> StoredTurn:
         """A member's reply to what stands above it."""
         reply = self._pending(connection, conversation, parent, options, speaker)
-        text, above = _words(connection, parent)
-        asked = Asked("normal", conversation, above, text, reply)
+        text, above, shown = _words(connection, parent)
+        asked = Asked("normal", conversation, above, text, reply, pictures=shown)
         return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, options))
 
     async def _begin(self, begin: Callable[[Connection], StoredTurn]) -> StoredTurn:
@@ -804,7 +886,7 @@ class Chat:
         user, reply, turn = begun.user, begun.reply, begun.turn
         if turn is None:
             if user is not None:
-                yield TurnStarted(user.conversation_id, user, None, "")
+                yield TurnStarted(user.conversation_id, user, None, "", follows=begun.follows)
             return
         streaming = StreamingReply(self._database, begun)
         self.on_turn()
@@ -842,11 +924,16 @@ class Chat:
 
     async def _keep_record(self, result: TurnResult, turn: TurnInput, message: Message | None) -> None:
         """Keep how the prompt came about; a turn that went through is never undone by that."""
+        from lunalux_core.dialogue.prompt_beginning import with_beginning
         from lunalux_core.library.turn_records import pack
 
+        records, place = self._library.records, turn.conversation.id
         try:
-            packed = await asyncio.to_thread(pack, result.report)
-            await self._library.records.keep(turn.conversation.id, message.id if message else "", packed)
+            before = await records.newest_like(place, turn.model.name)
+            packed = await asyncio.to_thread(
+                lambda: pack(with_beginning(result.report, before, result.usage))
+            )
+            await records.keep(place, message.id if message else "", packed)
         except StorageError:
             return
 
@@ -914,12 +1001,14 @@ def _would_ask(
     if kind == "regenerate" and head is not None:
         answers = head.role == "assistant" and head.parent_id
         above = load_message(connection, head.parent_id) if answers else head
-        words, parent = _words(connection, above)
+        words, parent, shown = _words(connection, above)
         speaker = head.speaker or addressed(connection, conversation, above, options)
-        return Asked(kind, conversation, parent, words, speaker=speaker)
+        return Asked(kind, conversation, parent, words, speaker=speaker, pictures=shown)
     said = new_message(conversation.id, head, "user", "", text)
     speaker = addressed(connection, conversation, said if text else head, options)
-    return Asked(kind, conversation, head, text if kind == "normal" else "", speaker=speaker)
+    shown = tuple(attached.ref for attached in options.pictures)
+    words = text if kind == "normal" else ""
+    return Asked(kind, conversation, head, words, speaker=speaker, pictures=shown)
 
 
 def _nothing_to_continue() -> InvalidInput:
@@ -937,8 +1026,15 @@ def _rewriting(old: Message, options: TurnOptions) -> TurnOptions:
     return replace(options, direction=replace(options.direction, rewrites=old.content))
 
 
-def _words(connection: Connection, above: Message | None) -> tuple[str, Message | None]:
-    """The person's words a reply answers, and the message above them."""
-    if above is None or above.role != "user":
-        return "", above
-    return above.content, load_message(connection, above.parent_id) if above.parent_id else None
+def _words(
+    connection: Connection, above: Message | None
+) -> tuple[str, Message | None, tuple[PictureRef, ...]]:
+    """The person's words a reply answers, the message above them, and their pictures.
+
+    They travel beside the history, since scripts and modes still change them; a line in another voice, or of
+    pictures alone, is history already.
+    """
+    if above is None or above.role != "user" or (above.pictures and not above.content):
+        return "", above, ()
+    parent = load_message(connection, above.parent_id) if above.parent_id else None
+    return above.content, parent, above.pictures

@@ -19,6 +19,7 @@ from lunalux_core.chatlogs.chatlog import (
     write_native,
     write_text,
 )
+from lunalux_core.chatlogs.pictures import LogPicture
 from lunalux_core.chatlogs.read import read_chats
 from lunalux_core.database import Connection
 from lunalux_core.dialogue.authors_note import ChatNote
@@ -30,6 +31,7 @@ from lunalux_core.library import Library
 from lunalux_core.library.characters import load_character
 from lunalux_core.library.conversations import (
     MARK,
+    PICTURES,
     SCENE,
     Conversation,
     Message,
@@ -109,11 +111,18 @@ def format_of(path: Path) -> ExportFormat:
         f"{path.name} does not say what to write.",
         f"End its name in one of: {', '.join('.' + f for f in FORMATS)}.",
         path=path.name,
+        formats=", ".join("." + f for f in FORMATS),
     )
 
 
 async def import_conversation(
-    library: Library, character_id: str, data: bytes, filename: str = "", *, user_name: str = "You"
+    library: Library,
+    character_id: str,
+    data: bytes,
+    filename: str = "",
+    *,
+    user_name: str = "You",
+    path: Path | None = None,
 ) -> ImportedChat:
     """Store the chats of a file as new conversations of a character.
 
@@ -125,7 +134,7 @@ async def import_conversation(
     titles = titles_of(logs, Path(filename).stem)
     ids = await library.database.write(
         lambda c: [
-            store_chat(c, log, character_id, character.name, title, user_name)
+            store_chat(c, log, character_id, character.name, title, user_name, path)
             for log, title in zip(logs, titles, strict=True)
         ]
     )
@@ -141,7 +150,13 @@ def titles_of(logs: Sequence[ChatLog], stem: str) -> list[str]:
 
 
 def store_chat(
-    connection: Connection, log: ChatLog, character_id: str, character: str, title: str, user_name: str
+    connection: Connection,
+    log: ChatLog,
+    character_id: str,
+    character: str,
+    title: str,
+    user_name: str,
+    path: Path | None = None,
 ) -> str:
     """Store a chat that was read as a new conversation, within a transaction; its id.
 
@@ -150,16 +165,24 @@ def store_chat(
 
     Args:
         character, user_name: names where the file has none.
+        path: of the chat's file, where pictures may lie beside it.
     """
     conversation = create_conversation(connection, character_id, title)
-    return _store(connection, log, conversation, character, user_name, {})
+    return _store(connection, log, conversation, character, user_name, {}, path)
 
 
-def store_group_chat(connection: Connection, log: ChatLog, group: Group, title: str, user_name: str) -> str:
+def store_group_chat(
+    connection: Connection,
+    log: ChatLog,
+    group: Group,
+    title: str,
+    user_name: str,
+    path: Path | None = None,
+) -> str:
     """`store_chat` for a conversation of a group; its members speak by their names."""
     conversation = create_conversation(connection, "", title, group_id=group.id)
     speakers = {member.name.casefold(): member.character_id for member in group.members}
-    return _store(connection, log, conversation, group.name, user_name, speakers)
+    return _store(connection, log, conversation, group.name, user_name, speakers, path)
 
 
 def _store(
@@ -169,12 +192,15 @@ def _store(
     character: str,
     user_name: str,
     speakers: Mapping[str, str],
+    path: Path | None,
 ) -> str:
     stored: list[Message] = []
     names = {"user": log.user_name or user_name, "assistant": character, "system": ""}
     for node in log.nodes:
         parent = stored[node.parent] if node.parent >= 0 else None
         message = _message(node, conversation.id, parent, names[node.role])
+        if node.pictures:
+            message = _with_pictures(connection, message, node, path)
         if node.role == "assistant":
             message = replace(message, speaker=speakers.get(message.name.casefold(), ""))
         stored.append(message)
@@ -239,6 +265,20 @@ def _message(node: LogNode, conversation_id: str, parent: Message | None, name: 
     )
 
 
+def _with_pictures(connection: Connection, message: Message, node: LogNode, path: Path | None) -> Message:
+    """The message with the pictures of the file that can be read; the others stay in its line."""
+    from lunalux_core.chat.picture_files import files_beside, line_without, taken_pictures
+
+    taken = taken_pictures(connection, node.pictures, files_beside(path))
+    if not taken:
+        return message
+    extra = dict(message.extra)
+    if "line" in extra:
+        extra["line"] = line_without(dict(extra["line"]), list(taken))
+    refs = {ref.hash: ref.as_json() for ref in taken.values()}
+    return replace(message, extra={**extra, PICTURES: list(refs.values())})
+
+
 def _state(header: Mapping[str, Any]) -> dict[str, Any]:
     metadata = _metadata(header)
     variables = {str(name): as_text(value) for name, value in as_object(metadata.get("variables")).items()}
@@ -275,7 +315,8 @@ async def conversation_log(library: Library, conversation_id: str) -> ChatLog:
         place = {message.id: index for index, message in enumerate(messages)}
         told = rolling_text(connection, conversation_id)
         nodes = tuple(
-            _node(_remembering(message, told), place.get(message.parent_id, -1)) for message in messages
+            _node(connection, _remembering(message, told), place.get(message.parent_id, -1))
+            for message in messages
         )
         head = next((message for message in messages if message.id == conversation.head_id), None)
         user = next((node.name for node in nodes if node.role == "user"), "")
@@ -319,7 +360,7 @@ def _described(group: Group) -> dict[str, Any]:
     }
 
 
-def _node(message: Message, parent: int) -> LogNode:
+def _node(connection: Connection, message: Message, parent: int) -> LogNode:
     return LogNode(
         parent=parent,
         role=message.role,
@@ -335,4 +376,11 @@ def _node(message: Message, parent: int) -> LogNode:
         mark=message.mark,
         ends_scene=message.ends_scene,
         line=as_object(message.extra.get("line")),
+        pictures=_pictures(connection, message) if message.pictures else (),
     )
+
+
+def _pictures(connection: Connection, message: Message) -> tuple[LogPicture, ...]:
+    from lunalux_core.chat.picture_files import log_pictures
+
+    return log_pictures(connection, message.pictures)

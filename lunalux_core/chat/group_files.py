@@ -40,7 +40,13 @@ def speakers(log: ChatLog) -> tuple[str, ...]:
 
 
 async def import_group_chat(
-    library: Library, data: bytes, filename: str = "", *, group_id: str = "", user_name: str = "You"
+    library: Library,
+    data: bytes,
+    filename: str = "",
+    *,
+    group_id: str = "",
+    user_name: str = "You",
+    path: Path | None = None,
 ) -> ImportedChat:
     """Store the chats of a file as new conversations of a group: the one that is named, else the one with
     these members, else a new one.
@@ -60,7 +66,7 @@ async def import_group_chat(
                 missing = [name for name in speakers(log) if name.casefold() not in _keys(group.names)]
             else:
                 group, missing = group_for(connection, log, title)
-            ids.append(store_group_chat(connection, log, group, title, user_name))
+            ids.append(store_group_chat(connection, log, group, title, user_name, path))
             notes += [*log.notes, *missing_warnings(group, missing)]
         return ids, notes
 
@@ -76,6 +82,7 @@ async def import_chat(
     character_id: str = "",
     group_id: str = "",
     user_name: str = "You",
+    path: Path | None = None,
 ) -> ImportedChat:
     """Store a chat file with a character or a group; a group's chat goes to a group even if a character is
     named.
@@ -84,8 +91,10 @@ async def import_chat(
         InvalidInput: not a chat, or damaged. NotFound: GROUP_WITHOUT_MEMBERS, CHARACTER_NOT_FOUND and others.
     """
     if character_id and not is_group_chat(read_chats(data, filename)[0]):
-        return await import_conversation(library, character_id, data, filename, user_name=user_name)
-    return await import_group_chat(library, data, filename, group_id=group_id, user_name=user_name)
+        return await import_conversation(
+            library, character_id, data, filename, user_name=user_name, path=path
+        )
+    return await import_group_chat(library, data, filename, group_id=group_id, user_name=user_name, path=path)
 
 
 def group_for(connection: Connection, log: ChatLog, title: str) -> tuple[Group, list[str]]:

@@ -30,7 +30,7 @@ def new_line(
     Raises:
         InvalidInput: LINE_EMPTY, LINE_UNNAMED.
     """
-    if not text.strip():
+    if not text.strip() and not options.pictures:
         raise InvalidInput("LINE_EMPTY", "There are no words to store.", "Write something first.")
     voice = options.voice
     if voice.kind == "narrator":

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lunalux_core.chatlogs.dates import parse_date, st_date
+from lunalux_core.chatlogs.pictures import LogPicture, as_native, native_pictures, st_media, st_pictures
 from lunalux_core.documents.coerce import as_optional_integer, as_text
 from lunalux_core.errors import InvalidInput
 
@@ -32,7 +33,7 @@ _REBUILT = {"swipes", "swipe_info", "swipe_id"}
 class LogNode:
     """One message. `parent` is an index into the list, -1 at the top; `sent_at` milliseconds, 0 unknown.
 
-    `line` is the message as the file had it (for a swipe: its entry of swipe_info).
+    `line` is the message as the file had it (for a swipe: its entry of swipe_info). `pictures` go with it.
     """
 
     parent: int
@@ -49,6 +50,7 @@ class LogNode:
     mark: str = ""
     ends_scene: bool = False
     line: Mapping[str, Any] = field(default_factory=dict)
+    pictures: tuple[LogPicture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,7 @@ def write_native(log: ChatLog) -> dict[str, Any]:
                 "event": node.event,
                 "raw": node.raw,
                 **({"mark": node.mark} if node.mark else {}),
+                **as_native(node.pictures),
                 **({"ends_scene": True} if node.ends_scene else {}),
                 "line": dict(node.line),
             }
@@ -254,6 +257,7 @@ def _native_node(entry: Any) -> LogNode:
         mark=as_text(entry.get("mark")),
         ends_scene=entry.get("ends_scene") is True,
         line=line if isinstance(line, dict) else {},
+        pictures=native_pictures(entry.get("pictures")),
     )
 
 
@@ -298,6 +302,7 @@ def _node(
         hidden=line.get("is_system") is True,
         mark=as_text(extra.get("bookmark_link")),
         line={key: value for key, value in own.items() if key not in _REBUILT} if is_shown else own,
+        pictures=st_pictures(extra),
     )
 
 
@@ -358,7 +363,7 @@ def _st_extra(node: LogNode) -> dict[str, Any]:
     else:
         # A mark that was taken away here must not come back with the line as the file had it.
         merged.pop("bookmark_link", None)
-    return merged
+    return st_media(merged, node.pictures)
 
 
 def message_text(value: Any) -> str:

@@ -94,6 +94,8 @@ def save_model(path: Path, config: ModelConfig) -> None:
         entry["thinking_marks"] = list(options.thinking_marks)
     if options.prefill:
         entry["prefill"] = options.prefill
+    if options.images:
+        entry["images"] = options.images
     if config.mode != "chat":
         entry["mode"] = config.mode
     if config.template:

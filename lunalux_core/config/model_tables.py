@@ -12,7 +12,7 @@ from typing import Any
 from lunalux_core.config.settings import PROBLEMS_LIMIT, TOKENS_LIMIT, ModelConfig, place_of
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
-from lunalux_core.llm.model import POST_PROCESSING, PREFILLS, ModelOptions
+from lunalux_core.llm.model import IMAGE_USES, POST_PROCESSING, PREFILLS, ModelOptions
 from lunalux_core.llm.parameters import PROVIDERS, checked_value
 
 
@@ -175,6 +175,11 @@ MODEL_OPTIONS: Mapping[str, ModelOption] = {
         _reads(headers_of),
         "Headers that go along with every request. A key belongs into key_env or the credentials instead.",
         headers_of,
+    ),
+    "images": ModelOption(
+        ", ".join(IMAGE_USES),
+        lambda value: value in IMAGE_USES,
+        "Whether the model takes pictures. Without it, this is found out.",
     ),
     "price": ModelOption(
         "a list of three numbers from 0 to 1000000",

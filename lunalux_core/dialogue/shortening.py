@@ -53,7 +53,10 @@ def _estimated(ready: Ready) -> int:
     count = estimator(turn.model.model, turn.token_factor)
     if ready.prompt.form is not None:
         return count.text(ready.prompt.text)
-    return sum(count.message(message.content) for message in ready.prompt.messages)
+    return sum(
+        count.message(message.content) + sum(picture.tokens for picture in message.pictures)
+        for message in ready.prompt.messages
+    )
 
 
 def _number(error: ProviderError, name: str) -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial
     from lunalux_core.dialogue.chat_texts import ChatInjection
     from lunalux_core.dialogue.profile_choice import ProfileGap
+    from lunalux_core.documents.pictures import Attachment, PictureRef
     from lunalux_core.errors import LunaluxError
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
@@ -173,6 +174,14 @@ class ProfileLacks:
 
 
 @dataclass(frozen=True, slots=True)
+class PicturesNamed:
+    """The model takes no pictures, so it is told only what these are called."""
+
+    names: tuple[str, ...]
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class SideReply:
     """Another version of the reply is stored as a swipe beside it: the `number`-th of `of`."""
 
@@ -221,6 +230,7 @@ TurnEvent = (
     | TextsCut
     | ReplyKept
     | ProfileLacks
+    | PicturesNamed
     | SideReply
     | TurnCompleted
 )
@@ -246,7 +256,7 @@ class TurnOptions:
     `parameters` of the request (`llm.parameters`) win over the model's, the preset's and the settings'.
     `direction` is what the person says about this one reply, `voice` whose line the words are. Of several
     `replies` the first is shown and the others stand beside it as swipes. `profile` is used before those in
-    use, for what this turn does not name itself.
+    use, for what this turn does not name itself. `pictures` go with the person's words.
     """
 
     model: str = ""
@@ -259,6 +269,7 @@ class TurnOptions:
     voice: Voice = field(default_factory=Voice)
     replies: int = 1
     profile: str = ""
+    pictures: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +279,7 @@ class Asked:
     Args:
         above: the message that the person's words, or else the reply, hang on; None at the top.
         text: the person's words of this turn, "" where they say nothing new.
+        pictures: what goes with these words.
         reply: the stored reply that will be filled; None where nothing is stored (preview, impersonate).
         partial: the reply so far, when continuing.
         speaker: id of the member of a group that speaks, where there is no reply to tell it.
@@ -280,6 +292,7 @@ class Asked:
     reply: Message | None = None
     partial: str = ""
     speaker: str = ""
+    pictures: tuple[PictureRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +315,8 @@ class TurnInput:
     `trackers` the conversation's trackers with the values that count here, `passages` those of documents that
     the last messages call for, the closest first, `reach` whose documents count, if there are any, and
     `injections` the texts that scripts put into this chat. `overridden` names what the chat has in the place
-    of its card's texts (`card` has it already).
+    of its card's texts (`card` has it already). `shown` are the pictures that go with `text`, `picture_data`
+    the bytes of all that the model is shown, by hash; others are named to it.
     """
 
     kind: TurnKind
@@ -354,6 +368,8 @@ class TurnInput:
         return Variables(stored if isinstance(stored, dict) else {}, self.global_variables)
 
     wanted: int = 1
+    shown: tuple[PictureRef, ...] = ()
+    picture_data: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     injections: tuple[ChatInjection, ...] = ()
     overridden: tuple[str, ...] = ()
 

@@ -6,7 +6,7 @@ See docs/spec/formats.md: Regex script files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -317,9 +317,28 @@ class TurnReader:
             profiles=choice.profiles,
             gaps=choice.gaps,
             wanted=options.replies,
+            shown=asked.pictures,
+            picture_data=self._picture_data(connection, asked, history, model, options),
             injections=_injections(conversation),
             overridden=own,
         )
+
+    def _picture_data(
+        self,
+        connection: Connection,
+        asked: Asked,
+        history: History,
+        model: ModelSpec,
+        options: TurnOptions,
+    ) -> Mapping[str, bytes]:
+        """The bytes of the pictures that the model is shown: the newest, as far as a request takes them."""
+        refs = [ref for message in history.messages if not message.hidden for ref in message.pictures]
+        refs += asked.pictures
+        if not refs or not self._models().takes_pictures(model):
+            return {}
+        from lunalux_core.dialogue.picture_choice import chosen_pictures
+
+        return chosen_pictures(connection, refs, options.pictures)
 
     def _memory(self, connection: Connection, asked: Asked, history: History) -> StoryMemory | None:
         """What the story remembers on the branch of the reply, the words that it answers included."""

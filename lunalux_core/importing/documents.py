@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lunalux_core.cards.file_kind import Kind, recognise
@@ -264,11 +265,17 @@ class DocumentImport:
             persona = load_persona(connection, None)
             user = persona.name if persona else "You"
             if group:
-                identity = store_group_chat(connection, log, load_group(connection, group), title, user)
+                shown_in = load_group(connection, group)
+                identity = store_group_chat(connection, log, shown_in, title, user, _file_of(source))
             else:
                 name = load_character(connection, character).name
-                identity = store_chat(connection, log, character, name, title, user)
+                identity = store_chat(connection, log, character, name, title, user, _file_of(source))
             remember_import(connection, stamp, identity)
             return ImportResult(label, "imported", identity, title, warnings=notes, kind="chat")
 
         return self.write(change)
+
+
+def _file_of(source: Source) -> Path | None:
+    """The file on disk, None for one inside of an archive."""
+    return source if isinstance(source, Path) else None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.groups import Groups
     from lunalux_core.library.memories import Memories
     from lunalux_core.library.personas import Personas
+    from lunalux_core.library.pictures import Pictures
     from lunalux_core.library.profiles import Profiles
     from lunalux_core.library.quick_replies import QuickReplies
     from lunalux_core.library.shelf import Shelf
@@ -77,6 +78,12 @@ class Library:
         from lunalux_core.library.documents import Documents
 
         return Documents(self.database)
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        from lunalux_core.library.pictures import Pictures
+
+        return Pictures(self.database)
 
     @cached_property
     def personas(self) -> Personas:

@@ -26,6 +26,7 @@ from lunalux_core.library.cells import (
 from lunalux_core.library.parts import in_parts
 
 if TYPE_CHECKING:
+    from lunalux_core.documents.pictures import PictureRef
     from lunalux_core.library.spending import Spending
 
 MessageRole = Literal["system", "user", "assistant"]
@@ -37,6 +38,8 @@ PAGE = 60
 MARK = "mark"
 SCENE = "scene"
 """In `Message.extra`: the name that the person gave this place of the story."""
+PICTURES = "pictures"
+"""In `Message.extra`: what is said of the message's pictures (`documents.pictures`)."""
 REQUEST = "request"
 """In `Message.extra` of a reply that tries again what failed: the id of the reply that failed first."""
 BY_SOMEBODY = "by_somebody"
@@ -62,6 +65,7 @@ FROM conversations c LEFT JOIN messages h ON h.id = c.head_id
 LEFT JOIN characters k ON k.id = c.character_id
 LEFT JOIN character_groups g ON g.id = c.group_id
 WHERE """
+_WAITING = "EXISTS (SELECT 1 FROM draft_pictures d WHERE d.conversation_id = c.id) AS waiting"
 _NEWEST = " ORDER BY c.updated_at DESC LIMIT ?"
 
 
@@ -71,7 +75,8 @@ class Conversation:
 
     It belongs to a character, or to a group: the other id is "".
     `note` is the author's note ({prompt, depth, role, interval}); `metadata` what an imported chat file
-    carried in its header; `reply_start` ({value, show}) what its replies begin with.
+    carried in its header; `reply_start` ({value, show}) what its replies begin with; `has_pictures` whether
+    pictures wait beside its draft.
     """
 
     id: str
@@ -90,6 +95,7 @@ class Conversation:
     group_id: str = ""
     reply_start: Mapping[str, Any] = field(default_factory=dict)
     pinned: bool = False
+    has_pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +153,15 @@ class Message:
     def by_somebody(self) -> bool:
         """Whether the person wrote the line for somebody, so that the model must be told whose it is."""
         return self.extra.get(BY_SOMEBODY) is True
+
+    @property
+    def pictures(self) -> tuple[PictureRef, ...]:
+        """The pictures that go with it."""
+        if PICTURES not in self.extra:
+            return ()
+        from lunalux_core.documents.pictures import refs_in
+
+        return refs_in(self.extra)
 
     @property
     def finish(self) -> str | None:
@@ -227,7 +242,7 @@ class Conversations:
         def query(connection: Connection) -> list[Conversation]:
             rows = connection.execute(
                 # `?4 AND c.pinned` is the same for all rows where pins do not count.
-                "SELECT c.*, coalesce(h.depth + 1, 0) AS length FROM conversations c "
+                f"SELECT c.*, coalesce(h.depth + 1, 0) AS length, {_WAITING} FROM conversations c "
                 "LEFT JOIN messages h ON h.id = c.head_id WHERE (?1 IS NULL OR c.character_id = ?1) "
                 "AND (?3 IS NULL OR c.group_id = ?3) ORDER BY ?4 AND c.pinned DESC, c.updated_at DESC "
                 "LIMIT ?2",
@@ -459,7 +474,7 @@ def _newest(connection: Connection) -> int:
 def load_conversation(connection: Connection, conversation_id: str) -> Conversation:
     """Raises NotFound (CONVERSATION_NOT_FOUND)."""
     row = connection.execute(
-        "SELECT c.*, coalesce(h.depth + 1, 0) AS length FROM conversations c "
+        f"SELECT c.*, coalesce(h.depth + 1, 0) AS length, {_WAITING} FROM conversations c "
         "LEFT JOIN messages h ON h.id = c.head_id WHERE c.id = ?",
         (conversation_id,),
     ).fetchone()
@@ -719,6 +734,7 @@ def _conversation(row: Row) -> Conversation:
         group_id=row["group_id"] or "",
         reply_start=object_in(row["reply_start"]),
         pinned=bool(row["pinned"]),
+        has_pictures=bool(row["waiting"]),
     )
 
 

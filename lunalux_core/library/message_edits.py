@@ -11,6 +11,7 @@ from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.conversations import (
     MARK,
+    PICTURES,
     SCENE,
     children,
     insert_message,
@@ -48,6 +49,7 @@ def edit_as_branch(connection: Connection, message_id: str, content: str) -> str
         content,
         state=message.state,
         speaker=message.speaker,
+        extra={PICTURES: message.extra[PICTURES]} if PICTURES in message.extra else {},
     )
     insert_message(connection, twin)
     select_message(connection, twin.id)

@@ -504,6 +504,52 @@ ALTER TABLE character_groups ADD COLUMN auto_delay INTEGER NOT NULL DEFAULT 5;
 """Where sets of quick replies are in force, whether they may run by themselves (`automatic`; NULL: nobody was
 asked yet), and groups that go on by themselves."""
 
+PICTURES = """
+CREATE TABLE pictures (
+  hash TEXT PRIMARY KEY,
+  type TEXT NOT NULL,
+  width INTEGER NOT NULL,
+  height INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  data BLOB NOT NULL
+);
+CREATE TABLE message_pictures (
+  message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+  hash TEXT NOT NULL,
+  PRIMARY KEY (message_id, hash)
+) WITHOUT ROWID;
+CREATE INDEX message_pictures_by_hash ON message_pictures (hash);
+CREATE TABLE draft_pictures (
+  conversation_id TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+  hash TEXT NOT NULL,
+  place INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  PRIMARY KEY (conversation_id, hash)
+) WITHOUT ROWID;
+CREATE INDEX draft_pictures_by_hash ON draft_pictures (hash);
+CREATE TRIGGER message_pictures_added AFTER INSERT ON messages
+WHEN instr(new.extra, '"pictures"') AND json_valid(new.extra) BEGIN
+  INSERT OR IGNORE INTO message_pictures (message_id, hash)
+  SELECT new.id, json_extract(value, '$.hash') FROM json_each(new.extra, '$.pictures')
+  WHERE type = 'object' AND json_type(value, '$.hash') = 'text';
+END;
+CREATE TRIGGER message_pictures_changed AFTER UPDATE OF extra ON messages
+WHEN (instr(old.extra, '"pictures"') OR instr(new.extra, '"pictures"')) AND json_valid(new.extra) BEGIN
+  DELETE FROM message_pictures WHERE message_id = new.id;
+  INSERT OR IGNORE INTO message_pictures (message_id, hash)
+  SELECT new.id, json_extract(value, '$.hash') FROM json_each(new.extra, '$.pictures')
+  WHERE type = 'object' AND json_type(value, '$.hash') = 'text';
+END;
+CREATE TRIGGER pictures_of_chat_gone AFTER DELETE ON conversations
+WHEN EXISTS (SELECT 1 FROM pictures) BEGIN
+  DELETE FROM pictures WHERE hash NOT IN (SELECT hash FROM message_pictures)
+    AND hash NOT IN (SELECT hash FROM draft_pictures)
+    AND NOT EXISTS (
+      SELECT 1 FROM changes WHERE instr(before, pictures.hash) OR instr(after, pictures.hash)
+    );
+END;
+"""
+
 STEPS: tuple[str | Callable[[Connection], None], ...] = (
     FIRST,
     PERSONA_BOOKS,
@@ -521,6 +567,7 @@ STEPS: tuple[str | Callable[[Connection], None], ...] = (
     BANK,
     VECTORS,
     STORY,
+    PICTURES,
 )
 
 

@@ -124,7 +124,11 @@ def _doomed(connection: Connection, ids: Sequence[str]) -> list[tuple[str, list[
             if keys:
                 waiting.append((child, child_column, keys))
     tables = [(table, list(doomed[table].values())) for table in order]
-    return [*tables, ("profile_uses", _profile_uses(connection, doomed))]
+    return [
+        *tables,
+        ("profile_uses", _profile_uses(connection, doomed)),
+        ("pictures", _shown(connection, doomed)),
+    ]
 
 
 def _profile_uses(connection: Connection, doomed: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -132,6 +136,16 @@ def _profile_uses(connection: Connection, doomed: Mapping[str, Any]) -> list[dic
     targets = {row["id"] for table in (_ROOT, "conversations") for row in doomed.get(table, {}).values()}
     rows = connection.execute("SELECT * FROM profile_uses").fetchall()
     return [dict(row) for row in rows if row["target"].rpartition(":")[2] in targets]
+
+
+def _shown(connection: Connection, doomed: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Pictures of the messages and drafts: they go when nothing shows them any more."""
+    hashes = {
+        row["hash"]
+        for table in ("message_pictures", "draft_pictures")
+        for row in doomed.get(table, {}).values()
+    }
+    return _rows(connection, "pictures", "hash", list(hashes))
 
 
 def _references(connection: Connection) -> dict[str, list[tuple[str, str, str]]]:

@@ -27,6 +27,7 @@ def model_details(
 
     The window is the person's where they gave one, else the server's, else the usual one. `params_taken` is
     None where nobody knows; what the server has refused is left out. `facts` are what the server said.
+    `learnt` says of `images` whether the model takes them, as soon as that is known.
     """
     kind = kind_of(spec.provider, spec.base_url)
     if kind == "generic" and facts is not None:
@@ -48,9 +49,19 @@ def model_details(
         "prices": prices.as_json() if prices is not None else None,
         "learnt": {
             **(learnt.as_json() if learnt else {}),
+            **({"images": takes} if (takes := _images(spec, learnt, facts)) is not None else {}),
             **({"server": told} if facts is not None and (told := _told(facts, spec)) else {}),
         },
     }
+
+
+def _images(spec: ModelSpec, learnt: Learnt | None, facts: ServerFacts | None) -> bool | None:
+    """Whether the model takes pictures; None until one was sent, where nobody says so."""
+    if spec.options.images:
+        return spec.options.images == "yes"
+    if learnt is not None and not learnt.images:
+        return False
+    return "vision" in facts.modalities if facts is not None and facts.tells_modalities else None
 
 
 def _told(facts: ServerFacts, spec: ModelSpec) -> dict[str, Any]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lunalux_core.documents.prompt_values import Role as Role
 from lunalux_core.documents.prompt_values import Sampling as Sampling
 from lunalux_core.llm.parameters import ServerKind
+
+if TYPE_CHECKING:
+    from lunalux_core.documents.pictures import Attachment
 
 Provider = Literal[ServerKind, "practice", "official", "plugin"]
 SERVERLESS = frozenset({"practice", "official", "plugin"})
@@ -29,16 +32,28 @@ Prefill = Literal["prefix", "trailing", "flags", "refused", "unknown"]
 WindowSource = Literal["person", "server", "default"]
 """Who says how long a model's window is."""
 PREFILLS: tuple[Prefill, ...] = ("prefix", "trailing", "flags", "refused")
+ImageUse = Literal["yes", "no"]
+"""What a person says of a model: that it takes pictures, or none."""
+IMAGE_USES: tuple[ImageUse, ...] = ("yes", "no")
 POST_PROCESSING: tuple[PostProcess, ...] = ("none", "merge", "semi-strict", "strict", "single")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of the request. `name` is sent only where the protocol knows it."""
+    """One message of the request. `name` is sent only where the protocol knows it.
+
+    `pictures` go before its words; only the person's messages have any.
+    """
 
     role: Role
     content: str
     name: str | None = None
+    pictures: tuple[Attachment, ...] = ()
+
+    @property
+    def filled(self) -> bool:
+        """Whether it says or shows anything."""
+        return bool(self.content.strip() or self.pictures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +66,8 @@ class ModelOptions:
     ones (`marks`), or nothing. `prefill` is how the model goes on from a reply that was begun for it, ""
     finds that out. `extra_body` is merged into every request last, `drop` names fields that are never sent,
     `headers` go along; none of the three ever comes from an imported file. `price` is what a million tokens
-    cost: read, read from the cache, written; None where the person gave none.
+    cost: read, read from the cache, written; None where the person gave none. `images` says whether the model
+    takes pictures, "" finds that out.
     """
 
     timeout: float = 0
@@ -63,6 +79,7 @@ class ModelOptions:
     drop: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     price: tuple[float, float, float] | None = None
+    images: ImageUse | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)

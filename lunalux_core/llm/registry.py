@@ -7,6 +7,7 @@ and in a test.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import time
@@ -240,7 +241,10 @@ class Registry:
 
         facts, counts = opened.facts(), self.counts(opened.spec)
         if facts is not None and counts is not None and counts.noted:
-            await count_noted(opened, facts.kind, counts)
+            try:
+                await count_noted(opened, facts.kind, counts)
+            finally:  # also what was counted before the program ended
+                await asyncio.to_thread(counts.store)
 
     async def load(self, spec: ModelSpec, loaded: bool = True) -> ServerFacts | None:
         """Have the model's server take it into memory, or (not `loaded`) out of it; what it says then.
@@ -270,6 +274,19 @@ class Registry:
         learnt = self.learnt(spec)
         offered = kind != "gemini" and kind in PARAMETERS["n"].wire
         return offered and (learnt is None or "n" not in learnt.refused)
+
+    def takes_pictures(self, spec: ModelSpec) -> bool:
+        """Whether a model is sent pictures: as the person says, else unless its server is known to take none.
+
+        A server that says nothing is sent them, and a refusal teaches.
+        """
+        if self._serverless(spec) or spec.mode != "chat" or spec.options.images:
+            return spec.options.images == "yes" and spec.mode == "chat" and not self._serverless(spec)
+        opened = self._asked(spec)
+        if opened is None or not opened.learnt().images:
+            return False
+        facts = opened.facts()
+        return facts is None or not facts.tells_modalities or "vision" in facts.modalities
 
     async def prices(self, spec: ModelSpec) -> Prices | None:
         """What the model's tokens cost: the person's numbers, else the server's, else a list's."""

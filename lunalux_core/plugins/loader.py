@@ -87,6 +87,7 @@ def unknown(name: str, folder: Path) -> NotFound:
         f"There is no plug-in {name!r}.",
         f"Install its package, or put {name}.py into {folder}.",
         name=name,
+        folder=str(folder),
     )
 
 

@@ -85,7 +85,7 @@ def parse_preset(data: bytes, name: str) -> ReadPreset:
             "PRESET_BAD_JSON",
             f"This preset is not valid JSON: {error.params.get('reason', '')}.",
             "Export it again, or repair the file in a text editor.",
-            **error.params,
+            **{"reason": "", **error.params},
         ) from None
     preset, notes = read_preset(document, name)
     return ReadPreset(preset, (*warnings, *notes))

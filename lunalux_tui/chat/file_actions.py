@@ -76,7 +76,8 @@ class FileActions:
         if not answer:
             return
         path = path_of(answer)
-        imported = await import_chat(self._runtime.library, read_file(path), path.name, **self._open.owner)
+        library, data = self._runtime.library, read_file(path)
+        imported = await import_chat(library, data, path.name, path=path, **self._open.owner)
         await self._opener.open_conversation(imported.conversation_id)
         self._view.say(t("chat.chat_imported", n=imported.messages))
         if imported.notes:

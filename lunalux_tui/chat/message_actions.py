@@ -84,12 +84,12 @@ class MessageActions:
         if conversation is None:
             self._view.say(t("chat.choose_character"))
             return
-        chat, options, words = self._runtime.chat, self._open.turn_options(), text.strip()
+        chat, options, words = self._runtime.chat, self._open.sent_options(), text.strip()
         if direction is None:
             words, instruction = split_instruction(words)
             direction = Direction(instruction)
         options = replace(options, direction=direction, replies=replies)
-        if words:
+        if words or options.pictures:
             self._view.start_turn(chat.send(conversation.id, words, options), restore=text)
         else:
             self._view.take_typed(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.errors import LunaluxError, NotFound
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lunalux_core.dialogue.turn import TurnOptions
+    from lunalux_core.documents.pictures import PictureRef
     from lunalux_core.library import Library
     from lunalux_core.library.character_list import CharacterSummary
     from lunalux_core.library.conversations import Conversation, Message
@@ -31,11 +32,13 @@ class OpenChat:
         character: who is talked with, None in a group.
         group: the group, None with a single character.
         conversation: as it was last read from the library.
+        pictures: what goes with the next message.
     """
 
     character: CharacterSummary | None = None
     group: Group | None = None
     conversation: Conversation | None = None
+    pictures: tuple[PictureRef, ...] = ()
 
     @property
     def name(self) -> str:
@@ -57,6 +60,15 @@ class OpenChat:
         from lunalux_core.dialogue.turn import TurnOptions
 
         return TurnOptions(mode=self.conversation.mode if self.conversation else "")
+
+    def sent_options(self) -> TurnOptions:
+        """What a turn with new words is asked for: the pictures that wait go with them."""
+        options = self.turn_options()
+        if not self.pictures:
+            return options
+        from lunalux_core.documents.pictures import Attachment
+
+        return replace(options, pictures=tuple(map(Attachment, self.pictures)))
 
 
 class OpenView(Protocol):

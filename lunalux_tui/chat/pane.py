@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lunalux_core.account import AccountState
     from lunalux_core.chat.card_scripts import CardScripts
     from lunalux_core.dialogue.turn import Billed
+    from lunalux_core.documents.pictures import PictureRef
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.reply_bar import ReplyButton
     from lunalux_tui.chat.transcript.window import MessageDisplay
@@ -88,7 +89,14 @@ class ChatPane(Column):
         from lunalux_tui.chat.transcript.window import MessageDisplay
 
         # Workers of the screen, which tells when one of them fails.
-        return MessageDisplay(self.transcript, self.window, self._runtime.displays, self.screen.run_worker)
+        runtime = self._runtime
+        return MessageDisplay(
+            self.transcript,
+            self.window,
+            runtime.displays,
+            self.screen.run_worker,
+            lambda picture_hash: runtime.library.pictures.data(picture_hash),
+        )
 
     # -- what is open ------------------------------------------------------------------------------
 
@@ -187,6 +195,15 @@ class ChatPane(Column):
         if question is not None:
             await self.mount(ScriptsBar(question), before="#prompt")
 
+    async def show_pictures(self, pictures: Sequence[PictureRef]) -> None:
+        """Show, above the prompt, what goes with the next message."""
+        from lunalux_tui.chat.pictures_bar import PicturesBar
+
+        await self.query(PicturesBar).remove()
+        self.prompt.attached = bool(pictures)
+        if pictures:
+            await self.mount(PicturesBar(pictures), before="#prompt")
+
     async def show_reply_buttons(self, buttons: Sequence[ReplyButton]) -> None:
         """Show quick replies above the prompt; none takes the bar away."""
         from lunalux_tui.chat.reply_bar import ReplyBar
@@ -216,6 +233,9 @@ class ChatPane(Column):
             await self.window.reload()
             return
         self.draft.stored()  # before anything that a stop could interrupt
+        if self._open.pictures and words.pictures:
+            self._open.pictures = ()
+            await self.show_pictures(())
         await self.window.show_end(words)
         self._remember_words()
         self.looks.follow()

@@ -107,6 +107,8 @@ class Prompt(TextArea):
         )
         self.earlier: Sequence[str] = ()
         self.completion: Completion | None = None
+        self.attached = False
+        """Whether pictures go with the text, which may then be empty."""
         self._slash = False
         self._offers: Sequence[str] = ()
         self._recalled: int | None = None
@@ -159,7 +161,7 @@ class Prompt(TextArea):
         self.insert("\n")
 
     def _send(self) -> None:
-        if self.text.strip():  # while a reply comes, whoever runs turns says that it does
+        if self.text.strip() or self.attached:  # while a reply comes, whoever runs turns says that it does
             self.post_message(self.Submitted(self.text))
 
     def take(self, text: str) -> None:

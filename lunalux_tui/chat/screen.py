@@ -46,10 +46,14 @@ if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.dialogue.direction import Direction
     from lunalux_core.dialogue.turn import TurnEvent
+    from lunalux_core.documents.pictures import PictureRef
     from lunalux_core.library.tags import Tag
+    from lunalux_tui.chat.auto_mode import AutoMode
     from lunalux_tui.chat.directing_actions import DirectingActions
     from lunalux_tui.chat.memory_actions import MemoryActions
     from lunalux_tui.chat.opener import Following
+    from lunalux_tui.chat.picture_actions import PictureActions
+    from lunalux_tui.chat.prose import Prose
     from lunalux_tui.chat.quick_replies import QuickReplies
     from lunalux_tui.chat.reply_bar import ReplyButton
     from lunalux_tui.chat.slash_actions import SlashActions
@@ -75,7 +79,7 @@ EVERY = 1.0
 """Seconds between two looks whether another program wrote to the library."""
 
 DIRECTING = frozenset(action.method for action in DIRECTING_ACTIONS)
-ALSO_WHILE_BUSY = frozenset({"begin_with", "profiles", "reply_sets", "reply_buttons"})
+ALSO_WHILE_BUSY = frozenset({"begin_with", "prose", "overrides", "profiles", "reply_sets", "reply_buttons"})
 """What directs later replies alone."""
 NOT_WHILE_BUSY = frozenset(
     {
@@ -101,7 +105,7 @@ IN_A_CONVERSATION = frozenset(
             "mark",
         ),
         *DIRECTING,
-        *("scripts", "raw", "inspect"),
+        *("scripts", "raw", "inspect", "attach"),
         *("memory", "memories_here", "always_in"),
     }
 )
@@ -240,8 +244,34 @@ class ChatScreen(LunaScreen[None]):
         return GroupActions(self.runtime, self.opener, self)
 
     @cached_property
+    def auto_mode(self) -> AutoMode:
+        """What lets a group go on by itself; loaded for groups that do."""
+        from lunalux_tui.chat.auto_mode import AutoMode
+
+        return AutoMode(self.runtime, self.opener, self)
+
+    def let_speak(self) -> None:
+        self.group_actions.let_speak()
+
+    def show_countdown(self, seconds: int | None) -> None:
+        """Say in how many seconds the group goes on by itself."""
+        self.status.countdown = seconds
+        self.refresh_bindings()
+
+    def _follow_auto_mode(self) -> None:
+        if (self.group is not None and self.group.auto_mode) or "auto_mode" in self.__dict__:
+            self.auto_mode.follow()
+
+    @cached_property
     def file_actions(self) -> FileActions:
         return FileActions(self.runtime, self.opener, self)
+
+    @cached_property
+    def picture_actions(self) -> PictureActions:
+        """What attaches pictures; the first frame does without it."""
+        from lunalux_tui.chat.picture_actions import PictureActions
+
+        return PictureActions(self.runtime, self.open_chat, self)
 
     @cached_property
     def script_actions(self) -> ScriptActions:
@@ -305,11 +335,20 @@ class ChatScreen(LunaScreen[None]):
         self.roster.rows.mark_current(self.open_chat.row_id)
         self.call_after_refresh(self._ask_about_scripts)
         self._run("profiles", self._follow_profiles)
+        self._look_at_pictures()
         self._run("replies", self._follow_replies)
         self.refresh_bindings()
 
+    def _look_at_pictures(self) -> None:
+        """Show what waits beside the draft of the conversation that is open now; most have nothing."""
+        chat = self.open_chat
+        waited, chat.pictures = bool(chat.pictures), ()
+        if waited or (chat.conversation is not None and chat.conversation.has_pictures):
+            self._run("pictures", self.picture_actions.look)
+
     async def show_again(self, *, keep_place: bool = True) -> None:
         await self.pane.reload(keep_place=keep_place)
+        self._look_at_pictures()
         self.call_after_refresh(self._ask_about_scripts)
 
     def show_members(self) -> None:
@@ -319,6 +358,7 @@ class ChatScreen(LunaScreen[None]):
 
     def show_nothing(self, *, typed: str = "") -> None:
         self.pane.show_nothing(typed=typed)
+        self._look_at_pictures()
         self.refresh_bindings()
 
     async def reveal(self, message_id: str) -> None:
@@ -371,6 +411,8 @@ class ChatScreen(LunaScreen[None]):
             if follow is not None:
                 follow()
         self.pane.show_account(self.lunalux.account)
+        self.status.prose = self.runtime.settings.prose
+        self.transcript.show_prose(self.runtime.settings.prose)
         if self.replies_followed:
             self._run("replies", self.quick_replies.follow)
         self.set_timer(ASK_SERVER_AFTER, self._ask_server)
@@ -424,6 +466,7 @@ class ChatScreen(LunaScreen[None]):
             self._run("last_words", self._tell_last_words)
         if self.replies_followed and self.quick_replies.due and not self.busy:
             self.run_as_script(self.quick_replies.after_reply)
+        self._follow_auto_mode()
 
     async def take_turn(self, events: AsyncIterator[TurnEvent], *, impersonate: bool = False) -> None:
         """Run a turn within a script, to its end; one that is stopped stops the script."""
@@ -438,6 +481,10 @@ class ChatScreen(LunaScreen[None]):
 
     def stop_turn(self) -> bool:
         """Stop the reply that is coming, and the script that runs; False when there is neither."""
+        if self.group is not None and self.group.auto_mode and (self.busy or self.auto_mode.waiting):
+            self._run("auto", partial(self.auto_mode.switch, False))
+            if not self.busy:
+                return True
         if not self.busy:
             return False
         self.workers.cancel_group(self, SCRIPT)
@@ -526,6 +573,10 @@ class ChatScreen(LunaScreen[None]):
         """Put a text into the clipboard."""
         self.app.copy_to_clipboard(text)
 
+    async def show_pictures(self, pictures: Sequence[PictureRef]) -> None:
+        await self.pane.show_pictures(pictures)
+        self.refresh_bindings()
+
     async def show_scripts(self, question: CardScripts | None) -> None:
         """Show the question about the scripts of a card; None for no question."""
         await self.pane.show_scripts(question)
@@ -566,8 +617,28 @@ class ChatScreen(LunaScreen[None]):
 
         if is_script(event.text):
             self.run_as_script(partial(self.slash_actions.run, event.text))
+        elif self.runtime.settings.prose:
+            self.status.from_passage = False
+            self._run(EDIT, partial(self.prose.write, event.text))
         else:
             self.send(event.text)
+
+    @cached_property
+    def prose(self) -> Prose:
+        """What writes on in story mode."""
+        from lunalux_tui.chat.prose import Prose
+
+        return Prose(self.runtime, self.opener, self.transcript, self)
+
+    def continue_reply(self) -> None:
+        self.message_actions.continue_reply()
+
+    def answer_last(self) -> None:
+        self.directing_actions.answer()
+
+    def action_prose(self) -> None:
+        """Read and write the chat as one page of prose, or as messages."""
+        self.change_setting("chat.prose", not self.runtime.settings.prose)
 
     def send(self, text: str) -> None:
         """Say something."""
@@ -597,6 +668,9 @@ class ChatScreen(LunaScreen[None]):
     @on(Prompt.Left)
     def _left_prompt(self) -> None:
         if not self.stop_turn():
+            if self.status.from_passage:  # to the end again, before the prompt is left
+                self.status.from_passage, self.transcript.selected = False, ""
+                return
             self.transcript.focus()
             if not self.transcript.selected and not self.transcript.streaming:
                 self.transcript.select_step(0)
@@ -634,7 +708,8 @@ class ChatScreen(LunaScreen[None]):
         self._run(DIALOG, partial(self._import_dropped, event))
 
     async def _import_dropped(self, event: Prompt.FilesPasted) -> None:
-        if not await self.file_actions.import_dropped(event.paths):
+        paths = await self.picture_actions.dropped(event.paths)
+        if paths and not await self.file_actions.import_dropped(paths):
             self.prompt.put(event.text)  # their paths were meant as a text
 
     @on(Suggestions.Picked)
@@ -692,7 +767,7 @@ class ChatScreen(LunaScreen[None]):
         """Hide what cannot be done now."""
         chat = self.open_chat
         if action == "stop":
-            return self.busy
+            return self.busy or self.status.countdown is not None
         if action == "move_in":
             return bool(self.query("#moving-in"))
         if action == "answer_scripts":
@@ -701,6 +776,8 @@ class ChatScreen(LunaScreen[None]):
             return bool(self.query("#memory-question"))
         if action == "edit_character":
             return chat.character is not None
+        if action == "detach":
+            return bool(chat.pictures)
         if action == "quick_reply":
             return self.replies_followed and self.quick_replies.has(parameters[0])
         if action in {"conversations", "new_conversation"}:
@@ -740,8 +817,12 @@ class ChatScreen(LunaScreen[None]):
     action_speak_as = handed(DIALOG, lambda screen: screen.directing_actions.speak_as)
     action_quick_replies = handed(DIALOG, lambda screen: screen.quick_replies.choose)
     action_reply_sets = handed(DIALOG, lambda screen: screen.quick_replies.places)
+    action_overrides = handed(DIALOG, lambda screen: screen.directing_actions.overrides)
     action_begin_with = handed(DIALOG, lambda screen: screen.directing_actions.begin_with)
     action_profiles = handed(DIALOG, lambda screen: screen._choose_profile)
+
+    action_attach = handed(DIALOG, lambda screen: screen.picture_actions.attach)
+    action_detach = handed("pictures", lambda screen: screen.picture_actions.detach)
 
     action_export = handed(DIALOG, lambda screen: screen.file_actions.export)
     action_import_chat = handed(DIALOG, lambda screen: screen.file_actions.import_chat)
@@ -759,6 +840,8 @@ class ChatScreen(LunaScreen[None]):
     action_speak = handed(DIALOG, lambda screen: screen.group_actions.speak)
     action_members = handed(DIALOG, lambda screen: screen.group_actions.members)
     action_group_order = handed(DIALOG, lambda screen: screen.group_actions.order)
+    action_auto_mode = handed("auto", lambda screen: screen.auto_mode.switch)
+    action_auto_delay = handed(DIALOG, lambda screen: screen.group_actions.auto_delay)
     action_rename_group = handed(DIALOG, lambda screen: screen.group_actions.rename)
     action_delete_group = handed(DIALOG, lambda screen: screen.group_actions.delete_open)
 
@@ -783,7 +866,10 @@ class ChatScreen(LunaScreen[None]):
         self.message_actions.regenerate()
 
     def action_continue_reply(self) -> None:
-        self.message_actions.continue_reply()
+        if self.runtime.settings.prose:
+            self._run(EDIT, self.prose.go_on)
+        else:
+            self.message_actions.continue_reply()
 
     def action_impersonate(self) -> None:
         self.message_actions.impersonate()
@@ -843,7 +929,10 @@ class ChatScreen(LunaScreen[None]):
 
     def action_focus_prompt(self) -> None:
         self.roster.clear()
-        self.transcript.selected, self.transcript.found = "", ()
+        if not self.runtime.settings.prose:  # there, writing goes on at what is chosen
+            self.transcript.selected = ""
+        self.transcript.found = ()
+        self.status.from_passage = bool(self.transcript.selected)
         self.prompt.focus()
         self.remove_class("-list")
 
@@ -954,8 +1043,11 @@ class ChatScreen(LunaScreen[None]):
             self.prompt.focus()
 
     async def _start_page(self) -> None:
+        from lunalux_core.library.recent import mark_seen
         from lunalux_tui.chat.start_page import CHAT, StartPage
 
+        if self.conversation is not None:
+            await mark_seen(self.runtime.library.database, self.conversation.id)
         answer = await self.ask(StartPage(self.runtime))
         if answer is None:
             return

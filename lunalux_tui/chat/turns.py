@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
+    PicturesNamed,
     PluginFailed,
     ProfileLacks,
     PromptRead,
@@ -196,6 +197,8 @@ class TurnController:
                 view.warn(server_changed(event))
             case ReplyKept():
                 view.warn(t("chat.reply_kept"))
+            case PicturesNamed(model=model):
+                view.warn(t("chat.pictures_named", model=model))
             case ProfileLacks(gap=gap):
                 view.warn(t(f"chat.profile_lacks.{gap.part}", profile=gap.profile, name=gap.name))
 

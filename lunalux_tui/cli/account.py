@@ -223,7 +223,7 @@ def erase(
     password = "" if state.local else _password(password_stdin, twice=False)
     with_runtime(lambda runtime: _erase(runtime, password), settings=settings)
     if as_json:
-        output.print_json({"userId": state.user_id, "erased": True})
+        output.print_json({"user_id": state.user_id, "erased": True})
     else:
         output.note(t("account.erase.done"))
 
@@ -274,13 +274,13 @@ def _state(state: AccountState, place: str) -> dict[str, Any]:
         if signed_in
         else None,
         "session": {
-            "signedIn": signed_in,
+            "signed_in": signed_in,
             "status": state.status,
-            "userId": visible.user_id or None,
+            "user_id": visible.user_id or None,
             "local": state.local,
             "offline": state.offline,
             "backend": place,
-            "fetchedAt": state.fetched_at or None,
+            "fetched_at": output.moment(state.fetched_at),
         },
     }
 

@@ -252,10 +252,11 @@ def _problem(error: LunaluxError) -> dict[str, str]:
 
 def _print_report(report: dict[str, Any]) -> None:
     if not report["departures"]:
-        output.print_text(f"{report['path']}: nothing to report")
+        output.print_text(t("cli.card_in_order", path=report["path"]))
     for departure in report["departures"]:
         where = f" {departure['path']}:" if departure["path"] else ""
-        output.print_text(f"{report['path']}: {departure['level']}:{where} {departure['message']}")
+        level = t(f"cli.level_{departure['level']}")
+        output.print_text(f"{report['path']}: {level}:{where} {departure['message']}")
 
 
 def _format(path: Path) -> str:
@@ -263,11 +264,13 @@ def _format(path: Path) -> str:
 
     ending = path.suffix[1:].lower()
     if ending not in FORMATS:
+        formats = ", ".join(f".{name}" for name in (*FORMATS, "byaf"))
         raise InvalidInput(
             "EXPORT_FORMAT_UNKNOWN",
             f"{path.name} does not say what to write.",
-            f"End its name in one of: {', '.join('.' + format_name for format_name in (*FORMATS, 'byaf'))}.",
+            f"End its name in one of: {formats}.",
             path=path.name,
+            formats=formats,
         )
     return ending
 
@@ -328,19 +331,17 @@ def _print_card(character: Character, data: dict[str, Any], own: Sequence[Tag]) 
         "creator": summary.creator,
         "tags": ", ".join(summary.tags),
         "own tags": ", ".join(tag.name for tag in own),
-        "community": f"{summary.market_id} ({'active' if summary.binding_active else 'inactive'})"
+        "community": t("cli.bound" if summary.binding_active else "cli.bound_no_more", id=summary.market_id)
         if summary.market_id
         else "",
     }
     output.print_text(summary.name)
     for label, value in facts.items():
         if value:
-            output.print_text(f"  {label}: {value}")
+            output.print_text(f"  {output.label(label)}: {value}")
     for field in ("description", "personality", "scenario", "first_mes", "mes_example", "creator_notes"):
         if text := data[field].strip():
-            output.print_text(f"\n{field}\n{text}")
+            output.print_text(f"\n{output.label(field)}\n{text}")
     book = data["character_book"]
-    output.print_text(
-        f"\n{len(data['alternate_greetings'])} further greetings, "
-        f"{len(book['entries']) if book else 0} worldbook entries"
-    )
+    greetings, entries = len(data["alternate_greetings"]), len(book["entries"]) if book else 0
+    output.print_text("\n" + t("cli.card_holds", greetings=greetings, entries=entries))

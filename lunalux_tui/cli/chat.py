@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -17,6 +18,7 @@ import typer
 from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.dialogue.turn import (
     Billed,
+    PicturesNamed,
     PluginFailed,
     ProfileLacks,
     PromptRead,
@@ -47,6 +49,7 @@ from lunalux_tui.cli.values import input_text
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
+    from lunalux_core.documents.pictures import Attachment
     from lunalux_core.library.groups import Group
 
 chat_app = typer.Typer(add_completion=False)
@@ -95,6 +98,12 @@ def chat(
     replies: int = typer.Option(
         1, metavar="N", min=1, max=MOST_REPLIES, help="Make several replies; all are kept as swipes."
     ),
+    image: list[Path] = typer.Option(
+        [],
+        "--image",
+        metavar="PATH",
+        help="A picture that goes with the message; may be given several times.",
+    ),
     no_reply: bool = typer.Option(False, "--no-reply", help="Only store the message; nobody answers."),
     as_: str | None = typer.Option(None, "--as", metavar="NAME", help="The message is a line of NAME's."),
     narrator: bool = typer.Option(False, "--narrator", help="The message is a line of the narrator's."),
@@ -131,6 +140,7 @@ def chat(
         as_,
         narrator,
         show_prompt or show_request,
+        bool(image),
     )
     if not message and not wishes.kinds and not sys.stdin.isatty():
         message = input_text().strip()
@@ -148,7 +158,7 @@ def chat(
         (("--official", "--model"), ("--new", "--conversation"), ("--show-prompt", "--show-request")),
     )
     silent = no_reply or as_ is not None or narrator
-    if not message and not wishes.kinds and (silent or not (wishes.show or speaker)):
+    if not (message or wishes.kinds or image) and (silent or not (wishes.show or speaker)):
         if sys.stdin.isatty() and sys.stdout.isatty() and not (silent or instruction or replies > 1):
             from lunalux_tui.app.run import run
 
@@ -170,6 +180,8 @@ def chat(
 
     async def one_turn(runtime: Runtime, begun: str = "") -> _Dearer | None:
         options = _with_model(runtime, given)
+        if image:
+            options = replace(options, pictures=await _pictures(image))
         await runtime.first_start()
         await runtime.chat.recover(output.journal_damaged)
         where = begun or conversation
@@ -178,6 +190,8 @@ def chat(
             await _check_speaker(runtime, place, options, wishes)
         if not begun:
             await _tell_of_scripts(runtime, place)
+        if image:
+            await _look_for_eyes(runtime, place, options)
         if show_request:
             await _show_request(runtime, place, wishes, options)
         elif show_prompt:
@@ -291,6 +305,8 @@ def _of_another(conversation: str, name: str, identity: str) -> InvalidInput:
         "CONVERSATION_OF_ANOTHER",
         f"Conversation {conversation} is not one of {name}'s.",
         f"`lunalux conversation list {identity}".rstrip() + "` shows theirs.",
+        conversation=conversation,
+        name=name,
     )
 
 
@@ -329,6 +345,21 @@ async def _tell_of_scripts(runtime: Runtime, place: Conversation) -> None:
             output.say("scripts_unasked", name=card.name, id=card.character_id, n=len(card.scripts))
 
 
+async def _pictures(paths: list[Path]) -> tuple[Attachment, ...]:
+    """The pictures to send; nothing is stored before all of them can be read."""
+    from lunalux_core.library.pictures import attachment_of
+
+    return tuple([await attachment_of(path) for path in paths])
+
+
+async def _look_for_eyes(runtime: Runtime, place: Conversation, options: TurnOptions) -> None:
+    """Ask a server that nobody has asked yet whether its model takes pictures."""
+    with suppress(LunaluxError):  # the turn itself tells it, with the words stored
+        spec = (await runtime.chat.choice(place.id, options=options)).model
+        if runtime.models.facts(spec) is None:
+            await runtime.models.look(spec)
+
+
 async def _begin(
     runtime: Runtime, place: Conversation, wishes: Wishes, options: TurnOptions
 ) -> AsyncGenerator[TurnEvent, None]:
@@ -344,7 +375,9 @@ async def _begin(
                 "NOTHING_TO_REGENERATE", "There is no message to answer.", "Send something first."
             )
         return chat.regenerate(place.head_id, options)
-    return chat.send(place.id, wishes.words, options) if wishes.words else chat.speak(place.id, options)
+    if wishes.words or options.pictures:
+        return chat.send(place.id, wishes.words, options)
+    return chat.speak(place.id, options)
 
 
 async def _store(
@@ -390,6 +423,8 @@ class _Notices:
                 output.say("window_learnt", window=f"{event.window:,}")
             case ReplyKept():
                 output.say("reply_kept")
+            case PicturesNamed():
+                output.say("pictures_named", model=event.model, names=", ".join(event.names))
             case ProfileLacks():
                 gap = event.gap
                 output.say(f"profile_lacks_{gap.part}", profile=gap.profile, name=gap.name)
@@ -535,6 +570,7 @@ def _usage(reply: Message) -> dict[str, Any] | None:
 
 async def _show_request(runtime: Runtime, place: Conversation, wishes: Wishes, options: TurnOptions) -> None:
     """The request as it would be sent, and on stderr what of it the model does not take."""
+    from lunalux_core.llm.servers.images import shown_body
     from lunalux_core.llm.servers.request_fields import shown_headers, untaken
 
     spec, request = await runtime.chat.request(place.id, wishes.words, options, wishes.turn_kind)
@@ -544,7 +580,7 @@ async def _show_request(runtime: Runtime, place: Conversation, wishes: Wishes, o
             "method": "POST",
             "url": without_password(call.url),
             "headers": shown_headers(call.headers),
-            "body": call.body,
+            "body": shown_body(call.body),
         }
     )
     text = request.completion is not None
@@ -567,12 +603,17 @@ async def _show_prompt(
             output.print_text(prompt.text)
         return
     messages = [
-        {key: value for key, value in asdict(message).items() if value is not None}
+        {key: value for key, value in asdict(message).items() if value is not None and value != ()}
         for message in prompt.to_messages()
     ]
+    for shown, piece in zip(messages, prompt.messages, strict=True):
+        if piece.pictures:
+            shown["pictures"] = [picture.as_json() for picture in piece.pictures]
     if as_json:
         output.print_json(messages)
         return
     for message in messages:
         output.print_text(f"--- {message['role']}{' (' + message['name'] + ')' if 'name' in message else ''}")
         output.print_text(message["content"])
+        for picture in message.get("pictures", ()):
+            output.print_text(f"[{picture['name']}: {picture['width']} × {picture['height']}]")

@@ -29,6 +29,7 @@ class Wishes:
     as_name: str | None = None
     narrator: bool = False
     show: bool = False
+    images: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -80,6 +81,7 @@ class Wishes:
             "--start-with": self.start_with is not None,
             "--instruction": bool(self.instruction),
             "-m": bool(self.message),
+            "--image": self.images,
             "--show-prompt": self.show,
         }
         refuse_together(given, _APART)
@@ -119,5 +121,7 @@ _APART = (
     ("--no-reply", "--show-prompt"),
     ("--as", "--show-prompt"),
     ("--narrator", "--show-prompt"),
-    *((kind, option) for kind in _KINDS for option in ("--no-reply", "--as", "--narrator")),
+    ("--as", "--image"),
+    ("--narrator", "--image"),
+    *((kind, option) for kind in _KINDS for option in ("--no-reply", "--as", "--narrator", "--image")),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,7 @@ async def export(
     text = await export_conversation(runtime.library, place.id, format_of(path), thinking=thinking)
     write_file(target, text.encode("utf-8", "replace"))
     if as_json:
-        output.print_json({"id": place.id, "path": str(path)})
+        output.print_json({**_named(place), "path": str(path)})
     else:
         output.say("written", path=path)
 
@@ -180,19 +181,21 @@ async def import_(
     if whose := await _owner(library, data, path, character, group):
         from lunalux_core.chat.files import import_conversation
 
-        imported = await import_conversation(library, whose, data, path.name, user_name=user)
+        imported = await import_conversation(library, whose, data, path.name, user_name=user, path=path)
     else:
         from lunalux_core.chat.group_files import import_group_chat
 
         chosen = (await library.groups.find(group)).id if group else ""
-        imported = await import_group_chat(library, data, path.name, group_id=chosen, user_name=user)
+        imported = await import_group_chat(
+            library, data, path.name, group_id=chosen, user_name=user, path=path
+        )
     for note in imported.notes:
         output.note(note)
     if as_json:
         more = {"others": list(imported.others)} if imported.others else {}
         output.print_json(
             {
-                "id": imported.conversation_id,
+                **_named(await library.conversations.get(imported.conversation_id)),
                 "messages": imported.messages,
                 "notes": list(imported.notes),
                 **more,
@@ -219,7 +222,7 @@ async def pin(
     place = await conversations.named(conversation)
     await conversations.set(place.id, pinned=int(not off))
     if as_json:
-        output.print_json({"id": place.id, "title": place.title, "pinned": not off})
+        output.print_json({**_named(place), "title": place.title, "pinned": not off})
     else:
         output.say("unpinned" if off else "pinned", name=place.title or place.id)
 
@@ -268,6 +271,35 @@ async def mark(
 
 
 @conversation_app.command()
+@in_runtime
+async def override(
+    runtime: Runtime,
+    conversation: str = ID,
+    scenario: str | None = typer.Option(None, help="Its own scenario; empty leaves the card's, - is stdin."),
+    examples: str | None = typer.Option(None, help="Its own example messages, likewise."),
+    main_prompt: str | None = typer.Option(None, help="Its own main prompt, likewise."),
+    as_json: bool = JSON,
+) -> None:
+    """Give a conversation texts of its own in the place of the card's; without options, show them.
+
+    Example: lunalux conversation override 3fa8c21b --scenario "Ten years later, on the same ship."
+    """
+    from lunalux_core.chat.overrides import change_overrides
+    from lunalux_tui.cli.values import given, text_of
+
+    wishes = {"scenario": scenario, "examples": examples, "main_prompt": main_prompt}
+    texts = given(**{name: None if text is None else text_of(text) for name, text in wishes.items()})
+    place = await runtime.library.conversations.named(conversation)
+    held = await change_overrides(runtime.library, place.id, lambda before: replace(before, **texts))
+    if as_json:
+        output.print_json({"conversation_id": place.id, **asdict(held)})
+        return
+    for name, text in held.named.items():
+        output.print_text(f"--- {name}")
+        output.print_text(text)
+
+
+@conversation_app.command()
 def delete(conversation: str = ID, yes: bool = YES, as_json: bool = JSON) -> None:
     """Delete a conversation with all its branches.
 
@@ -279,10 +311,7 @@ def delete(conversation: str = ID, yes: bool = YES, as_json: bool = JSON) -> Non
 
     async def remove(runtime: Runtime, place: Conversation) -> None:
         await runtime.library.conversations.delete(place.id)
-        if as_json:
-            output.print_json({"id": place.id, "deleted": True})
-        else:
-            output.say("deleted", name=place.id)
+        output.deleted(_named(place), as_json=as_json)
 
     delete_asked(
         find, lambda place: t("cli.delete_conversation", name=place.title or place.id), remove, yes=yes
@@ -351,14 +380,18 @@ def _with(conversation: Conversation, names: Mapping[str, str], groups: Mapping[
     return f"{group.name} ({', '.join(group.names)})"
 
 
+def _named(conversation: Conversation) -> dict[str, Any]:
+    """What a conversation is found by; one without a title is called by its id."""
+    return {"id": conversation.id, "name": conversation.title or conversation.id}
+
+
 def _summary(conversation: Conversation, character: str, group: Group | None) -> dict[str, Any]:
     """A conversation for JSON; of a group, character and its id are null."""
     return {
-        "id": conversation.id,
+        **_named(conversation),
         "character_id": conversation.character_id or None,
         "character": character or None,
         "group": None if group is None else _group(group),
-        "name": conversation.title or conversation.id,
         "title": conversation.title,
         "pinned": conversation.pinned,
         "length": conversation.length,
@@ -399,6 +432,7 @@ def _message(message: Message) -> dict[str, Any]:
         "billing": message.billing,
         "hidden": message.hidden,
         "mark": message.mark or None,
+        "pictures": [picture.as_json() for picture in message.pictures],
         "swipe": message.swipe,
         "swipes": message.swipes,
         "created_at": output.moment(message.created_at),

@@ -161,18 +161,16 @@ class _Progress:
 
     def show(self, done: int) -> None:
         if self._enabled and time.monotonic() - self._began > 1:
-            sys.stderr.write(f"\r{done} files …")
-            sys.stderr.flush()
+            output.passing("files_read", n=done)
             self._shown = True
 
     def fetched(self, size: int) -> None:
         """Show how much of a download has come."""
         if self._enabled and time.monotonic() - self._began > 1:
-            sys.stderr.write(f"\r{size / 1e6:.1f} MB …")
-            sys.stderr.flush()
+            output.passing("megabytes_read", size=f"{size / 1e6:.1f}")
             self._shown = True
 
     def clear(self) -> None:
         if self._shown:
-            sys.stderr.write("\r\x1b[K")
+            output.passing()
             self._shown = False

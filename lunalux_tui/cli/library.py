@@ -10,6 +10,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, home_path
 from lunalux_tui.cli.run import command_settings, in_runtime
+from lunalux_tui.i18n import t
 
 backup_app = typer.Typer(add_completion=False)
 restore_app = typer.Typer(add_completion=False)
@@ -76,7 +77,9 @@ async def _export(runtime: Runtime, path: Path, format: str, *, as_json: bool) -
     if as_json:
         output.print_json({"path": str(path), "format": format, **report.counts, "notes": report.notes})
     else:
-        what = ", ".join(f"{number} {kind}" for kind, number in report.counts.items()) or "Nothing"
+        what = ", ".join(f"{number} {output.heading(kind)}" for kind, number in report.counts.items()) or t(
+            "cli.nothing"
+        )
         output.say("saved_to", what=what, path=path)
 
 

@@ -127,7 +127,7 @@ async def download(runtime: Runtime, card_id: str = ID, as_json: bool = JSON) ->
                 "id": result.id,
                 "name": result.name,
                 "status": result.status,
-                "characterId": card_id,
+                "market_id": card_id,
                 "marketBinding": character.binding,
             }
         )
@@ -145,7 +145,7 @@ async def like(runtime: Runtime, card_id: str = ID, as_json: bool = JSON) -> Non
     """
     sent = await runtime.market.like(card_id)
     if as_json:
-        output.print_json({"characterId": card_id, "liked": True, "sent": sent})
+        output.print_json({"id": card_id, "liked": True, "sent": sent})
     else:
         output.say("liked" if sent else "liked_later")
 

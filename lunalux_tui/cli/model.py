@@ -14,7 +14,7 @@ from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.library.naming import missing
 from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
-from lunalux_core.llm.model import POST_PROCESSING, ModelOptions, ModelSpec
+from lunalux_core.llm.model import IMAGE_USES, POST_PROCESSING, ModelOptions, ModelSpec
 from lunalux_core.llm.parameters import EFFORTS, PROVIDERS, checked_value, read_pairs
 from lunalux_core.runtime import Runtime
 from lunalux_core.text import clean_line
@@ -67,8 +67,8 @@ async def list_models(
     ]
     rows += [
         [
-            "*" if runtime.settings.model == f"official:{row['modelId']}" else "",
-            f"official:{row['modelId']}",
+            "*" if row["in_use"] else "",
+            row["name"],
             "official",
             str(row["displayname"]),
             _price(row),
@@ -141,6 +141,9 @@ async def add(
     price: str = typer.Option(
         "", "--price", metavar="IN,CACHED,OUT", help="What a million tokens cost, in US dollars."
     ),
+    images: str = typer.Option(
+        "auto", metavar="MODE", help="Whether the model takes pictures: yes, no, or auto to find it out."
+    ),
     as_json: bool = JSON,
 ) -> None:
     """Save a model configuration (replaces one of the same name).
@@ -181,6 +184,8 @@ async def add(
         )
     if post_process and post_process not in POST_PROCESSING:
         raise output.not_known("--post-process", post_process, POST_PROCESSING)
+    if images not in {"auto", *IMAGE_USES}:
+        raise output.not_known("--images", images, ("yes", "no", "auto"))
     if key_env and key_stdin:
         raise InvalidInput(
             "USAGE", "--key-env and --key-stdin do not go together.", "Give one of them.", kind="keys"
@@ -215,6 +220,7 @@ async def add(
             drop=tuple(drop),
             headers=headers_of(header),
             price=price_of(price) if price else None,
+            images=images if images != "auto" else "",  # type: ignore[arg-type]
         ),
         mode=mode,  # type: ignore[arg-type]
         template=template,
@@ -237,7 +243,7 @@ async def add(
     replaced = name in runtime.settings.models
     save_model(runtime.paths.config_file, config)
     if as_json:
-        output.print_json({"name": name, "provider": provider, "model": model, "key": place})
+        output.print_json({"id": name, "name": name, "provider": provider, "model": model, "key": place})
     else:
         output.say("model_saved", name=name)
     if replaced:
@@ -306,7 +312,7 @@ def remove(name: str = NAME, yes: bool = YES, as_json: bool = JSON) -> None:
         if runtime.settings.model == name:
             reset_value(runtime.paths.config_file, "chat.model")
         if as_json:
-            output.print_json({"name": name, "removed": True})
+            output.print_json({"id": name, "name": name, "removed": True})
         else:
             output.say("removed", name=name)
 
@@ -331,6 +337,7 @@ async def test(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
     if as_json:
         output.print_json(
             {
+                "id": spec.name,
                 "name": spec.name,
                 "model": trial.model,
                 "ok": True,
@@ -357,7 +364,7 @@ async def use(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None:
     name = runtime.models.named(name).name
     set_value(runtime.paths.config_file, "chat.model", name)
     if as_json:
-        output.print_json({"model": name})
+        output.print_json({"id": name, "name": name, "model": name})
     else:
         output.say("in_use", name=name)
     await _tell_of_profile(runtime, name)
@@ -403,20 +410,33 @@ async def _in_memory(runtime: Runtime, name: str, loaded: bool, as_json: bool) -
         output.passing()
     window = runtime.models.windowed(spec).context_tokens if loaded else None
     if as_json:
-        output.print_json({"name": spec.name, "model": spec.model, "loaded": loaded, "window": window})
+        output.print_json(
+            {"id": spec.name, "name": spec.name, "model": spec.model, "loaded": loaded, "window": window}
+        )
     else:
         output.say("loaded" if loaded else "unloaded", name=spec.name)
 
 
 async def _official(runtime: Runtime) -> list[dict[str, Any]]:
-    """The price list as it is known on disk; fetched only when it never was."""
+    """The price list as it is known on disk, with what our options call each model; fetched only when it
+    never was.
+    """
     state = await runtime.account.load()
     if not state.models:
         try:
             state = await runtime.account.ensure()
         except LunaluxError as error:
             output.warn(error)
-    return [dict(row) for row in state.models]
+    in_use = runtime.settings.model
+    return [
+        {
+            "id": row["modelId"],
+            "name": f"official:{row['modelId']}",
+            "in_use": in_use == f"official:{row['modelId']}",
+            **row,
+        }
+        for row in state.models
+    ]
 
 
 def _own(spec: ModelSpec, in_use: str) -> dict[str, Any]:
@@ -437,9 +457,9 @@ def _own(spec: ModelSpec, in_use: str) -> dict[str, Any]:
 def _price(row: dict[str, Any]) -> str:
     prices = []
     if row["freeLevel"] >= 0:
-        prices.append("free" if row["freeLevel"] == 0 else f"free from Lux {row['freeLevel']}")
+        prices.append(t("cli.free_from", level=row["freeLevel"]) if row["freeLevel"] else t("cli.free"))
     if row["allowStar"] and row["starCost"] >= 0:
-        prices.append(f"{row['starCost']} star")
+        prices.append(f"{row['starCost']} {output.heading('star')}")
     if row["allowLuna"] and row["lunaCost"] >= 0:
-        prices.append(f"{row['lunaCost']} luna")
-    return " · ".join(prices) or "not offered"
+        prices.append(f"{row['lunaCost']} {output.heading('luna')}")
+    return " · ".join(prices) or t("cli.not_offered")

@@ -13,6 +13,7 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.run import in_runtime
 from lunalux_tui.cli.shelf_commands import JSON
 from lunalux_tui.cli.values import given, text_of
+from lunalux_tui.i18n import t
 
 note_app = typer.Typer(
     help="The author's note of a conversation: show it, set it.", no_args_is_help=True, add_completion=False
@@ -75,12 +76,13 @@ def _print(conversation_id: str, note: ChatNote, as_json: bool) -> None:
     if as_json:
         output.print_json(_row(conversation_id, note))
         return
-    where = (
-        f"{note.position}, depth {note.depth}, {note.role}" if note.position == "in_chat" else note.position
-    )
-    output.print_text(f"{where}; every {note.interval}" + ("; scanned" if note.scan else ""))
-    if note.prompt:
-        output.print_text(note.prompt)
+    if not note.prompt:
+        output.print_text(t("note.told.empty"))
+        return
+    often = t("note.told.often", n=note.interval) if note.interval else t("note.told.never")
+    where = t(f"note.told.{note.position}", n=note.depth, role=t(f"note.roles.{note.role}"))
+    output.print_text(f"{often} {where}" + (f" {t('cli.note_scanned')}" if note.scan else ""))
+    output.print_text(note.prompt)
 
 
 def _row(conversation_id: str, note: ChatNote) -> dict[str, Any]:

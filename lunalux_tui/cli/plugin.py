@@ -48,7 +48,7 @@ async def list_plugins(runtime: Runtime, as_json: bool = JSON) -> None:
     else:
         output.print_table(
             ["on", "name", "from", "problem"],
-            [["on" if p.enabled else "", p.name, p.origin, p.problem] for p in plugins],
+            [[output.label("on") if p.enabled else "", p.name, p.origin, p.problem] for p in plugins],
         )
 
 
@@ -167,7 +167,7 @@ def _check_enabled(runtime: Runtime, name: str) -> None:
 
 def _list_commands(offered: list[Command], as_json: bool) -> None:
     if as_json:
-        output.print_json([{"name": c.name, "title": c.title, "help": c.help} for c in offered])
+        output.print_json([{"id": c.name, "name": c.name, "title": c.title, "help": c.help} for c in offered])
     else:
         output.print_table(["name", "title", "help"], [[c.name, c.title, c.help] for c in offered])
 
@@ -195,6 +195,6 @@ def _store(runtime: Runtime, entries: list[str]) -> None:
 
 def _tell(name: str, enabled: bool, as_json: bool) -> None:
     if as_json:
-        output.print_json({"name": name, "enabled": enabled})
+        output.print_json({"id": name, "name": name, "enabled": enabled})
     else:
         output.say("switched_on" if enabled else "switched_off", name=name)

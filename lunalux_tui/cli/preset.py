@@ -51,7 +51,8 @@ async def list_presets(runtime: Runtime, as_json: bool = JSON) -> None:
         output.print_json(rows)
     else:
         output.print_table(
-            ["id", "on", "title"], [[r["id"], "on" if r["enabled"] else "", r["title"]] for r in rows]
+            ["id", "on", "title"],
+            [[r["id"], output.label("on") if r["enabled"] else "", r["title"]] for r in rows],
         )
 
 
@@ -100,7 +101,7 @@ async def export(
     text = json.dumps(preset_document(preset), ensure_ascii=False, indent=4) + "\n"
     write_file(free_path(path, force=force), text.encode("utf-8", "replace"))
     if as_json:
-        output.print_json({"name": preset.name, "path": str(path)})
+        output.print_json({"id": await _identity(runtime, name), "name": preset.name, "path": str(path)})
     else:
         output.say("written", path=path)
 
@@ -117,6 +118,7 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
     if as_json:
         output.print_json(
             {
+                "id": await _identity(runtime, name),
                 "name": preset.name,
                 "source": preset.source,
                 "assembly": preset.assembly,
@@ -131,22 +133,22 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
         [
             [
                 number,
-                "on" if slot["enabled"] else "",
+                output.label("on") if slot["enabled"] else "",
                 slot["role"],
                 t("cli.at_depth", n=slot["depth"]) if slot["position"] == "in_chat" else "",
                 t("cli.filled") if slot["marker"] else slot["tokens"],
                 slot["identifier"],
-                _title(slot),
+                _title(slot, ours=preset.source == "builtin"),
             ]
             for number, slot in enumerate(slots, 1)
         ],
     )
 
 
-def _title(slot: dict[str, Any]) -> str:
-    """The name of a slot; of one that the program fills, in the person's language."""
+def _title(slot: dict[str, Any], *, ours: bool) -> str:
+    """The name of a slot; in the person's language where the preset is built in or the program fills it."""
     key = f"inspector.slot.{slot['identifier']}"
-    return t(key) if (slot["marker"] or not slot["name"]) and has(key) else str(slot["name"])
+    return t(key) if (ours or slot["marker"] or not slot["name"]) and has(key) else str(slot["name"])
 
 
 scenario_command(
@@ -180,6 +182,11 @@ async def _find(runtime: Runtime, name: str) -> ShelfItem | str:
             if (item := found(names, name)) is not None:
                 return item.id
         raise
+
+
+async def _identity(runtime: Runtime, name: str) -> str:
+    item = await _find(runtime, name)
+    return item if isinstance(item, str) else item.id
 
 
 async def _load(runtime: Runtime, name: str) -> tuple[Preset, bool]:

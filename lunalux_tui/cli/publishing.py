@@ -94,6 +94,7 @@ def _manifest(folder: Path) -> list[Any]:
             "MANIFEST_INVALID",
             f"{folder / MANIFEST} is no list of cards.",
             'Write an array of {"path", "lang", "intro", "tags"}.',
+            path=str(folder / MANIFEST),
         )
     return document
 
@@ -101,24 +102,27 @@ def _manifest(folder: Path) -> list[Any]:
 def _checked(folder: Path, entry: Any) -> tuple[Path, Lang, str, tuple[str, ...], str]:
     """What a line of the manifest says; its path stays within the folder."""
 
-    def wrong(what: str) -> InvalidInput:
+    def wrong(what: str, kind: str) -> InvalidInput:
+        named = f"The card {entry['path']}" if kind != "path" else "A card"
         return InvalidInput(
             "MANIFEST_INVALID",
-            f"A card of the manifest has {what}.",
+            f"{named} of the manifest has {what}.",
             'Write {"path", "lang": "en" or "zh", "intro", "tags"}.',
+            kind=kind,
+            path="" if kind == "path" else entry["path"],
         )
 
     if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
-        raise wrong("no path")
+        raise wrong("no path", "path")
     path = (folder / entry["path"]).resolve()
     if not path.is_relative_to(folder.resolve()):
-        raise wrong("a path outside of its folder")
+        raise wrong("a path outside of its folder", "outside")
     if entry.get("lang") not in {"en", "zh"}:
-        raise wrong("no language")
+        raise wrong("a language that is neither en nor zh", "language")
     tags = entry.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise wrong("tags that are no list of texts")
+        raise wrong("tags that are no list of texts", "tags")
     intro, name = entry.get("intro", ""), entry.get("name", "")
     if not isinstance(intro, str) or not isinstance(name, str):
-        raise wrong(f"an intro or name that is no text: {json.dumps(intro)[:40]}")
+        raise wrong(f"an intro or name that is no text: {json.dumps(intro)[:40]}", "texts")
     return path, cast("Lang", entry["lang"]), intro, tuple(tags), name

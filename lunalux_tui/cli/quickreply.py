@@ -15,10 +15,11 @@ from lunalux_core.errors import NotFound
 from lunalux_core.library.quick_replies import ReplyUse, StoredSet, pick
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.conversation import FORCE, free_path, write_file
-from lunalux_tui.cli.run import delete_asked, in_runtime, named_character, with_runtime
+from lunalux_tui.cli.conversation import FORCE, YES, free_path, write_file
+from lunalux_tui.cli.run import delete_named, in_runtime, named_character, with_runtime
 from lunalux_tui.cli.script import CONVERSATION, TerminalHost, print_outcome
 from lunalux_tui.cli.shelf_commands import JSON, import_each, read_json, there_already
+from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from lunalux_core.stscript.quick_replies import QuickReply, QuickReplySet
@@ -54,13 +55,15 @@ async def import_sets(
     as_json: bool = JSON,
 ) -> None:
     """Store SillyTavern's sets of quick replies, those of old slots too. Nothing of them runs by itself.
+    Replies that need a command which is not there are told.
 
     Example: lunalux quickreply import dice.json
     """
 
     async def store(content: QuickReplySet) -> tuple[dict[str, Any], Sequence[str]]:
         stored, is_new = await runtime.library.quick_replies.add(content)
-        return _summary(stored), content.notes if is_new else there_already(stored.name)
+        notes = content.notes if is_new else there_already(stored.name)
+        return _summary(stored), (*notes, *_lacks(content))
 
     await import_each(
         paths,
@@ -181,24 +184,20 @@ async def use(
 @quickreply_app.command()
 def delete(
     name: str = NAME,
-    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
+    yes: bool = YES,
     as_json: bool = JSON,
 ) -> None:
     """Delete a set; export it first to keep it.
 
     Example: lunalux quickreply delete Dice --yes
     """
-    from lunalux_tui.i18n import t
-
-    async def find(runtime: Runtime) -> StoredSet:
-        return await runtime.library.quick_replies.find(name)
-
-    async def remove(runtime: Runtime, stored: StoredSet) -> None:
-        await runtime.library.quick_replies.delete(stored.id)
-        if as_json:
-            output.print_json(_summary(stored))
-
-    delete_asked(find, lambda stored: t("cli.delete_quick_replies", name=stored.name), remove, yes=yes)
+    delete_named(
+        lambda runtime: runtime.library.quick_replies.find(name),
+        lambda stored: t("cli.delete_quick_replies", name=stored.name),
+        lambda runtime, stored: runtime.library.quick_replies.delete(stored.id),
+        yes=yes,
+        as_json=as_json,
+    )
 
 
 class _Host(TerminalHost):
@@ -234,6 +233,23 @@ def _read(path: Path, name: str) -> QuickReplySet:
     from lunalux_core.stscript.quick_replies import read_set
 
     return read_set(read_json(path), name or path.stem)
+
+
+def _lacks(content: QuickReplySet) -> list[str]:
+    """A sentence for each reply that cannot run here."""
+    from lunalux_core.stscript.commands.table import everything
+    from lunalux_core.stscript.lacks import lacks
+    from lunalux_tui.i18n import t
+
+    told = []
+    for lack in lacks(content, everything()):
+        if lack.commands:
+            commands = ", ".join(f"/{name}" for name in lack.commands)
+            told.append(t("cli.quick_reply_lacks", label=lack.label, commands=commands))
+        if lack.error is not None:
+            reason = output.one_line(*output.sentence(lack.error))
+            told.append(t("cli.quick_reply_unreadable", label=lack.label, reason=reason))
+    return told
 
 
 def _summary(stored: StoredSet, uses: Sequence[ReplyUse] = ()) -> dict[str, Any]:

@@ -31,6 +31,8 @@ def list_settings(
     settings = command_settings()
     rows = [
         {
+            "id": key,
+            "name": key,
             "key": key,
             "value": _plain(settings.get(key)),
             "source": settings.source(key),
@@ -70,7 +72,9 @@ def get_setting(key: str = typer.Argument(help="Dotted name, e.g. chat.model"), 
     key = _named(key)
     value = _plain(settings.get(key))
     if as_json:
-        output.print_json({"key": key, "value": value, "source": settings.source(key)})
+        output.print_json(
+            {"id": key, "name": key, "key": key, "value": value, "source": settings.source(key)}
+        )
     else:
         output.print_text(_shown(value))
 
@@ -99,7 +103,7 @@ def set_setting(
     else:
         stored = set_value(path, key, value)
     if as_json:
-        output.print_json({"key": key, "value": _plain(stored), "file": str(path)})
+        output.print_json({"id": key, "name": key, "key": key, "value": _plain(stored), "file": str(path)})
     else:
         output.note(f"{key} = {_shown(_plain(stored))}  ({path})")
 

@@ -46,10 +46,11 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
     async def list_items(runtime: Runtime, as_json: bool = JSON) -> None:
         items = await shelf_of(runtime.library, kind).list()
         if as_json:
-            output.print_json([summary(item) for item in items])
+            output.print_json([{**summary(item), **_about(item)} for item in items])
         else:
             output.print_table(
-                ["id", "on", "name"], [[i.id, "on" if i.enabled else "off", i.name] for i in items]
+                ["id", "on", "name"],
+                [[i.id, output.label("on" if i.enabled else "off"), i.name] for i in items],
             )
 
     @shared(
@@ -217,6 +218,19 @@ def summary(item: ShelfItem) -> dict[str, Any]:
     return {"id": item.id, "name": item.name, "enabled": item.enabled}
 
 
+def _about(item: ShelfItem) -> dict[str, Any]:
+    """What else a list tells of an item: how many entries a worldbook has, and whose settings count."""
+    if item.kind != "worldbook":
+        return {}
+    from lunalux_core.worldbook.read import own_settings, read_book
+
+    try:
+        book = read_book(item.document, item.name).book
+    except InvalidInput:
+        return {"entries": 0, "own_settings": False}
+    return {"entries": len(book.entries), "own_settings": own_settings(book)}
+
+
 def read_json(path: Path) -> Any:
     """The JSON of a file a person named. Raises NotFound, InvalidInput (JSON_INVALID), LimitExceeded."""
     from lunalux_core.importing.shelf_documents import read_document
@@ -246,7 +260,9 @@ def print_scenarios(path: Path, replay: Callable[[Any], Any]) -> None:
     """Replay a file of scenarios and print one JSON array of results (vectors/README.md)."""
     document = read_json(path)
     if not isinstance(document, (list, dict)):
-        raise InvalidInput("SCENARIOS_INVALID", f"{path.name} holds no scenarios.", "Give a JSON array.")
+        raise InvalidInput(
+            "SCENARIOS_INVALID", f"{path.name} holds no scenarios.", "Give a JSON array.", path=path.name
+        )
     output.print_json(replay(document))
 
 

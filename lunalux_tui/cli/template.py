@@ -50,7 +50,10 @@ async def list_templates(runtime: Runtime, as_json: bool = JSON) -> None:
         return
     output.print_table(
         ["id", "kind", "of", "name"],
-        [[r["id"], r["kind"], "built-in" if r["builtin"] else r["bundle"] or "", r["name"]] for r in rows],
+        [
+            [r["id"], r["kind"], output.label("built-in") if r["builtin"] else r["bundle"] or "", r["name"]]
+            for r in rows
+        ],
     )
 
 

@@ -157,6 +157,7 @@ def _messages(text: str | None, path: Path | None) -> list[ScanMessage]:
             "MESSAGES_INVALID",
             f"{path.name} holds no list of messages.",
             'Give a JSON array of {"role", "name", "content"}, oldest first.',
+            path=path.name,
         )
     messages = []
     for message in document:
@@ -175,7 +176,9 @@ def _settings(text: str) -> dict[str, Any]:
         try:
             document = json.loads(text)
         except ValueError as error:
-            raise InvalidInput("USAGE", f"--settings is not valid JSON: {error}.") from None
+            raise InvalidInput(
+                "USAGE", f"--settings is not valid JSON: {error}.", kind="settings_json", reason=str(error)
+            ) from None
     if not isinstance(document, dict):
         raise InvalidInput(
             "USAGE", "--settings is no JSON object.", 'Give one like {"depth": 4}.', kind="settings"
@@ -186,7 +189,12 @@ def _settings(text: str) -> dict[str, Any]:
     try:
         WorldbookSettings.read(document)
     except (TypeError, ValueError) as error:
-        raise InvalidInput("USAGE", f"--settings has a value of the wrong kind: {error}.") from None
+        raise InvalidInput(
+            "USAGE",
+            f"--settings has a value of the wrong kind: {error}.",
+            kind="settings_value",
+            reason=str(error),
+        ) from None
     names = (*WorldbookSettings.names(), "max_context")
     for name in document:
         if name not in _WITHOUT_EFFECT and name not in names and not setting_name(name):

@@ -64,12 +64,13 @@ class FieldsDialog(FormDialog[Values]):
     BINDINGS = bindings(ACTIONS)
     CSS = """
     FieldsDialog #dialog { width: 84; height: auto; padding: 0 1; }
-    FieldsDialog #dialog #fields { height: auto; max-height: 30; }
+    FieldsDialog #dialog #fields { height: auto; max-height: 8; }
+    FieldsDialog.-tall #dialog #fields { max-height: 14; }
+    FieldsDialog.-high #dialog #fields { max-height: 28; }
     FieldsDialog #dialog .field { height: 1; }
     FieldsDialog #dialog .field ChoiceField { width: 1fr; }
     FieldsDialog #dialog TextArea { height: 8; max-height: 12; margin: 0 1; }
     FieldsDialog #dialog #outcome { margin: 0 1; }
-    FieldsDialog.-short #dialog #fields { max-height: 100%; }
     FieldsDialog.-short #dialog TextArea { height: 5; margin: 0 1; }
     """
 
@@ -86,6 +87,7 @@ class FieldsDialog(FormDialog[Values]):
         keep: Callable[[Values], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(title, hint=t("dialog.unsaved") if draft else hint)
+        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-tall"), (37, "-high")]
         self._fields = fields
         self._words = words
         self._values = values

@@ -24,7 +24,10 @@ __all__ = ["export_name", "import_paths", "importable_paths", "path_of", "read_f
 LARGEST_CHAT = 64 * 1024 * 1024
 LARGEST_PASTE = 64 * 1024
 IMPORTABLE = frozenset(
-    {".png", ".json", ".charx", ".byaf", ".jsonl", ".jpg", ".jpeg", ".zip", ".yaml", ".yml"}
+    {
+        *(".png", ".json", ".charx", ".byaf", ".jsonl", ".jpg", ".jpeg", ".zip", ".yaml", ".yml"),
+        *(".webp", ".gif", ".bmp", ".avif"),
+    }
 )
 
 

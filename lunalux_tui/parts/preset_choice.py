@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lunalux_core.library.shelf import ShelfItem
-from lunalux_tui.i18n import t
+from lunalux_core.text import clean_line
+from lunalux_tui.i18n import has, t
 from lunalux_tui.parts.rows import Row
 
 if TYPE_CHECKING:
@@ -74,6 +75,16 @@ def builtin_rows(settings: Settings, items: Iterable[ShelfItem]) -> Sequence[Row
 def own_rows(items: Iterable[ShelfItem]) -> Sequence[Row]:
     """The presets of the shelf."""
     return [_row(item.id, item.name, used=item.enabled) for item in items]
+
+
+def prompt_title(preset: Preset, identifier: str) -> str:
+    """What a prompt is called: in the person's language where the preset is built in or the program fills it,
+    else as its author says."""
+    prompt = preset.prompt(identifier)
+    key = f"inspector.slot.{identifier}"
+    if (prompt is None or prompt.marker or not prompt.name or preset.source == "builtin") and has(key):
+        return t(key)
+    return clean_line(prompt.name if prompt is not None and prompt.name else identifier, 80)
 
 
 def _row(row_id: str, name: str, *, used: bool) -> Row:

@@ -11,13 +11,19 @@ from textual.app import ComposeResult
 
 from lunalux_core.llm.tokens import estimator
 from lunalux_core.text import clean_line
-from lunalux_tui import i18n
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.dialog import CANCEL, Dialog, question
 from lunalux_tui.parts.edit_dialog import EditDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
-from lunalux_tui.parts.preset_choice import PresetChoice, builtin_rows, held, own_rows, put_in_use
+from lunalux_tui.parts.preset_choice import (
+    PresetChoice,
+    builtin_rows,
+    held,
+    own_rows,
+    prompt_title,
+    put_in_use,
+)
 from lunalux_tui.parts.reader import Reader
 from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE
@@ -93,11 +99,7 @@ class PresetDialog(Dialog[None]):
         return Row(identifier, self._title_of(identifier), right=size, mark="✓" if enabled else " ")
 
     def _title_of(self, identifier: str) -> str:
-        prompt = self.preset.prompt(identifier)
-        key = f"inspector.slot.{identifier}"
-        if (prompt is None or prompt.marker or not prompt.name) and i18n.has(key):
-            return t(key)
-        return clean_line(prompt.name if prompt is not None and prompt.name else identifier, 80)
+        return prompt_title(self.preset, identifier)
 
     def _prompt(self) -> PresetPrompt | None:
         rows = next(iter(self.query("#prompt-rows").results(Rows)), None)
@@ -165,7 +167,8 @@ class PresetDialog(Dialog[None]):
             item = await shelf.add(name, preset_document(self.preset))
             self._held = PresetChoice(item.id, replace(self.preset, name=name), item)
         self.notify(question("prompts.copied", name=name), markup=False)
-        self._show()
+        if self.query("#prompt-rows"):  # it may have been left meanwhile
+            self._show()
 
     @work(group="preset-edit", exclusive=True, exit_on_error=False)
     async def action_other(self) -> None:

@@ -28,7 +28,10 @@ from lunalux_tui.theme.styles import (
 )
 
 if TYPE_CHECKING:
+    from rich.segment import Segment
+
     from lunalux_core.display.scripts import DisplayedMessage
+    from lunalux_core.documents.pictures import PictureRef
     from lunalux_core.library.conversations import Message
 
 THINKING: Fold = (-1,)
@@ -51,10 +54,11 @@ _ENDINGS = {
 
 @dataclass(slots=True)
 class Rendered:
-    """Lines of one message, and which of them open or close something."""
+    """Lines of one message, which of them open or close something, and which are drawn of cells."""
 
     lines: list[Line] = field(default_factory=list)
     folds: dict[int, Fold] = field(default_factory=dict)
+    pixels: dict[int, tuple[Segment, ...]] = field(default_factory=dict)
 
 
 def render_message(
@@ -66,6 +70,8 @@ def render_message(
     shown: DisplayedMessage | None = None,
     *,
     last: bool = False,
+    thumbnails: Mapping[str, Sequence[tuple[Segment, ...]]] | None = None,
+    prose: bool = False,
 ) -> Rendered:
     """The lines of a message, without the empty line between messages.
 
@@ -73,13 +79,23 @@ def render_message(
         place: as in `header`.
         shown: what display scripts make of it; None shows it as it is stored.
         last: whether nothing follows, so that the reply can go on.
+        thumbnails: drawings of pictures, by their hashes.
+        prose: whether it is a passage of a page: without its header and reasoning.
     """
-    rendered = Rendered([header(message, width, today, place)])
+    rendered = Rendered([] if prose else [header(message, width, today, place)])
     thought = shown.thinking if shown else message.thinking
-    if thought:
+    if thought and not prose:
         rendered.folds[1] = THINKING
         thinking = lay_out(clean(thought), width - 2, base=THINKING_STYLE)
         rendered.lines += thinking_block(thinking.lines, bool(opened.get(THINKING)))
+    for picture in message.pictures:
+        drawing = thumbnails.get(picture.hash, ()) if thumbnails else ()
+        if drawing and len(drawing[0]) <= width:
+            rendered.pixels |= dict(enumerate(drawing, len(rendered.lines)))
+            rendered.lines += [()] * len(drawing)
+        rendered.lines += wrap([(picture_words(picture), MUTED)], width)
+    if message.pictures and not message.content:
+        return rendered
     laid = lay_out(clean(shown.text if shown else message.content), width, opened=opened, words=words())
     top = len(rendered.lines)
     rendered.folds |= {line + top: fold for line, fold in laid.folds.items()}
@@ -95,6 +111,12 @@ def render_message(
             hint = t("message.try_again" if message.status == "failed" else "message.go_on")
             rendered.lines += wrap([("  ", style), (hint, MUTED)], width)
     return rendered
+
+
+def picture_words(picture: PictureRef) -> str:
+    """A picture in a line: its name and size."""
+    size = f"{picture.width} × {picture.height}"
+    return f"▣ {clean_line(picture.name, 80)}  {size} · {max(round(picture.size / 1024), 1)} KB"
 
 
 def ended_oddly(message: Message) -> bool:

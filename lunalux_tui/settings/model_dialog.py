@@ -15,7 +15,7 @@ from textual.widgets import Input, Label
 from lunalux_core.config.settings import ModelConfig
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
-from lunalux_core.llm.model import POST_PROCESSING, ModelOptions
+from lunalux_core.llm.model import IMAGE_USES, POST_PROCESSING, ModelOptions
 from lunalux_core.llm.parameters import GROUPS, PARAMETERS, Parameter, checked_value, kind_of
 from lunalux_core.llm.registry import Registry, credential_name, saved_specs
 from lunalux_core.text import clean_line
@@ -97,6 +97,7 @@ class ModelDialog(FormDialog[ModelDraft]):
             yield from self._field(
                 "thinking_marks", " ".join(options.thinking_marks), t("model.form.thinking_marks_hint")
             )
+            yield from self._field("images", options.images, t("model.form.images_hint"))
             for name, typed in _additions(options).items():
                 yield from self._field(name, typed, t(f"model.form.{name}_hint"))
             kind = kind_of(config.provider, config.base_url)
@@ -158,6 +159,8 @@ class ModelDialog(FormDialog[ModelDraft]):
             wrong["stream"] = t("model.form.stream_bad", no=t("model.form.no"))
         if self._text("post_process") not in {"", *POST_PROCESSING}:
             wrong["post_process"] = t("model.form.post_process_bad", modes=", ".join(POST_PROCESSING))
+        if self._text("images") not in {"", *IMAGE_USES}:
+            wrong["images"] = t("model.form.images_bad")
         if len(self._text("thinking_marks").split()) not in {0, 2}:
             wrong["thinking_marks"] = t("model.form.thinking_marks_bad")
         for name in (*ADDITIONS, *PARAMETERS):
@@ -194,6 +197,8 @@ class ModelDialog(FormDialog[ModelDraft]):
                 self._text("stream").lower() not in _NO,
                 next((mode for mode in POST_PROCESSING if mode == self._text("post_process")), ""),
                 tuple(self._text("thinking_marks").split()),
+                prefill=self._config.options.prefill,
+                images=next((use for use in IMAGE_USES if use == self._text("images")), ""),
                 **added,
             ),
             mode=self._config.mode,

@@ -75,7 +75,7 @@ def test_sign_up_in_and_out_over_the_network(remote: Program, served: Served) ->
     assert remote("account", "show", "--json", code=3).error["code"] == "UNAUTHORIZED"
     assert remote("wallet", "show", "--json", code=3).error["code"] == "UNAUTHORIZED"
     result = remote("account", "signup", "ada@example.org", "--json", stdin=f"{PASSWORD}\n").json
-    assert result["confirmed"] is True and result["session"]["signedIn"] is True
+    assert result["confirmed"] is True and result["session"]["signed_in"] is True
     assert remote("account", "username", "ada_l", "--json").json["profile"]["username"] == "ada_l"
     shown = remote("account", "show", "--json").json
     assert shown["profile"]["email"] == "ada@example.org" and shown["session"]["local"] is False
@@ -248,7 +248,7 @@ def test_an_account_is_erased_only_on_purpose(program: Program, remote: Program)
     erase = ("account", "erase", "--yes", "--password-stdin", "--json")
     wrong = remote(*erase, stdin="not the password 1\n", code=1).error
     assert wrong["code"] == "BAD_CREDENTIALS" and "Nothing was erased" in wrong["hint"]
-    assert remote(*erase, stdin=f"{PASSWORD}\n").json == {"userId": first, "erased": True}
+    assert remote(*erase, stdin=f"{PASSWORD}\n").json == {"user_id": first, "erased": True}
     assert remote(*erase, stdin=f"{PASSWORD}\n", code=3).error["code"] == "UNAUTHORIZED"
     assert remote(*signup, stdin=f"{PASSWORD}\n").json["profile"]["id"] != first
 
@@ -256,7 +256,7 @@ def test_an_account_is_erased_only_on_purpose(program: Program, remote: Program)
 def test_the_local_account_is_erased_without_a_password(program: Program, make_card: MakeCard) -> None:
     program("import", str(make_card("Ada")))
     before = program("account", "show", "--json").json["profile"]["id"]
-    assert program("account", "erase", "--yes", "--json").json == {"userId": before, "erased": True}
+    assert program("account", "erase", "--yes", "--json").json == {"user_id": before, "erased": True}
     program("account", "show", "--json", code=3)
     assert [row["name"] for row in program("character", "list", "Ada", "--json").json] == ["Ada"]
     assert program("account", "login", "--json").json["profile"]["id"] != before

@@ -158,7 +158,7 @@ def test_models_settings_and_plugins_are_found_by_a_part_of_their_name(
     stocked(
         "model", "add", "Sleepy", "--provider", "ollama", "--model", "m", "--base-url", "http://127.0.0.1:9"
     )
-    assert stocked("model", "use", "SLEEP", "--json").json == {"model": "Sleepy"}
+    assert stocked("model", "use", "SLEEP", "--json").json["name"] == "Sleepy"
     assert stocked("settings", "get", "chat.mod", "--json").json["value"] == "Sleepy"
     assert stocked("model", "show", "night", "--json").json["name"] == "nightly"
     shown = stocked("chat", "finch", "-m", "hi", "--model", "prac", "--json").json
@@ -182,10 +182,14 @@ def test_models_settings_and_plugins_are_found_by_a_part_of_their_name(
     folder = Path(paths["plugins"])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "night_dice.py").write_text("class Dice:\n    pass\nplugin = Dice()\n", encoding="utf-8")
-    assert stocked("plugin", "enable", "Night", "--json").json == {"name": "night_dice", "enabled": True}
+    assert stocked("plugin", "enable", "Night", "--json").json == {
+        "id": "night_dice",
+        "name": "night_dice",
+        "enabled": True,
+    }
     refused = stocked("plugin", "disable", "night_dize", "--json", code=5).error
     assert refused["code"] == "PLUGIN_UNKNOWN" and "night_dice" in refused["hint"]
-    assert stocked("plugin", "disable", "night", "--json").json == {"name": "night_dice", "enabled": False}
+    assert stocked("plugin", "disable", "night", "--json").json["enabled"] is False
 
 
 def test_a_removed_model_that_is_stored_by_name_does_not_become_another(stocked: Program) -> None:

@@ -11,6 +11,7 @@ import pytest
 from lunalux_core.config.settings import ModelConfig, load_settings
 from lunalux_core.dialogue.turn import TurnCompleted, TurnOptions
 from lunalux_core.errors import NotFound
+from lunalux_core.importing import import_data
 from lunalux_core.library.turn_records import KEPT_EACH
 from lunalux_core.runtime import Runtime
 from lunalux_tui.chat.inspector.views import Look, items
@@ -53,7 +54,8 @@ async def test_a_turn_leaves_a_record_that_outlives_the_program() -> None:
         heads = await runtime.library.records.list(conversation)
         assert [head.message_id for head in heads] == [result.message.id]
         record = await runtime.library.records.get(heads[0].number)
-    assert record == json.loads(json.dumps(result.report))
+    stored = {name: value for name, value in record.items() if name != "beginning"}
+    assert stored == json.loads(json.dumps(result.report))
     assert record["messages"][-1]["role"] == "user" and "tea at the harbour" in said(record)
     assert sum(message["tokens"] for message in record["messages"]) == record["prompt"]["total"]
     fired = {entry["comment"]: entry for entry in record["worldbook"]["activated"]}
@@ -114,3 +116,78 @@ async def test_a_record_says_who_asked_for_each_parameter_and_what_the_model_doe
     assert told["temperature"] == (1.0, "settings", "") and told["top_k"][2] == "kind"
     (item,) = [item for item in items("messages", Look(record)) if "min_p" in item.text]
     assert "min_p" in item.detail and "top_p" not in item.detail
+
+
+# -- how far a prompt is the one before it ------------------------------------------------------------
+
+
+ORDER = ("main", "worldInfoBefore", "charDescription", "chatHistory", "jailbreak")
+LAYERED: dict[str, Any] = {
+    "prompts": [
+        {"identifier": "main", "role": "system", "content": "Play {{char}}."},
+        {"identifier": "worldInfoBefore", "marker": True},
+        {"identifier": "charDescription", "marker": True},
+        {"identifier": "chatHistory", "marker": True},
+        {"identifier": "jailbreak", "role": "system", "content": "Stay in the story."},
+    ],
+    "prompt_order": [
+        {"character_id": 100001, "order": [{"identifier": name, "enabled": True} for name in ORDER]}
+    ],
+}
+
+
+async def elsewhere(runtime: Runtime) -> str:
+    """A conversation with a character that has no worldbook of its own."""
+    await opened(runtime)
+    card = {
+        "spec": "chara_card_v2",
+        "data": {"name": "Alice", "description": "Alice keeps a light.", "first_mes": "Hm?"},
+    }
+    done = await import_data(runtime.library, runtime.paths, json.dumps(card).encode(), "alice.json")
+    return (await runtime.chat.start(done.id)).id
+
+
+async def beginning(runtime: Runtime, conversation_id: str, text: str) -> dict[str, Any]:
+    await completed(runtime, conversation_id, text)
+    newest, *_ = await runtime.library.records.list(conversation_id)
+    found: dict[str, Any] = (await runtime.library.records.get(newest.number))["beginning"]
+    return found
+
+
+async def test_a_turn_says_what_of_the_prompt_is_new_and_why() -> None:
+    async with Runtime.open(load_settings()) as runtime:
+        conversation = await elsewhere(runtime)
+        await runtime.library.presets.add("Layered", LAYERED)
+        first = await beginning(runtime, conversation, "Good evening.")
+        assert first["cause"] is None
+        grown = await beginning(runtime, conversation, "The rain has stopped.")
+        assert (grown["cause"], grown["slot"]) == ("grown", "chatHistory")
+        assert grown["shared_messages"] > 3 and 0 < grown["shared_tokens"] < grown["tokens"]
+        fired = await beginning(runtime, conversation, "Come to the harbour.")
+        assert (fired["cause"], fired["names"]) == ("worldbook", ["Harbour"])
+        assert fired["shared_messages"] == 1 and "The harbour sleeps." in fired["now"]
+        page = await runtime.library.conversations.page(conversation)
+        await runtime.chat.edit(page[1].id, "Good morning.")
+        edited = await beginning(runtime, conversation, "Back to the harbour.")
+        assert (edited["cause"], edited["message_id"]) == ("edited", page[1].id)
+        assert edited["before"].endswith("Good evening.") and edited["now"].endswith("Good morning.")
+        (mine,) = await runtime.library.presets.list()
+        document = json.loads(json.dumps(LAYERED))
+        document["prompts"][0]["content"] = "Play {{char}} at {{random::dawn::noon}} {{roll:1d100000}}."
+        await runtime.library.presets.save(mine.id, document=document)
+        await beginning(runtime, conversation, "A harbour again.")
+        rolled = await beginning(runtime, conversation, "One more harbour.")
+        assert (rolled["cause"], rolled["slot"]) == ("macro", "main") and rolled["shared_messages"] == 0
+        shown = await runtime.chat.inspect(conversation, "What now, harbour?")
+        assert shown["beginning"]["cause"] == "macro"
+        (row,) = [item for item in items("messages", Look(shown)) if item.title == "Beginning"]
+        assert "macro" in row.detail and "0 %" in row.right
+
+
+async def test_the_story_in_one_text_grows_at_its_end() -> None:
+    async with Runtime.open(load_settings()) as runtime:
+        conversation = await elsewhere(runtime)
+        await beginning(runtime, conversation, "Good evening.")
+        grown = await beginning(runtime, conversation, "The rain has stopped.")
+        assert (grown["cause"], grown["slot"]) == ("grown", "chatHistory")
+        assert grown["shared_tokens"] > grown["tokens"] // 3

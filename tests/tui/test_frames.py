@@ -16,14 +16,17 @@ from chat_world import Driven, open_app
 from market_world import NOWHERE, item, signed_in, stock
 
 from lunalux_core.config.paths import Paths
+from lunalux_core.library.memories import Memory, add_memory
 from lunalux_tui.app import places
 from lunalux_tui.app.help_dialog import HelpDialog
+from lunalux_tui.chat.memory.dialog import MemoryDialog
+from lunalux_tui.chat.memory.window_bar import WindowBar
 from lunalux_tui.chat.portrait import Portrait
 from lunalux_tui.settings.screen import SettingsScreen
 
 FRAMES = Path(__file__).resolve().parents[1] / "data" / "frames"
 SIZES = ((80, 24), (120, 40))
-SCREENS = ("chat", "market", "create", "user", "settings", "help")
+SCREENS = ("chat", "market", "create", "user", "settings", "help", "memory")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -57,6 +60,8 @@ async def show(driven: Driven, screen: str) -> None:
     if screen == "help":
         app.action_help()
         await driven.until(lambda: isinstance(app.screen, HelpDialog))
+    elif screen == "memory":
+        await show_memory(driven)
     elif screen == places.FIRST:
         await driven.until(lambda: any(widget.source for widget in app.screen.query(Portrait)))
     else:
@@ -71,6 +76,39 @@ async def show(driven: Driven, screen: str) -> None:
         await driven.pilot.pause(0.1)
         if not fetching(driven) and before == (before := frame(driven)):
             return
+
+
+async def show_memory(driven: Driven) -> None:
+    """The memory pane over a conversation that has some, after a reply."""
+    await driven.say("Good evening.")
+    library, conversation = driven.app.runtime.library, driven.chat.conversation
+    assert conversation is not None
+    messages = await library.conversations.page(conversation.id)
+    for memory in (
+        Memory("", conversation.id, "fact", "Mirelle fears the sea.", keywords=("sea",), pinned=True),
+        Memory("", conversation.id, "marked", messages[1].content, first=messages[1].id),
+        Memory("", conversation.id, "summary", "They meet and greet.", "The greeting", first=messages[0].id),
+    ):
+        await library.memories.add(memory)
+    await library.database.write(
+        lambda c: add_memory(
+            c,
+            Memory(
+                "",
+                conversation.id,
+                "summary",
+                "",
+                last=messages[2].id,
+                state="failed",
+                reason="language: No.",
+            ),
+        )
+    )
+    driven.chat.action_memory()
+    await driven.until(lambda: isinstance(driven.app.screen, MemoryDialog))
+    dialog = driven.app.screen
+    assert isinstance(dialog, MemoryDialog)
+    await driven.until(lambda: dialog.query(WindowBar) and len(dialog.tab.rows.rows) == 4)
 
 
 def fetching(driven: Driven) -> bool:

@@ -48,6 +48,7 @@ def open_aws(
             "CONFIG_INVALID",
             "The environment variable SESSION_SECRET must be set, the same on every instance.",
             "Set it to a long random text, for instance the output of `openssl rand -hex 32`.",
+            kind="secret",
             variable="SESSION_SECRET",
         )
     access = access or AwsAccess(settings.region)

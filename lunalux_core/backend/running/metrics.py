@@ -30,7 +30,8 @@ class Metrics:
             raise InvalidInput(
                 "CONFIG_INVALID",
                 "LUNALUX_METRICS is set but prometheus-client is not installed.",
-                "Install lunalux[server], or unset LUNALUX_METRICS.",
+                "Run `pip install '.[server]'` in the folder of Lunalux, or unset LUNALUX_METRICS.",
+                kind="metrics",
                 variable="LUNALUX_METRICS",
             ) from None
         self._registry = prometheus.CollectorRegistry()

@@ -65,7 +65,8 @@ class AwsAccess:
             raise InvalidInput(
                 "CONFIG_INVALID",
                 "The storage on AWS needs boto3, which is not installed.",
-                "Install lunalux[aws], or use the embedded storage.",
+                "Run `pip install '.[aws]'` in the folder of Lunalux, or use the embedded storage.",
+                kind="boto3",
             ) from None
         return boto3.session.Session(
             region_name=self.region,

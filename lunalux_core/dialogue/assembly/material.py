@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.llm.model import Role
+
+if TYPE_CHECKING:
+    from lunalux_core.documents.pictures import PictureRef
 
 GenerationType = Literal["normal", "continue", "impersonate", "swipe", "regenerate", "quiet"]
 NotePosition = Literal["in_chat", "after_main", "before_main"]
@@ -54,6 +57,7 @@ class HistoryMessage:
         hidden: kept in the log, not sent and not counted for depths.
         foreign: by another persona or speaker than this chat's two, so that its name must be said.
         event: the line of `<events>` its reply came with; stands in for the message once it is cut.
+        pictures: what the model is shown with it.
     """
 
     role: Role
@@ -63,6 +67,7 @@ class HistoryMessage:
     hidden: bool = False
     foreign: bool = False
     event: str = ""
+    pictures: tuple[PictureRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

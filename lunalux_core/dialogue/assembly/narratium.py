@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lunalux_core.dialogue.assembly.budget import Room, budget_of
 from lunalux_core.dialogue.assembly.examples import example_texts
@@ -24,18 +25,22 @@ from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptR
 from lunalux_core.dialogue.assembly.slots import program_texts
 from lunalux_core.presets.document import Preset
 
+if TYPE_CHECKING:
+    from lunalux_core.documents.pictures import PictureRef
+
 _BETWEEN_EXAMPLES = "\n---\n"
 _SECTIONS: tuple[Section, ...] = ("system", "user")
 
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A piece of the prompt's text with its cost."""
+    """A piece of the prompt's text with its cost, and the pictures that are told of in it."""
 
     slot: str
     text: str
     tokens: int
     opening: bool = False
+    pictures: tuple[PictureRef, ...] = ()
 
 
 class NarratiumAssembly:
@@ -75,6 +80,8 @@ class NarratiumAssembly:
         room = Room(self._budget - len(_SECTIONS) * self._frame)
         if begun is not None:
             fixed.append(_Text("continuePrefill", begun.content, begun.tokens))
+        if spoken is not None and spoken.pictures:
+            fixed.append(_Text("chatHistory", "", sum(picture.tokens for picture in spoken.pictures)))
         if not room.take(*fixed):
             raise too_large(self._budget, fixed, self._preset)
         pinned = self._material.pin_examples
@@ -88,7 +95,10 @@ class NarratiumAssembly:
             "memory": "\n\n".join(text.text for text in (remembered, history.memory) if text),
             "dialogueExamples": _BETWEEN_EXAMPLES.join(example.text for example in examples),
         }
-        messages = (*self._messages(parts, values, spoken), *([begun] if begun else []))
+        shown = tuple(picture for piece in history.pieces for picture in piece.pictures)
+        if spoken is not None:
+            shown += spoken.pictures
+        messages = (*self._messages(parts, values, spoken, shown), *([begun] if begun else []))
         pieces = [*fixed, *history.pieces, *examples, *([history.memory] if history.memory else [])]
         report = PromptReport(
             budget=self._budget,
@@ -134,6 +144,10 @@ class NarratiumAssembly:
 
     def _spoken(self, message: HistoryMessage, *, named: bool) -> str:
         text = self._expand(message.content.replace("\r", ""))
+        if message.pictures:  # they go with the request's last message: here stands which is whose
+            from lunalux_core.documents.pictures import in_words
+
+            text = in_words(text, message.pictures)
         if not named or message.role == "system":
             return text
         usual = self._material.user if message.role == "user" else self._material.card.called
@@ -154,7 +168,8 @@ class NarratiumAssembly:
         text = self._spoken(entry, named=True)
         above = self._material.omitted or self._material.replaced
         begins = entry is self._visible[0] and entry.role == "assistant" and not above
-        return _Text("chatHistory", text, self._cost(text) + 1, opening=begins)
+        cost = self._cost(text) + 1 + sum(picture.tokens for picture in entry.pictures)
+        return _Text("chatHistory", text, cost, opening=begins, pictures=entry.pictures)
 
     def _remembered(self) -> _Text | None:
         """What the story remembers, for the place of the memory."""
@@ -209,15 +224,21 @@ class NarratiumAssembly:
         return "\n\n".join(f"{title}\n{text}" for title, text in titled if text)
 
     def _messages(
-        self, parts: Sequence[Part], values: Mapping[str, str], spoken: HistoryMessage | None
+        self,
+        parts: Sequence[Part],
+        values: Mapping[str, str],
+        spoken: HistoryMessage | None,
+        shown: tuple[PictureRef, ...],
     ) -> tuple[PromptMessage, ...]:
         messages = []
         for section in _SECTIONS:
             rendered = (_rendered(part, values) for part in parts if part.section == section)
             text = "\n\n".join(filter(None, rendered))
             identity = spoken.id if spoken and section == "user" else ""
-            if text:
-                messages.append(PromptMessage(section, text, None, section, self._count(text), identity))
+            pictures = shown if section == "user" else ()
+            if text or pictures:
+                cost = self._count(text) + sum(picture.tokens for picture in pictures)
+                messages.append(PromptMessage(section, text, None, section, cost, identity, pictures))
         return tuple(messages)
 
 

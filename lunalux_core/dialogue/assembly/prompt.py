@@ -18,6 +18,7 @@ _STANDARD = frozenset(("main", "nsfw", "jailbreak", "enhanceDefinitions", *MARKE
 """Identifiers that every preset has; those of a person's own prompts are random."""
 
 if TYPE_CHECKING:
+    from lunalux_core.documents.pictures import PictureRef
     from lunalux_core.templates.cleanup import Cleaning
 
 
@@ -31,6 +32,7 @@ class PromptMessage:
     slot: str = ""
     tokens: int = 0
     message_id: str = ""
+    pictures: tuple[PictureRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class Prompt:
         return "".join(message.content for message in self.messages)
 
     def to_messages(self) -> tuple[Message, ...]:
-        """The messages as models take them."""
+        """The messages as models take them, their pictures aside (`nodes.llm`)."""
         return tuple(Message(message.role, message.content, message.name) for message in self.messages)
 
 

@@ -208,7 +208,8 @@ class SillyTavernAssembly:
         if prefixed and entry.name and entry.role != "system":
             content = f"{entry.name}: {content}"
         name = _NO_NAME_CHARACTER.sub("_", entry.name)[:64] if behavior == 1 else ""
-        return self._message("chatHistory", content, entry.role, name or None, entry.id)
+        piece = self._message("chatHistory", content, entry.role, name or None, entry.id)
+        return _with_pictures(piece, entry) if entry.pictures else piece
 
     def _fill(self, room: Room, entries: Sequence[Entry]) -> HistoryFill[PromptMessage]:
         if not self._has("chatHistory"):
@@ -267,7 +268,7 @@ class SillyTavernAssembly:
         fill: HistoryFill[PromptMessage],
         examples: _Examples,
     ) -> Prompt:
-        sent = [message for message in ordered if message.content]
+        sent = [message for message in ordered if message.content or message.pictures]
         # Counted before squashing, which puts several slots into one message.
         slots = slot_totals(sent)
         if self._params.squash_system_messages:
@@ -298,6 +299,11 @@ class SillyTavernAssembly:
             else:
                 result.append(message)
         return result
+
+
+def _with_pictures(piece: PromptMessage, entry: HistoryMessage) -> PromptMessage:
+    cost = sum(picture.tokens for picture in entry.pictures)
+    return replace(piece, pictures=entry.pictures, tokens=piece.tokens + cost)
 
 
 def _squashable(message: PromptMessage) -> bool:

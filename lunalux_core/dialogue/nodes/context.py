@@ -29,15 +29,18 @@ def context(engine: EcmaEngine) -> Node[Draft, Draft]:
                 hidden=message.hidden,
                 foreign=_foreign(turn, message),
                 event=message.event,
+                pictures=message.pictures,
             )
             for message in turn.history
-            if message.content
+            if message.content or message.pictures
         ]
-        if draft.request.sent:
-            history.append(HistoryMessage("user", draft.request.sent, turn.user))
+        if draft.request.sent or turn.shown:
+            history.append(HistoryMessage("user", draft.request.sent, turn.user, pictures=turn.shown))
         if turn.partial:
             history.append(HistoryMessage("assistant", turn.partial, turn.character.name, turn.reply_id))
         history = await asyncio.to_thread(_outgoing, draft, history, engine, told)
+        if any(message.pictures for message in history):
+            history = [_seen(turn, message) for message in history]
         offered = sum(1 for message in turn.history)
         material = replace(
             draft.material,
@@ -48,6 +51,21 @@ def context(engine: EcmaEngine) -> Node[Draft, Draft]:
         return replace(draft, material=material)
 
     return node
+
+
+def _seen(turn: TurnInput, message: HistoryMessage) -> HistoryMessage:
+    """A message with the pictures that the model is shown; the others are named in its text.
+
+    Only the person's: servers take pictures of nobody else.
+    """
+    if not message.pictures:
+        return message
+    from lunalux_core.documents.pictures import in_words
+
+    taken = turn.picture_data if message.role == "user" else {}
+    named = [picture for picture in message.pictures if picture.hash not in taken]
+    seen = tuple(picture for picture in message.pictures if picture.hash in taken)
+    return replace(message, content=in_words(message.content, named), pictures=seen)
 
 
 def _foreign(turn: TurnInput, message: Message) -> bool:

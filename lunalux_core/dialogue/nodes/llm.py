@@ -17,6 +17,7 @@ from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
     Completion,
+    PicturesNamed,
     PromptRead,
     Ready,
     ReplyCorrection,
@@ -94,8 +95,22 @@ async def _answered(models: Registry, answer: _Answer, ready: Ready) -> Completi
                 break
     if (changed := models.model_changed(model)) is not None:
         answer.told(ServerModelChanged(*changed))
+    if (named := _named_pictures(models, ready, request)) is not None:
+        answer.told(named)
     first = answer.completion(ready, request.messages)
     return _shared(first, [others[place].completion(ready, ()) for place in sorted(others)])
+
+
+def _named_pictures(models: Registry, ready: Ready, request: ModelRequest) -> PicturesNamed | None:
+    """The pictures of the last words, where the model was told only what they are called."""
+    turn = ready.request.turn
+    last = turn.shown or (turn.history[-1].pictures if turn.history else ())
+    if not last or turn.kind not in {"normal", "regenerate", "swipe"}:
+        return None
+    sent = {picture.ref.hash for message in request.messages for picture in message.pictures}
+    blind = not models.takes_pictures(turn.model)  # also where it has just refused them
+    names = tuple(picture.name for picture in last if blind or picture.hash not in sent)
+    return PicturesNamed(names, turn.model.name) if names else None
 
 
 def _shared(first: Completion, others: Sequence[Completion]) -> Completion:
@@ -117,7 +132,7 @@ def model_request(ready: Ready) -> ModelRequest:
     """What the model is asked when a prompt is ready."""
     turn = ready.request.turn
     return ModelRequest(
-        messages=ready.prompt.to_messages(),
+        messages=_messages(ready),
         sampling=turn_sampling(turn, ready.prompt.form).sampling,
         request_id=_request_id(turn),
         language=turn.language,
@@ -125,6 +140,23 @@ def model_request(ready: Ready) -> ModelRequest:
         character=_material(turn),
         extra={"type": turn.kind, "attempt": turn.attempt},
         completion=_completion(ready),
+    )
+
+
+def _messages(ready: Ready) -> tuple[Message, ...]:
+    """The messages of the prompt, with the bytes of their pictures."""
+    messages = ready.prompt.to_messages()
+    data = ready.request.turn.picture_data
+    if not data:
+        return messages
+    from lunalux_core.documents.pictures import Attachment
+
+    return tuple(
+        replace(
+            message,
+            pictures=tuple(Attachment(ref, data[ref.hash]) for ref in piece.pictures if ref.hash in data),
+        )
+        for message, piece in zip(messages, ready.prompt.messages, strict=True)
     )
 
 
@@ -230,9 +262,10 @@ class _Answer:
             estimated = count.text(ready.prompt.text)
         else:
             estimated = sum(count.message(m.content) for m in messages)
+            estimated += sum(picture.ref.tokens for m in messages for picture in m.pictures)
         if usage is None:
             usage = Usage(estimated, count.text(text), estimated=True)
-        elif not usage.estimated and usage.prompt_tokens:
+        elif not usage.estimated and usage.prompt_tokens and not any(m.pictures for m in messages):
             # The server counted: what our estimate was off by is remembered for this model.
             factor = calibrated(self._turn.token_factor, estimated, usage.prompt_tokens)
             if self._turn.counts is not None and self._form is None and not self._shape:

@@ -70,6 +70,11 @@ def plugin_prompt(plugins: Callable[[], Plugins]) -> Node[Ready, Ready]:
             or PromptMessage(message.role, message.content, message.name, SLOT, count(message.content))
             for message in after
         )
+        if len(after) == len(before):  # words that were changed keep their pictures
+            messages = tuple(
+                replace(message, pictures=was.pictures) if was.pictures else message
+                for message, was in zip(messages, ready.prompt.messages, strict=True)
+            )
         return replace(ready, prompt=replace(ready.prompt, messages=messages))
 
     return node

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode, urlsplit
 
 from lunalux_core.llm.model import Message, ModelRequest, Prefill, Sampling
-from lunalux_core.llm.servers.caching import Block, marked_part
+from lunalux_core.llm.servers.caching import Block, block_of, marked_part
 from lunalux_core.llm.servers.http import Call, ask_json
 from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
@@ -74,8 +74,8 @@ class _Exchange(ServerExchange):
     @property
     def messages(self) -> tuple[Message, ...]:
         """Names stand in the text: the protocol has none. Instructions at the end are the person's turn."""
-        messages = shaped(replace(self.shape, names=False, user_last=False), self.request)
-        filled = [message for message in messages if message.content.strip()]
+        messages = shaped(replace(self.shape, names=False, user_last=False), self.asked)
+        filled = [message for message in messages if message.filled]
         if self.shape.user_last and filled and filled[-1].role == "assistant":
             return (*messages, Message("user", CLOSERS[self.request.language]))
         return messages
@@ -83,7 +83,7 @@ class _Exchange(ServerExchange):
     @property
     def begun(self) -> bool:
         """Whether the reply is begun for the model."""
-        messages = [message for message in self.messages if message.content.strip()]
+        messages = [message for message in self.messages if message.filled]
         return bool(messages) and messages[-1].role == "assistant"
 
     def call(self) -> Call:
@@ -94,10 +94,11 @@ class _Exchange(ServerExchange):
 
     def conversation(self) -> dict[str, object]:
         """Model, instructions and turns: what a prompt's tokens are counted from."""
-        blocks = self.blocks()
+        said = self.said()
+        blocks = [block_of(role, message) for role, message in said]
         stable = blocks[:-1] if self.begun else blocks
         marked = frozenset[int]() if "cache_control" in self.learnt.refused else self.sent.marks(stable)
-        parts = [_part(text, place in marked) for place, (_, text) in enumerate(blocks)]
+        parts = [_parts(message, place in marked) for place, (_, message) in enumerate(said)]
         lead = _lead(blocks)
         turns: list[dict[str, object]] = []
         contents: list[list[dict[str, object]]] = []
@@ -106,31 +107,36 @@ class _Exchange(ServerExchange):
             if not turns or turns[-1]["role"] != role:
                 contents.append([])
                 turns.append({"role": role, "content": contents[-1]})
-            contents[-1].append(part)
+            contents[-1] += part
         body: dict[str, object] = {"model": self.spec.model, "messages": turns}
         if lead:
-            body["system"] = parts[:lead]
+            body["system"] = [part for own in parts[:lead] for part in own]
         return body
 
     def blocks(self) -> list[Block]:
-        """Every message as a block: the leading system ones first; the person speaks first after them."""
-        messages = [message for message in self.messages if message.content.strip()]
+        """Every message as a block."""
+        return [block_of(role, message) for role, message in self.said()]
+
+    def said(self) -> list[tuple[str, Message]]:
+        """Every message with its role here: the leading system ones first; the person speaks first after
+        them."""
+        messages = [message for message in self.messages if message.filled]
         lead = next(
             (place for place, message in enumerate(messages) if message.role != "system"), len(messages)
         )
         if lead == len(messages):
             lead = max(lead - 1, 0)  # the last instruction is what the model is to answer
-        blocks: list[Block] = [("system", message.content) for message in messages[:lead]]
-        turns: list[Block] = [
-            ("assistant" if message.role == "assistant" else "user", message.content)
-            for message in messages[lead:]
+        instructions = [("system", message) for message in messages[:lead]]
+        turns = [
+            ("assistant" if message.role == "assistant" else "user", message) for message in messages[lead:]
         ]
         if not turns or turns[0][0] != "user":
-            turns.insert(0, ("user", OPENERS[self.request.language]))
+            turns.insert(0, ("user", Message("user", OPENERS[self.request.language])))
         if turns[-1][0] == "assistant":
             # A begun reply must not end in blanks, or the call is refused.
-            turns[-1] = ("assistant", turns[-1][1].rstrip())
-        return blocks + turns
+            last = turns[-1][1]
+            turns[-1] = ("assistant", replace(last, content=last.content.rstrip()))
+        return instructions + turns
 
     def decoder(self) -> ReplyDecoder:
         """Blanks that may not be sent at the end of a begun reply come from there, and not again."""
@@ -327,5 +333,17 @@ def _lead(blocks: Sequence[Block]) -> int:
     return next((place for place, (role, _) in enumerate(blocks) if role != "system"), len(blocks))
 
 
-def _part(text: str, marked: bool) -> dict[str, object]:
-    return marked_part(text) if marked else {"type": "text", "text": text}
+def _parts(message: Message, marked: bool) -> list[dict[str, object]]:
+    """A message as parts: its pictures, then its words; the mark stands at the end."""
+    words = message.content
+    text: list[dict[str, object]] = []
+    if words.strip() or not message.pictures:
+        text = [marked_part(words) if marked else {"type": "text", "text": words}]
+    if not message.pictures:
+        return text
+    from lunalux_core.llm.servers.images import anthropic_parts
+
+    parts = [*anthropic_parts(message.pictures), *text]
+    if marked and not text:
+        parts[-1] = {**parts[-1], "cache_control": {"type": "ephemeral"}}
+    return parts

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lunalux_core.llm.model import Message
 
 Block = tuple[str, str]
 """A role and a text; the leading ones with the role `system` are the instructions."""
@@ -62,6 +66,13 @@ class SentPrompts:
             if same > shared:
                 shared, nearest = same, lengths
         return shared, nearest
+
+
+def block_of(role: str, message: Message) -> Block:
+    """A message as a block: its pictures count as well."""
+    if not message.pictures:
+        return role, message.content
+    return role, "\0".join((*(picture.ref.hash for picture in message.pictures), message.content))
 
 
 def marked_part(text: str) -> dict[str, object]:

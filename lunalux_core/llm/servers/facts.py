@@ -12,6 +12,7 @@ from typing import Any
 
 from lunalux_core.llm.parameters import KINDS, ServerKind
 
+_TELL_MODALITIES = frozenset({"llamacpp", "koboldcpp", "tabby", "ollama", "openrouter"})
 SILENT = object()
 """Instead of a document, where no answer came."""
 MOST_TEMPLATE = 64 * 1024
@@ -47,6 +48,11 @@ class ServerFacts:
     loads: bool = False
     taken: tuple[str, ...] | None = None
     prices: tuple[float, float, float] | None = None
+
+    @property
+    def tells_modalities(self) -> bool:
+        """Whether a server of this kind says which of its models take pictures."""
+        return self.kind in _TELL_MODALITIES or self.title == "LM Studio"
 
     def as_json(self) -> dict[str, Any]:
         """Only what is known; empty where nothing is."""

@@ -124,19 +124,34 @@ def _contents(messages: tuple[Message, ...]) -> dict[str, object]:
     if not rest:
         # Contents must not be empty: the last instruction is what the model is to answer.
         system, rest = system[:-1], system[-1:]
-    turns: list[tuple[str, list[str]]] = []
+    turns: list[tuple[str, list[Message]]] = []
     for message in rest:
         role = "model" if message.role == "assistant" else "user"
-        if not message.content.strip():
+        if not message.filled:
             continue
         if turns and turns[-1][0] == role:
-            turns[-1][1].append(message.content)
+            turns[-1][1].append(message)
         else:
-            turns.append((role, [message.content]))
+            turns.append((role, [message]))
     body: dict[str, object] = {
-        "contents": [{"role": role, "parts": [{"text": "\n\n".join(texts)}]} for role, texts in turns]
+        "contents": [{"role": role, "parts": _parts(messages)} for role, messages in turns]
     }
     instruction = "\n\n".join(message.content for message in system if message.content.strip())
     if instruction:
         body["systemInstruction"] = {"parts": [{"text": instruction}]}
     return body
+
+
+def _parts(messages: list[Message]) -> list[dict[str, object]]:
+    """One text; where there are pictures, each before the words that it came with."""
+    parts: list[dict[str, object]] = []
+    texts: list[str] = []
+    for message in messages:
+        if message.pictures:
+            from lunalux_core.llm.servers.images import gemini_parts
+
+            parts += [{"text": "\n\n".join(texts)}] if texts else []
+            parts += gemini_parts(message.pictures)
+            texts = []
+        texts += [message.content] if message.content.strip() else []
+    return [*parts, {"text": "\n\n".join(texts)}] if texts else parts

@@ -28,16 +28,18 @@ _SERVER = "server "
 @dataclass(slots=True)
 class Learnt:
     """Of one model on one server. `most` is the largest number of reply tokens it takes, None if unknown;
-    `prefill` how it goes on from a reply that was begun for it, "" if unknown."""
+    `prefill` how it goes on from a reply that was begun for it, "" if unknown; `images` is off where it has
+    refused pictures."""
 
     refused: set[str] = field(default_factory=set)
     shape: Shape = field(default_factory=Shape)
     stream: bool = True
     most: int | None = None
     prefill: Prefill | Literal[""] = ""
+    images: bool = True
 
     def copy(self) -> Learnt:
-        return Learnt(set(self.refused), self.shape, self.stream, self.most, self.prefill)
+        return Learnt(set(self.refused), self.shape, self.stream, self.most, self.prefill, self.images)
 
     def as_json(self) -> dict[str, Any]:
         """Only what was learnt; empty where nothing was."""
@@ -52,6 +54,8 @@ class Learnt:
             record["max_tokens"] = self.most
         if self.prefill:
             record["prefill"] = self.prefill
+        if not self.images:
+            record["images"] = False
         return record
 
     @classmethod
@@ -65,6 +69,7 @@ class Learnt:
             value.get("stream") is not False,
             most if isinstance(most, int) and not isinstance(most, bool) and most > 0 else None,
             next((form for form in PREFILLS if form == prefill), ""),
+            value.get("images") is not False,
         )
 
 

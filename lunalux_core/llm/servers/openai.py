@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Prefill
 from lunalux_core.llm.parameters import PARAMETERS, ServerKind
-from lunalux_core.llm.servers.caching import Block, marked_part
+from lunalux_core.llm.servers.caching import Block, block_of, marked_part
 from lunalux_core.llm.servers.http import Call
 from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
@@ -89,7 +89,7 @@ class _Exchange(ServerExchange):
         fields = request_fields("ollama", sampling).body
         body = {
             "model": self.spec.model,
-            "messages": [{"role": message.role, "content": message.content} for message in self.messages],
+            "messages": [_ollama_message(message) for message in self.messages],
             "stream": self.streams,
             **{name: value for name, value in fields.items() if name not in self.learnt.refused},
             # Without it, Ollama loads the model with a small window of its own and cuts the prompt
@@ -145,14 +145,14 @@ class _Exchange(ServerExchange):
 
     def _stable(self) -> list[Block]:
         """The messages as blocks, without a reply that is begun."""
-        blocks: list[Block] = [(message.role, message.content) for message in self.messages]
+        blocks: list[Block] = [block_of(message.role, message) for message in self.messages]
         return blocks[:-1] if blocks and blocks[-1][0] == "assistant" else blocks
 
     def _marked(self, messages: object) -> list[object]:
         marks = self.sent.marks(self._stable())
         wire = messages if isinstance(messages, list) else []
         return [
-            {**message, "content": [marked_part(message["content"])]}
+            {**message, "content": _marked_content(message["content"])}
             if place in marks and message["content"]
             else message
             for place, message in enumerate(wire)
@@ -261,8 +261,28 @@ def _body(
     }
 
 
-def _message(message: Message) -> dict[str, str]:
-    wire = {"role": message.role, "content": message.content}
+def _marked_content(content: str | list[dict[str, object]]) -> list[dict[str, object]]:
+    """A content whose end is marked."""
+    if isinstance(content, str):
+        return [marked_part(content)]
+    return [*content[:-1], {**content[-1], "cache_control": {"type": "ephemeral"}}]
+
+
+def _ollama_message(message: Message) -> dict[str, object]:
+    wire: dict[str, object] = {"role": message.role, "content": message.content}
+    if message.pictures:
+        from lunalux_core.llm.servers.images import base64_of
+
+        wire["images"] = [base64_of(picture) for picture in message.pictures]
+    return wire
+
+
+def _message(message: Message) -> dict[str, object]:
+    wire: dict[str, object] = {"role": message.role, "content": message.content}
+    if message.pictures:
+        from lunalux_core.llm.servers.images import openai_content
+
+        wire["content"] = openai_content(message)
     if message.name:
         # The protocol allows no blanks or these marks in a name, and 64 characters.
         wire["name"] = re.sub(r"[\s<|\\/>]+", "_", message.name)[:64]

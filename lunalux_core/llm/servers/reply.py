@@ -194,7 +194,11 @@ class ReplyDecoder:
             yield Delta(text=text)
 
     def _estimate(self) -> Usage:
-        prompt = sum(TokenEstimator().message(message.content) for message in self._messages)
+        prompt = sum(
+            TokenEstimator().message(message.content)
+            + sum(picture.ref.tokens for picture in message.pictures)
+            for message in self._messages
+        )
         return Usage(prompt, self._reply.tokens, estimated=True)
 
 

@@ -88,7 +88,37 @@ class ServerExchange(ABC):
     @property
     def messages(self) -> tuple[Message, ...]:
         """The messages as they are sent."""
-        return shaped(self.shape, self.request)
+        return shaped(self.shape, self.asked)
+
+    @property
+    def asked(self) -> ModelRequest:
+        """The request, with pictures only as names where the server has refused them."""
+        if self.learnt.images or self.spec.options.images == "yes" or not self._shows:
+            return self.request
+        from lunalux_core.llm.servers.images import named_only
+
+        return replace(self.request, messages=tuple(map(named_only, self.request.messages)))
+
+    @property
+    def _shows(self) -> bool:
+        return any(message.pictures for message in self.request.messages)
+
+    def _blind(self, status: int, body: bytes) -> bool:
+        """Whether the server takes no pictures; from now on it is told what they are called."""
+        if status in {401, 402, 403, 408, 429} or not self._shows or self.asked is not self.request:
+            return False
+        from lunalux_core.llm.servers.images import takes_none
+
+        if self.spec.options.images == "yes":
+            return False  # the person knows better: the refusal is told
+        report = read_report(body, status, {})
+        if self.failures.refusal(report).code in _FINAL:
+            return False
+        if not takes_none(f"{report.words} {report.message}", body):
+            return False
+        self.learnt.images = False
+        self._changed = True
+        return True
 
     @property
     def waits(self) -> Timeouts:
@@ -98,6 +128,8 @@ class ServerExchange(ABC):
         return replace(usual, first_token=first, between_tokens=max(usual.between_tokens, own))
 
     def amend(self, status: int, body: bytes) -> bool:
+        if self._blind(status, body):
+            return True
         # Of who asks, what is asked for, or when: no other form of the call changes these. 500 is kept: local
         # servers answer so when the model's template refuses the roles of the messages.
         if status in {401, 402, 403, 404, 408, 429} or status > 500:

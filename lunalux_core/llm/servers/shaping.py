@@ -161,7 +161,7 @@ def _named(message: Message, character: CharacterMaterial | None, *, alone: bool
     text = message.content
     if name and text and not text.startswith(f"{name}: "):
         text = f"{name}: {text}"
-    return Message(message.role, text)
+    return Message(message.role, text, pictures=message.pictures)
 
 
 def _called(role: str | None, character: CharacterMaterial | None) -> str:
@@ -174,10 +174,12 @@ def _merged(messages: Iterable[Message]) -> list[Message]:
     """Neighbours of one role in one message; those without words are left out."""
     merged: list[Message] = []
     for message in messages:
-        if not message.content:
+        if not message.content and not message.pictures:
             continue
         if merged and merged[-1].role == message.role:
-            merged[-1] = replace(message, content=f"{merged[-1].content}\n\n{message.content}")
+            before = merged[-1]
+            words = "\n\n".join(filter(None, (before.content, message.content)))
+            merged[-1] = replace(message, content=words, pictures=before.pictures + message.pictures)
         else:
             merged.append(message)
     return merged

@@ -19,6 +19,7 @@ from lunalux_core.library.conversations import Message
 from lunalux_core.library.spending import Spending
 from lunalux_core.text import clean_line
 from lunalux_tui import i18n
+from lunalux_tui.chat.inspector.beginning import beginning
 from lunalux_tui.chat.inspector.chat_texts import chat_texts
 from lunalux_tui.chat.inspector.cost import took
 from lunalux_tui.chat.inspector.items import Item
@@ -160,6 +161,7 @@ def _messages(look: Look) -> Iterator[Item]:
             lambda pair=pair: _message_told(pair, look),  # type: ignore[misc]
         )
     yield from _parameters(look.record)
+    yield from beginning(look.record, slot_name)
     yield from took(look.reply, look.spending)
 
 

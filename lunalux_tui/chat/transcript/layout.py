@@ -31,6 +31,8 @@ from lunalux_tui.render.message import (
 from lunalux_tui.theme.styles import Line
 
 if TYPE_CHECKING:
+    from rich.segment import Segment
+
     from lunalux_core.display.scripts import DisplayedMessage
 
 
@@ -43,6 +45,7 @@ class Entry:
     opened: dict[Fold, int] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     folds: dict[int, Fold] = field(default_factory=dict)
+    pixels: dict[int, tuple[Segment, ...]] = field(default_factory=dict)
     strips: dict[tuple[int, bool], Strip] = field(default_factory=dict)
 
     @property
@@ -82,11 +85,15 @@ class TranscriptLayout:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.show_thinking = False
+        self.prose = False
+        """Whether all is one page of prose, without names."""
         self.today = ""
         self.places: dict[str, int] = {}
         """Places of the members of a group, by their ids."""
         self.looks: dict[str, DisplayedMessage] = {}
         """What display scripts make of messages, by their ids."""
+        self.thumbnails: dict[str, Sequence[tuple[Segment, ...]]] = {}
+        """Drawings of pictures, by their hashes."""
         self._tops: list[int] = [TOP]
         self._width = 0
         self._stream: Stream | None = None
@@ -287,9 +294,10 @@ class TranscriptLayout:
         entry, before = stream.entry, stream.entry.lines
         if head or not stream.head:
             place = self._place(stream.entry.message)
-            stream.head = [header(stream.entry.message, self.text_width, self.today, place)]
+            message = stream.entry.message
+            stream.head = [] if self.prose else [header(message, self.text_width, self.today, place)]
             entry.folds = {}
-            if stream.thinking.text:
+            if stream.thinking.text and not self.prose:
                 entry.folds[1] = THINKING
                 opened = bool(entry.opened.get(THINKING))
                 stream.head += thinking_block(stream.thinking.lines, opened, growing=not stream.body.text)
@@ -349,8 +357,10 @@ class TranscriptLayout:
                 self._place(message),
                 self.shown(message) if self.looks else None,
                 last=entry is self._last,
+                thumbnails=self.thumbnails,
+                prose=self.prose,
             )
-            entry.lines, entry.folds = rendered.lines, rendered.folds
+            entry.lines, entry.folds, entry.pixels = rendered.lines, rendered.folds, rendered.pixels
         elif entry.note is not None:
             words, hint, error = entry.note
             entry.lines = note_lines(words, hint, self.text_width, error=error)

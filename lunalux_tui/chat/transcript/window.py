@@ -11,7 +11,7 @@ the window is worked on, in a thread, newest first; what was shown once is remem
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lunalux_core.display.cache import depths
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lunalux_core.display.cache import Displays
     from lunalux_core.display.scripts import Display, DisplayedMessage
     from lunalux_core.library.conversations import Message
+    from lunalux_tui.chat.transcript.thumbnails import Thumbnails
     from lunalux_tui.chat.transcript.transcript import Transcript
 
 FIRST = 30
@@ -161,7 +162,14 @@ class Run(Protocol):
 class MessageDisplay:
     """Keeps the transcript's looks in step with the messages and the scripts."""
 
-    def __init__(self, transcript: Transcript, window: Window, displays: Displays, run: Run) -> None:
+    def __init__(
+        self,
+        transcript: Transcript,
+        window: Window,
+        displays: Displays,
+        run: Run,
+        picture: Callable[[str], Awaitable[bytes]],
+    ) -> None:
         self._transcript = transcript
         self._window = window
         self._displays = displays
@@ -169,6 +177,8 @@ class MessageDisplay:
         self._display: Display | None = None
         self._of = ""
         self._old = True
+        self._picture = picture
+        self._thumbnails: Thumbnails | None = None
 
     def follow(self, *, anew: bool = False) -> None:
         """Work out what is missing, soon; `anew` reads the scripts again, for they may have changed."""
@@ -176,6 +186,13 @@ class MessageDisplay:
         # The method, no coroutine of it: one whose turn never comes is complained about when the app ends.
         work: Any = self._work
         self._run(work, group="looks", exclusive=True, exit_on_error=False)
+
+    async def _draw_pictures(self) -> None:
+        if self._thumbnails is None:
+            from lunalux_tui.chat.transcript.thumbnails import Thumbnails
+
+            self._thumbnails = Thumbnails(self._transcript, self._picture)
+        await self._thumbnails.follow()
 
     async def settled(self, message: Message) -> None:
         """Have the look of a reply that just ended, so that it is not drawn twice."""
@@ -198,6 +215,8 @@ class MessageDisplay:
             self._display = await self._displays.of(identity)
             self._of, self._old = identity, False
         display, messages = self._display, self._transcript.messages
+        if self._thumbnails is not None or any(message.pictures for message in messages):
+            await self._draw_pictures()
         if display.idle:
             work, gone = self._missing(display, messages)
         else:

@@ -9,7 +9,7 @@ from textual import work
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.explanation import Explanation
-from lunalux_tui.parts.preset_choice import BUILTIN, builtin_rows, held, own_rows, put_in_use
+from lunalux_tui.parts.preset_choice import BUILTIN, builtin_rows, held, own_rows, prompt_title, put_in_use
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.settings.sections.base import WORK, through
 from lunalux_tui.settings.sections.shelf import SHELF_ACTIONS, ShelfSection
@@ -63,7 +63,7 @@ class PresetsSection(ShelfSection):
         if preset is None:
             return super().explain(row_id)
         slots = [(preset.prompt(identifier), enabled) for identifier, enabled in preset.order]
-        names = [prompt.name or prompt.identifier for prompt, enabled in slots if prompt and enabled]
+        names = [prompt_title(preset, prompt.identifier) for prompt, enabled in slots if prompt and enabled]
         facts = [(t("shelf.preset.slots"), t("settings.list_comma").join(names))]
         if row_id.startswith(BUILTIN):
             from lunalux_core.presets.builtin import builtin_presets
