@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 BY_TITLE, BY_WORD, BY_HELP, BY_LETTERS = 4.0, 3.0, 2.0, 1.0
 """How well words fit: they begin the title, stand in it, stand in the help, or only their letters do."""
 PLACES_FIRST = 0.5
+PHRASE = 0.6
+"""More than `PLACES_FIRST`: words in the order in which they stand in the help are meant."""
 EXACT = 0.3
 """What fits alike stands in the order of the declarations."""
 WIDTH, PADDING = 96, 2
@@ -59,6 +61,8 @@ def fits(offer: Offer, query: str, matcher: Matcher) -> float:
         score = BY_TITLE
     elif all(word in title for word in words):
         score = BY_WORD
+    elif " ".join(words) in about:
+        score = BY_HELP + PHRASE
     elif all(word in title or word in about for word in words):
         score = BY_HELP
     elif (letters := matcher.match(offer.title)) > 0:
