@@ -52,10 +52,14 @@ class Budget:
         self._steps += 1
         if self._steps > self.limits.steps:
             raise Fault("SCRIPT_TOO_MANY_STEPS", limit=self.limits.steps)
-        if time.monotonic() > self._until:
-            raise Fault("SCRIPT_TOO_SLOW", limit=f"{self.limits.seconds:g}")
+        self.check()
         if self._steps % _YIELD_EVERY == 0:
             await asyncio.sleep(0)
+
+    def check(self) -> None:
+        """For one command that works long: raises where the time is up."""
+        if time.monotonic() > self._until:
+            raise Fault("SCRIPT_TOO_SLOW", limit=f"{self.limits.seconds:g}")
 
     def make(self, size: int) -> None:
         """That many characters more have been made, or are about to be."""

@@ -18,7 +18,7 @@ from lunalux_tui.actions import Action, bindings, keys_of, reachable
 from lunalux_tui.app import places
 from lunalux_tui.app.terminal_gone import lasting, watch_terminal
 from lunalux_tui.i18n import t, tell
-from lunalux_tui.theme.themed_app import ThemedApp
+from lunalux_tui.theme.themed_app import WATCH_SECONDS, ThemedApp
 
 if TYPE_CHECKING:
     from textual.driver import Driver
@@ -102,7 +102,9 @@ class LunaluxApp(ThemedApp):
         self.runtime.on_problem = lambda problem: (self.call_later(self.tell, problem, "warning"), None)[1]
         self.watch_themes()
         from lunalux_tui.app.after_first_frame import begin
+        from lunalux_tui.app.settings_watch import SettingsWatch
 
+        self.set_interval(WATCH_SECONDS, SettingsWatch(self).look)
         await begin(self)
 
     def problems(self) -> list[LunaluxError]:

@@ -53,6 +53,8 @@ def fits(offer: Offer, query: str, matcher: Matcher) -> float:
     """How well an offer fits what was typed; 0 when it does not."""
     title, about = offer.title.casefold(), offer.help.casefold()
     words = query.casefold().split()
+    if offer.key and words == [offer.key.casefold()]:
+        return BY_TITLE + EXACT + offer.extra
     if title.startswith(" ".join(words)):
         score = BY_TITLE
     elif all(word in title for word in words):

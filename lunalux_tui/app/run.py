@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from lunalux_core.errors import LunaluxError
@@ -61,6 +61,15 @@ def _show_on_the_terminal() -> None:
         vars(sys)["__stderr__"] = shown
 
 
+def _tell_alt_digits_apart() -> None:
+    """Take alt with a digit for what it is: Textual has it for the sign that Option types on a Mac (¡ ™ £),
+    which terminals there send as that sign by themselves."""
+    from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
+
+    for digit in "1234567890":
+        cast("dict[str, object]", ANSI_SEQUENCES_KEYS).pop(f"\x1b{digit}", None)
+
+
 async def _run(
     settings: Any, character: str, conversation: str, new: bool
 ) -> tuple[int, Callable[[], object] | None]:
@@ -73,6 +82,7 @@ async def _run(
         await asyncio.sleep(0)  # the database thread works while this thread imports
         from lunalux_tui.app.app import LunaluxApp
 
+        _tell_alt_digits_apart()
         app = LunaluxApp(runtime, await reading, begin_new=new)
         await app.run_async()
         return app.return_code or 0, app.afterwards

@@ -31,7 +31,7 @@ CHAT_ACTIONS = (
     Action("chat.modes", "modes"),
     Action("chat.preset", "preset"),
     Action("chat.note", "note", "alt+o", priority=True),
-    Action("chat.books", "books", "alt+b", priority=True),
+    Action("chat.books", "books", "alt+k,alt+b", priority=True),
     Action("chat.inspect", "inspect", "alt+i", priority=True),
     Action("chat.scripts", "scripts", "alt+r", priority=True),
     Action("chat.scripts_allow", "answer_scripts(True)", "alt+y", priority=True),

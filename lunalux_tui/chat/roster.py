@@ -171,14 +171,18 @@ def _row(who: Group | CharacterSummary, last: LastWords | None) -> Row:
 
 def said_by(last: LastWords) -> str:
     """What was said last, after the name of who said it where that is not the character itself."""
-    words = clean_line(_MARKS.sub("", last.words), 160)
+    words = clean_line(plain(last.words), 160)
     if last.role == "user":
         return t("roster.you", words=words) if words else ""
     return f"{last.speaker}: {words}" if last.group_id and words else words
 
 
+def plain(words: str) -> str:
+    """Words without signs of Markdown, which mean nothing in one line of a list."""
+    return _MARKS.sub("", words)
+
+
 _MARKS = re.compile(r"[*_`#>]+")
-"""Signs of Markdown, which mean nothing in one line of a list."""
 
 
 def short_moment(milliseconds: int) -> str:

@@ -983,8 +983,11 @@ class ChatScreen(LunaScreen[None]):
             self.prompt.focus()
 
     async def _start_page(self) -> None:
+        from lunalux_core.library.recent import mark_seen
         from lunalux_tui.chat.start_page import CHAT, StartPage
 
+        if self.conversation is not None:
+            await mark_seen(self.runtime.library.database, self.conversation.id)
         answer = await self.ask(StartPage(self.runtime))
         if answer is None:
             return

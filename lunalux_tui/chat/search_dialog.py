@@ -8,6 +8,7 @@ from textual import on, work
 from textual.widgets import Input
 
 from lunalux_tui.actions import Action, bindings
+from lunalux_tui.chat.roster import plain
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.dialog import CANCEL, question
 from lunalux_tui.parts.pick_dialog import PickDialog
@@ -82,7 +83,7 @@ class SearchDialog(PickDialog):
         rows = [
             Row(
                 f"{hit.conversation_id} {hit.message_id}",
-                hit.excerpt,
+                plain(hit.excerpt),
                 " · ".join(part for part in (hit.character_name, hit.title, moment(hit.created_at)) if part),
                 found=words,
             )

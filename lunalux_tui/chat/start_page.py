@@ -10,6 +10,7 @@ from textual.widgets import Input
 from lunalux_core.library.character_list import CharacterQuery
 from lunalux_core.library.recent import RecentChat, recent_chats
 from lunalux_core.text import clean_line
+from lunalux_tui.chat.roster import plain
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.dialog import question
 from lunalux_tui.parts.pick_dialog import PickDialog
@@ -74,7 +75,7 @@ class StartPage(PickDialog):
 def _chat_row(chat: RecentChat) -> Row:
     mark = "▲" if chat.pinned else "●" if chat.unread else "◌"
     title = f"{chat.who}: {chat.title}" if chat.title else chat.who
-    last = f"{chat.by}: {chat.last}" if chat.by else chat.last
+    last = t("start.said", name=chat.by, words=plain(chat.last)) if chat.by else plain(chat.last)
     right = moment(chat.updated_at)
     if chat.unread:
         right = f"{t('start.unread')}  {right}"

@@ -55,13 +55,15 @@ async def import_sets(
     as_json: bool = JSON,
 ) -> None:
     """Store SillyTavern's sets of quick replies, those of old slots too. Nothing of them runs by itself.
+    Replies that need a command which is not there are told.
 
     Example: lunalux quickreply import dice.json
     """
 
     async def store(content: QuickReplySet) -> tuple[dict[str, Any], Sequence[str]]:
         stored, is_new = await runtime.library.quick_replies.add(content)
-        return _summary(stored), content.notes if is_new else there_already(stored.name)
+        notes = content.notes if is_new else there_already(stored.name)
+        return _summary(stored), (*notes, *_lacks(content))
 
     await import_each(
         paths,
@@ -231,6 +233,23 @@ def _read(path: Path, name: str) -> QuickReplySet:
     from lunalux_core.stscript.quick_replies import read_set
 
     return read_set(read_json(path), name or path.stem)
+
+
+def _lacks(content: QuickReplySet) -> list[str]:
+    """A sentence for each reply that cannot run here."""
+    from lunalux_core.stscript.commands.table import everything
+    from lunalux_core.stscript.lacks import lacks
+    from lunalux_tui.i18n import t
+
+    told = []
+    for lack in lacks(content, everything()):
+        if lack.commands:
+            commands = ", ".join(f"/{name}" for name in lack.commands)
+            told.append(t("cli.quick_reply_lacks", label=lack.label, commands=commands))
+        if lack.error is not None:
+            reason = output.one_line(*output.sentence(lack.error))
+            told.append(t("cli.quick_reply_unreadable", label=lack.label, reason=reason))
+    return told
 
 
 def _summary(stored: StoredSet, uses: Sequence[ReplyUse] = ()) -> dict[str, Any]:

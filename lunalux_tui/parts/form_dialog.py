@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
@@ -24,6 +25,12 @@ class FormDialog(Dialog[Result]):
     CSS_PATH = [Dialog.CSS_PATH, str(Path(__file__).with_name("form_dialog.tcss"))]  # type: ignore[assignment]  # noqa: RUF012
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-tall")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # Decided when the key is read: what comes after it in the same moment (a password manager, a slow
+        # line) belongs to the next field already.
+        Binding("tab", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
+    ]
     busy = False
     finished = False
 

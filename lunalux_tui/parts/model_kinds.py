@@ -22,7 +22,11 @@ ANOTHER = "another"
 
 KINDS: Mapping[str, ModelConfig] = {
     **HOSTED,
-    **{name: ModelConfig("", "openai", "", server.base_url) for name, server in LOCAL_SERVERS.items()},
+    **{
+        name: ModelConfig("", "openai", "", server.base_url)
+        for name, server in LOCAL_SERVERS.items()
+        if name != "local"  # a server that says nothing of what it is: the same as another one
+    },
     ANOTHER: ModelConfig("", "openai", "", "http://127.0.0.1:8080/v1"),
 }
 """All of them."""

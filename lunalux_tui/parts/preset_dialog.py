@@ -167,7 +167,8 @@ class PresetDialog(Dialog[None]):
             item = await shelf.add(name, preset_document(self.preset))
             self._held = PresetChoice(item.id, replace(self.preset, name=name), item)
         self.notify(question("prompts.copied", name=name), markup=False)
-        self._show()
+        if self.query("#prompt-rows"):  # it may have been left meanwhile
+            self._show()
 
     @work(group="preset-edit", exclusive=True, exit_on_error=False)
     async def action_other(self) -> None:

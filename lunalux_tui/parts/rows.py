@@ -219,10 +219,9 @@ class Rows(ScrollView, can_focus=True):
 
     def _title(self, row: Row, room: int, ground: int, *, bold: bool) -> list[Run]:
         mark = f"{row.mark} " if row.mark else ""
-        if self.VALUES:
-            room = min(room, max(self._longest + 4, NEAREST) + cell_len(clean_line(row.right, 80)))
-        right = fit(clean_line(row.right, 80), room // 2)
-        title_room = room - cell_len(mark) - (cell_len(right) + 1 if right else 0)
+        column = max(self._longest + 4, NEAREST) if self.VALUES else room
+        right = fit(clean_line(row.right, 80), max(room // 2, room - column))
+        title_room = min(column, room - (cell_len(right) + 1 if right else 0)) - cell_len(mark)
         title = fit(clean_line(row.title, 300), title_room)
         style = ground | (BOLD if bold else 0) | (ACCENT if row.id == self.current else 0)
         gap = " " * (title_room - cell_len(title) + (1 if right else 0))

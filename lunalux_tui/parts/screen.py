@@ -74,8 +74,9 @@ class LunaScreen(Screen[Result]):
             self.show_failure(crashed(error, self.runtime.paths))
 
 
-KEPT = 60
-"""Places in the footer from this one on are never left out: help and commands must always be in view."""
+KEPT = range(60, 81)
+CLOSE = 90
+"""Places in the footer that are never left out: help and commands, the answer of a dialog, the way out."""
 
 
 class KeyBar(Bar):
@@ -101,7 +102,7 @@ class KeyBar(Bar):
             keys.keys() & actions.keys(), key=lambda action_id: actions[action_id].footer
         ):
             label, place = actions[action_id].label, actions[action_id].footer
-            key, weight = keys[action_id], 0 if place >= KEPT else place
+            key, weight = keys[action_id], 0 if place in KEPT or place == CLOSE else place
             part = Part(f"{key_name(key)} {label}", MUTED, f"app.simulate_key('{key}')", weight)
             parts.setdefault(label, part)  # the nearest of two keys for the same thing
         return list(parts.values())

@@ -96,6 +96,25 @@ def test_old_slots_become_a_set(program: Program, tmp_path: Path) -> None:
     assert written["qrList"][0]["autoExecute_userMessage"] is True
 
 
+def test_an_import_names_what_the_replies_lack_in_both_languages(program: Program, tmp_path: Path) -> None:
+    """The others of the set run."""
+    replies = [
+        {"id": 1, "label": "flies", "message": "/fly to=moon | /echo there | /land"},
+        {"id": 2, "label": "open", "message": "/if left=1 {: /echo a"},
+        {"id": 3, "label": "fine", "message": "/echo here"},
+    ]
+    (tmp_path / "set.json").write_text(json.dumps({"name": "Trip", "qrList": replies}), encoding="utf-8")
+    (row,) = program("quickreply", "import", "set.json", "--json").json
+    first, second = row["notes"]
+    assert first.startswith("flies: ") and "/fly, /land" in first
+    assert second.startswith("open: ") and "Line 1, column" in second
+    told = program("quickreply", "import", "set.json", LUNALUX_LANG="zh").err
+    assert "flies：无法运行，这里没有 /fly, /land" in told and "open：无法运行。第 1 行" in told
+    assert program("quickreply", "run", "Trip", "fine").out == "here\n"
+    refused = program("quickreply", "run", "Trip", "flies", code=1)
+    assert "/fly" in refused.err and refused.out == ""
+
+
 def test_what_is_missing_is_told_with_what_is_near(program: Program, imported: str) -> None:
     assert "Table dice" in program("quickreply", "run", "tabel dice", "d6", code=5).err
     assert "d6, shown" in program("quickreply", "run", "Table dice", "d7", code=5).err

@@ -16,11 +16,14 @@ from hypothesis import strategies as st
 from lunalux_core.macros.context import MacroContext
 from lunalux_core.scenarios.scripts import replay
 from lunalux_core.stscript.budget import Limits
+from lunalux_core.stscript.commands.likeness import unlikeness
 from lunalux_core.stscript.commands.table import core, everything
 from lunalux_core.stscript.dice import roll
 from lunalux_core.stscript.faults import SENTENCES
 from lunalux_core.stscript.host import AppCall, QuietHost
 from lunalux_core.stscript.interpreter import Interpreter, Outcome, Setting
+from lunalux_core.stscript.lacks import lacks
+from lunalux_core.stscript.quick_replies import read_set
 from lunalux_core.stscript.values import dump_json, member, number_text, parse_json, slice_units, to_number
 
 LOCALES = Path(__file__).resolve().parents[2] / "lunalux_tui" / "locales"
@@ -95,6 +98,96 @@ def test_join_and_split_are_ours_alone() -> None:
     assert pipe("/split a, b ,c | /join glue=-") == "a-b-c"
     assert pipe('/split find="" ab | /join') == "a, b"
     assert core().get("join") is None and core().get("split") is None
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        ('/fuzzy list=["north","south","east"] the path goes sauth', "south"),
+        ('/fuzzy list=["north","south","east"] threshold=0 the path goes sauth', ""),
+        ('/fuzzy list=["open","the gate","gate"] mode=first THE GATE opens', "open"),
+        ('/fuzzy list=["a grey cat","grey cats sleep","the dog"] mode=best a gray cat', "a grey cat"),
+        ('/fuzzy list=["开门","关门","敲门"] threshold=0 她走过去，把门关上，又敲门', "敲门"),
+        ('/setvar key=ways ["left","right"] | /fuzzy list=ways we turn rigth', "right"),
+        ('/fuzzy list=["left"] threshold=x turn left', ""),
+        ('/fuzzy list="no list" turn left', ""),
+        ('/fuzzy list=[1,{"a":2},"left"] turn left', "left"),
+        ("/fuzzy turn left", ""),
+    ],
+)
+def test_fuzzy_finds_what_is_alike(script: str, found: str) -> None:
+    assert pipe(script) == found
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "score"),
+    [
+        ("lantern", "Lantern", 0),
+        ("lantern", "a lantern burns", 0.001),
+        ("lentern", "a lantern burns", 1 / 7),
+        ("lanttern", "a lantern burns", 1 / 8),
+        ("lantrn", "a lantern burns", 1 / 6),
+        ("xyz", "a lantern burns", None),
+        # Of the two pieces that overlap one stands in the text, the other is nowhere near it.
+        ("abcdefghijklmnopqrstuvwxyzabcdef" + "0123456789" * 3, "abcdefghijklmnopqrstuvwxyzabcdef", 0.5005),
+    ],
+)
+def test_how_unlike_two_texts_are(pattern: str, text: str, score: float | None) -> None:
+    found = unlikeness(pattern, text, 0.4)
+    assert found is None if score is None else found == pytest.approx(score)
+
+
+@given(pattern=st.text("abc門 ", max_size=40), text=st.text("abc門 ", max_size=60), share=st.floats(0, 1))
+@settings(max_examples=200, deadline=None)
+def test_likeness_grows_with_the_threshold_and_never_misses_what_stands_there(
+    pattern: str, text: str, share: float
+) -> None:
+    low, high = unlikeness(pattern, text, share / 2), unlikeness(pattern, text, share)
+    assert high is None or 0 <= high <= 1
+    assert low is None or high is not None
+    if pattern and pattern in text:
+        assert unlikeness(pattern, text, 0) is not None
+
+
+def test_a_long_search_is_stopped_like_any_other_work() -> None:
+    script = '/fuzzy threshold=1 list=["' + "z" * 30 + '"] ' + "ab" * 90_000
+    assert failure(script, limits=Limits(seconds=0.02))[0] == "SCRIPT_TOO_SLOW"
+
+
+def test_what_is_empty_is_replaced_and_names_are_listed() -> None:
+    for value in ('""', "[]", "{}", "{{getvar::none}}"):
+        assert pipe(f"/ifempty value={value} instead") == "instead", value
+    assert pipe('/ifempty value="some words" instead') == "some words"
+    assert pipe("/ifempty value=0 instead") == "0"
+    assert pipe("/pass before | /ifempty value={{getvar::none}}") == "before"
+    assert pipe('/let x {"b":1,"a":{"c":2}} | /keys {{var::x}}') == '["b","a"]'
+    assert pipe('/keys ["x","y"]') == '["0","1"]' and pipe("/keys words") == "[]"
+    assert core().get("ifempty") is None and core().get("keys") is None and core().get("fuzzy")
+
+
+def test_the_replies_of_a_set_that_cannot_run_are_named_with_what_they_lack() -> None:
+    messages = {
+        "fine": "/let a 1 | /if left=a right=1 {: /echo yes :}",
+        "text": "/me is no command where a text is meant? It is read as one",
+        "plain": "Only words with a / in them",
+        "far": "/echo a |\n/let f {: x=1 /teleport to=home {{var::x}} | /echo b :} | /:f | /teleport | /sing",
+        "open": "/echo a | /if left=1 {: /teleport home | /echo b",
+        "comment": "// /teleport is not meant | /pass",
+    }
+    replies = [{"id": n, "label": label, "message": text} for n, (label, text) in enumerate(messages.items())]
+    found = {lack.label: lack for lack in lacks(read_set({"qrList": replies}), everything())}
+    assert {label: lack.commands for label, lack in found.items()} == {
+        "text": ("me",),
+        "far": ("teleport", "sing"),
+        "open": ("teleport",),
+    }
+    assert found["far"].error is None
+    assert found["open"].error is not None and found["open"].error.code == "SCRIPT_UNCLOSED_CLOSURE"
+
+
+def test_a_set_without_end_is_not_looked_through_to_the_end() -> None:
+    replies = [{"label": str(n), "message": "/teleport " + "x" * 199_000} for n in range(50)]
+    assert len(list(lacks(read_set({"qrList": replies}), everything()))) == 10
 
 
 def test_closures_see_where_they_are_used_and_start_afresh_at_every_call() -> None:

@@ -15,7 +15,7 @@ import lunalux_tui
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, LimitExceeded, NetworkError, NotFound, StorageError
 from lunalux_tui import i18n
-from lunalux_tui.actions import key_name
+from lunalux_tui.actions import key_name, keys_of
 from lunalux_tui.app.declared_actions import all_actions
 from lunalux_tui.app.keymap import checked_keymap
 from lunalux_tui.i18n import catalogue, t
@@ -115,6 +115,13 @@ def test_a_key_map_keeps_what_it_can() -> None:
 def test_keys_are_written_as_people_do() -> None:
     names = [key_name(key) for key in ("ctrl+p", "alt+left", "shift+enter", "question_mark")]
     assert names == ["^p", "alt+←", "⇧⏎", "?"]
+
+
+def test_no_action_waits_for_a_key_that_terminals_send_as_another_one() -> None:
+    """Many send the steps by words as alt+b and alt+f."""
+    others = {"alt+b", "alt+f"}
+    for action in all_actions():
+        assert not set(keys_of(action, {})[:1]) & others, action.id
 
 
 def test_texts_of_the_app_spell_keys_as_the_footer_does() -> None:

@@ -103,12 +103,12 @@ def test_a_journey_leads_where_it_should(
 ) -> None:
     environ = {"LUNALUX_HOME": str(home), "LUNALUX_LANG": "en", "LUNALUX_PRACTICE_RATE": "300"}
     script = JOURNEYS[journey]
+    words = {"folder": str(folder), "coupon": "MOON-2026-STAR"}
     if script.get("model") == "cut":
         environ |= request.getfixturevalue("cut_once")
         lunalux(home, "settings", "set", "chat.model", "openai:story")
     if "coupon" in journey:
         lunalux(home, "admin", "coupon", "create", "MOON-2026-STAR", "--currency", "star", "--amount", "50")
-    words = {"folder": str(folder), "coupon": "MOON-2026-STAR"}
     terminal = Terminal([], environ, 100, 30)
     try:
         for step in script["steps"]:
@@ -123,7 +123,7 @@ def take(terminal: Terminal, step: dict[str, str], words: dict[str, str]) -> Non
     match kind:
         case "press":
             for key in value.split():
-                terminal.send(KEYS.get(key) or (chr(ord(key[-1]) - 96) if key.startswith("ctrl+") else key))
+                terminal.send(sequence(key))
                 terminal.pump(0.3)
         case "type":
             terminal.send(value.format(**words))
@@ -132,6 +132,13 @@ def take(terminal: Terminal, step: dict[str, str], words: dict[str, str]) -> Non
             terminal.wait(value, 60)
         case "gone":
             terminal.gone(value, 60)
+
+
+def sequence(key: str) -> str:
+    """What a terminal sends for a key."""
+    if key.startswith("alt+"):
+        return "\x1b" + key.removeprefix("alt+")
+    return KEYS.get(key) or (chr(ord(key[-1]) - 96) if key.startswith("ctrl+") else key)
 
 
 def replies(home: Path) -> list[dict[str, Any]]:
@@ -181,6 +188,32 @@ def tagged(home: Path) -> None:
     assert len(lunalux(home, "character", "list", "--tag", "evening", "--json")) == 2
 
 
+def reworded(home: Path) -> None:
+    (reply,) = replies(home)
+    assert "So it begins." in reply["content"]
+
+
+def written_for_me(home: Path) -> None:
+    assert len(replies(home)) == 1
+
+
+def found(home: Path) -> None:
+    listed = lunalux(home, "conversation", "list", "--json")
+    assert len(listed) == 2
+
+
+def begun_anew(home: Path) -> None:
+    assert len(replies(home)) == 1
+
+
+def shown(home: Path) -> None:
+    assert len(lunalux(home, "character", "list", "--json")) == 4
+
+
+def looked_at(home: Path) -> None:
+    assert lunalux(home, "wallet", "show", "--json")["starCoin"] == 100
+
+
 def remembered(home: Path) -> None:
     latest = lunalux(home, "conversation", "list", "--json")[0]["id"]
     (fact,) = lunalux(home, "memory", "list", latest, "--json")
@@ -196,5 +229,11 @@ HOLDS: dict[str, Callable[[Path], None]] = {
     "lost-connection": recovered,
     "create": created,
     "order": tagged,
+    "reword": reworded,
+    "write-for-me": written_for_me,
+    "find-words": found,
+    "greeting": begun_anew,
+    "reasons": shown,
+    "wallet": looked_at,
     "remember": remembered,
 }

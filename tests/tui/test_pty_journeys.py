@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -231,3 +232,14 @@ def test_copying_reaches_the_terminal_and_the_system(open_terminal: Open, tmp_pa
             break
         terminal.pump(0.1)
     assert "The bell over the door" in (tmp_path / "clipboard").read_text()
+
+
+def test_alt_with_a_digit_takes_a_suggestion_and_types_no_sign(open_terminal: Open) -> None:
+    terminal = open_terminal()
+    terminal.wait("‹1/")
+    terminal.send("Good evening\r")
+    terminal.wait("tokens in", 60)
+    second = re.search(r" 2  (\w+ \w+)", terminal.text())
+    assert second is not None
+    terminal.send("\x1b2")
+    terminal.wait(r"│ " + second[1])

@@ -7,15 +7,19 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from aiohttp import web
 from chat_world import Driven, open_app
 from settings_world import go_to, section
+from textual.events import Key
 from textual.widgets import Input, Static
 
 from lunalux_core.config.paths import Paths
-from lunalux_core.config.settings import load_settings
+from lunalux_core.config.settings import ModelConfig, load_settings
 from lunalux_core.llm.registry import credential_name
+from lunalux_tui import i18n
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
+from lunalux_tui.parts.model_kinds import KINDS
 from lunalux_tui.parts.models_dialog import ModelsDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.settings.model_dialog import ModelDialog
@@ -177,3 +181,40 @@ async def test_the_form_keeps_how_to_talk_with_the_server(paths: Paths) -> None:
     options = load_settings(paths).models["mine"].options
     assert (options.timeout, options.stream, options.post_process) == (1800, False, "strict")
     assert options.thinking_marks == ("<a>", "</a>")
+
+
+async def test_a_model_added_by_another_program_is_there_without_a_restart(paths: Paths) -> None:
+    async with open_app() as driven:
+        driven.app.change_setting("chat.user_name", "Ada")
+        paths.config_file.write_text("[models\nhalf a file", encoding="utf-8")
+        await driven.pilot.pause(1.3)
+        assert driven.app.runtime.settings.user_name == "Ada", "a file that cannot be read changes nothing"
+        table = '[models.brook]\nprovider = "openai"\nmodel = "b-1"\nbase_url = "http://127.0.0.1:1/v1"\n'
+        paths.config_file.write_text('[chat]\nuser_name = "Bo"\n' + table, encoding="utf-8")
+        await driven.until(lambda: "brook" in driven.app.runtime.settings.models)
+        assert driven.app.runtime.settings.user_name == "Bo"
+        await driven.press("ctrl+g")
+        await driven.until(lambda: isinstance(driven.app.screen, ModelsDialog))
+        assert "brook" in {row.id for row in driven.app.screen.rows.rows}  # type: ignore[attr-defined]
+
+
+async def test_what_a_password_manager_types_at_once_lands_in_the_fields_it_is_meant_for() -> None:
+    async with open_app() as driven:
+        driven.app.push_screen(
+            ModelDialog(driven.app.runtime, ModelConfig("", "openai", ""), "New", frozenset())
+        )
+        await driven.until(lambda: isinstance(driven.app.screen, ModelDialog) and driven.app.screen.focused)
+        for letter in "mine\thttp://127.0.0.1:1/v1\tmoon\tsk-12345":
+            key = "tab" if letter == "\t" else letter
+            driven.app.post_message(Key(key, None if letter == "\t" else letter))
+        fields = ("name", "base_url", "model", "key")
+        inputs = [driven.app.screen.query_one(f"#field-{name}", Input) for name in fields]
+        await driven.until(lambda: inputs[3].value == "sk-12345")
+        assert [one.value for one in inputs[:3]] == ["mine", "http://127.0.0.1:1/v1", "moon"]
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_every_kind_of_server_has_a_name(language: str) -> None:
+    i18n.use(language)
+    assert [kind for kind in KINDS if not i18n.has(f"model.kind.{kind}")] == []
+    i18n.use("en")

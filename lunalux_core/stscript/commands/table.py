@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lunalux_core.stscript.commands import app, flow, lists, maths, output, text, variables
+from lunalux_core.stscript.commands import app, flow, likeness, lists, maths, output, text, variables
 from lunalux_core.stscript.commands.declaration import Command, Registry
 
 _ALL: tuple[Command, ...] = (
@@ -14,6 +14,7 @@ _ALL: tuple[Command, ...] = (
     *maths.COMMANDS,
     *text.COMMANDS,
     *lists.COMMANDS,
+    *likeness.COMMANDS,
     *app.COMMANDS,
 )
 
