@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.workflow import Workflow
     from lunalux_core.display.cache import Displays
     from lunalux_core.errors import LunaluxError
+    from lunalux_core.groups.director import Director
     from lunalux_core.library.profiles import Task
     from lunalux_core.llm.model import ChatModel, ModelSpec
     from lunalux_core.llm.model_prices import PriceList
@@ -99,6 +100,7 @@ class Runtime:
             lambda: self.replied,
         )
         chat.on_turn, chat.on_turn_end = self._turn_begins, self._turn_ended
+        chat.director = lambda conversation_id: self.director.next_speaker(conversation_id)
         return chat
 
     @cached_property
@@ -149,7 +151,7 @@ class Runtime:
         """The connections to model servers, and what was learnt of them: the same under all settings."""
         from lunalux_core.llm.servers.pool import HttpPool
 
-        return HttpPool(learnt=self.paths.learnt)
+        return HttpPool(learnt=self.paths.learnt, tokens=self.paths.cache / "tokens")
 
     @cached_property
     def client(self) -> BackendClient:
@@ -294,6 +296,19 @@ class Runtime:
             self.charged,
             self._form_of,
             lambda conversation_id, model: self.memory_writer.on_question(conversation_id, model),
+        )
+
+    @cached_property
+    def director(self) -> Director:
+        """What names the next speaker in groups that leave it to a model."""
+        from lunalux_core.groups.director import Director
+
+        return Director(
+            self.library,
+            lambda: self.models,
+            lambda conversation_id: self._model_of(conversation_id, "", "director"),
+            self.charged,
+            lambda: self.settings.lang,
         )
 
     async def _tracking_model(self, conversation_id: str) -> ModelSpec:

@@ -29,6 +29,7 @@ from lunalux_core.dialogue.turn import (
     BindingDropped,
     Completion,
     Moments,
+    PluginFailed,
     Ready,
     ReplyCorrection,
     SideReply,
@@ -43,8 +44,8 @@ from lunalux_core.dialogue.turn import (
     TurnResult,
     TurnStarted,
 )
-from lunalux_core.errors import InvalidInput, NotFound, StorageError
-from lunalux_core.groups.responders import addressed, called_up, speakers, still_speaks
+from lunalux_core.errors import InvalidInput, LunaluxError, NotFound, StorageError
+from lunalux_core.groups.responders import addressed, called_up, is_directed, speakers, still_speaks
 from lunalux_core.library.conversations import (
     PICTURES,
     REQUEST,
@@ -128,6 +129,8 @@ class Chat:
         """Called as a turn begins to ask its model."""
         self.on_turn_end: Callable[[str], None] = lambda conversation_id: None
         """Told of the conversation whose turn went through."""
+        self.director: Callable[[str], Awaitable[str]] | None = None
+        """Names the next speaker (an id, or "") in a conversation of a group that leaves it to a model."""
         self.moments: Moments | None = None
         """What is done between the steps of every turn; None for all who have nothing to do there."""
 
@@ -181,10 +184,14 @@ class Chat:
         if self.moments is not None:
             return self._step_by_step(conversation_id, text, options, self.moments)
         following: list[str] = []
+        directed: list[str] = []
 
         def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._place(connection, conversation_id)
             line = self._store_line(connection, conversation, parent, text, options)
+            if is_directed(connection, conversation, options):
+                directed.append(conversation.id)
+                return StoredTurn(conversation, line, None, None, follows=True)
             chosen = speakers(connection, conversation, line, options)
             if not chosen:
                 return StoredTurn(conversation, line, None, None)
@@ -194,7 +201,7 @@ class Chat:
             asked = Asked("normal", conversation, above, words, reply, pictures=shown)
             return StoredTurn(conversation, line, reply, self._reader().read(connection, asked, options))
 
-        return self._round(begin, following, options)
+        return self._round(begin, following, options, directed)
 
     async def _step_by_step(
         self, conversation_id: str, text: str, options: TurnOptions, moments: Moments
@@ -215,6 +222,10 @@ class Chat:
         if not chosen:
             yield TurnStarted(conversation_id, line, None, "")
             return
+        if await self._is_directed(conversation_id, options):
+            async for event in self._directed(conversation_id, options, chosen):
+                yield event
+            return
         async with aclosing(self._spoken(conversation_id, chosen, options)) as events:
             async for event in events:
                 yield event
@@ -230,6 +241,40 @@ class Chat:
 
         # Written, since a reply that a killed program left open is settled on the way.
         chosen = await self._database.write(choose)
+        if await self._is_directed(conversation_id, options):
+            async for event in self._directed(conversation_id, options, chosen):
+                yield event
+            return
+        async with aclosing(self._spoken(conversation_id, chosen, options)) as events:
+            async for event in events:
+                yield event
+
+    async def _is_directed(self, conversation_id: str, options: TurnOptions) -> bool:
+        return await self._database.read(
+            lambda c: is_directed(c, load_conversation(c, conversation_id), options)
+        )
+
+    async def _directed(
+        self, conversation_id: str, options: TurnOptions, natural: Sequence[str] = ()
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """The reply of whom the director names; where it names nobody who may speak, the natural order."""
+        speaker = ""
+        try:
+            if self.director is not None:
+                speaker = await self.director(conversation_id)
+        except LunaluxError as error:
+            yield PluginFailed("director", error.message)
+
+        def choose(connection: Connection) -> list[str]:
+            place = load_conversation(connection, conversation_id)
+            if speaker and still_speaks(connection, place, speaker):
+                return [speaker]
+            head = load_message(connection, place.head_id) if place.head_id else None
+            return list(natural) or speakers(connection, place, head, options)
+
+        chosen = await self._database.read(choose)
+        if not chosen:
+            return
         async with aclosing(self._spoken(conversation_id, chosen, options)) as events:
             async for event in events:
                 yield event
@@ -328,11 +373,15 @@ class Chat:
         it is.
         """
         following: list[str] = []
+        directed: list[str] = []
 
         def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._place(connection, conversation_id)
             if conversation.group_id:
                 speaker, *following[:] = called_up(connection, conversation, parent, options)
+                if is_directed(connection, conversation, options):
+                    directed.append(conversation.id)
+                    return StoredTurn(conversation, None, None, None)
                 return self._next(connection, conversation, parent, options, speaker)
             reply = self._pending(connection, conversation, parent, options)
             text, above, shown = _words(connection, parent)
@@ -341,7 +390,7 @@ class Chat:
             )
             return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, options))
 
-        return self._round(begin, following, options)
+        return self._round(begin, following, options, directed)
 
     def rewrite(
         self, message_id: str, instruction: str, options: TurnOptions = TurnOptions()
@@ -375,7 +424,7 @@ class Chat:
             following[:] = chosen[1:]
             return self._next(connection, conversation, parent, options, chosen[0])
 
-        if self.moments is not None:
+        if not options.speaker or self.moments is not None:
             return self._called_step_by_step(conversation_id, options)
         return self._round(begin, following, options)
 
@@ -713,12 +762,17 @@ class Chat:
     # -- the loop ----------------------------------------------------------------------------------
 
     async def _round(
-        self, begin: Callable[[Connection], StoredTurn], following: list[str], options: TurnOptions
+        self,
+        begin: Callable[[Connection], StoredTurn],
+        following: list[str],
+        options: TurnOptions,
+        directed: Sequence[str] = (),
     ) -> AsyncGenerator[TurnEvent, None]:
         """A turn, and after it one for each member of a group that is to follow (ids, filled by `begin`).
 
         A turn begins only when the one before it is stored, so a round can be stopped anywhere. Where several
-        replies are wished, nobody follows before the person has chosen one.
+        replies are wished, nobody follows before the person has chosen one. `begin` puts the conversation
+        into `directed` where a model is to name who speaks.
         """
         last = ""
         given: list[Completion] = []
@@ -726,6 +780,11 @@ class Chat:
             async for event in events:
                 last = event.reply.id if isinstance(event, TurnStarted) and event.reply else last
                 yield event
+        if directed:
+            async with aclosing(self._directed(directed[0], options)) as events:
+                async for event in events:
+                    yield event
+            return
         for number in range(2, options.replies + 1 if last else 0):
             answer = given.pop(0) if given else None
             async with aclosing(self._beside(last, options, answer)) as events:
@@ -827,7 +886,7 @@ class Chat:
         user, reply, turn = begun.user, begun.reply, begun.turn
         if turn is None:
             if user is not None:
-                yield TurnStarted(user.conversation_id, user, None, "")
+                yield TurnStarted(user.conversation_id, user, None, "", follows=begun.follows)
             return
         streaming = StreamingReply(self._database, begun)
         self.on_turn()

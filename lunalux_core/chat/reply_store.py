@@ -54,7 +54,7 @@ class StoredTurn:
     No input where nobody answers, no reply where nothing is stored. `place` is the conversation as it was;
     `before` the reply's row as it was, where it was there already. `tail` makes this program the reply's
     only writer. A reply `beside` the one on screen is a swipe that nobody sees yet; its `answer` may have
-    come with that one's.
+    come with that one's. A reply `follows` words without one where it is not known yet who answers.
     """
 
     place: Conversation
@@ -64,6 +64,7 @@ class StoredTurn:
     before: Mapping[str, Any] | None = None
     tail: ReplyJournal | None = None
     beside: bool = False
+    follows: bool = False
     answer: Completion | None = None
 
 

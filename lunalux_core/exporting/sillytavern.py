@@ -13,7 +13,7 @@ from lunalux_core.chatlogs.chatlog import write_jsonl
 from lunalux_core.documents.json_text import dump_json
 from lunalux_core.errors import LunaluxError
 from lunalux_core.exporting.target import ExportReport, Names, Progress, Target, card_file, opened
-from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS
+from lunalux_core.library.groups import CARD_MODES, DIRECTED, TURN_ORDERS
 from lunalux_core.library.shelf import exported
 
 if TYPE_CHECKING:
@@ -99,11 +99,12 @@ async def _groups(library: Library, target: Target, report: ExportReport, avatar
             "name": group.name,
             "members": [avatars[member.character_id] for member in members],
             "disabled_members": [avatars[member.character_id] for member in members if member.muted],
-            "activation_strategy": TURN_ORDERS.index(group.order),
+            "activation_strategy": TURN_ORDERS.index(group.order) % DIRECTED,  # a director is natural there
             "generation_mode": CARD_MODES.index(group.cards),
             "generation_mode_join_prefix": group.join_prefix,
             "generation_mode_join_suffix": group.join_suffix,
             "allow_self_responses": group.self_responses,
+            "auto_mode_delay": group.auto_delay,
             "chat_id": conversations[0].id if conversations else "",
             "chats": [conversation.id for conversation in conversations],
         }

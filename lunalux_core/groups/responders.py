@@ -50,6 +50,15 @@ def called_up(
     return chosen
 
 
+def is_directed(connection: Connection, conversation: Conversation, options: TurnOptions) -> bool:
+    """Whether a model is to name who speaks: in a group of that order, where the person asks nobody."""
+    if not conversation.group_id or options.speaker:
+        return False
+    from lunalux_core.library.groups import load_group
+
+    return load_group(connection, conversation.group_id).order == "director"
+
+
 def addressed(
     connection: Connection, conversation: Conversation, said: Message | None, options: TurnOptions
 ) -> str:

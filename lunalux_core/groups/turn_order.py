@@ -74,7 +74,7 @@ def choose_speakers(
     """Ids of those who answer, in order, each once.
 
     Nobody where all are muted, and in the manual order where the person has said something; unasked, that
-    order draws one.
+    order draws one. A director's order is the natural one where the director names nobody.
     """
     able = [member for member in members if not member.muted]
     match order:
@@ -84,7 +84,7 @@ def choose_speakers(
             return [] if last_spoken.by_person else [member.id for member in _shuffled(able, dice)[:1]]
         case "pooled":
             return _pooled(able, last_spoken, dice)
-        case "natural":
+        case "natural" | "director":
             return _natural(able, last_spoken, dice)
 
 

@@ -11,7 +11,7 @@ from lunalux_core.errors import NotFound
 from lunalux_core.importing.results import ImportResult
 from lunalux_core.importing.shelf_documents import read_document
 from lunalux_core.importing.sources import Source, place
-from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS, group_of, insert_group
+from lunalux_core.library.groups import CARD_MODES, DIRECTED, TURN_ORDERS, group_of, insert_group
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
@@ -73,11 +73,12 @@ def _store(
         connection,
         name,
         list(members.items()),
-        order=TURN_ORDERS[order] if 0 <= order < len(TURN_ORDERS) else "natural",
+        order=TURN_ORDERS[order] if 0 <= order < DIRECTED else "natural",
         cards=CARD_MODES[cards] if 0 <= cards < len(CARD_MODES) else "swap",
         self_responses=as_flag(document.get("allow_self_responses")),
         join_prefix=as_text(document.get("generation_mode_join_prefix")),
         join_suffix=as_text(document.get("generation_mode_join_suffix")),
+        auto_delay=as_integer(document.get("auto_mode_delay"), 5),
     ).id
 
 

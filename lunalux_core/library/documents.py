@@ -16,7 +16,6 @@ from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import moment_in, plain_text, whole_number
 from lunalux_core.library.naming import found, missing
-from lunalux_core.library.vectors import forget_vectors
 
 MOST_WORDS = 48
 """Different words of a text that passages are sought by, the last ones."""
@@ -137,6 +136,9 @@ class Documents:
         return await self._database.write(lambda c: add_document(c, document, worded))
 
     async def delete(self, document_id: str) -> None:
+        """Delete a document with its passages and their vectors."""
+        from lunalux_core.library.vectors import forget_vectors
+
         def change(connection: Connection) -> None:
             connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
             forget_vectors(connection, f"{document_id}:")

@@ -14,19 +14,22 @@ from typing import Any, Literal
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms, short_id
-from lunalux_core.library.cells import plain_text
+from lunalux_core.library.cells import plain_text, whole_number
 from lunalux_core.library.naming import found, missing
 from lunalux_core.text import clean, clean_line
 
-TurnOrder = Literal["natural", "list", "manual", "pooled"]
-TURN_ORDERS: tuple[TurnOrder, ...] = ("natural", "list", "manual", "pooled")
-"""At the places of SillyTavern's `activation_strategy`."""
+TurnOrder = Literal["natural", "list", "manual", "pooled", "director"]
+TURN_ORDERS: tuple[TurnOrder, ...] = ("natural", "list", "manual", "pooled", "director")
+"""At the places of SillyTavern's `activation_strategy`, which has no director."""
+DIRECTED = TURN_ORDERS.index("director")
 CardMode = Literal["swap", "append", "append_muted"]
 CARD_MODES: tuple[CardMode, ...] = ("swap", "append", "append_muted")
 """At the places of SillyTavern's `generation_mode`."""
 
 JOINS = ("join_prefix", "join_suffix")
 NAME_LENGTH = 200
+LONGEST_DELAY = 3600
+"""Seconds that a group may wait before it goes on by itself."""
 JOIN_LENGTH = 2000
 """Characters of what stands before and after each member's field."""
 
@@ -49,7 +52,8 @@ class Group:
     the prompt holds: `swap` the speaker's card, `append` those of all members but the muted ones,
     `append_muted` those of the muted ones too. `join_prefix` and `join_suffix` stand before and after each
     member's field there; macros in them mean that member, `<FIELDNAME>` the field. `self_responses`:
-    whether the one who spoke last may be the next.
+    whether the one who spoke last may be the next. `director` has a model name the next speaker. With
+    `auto_mode` the app lets the next one speak `auto_delay` seconds after each reply.
     """
 
     id: str
@@ -62,6 +66,8 @@ class Group:
     used_at: int
     join_prefix: str = ""
     join_suffix: str = ""
+    auto_mode: bool = False
+    auto_delay: int = 5
 
     def member(self, character_id: str) -> Member | None:
         return next((member for member in self.members if member.character_id == character_id), None)
@@ -161,7 +167,8 @@ class Groups:
         )
 
     async def set(self, group_id: str, **values: Any) -> None:
-        """Set `name`, `order`, `cards`, `self_responses`, `join_prefix` or `join_suffix`."""
+        """Set `name`, `order`, `cards`, `self_responses`, `join_prefix`, `join_suffix`, `auto_mode` or
+        `auto_delay`."""
         columns = {
             "name": "name",
             "order": "turn_order",
@@ -169,14 +176,18 @@ class Groups:
             "self_responses": "self_responses",
             "join_prefix": "join_prefix",
             "join_suffix": "join_suffix",
+            "auto_mode": "auto_mode",
+            "auto_delay": "auto_delay",
         }
         assert values.keys() <= columns.keys(), values.keys() - columns.keys()
         stored = {
-            columns[key]: int(value) if key == "self_responses" else value for key, value in values.items()
+            columns[key]: int(value) if isinstance(value, bool) else value for key, value in values.items()
         }
         if "name" in values:
             name = clean_line(values["name"], NAME_LENGTH)
             stored |= {"name": name, "name_key": name.casefold()}
+        if "auto_delay" in values:
+            stored["auto_delay"] = min(max(int(values["auto_delay"]), 0), LONGEST_DELAY)
         stored |= {key: clean(values[key])[:JOIN_LENGTH] for key in JOINS if key in values}
 
         def change(connection: Connection) -> None:
@@ -270,12 +281,13 @@ def insert_group(
     self_responses: bool = False,
     join_prefix: str = "",
     join_suffix: str = "",
+    auto_delay: int = 5,
 ) -> Group:
     """A new group with members (id, muted), which may be none: an import keeps what it finds."""
     identity, now = short_id(), now_ms()
     connection.execute(
         "INSERT INTO character_groups (id, name, name_key, turn_order, cards, self_responses, join_prefix, "
-        "join_suffix, created_at, used_at) VALUES (?,?,?,?,?,?,?,?,?,?)",
+        "join_suffix, auto_delay, created_at, used_at) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
         (
             identity,
             "",
@@ -285,6 +297,7 @@ def insert_group(
             int(self_responses),
             clean(join_prefix)[:JOIN_LENGTH],
             clean(join_suffix)[:JOIN_LENGTH],
+            min(max(auto_delay, 0), LONGEST_DELAY),
             now,
             now,
         ),
@@ -330,6 +343,8 @@ def _group(connection: Connection, row: Row) -> Group:
         used_at=row["used_at"],
         join_prefix=plain_text(row["join_prefix"]),
         join_suffix=plain_text(row["join_suffix"]),
+        auto_mode=bool(row["auto_mode"]),
+        auto_delay=whole_number(row["auto_delay"]),
     )
 
 

@@ -64,6 +64,7 @@ CHAPTER: Mapping[Language, str] = {
         '{{"title": "几个字", "summary": "正文", "keywords": ["3 到 8 个名字、地点或事物"]}}'
     ),
 }
+ALSO: Mapping[Language, str] = {"en": "This time also heed:", "zh": "这一次还请注意："}
 BEFORE: Mapping[Language, str] = {"en": "What happened before:", "zh": "此前发生的事："}
 AGAIN: Mapping[str, Mapping[Language, str]] = {
     "empty": {"en": "Your answer held no summary.", "zh": "你的回答里没有摘要。"},
@@ -100,6 +101,7 @@ def scene_wish(
     words: int,
     before: str = "",
     own: str = "",
+    also: str = "",
     journals: Sequence[str] = (),
 ) -> Wish:
     """Ask for the memory of a scene.
@@ -107,9 +109,12 @@ def scene_wish(
     Args:
         lines: name and words of each message.
         own: the person's own instruction, in place of ours.
+        also: what the person asks for besides, this once.
         journals: names of a group's members who have spoken.
     """
     template = own.strip() or SCENE[language]
+    if also.strip():
+        template += f"\n{ALSO[language]} {also.strip()}"
     asked = JOURNALS[language].replace("NAMES", ", ".join(journals)) if journals else ""
     return _wish(template, lines, language, words, before, asked)
 

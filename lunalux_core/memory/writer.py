@@ -266,11 +266,19 @@ class MemoryWriter:
         return await self._write(place.id, spec, everything=everything, now=True)
 
     async def rewrite(
-        self, memory_id: str, instruction: str = "", model: str = "", confirm: Confirm | None = None
+        self,
+        memory_id: str,
+        instruction: str = "",
+        model: str = "",
+        *,
+        also: str = "",
+        confirm: Confirm | None = None,
     ) -> Written:
         """Write a summary anew over the same messages, with another instruction if one is given.
 
         Args:
+            instruction: in place of the usual one.
+            also: what is asked for besides.
             confirm: told what would be stored; where it says no, the memory stays as it was.
 
         Raises:
@@ -290,7 +298,7 @@ class MemoryWriter:
 
         memory, scene = await self._library.database.read(read)
         spec = await self._chosen(memory.conversation_id, model)
-        return await self._scene(memory.conversation_id, scene, spec, instruction, confirm)
+        return await self._scene(memory.conversation_id, scene, spec, instruction, also, confirm)
 
     async def _chosen(self, conversation_id: str, model: str) -> ModelSpec:
         """The model that is named, else the usual one. Raises InvalidInput (MEMORY_NO_WRITER)."""
@@ -350,6 +358,7 @@ class MemoryWriter:
         scene: Scene,
         spec: ModelSpec,
         instruction: str = "",
+        also: str = "",
         confirm: Confirm | None = None,
     ) -> Written:
         cast = await self._library.database.read(lambda c: _cast(c, conversation_id, scene, self._settings()))
@@ -365,6 +374,7 @@ class MemoryWriter:
             words=settings.memory_summary_words,
             before=scene.before,
             own=instruction or own,
+            also=also,
             journals=members,
         )
         key = f"{conversation_id}:{scene.coverage}"

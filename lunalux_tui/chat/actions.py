@@ -71,6 +71,7 @@ DIRECTING_ACTIONS = (
     Action("directing.reply_sets", "reply_sets"),
     Action("directing.reply_buttons", "reply_buttons"),
     *REPLY_KEYS,
+    Action("directing.overrides", "overrides"),
     Action("directing.begin_with", "begin_with"),
     Action("directing.profiles", "profiles"),
 )
@@ -82,6 +83,8 @@ GROUP_ACTIONS = (
     SPEAK,
     Action("group.members", "members", "alt+g", footer=39, priority=True),
     Action("group.order", "group_order"),
+    Action("group.auto", "auto_mode", "alt+a", priority=True),
+    Action("group.auto_delay", "auto_delay"),
     Action("group.rename", "rename_group"),
     Action("group.delete", "delete_group"),
 )

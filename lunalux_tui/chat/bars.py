@@ -79,6 +79,8 @@ class StatusBar(Bar):
     """Percent of the prompt that the server has read, None where it says nothing of it."""
     scripting: reactive[bool] = reactive(False)
     """Whether a script of the person's runs."""
+    countdown: reactive[int | None] = reactive(None)
+    """Seconds until a group goes on by itself, None where it does not."""
     usage: reactive[Mapping[str, int] | None] = reactive(None)
     window: reactive[int] = reactive(0)
     """Tokens that prompt and reply have together, 0 where nobody knows."""
@@ -148,6 +150,8 @@ class StatusBar(Bar):
         if self.scripting:
             return [Part("●", ACCENT), Part(t("slash.running"), MUTED, weight=1), *self._said()]
         parts = self._said()
+        if self.countdown is not None:
+            parts.append(Part(t("cast.countdown", seconds=self.countdown), ACCENT))
         if self.mode:
             parts.append(Part(t(f"mode.{self.mode}.label"), ACCENT, "screen.modes", 1))
         if self.browsing:
@@ -158,6 +162,8 @@ class StatusBar(Bar):
         if self.writer or self.scripting:
             return [*self._pill(), Part(f"[■ {t('status.stop')} · esc]", WARNING | BOLD, "screen.stop")]
         parts = self._pill()
+        if self.countdown is not None:
+            parts.append(Part(f"[■ {t('status.stop')} · esc]", WARNING | BOLD, "screen.stop"))
         if self.billing:
             method = str(self.billing.get("method", ""))
             parts.append(Part(t(f"status.cost.{method}", cost=self.billing.get("cost", 0)), ACCENT, weight=1))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_tui.chat.view import Asker, TurnStarter
@@ -210,6 +211,44 @@ class DirectingActions:
         await conversations.set(conversation.id, reply_start=value)
         await self._opener.reload()
         self._view.say(t("directing.start.kept" if value else "directing.start.gone"))
+
+    async def overrides(self) -> None:
+        """The chat's own scenario, examples and main prompt, in the place of the card's."""
+        import json
+
+        from lunalux_core.chat.overrides import change_overrides
+        from lunalux_core.dialogue.chat_texts import OVERRIDDEN, ChatOverrides
+        from lunalux_tui.chat.overrides_dialog import OverridesDialog
+
+        conversation = self._open.conversation
+        if conversation is None:
+            return
+        library, drafts = self._runtime.library, self._runtime.library.drafts
+        before = ChatOverrides.read((await library.conversations.get(conversation.id)).metadata)
+        key, card = f"overrides:{conversation.id}", await self._card_texts(OVERRIDDEN)
+        kept = await drafts.get(key)
+        dialog = OverridesDialog(before, card, ChatOverrides(**json.loads(kept)) if kept else None)
+        texts = await self._view.ask(dialog)
+        if texts is None:
+            unsaved = "" if dialog.unsaved == before else json.dumps(asdict(dialog.unsaved))
+            await drafts.keep(key, unsaved)
+            if unsaved:
+                self._view.say(t("note.draft_kept"))
+            return
+        await change_overrides(library, conversation.id, lambda _: texts)
+        await drafts.keep(key, "")
+        await self._opener.reload()
+        self._view.say(t("overrides.kept" if texts.named else "overrides.gone"))
+
+    async def _card_texts(self, names: Mapping[str, str]) -> Mapping[str, str]:
+        """What the card says, by our names; nothing in a group."""
+        if self._open.character is None:
+            return {}
+        from lunalux_core.dialogue.active_books import parsed_card
+
+        character = await self._runtime.library.characters.get(self._open.character.id)
+        card = parsed_card(character.document)
+        return {name: getattr(card, field) for name, field in names.items()}
 
     async def profiles(self) -> None:
         """Which profile is in use where, and putting another one in use."""

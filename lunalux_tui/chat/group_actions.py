@@ -60,9 +60,9 @@ class GroupActions:
             return
         chosen = await self._view.ask(SpeakerDialog(group))
         if chosen is not None:
-            self._let_speak(chosen)
+            self.let_speak(chosen)
 
-    def _let_speak(self, speaker: str) -> None:
+    def let_speak(self, speaker: str = "") -> None:
         """Start a turn of a member (an id), or of those whose turn it is ("")."""
         from dataclasses import replace
 
@@ -80,7 +80,7 @@ class GroupActions:
         chosen = await self._view.ask(GroupDialog(self._runtime, self._open.group))
         await self._opener.group_changed()
         if chosen:
-            self._let_speak(chosen)
+            self.let_speak(chosen)
 
     async def order(self) -> None:
         """How it is decided who answers."""
@@ -92,6 +92,30 @@ class GroupActions:
         order = await self._view.ask(order_dialog(group))
         if order:
             await self._runtime.library.groups.set(group.id, order=order)
+            await self._opener.group_changed()
+
+    async def auto_delay(self) -> None:
+        """How long the group waits before it goes on by itself."""
+        from lunalux_core.library.groups import LONGEST_DELAY
+        from lunalux_tui.parts.ask_dialog import AskDialog
+
+        group = self._open.group
+        if group is None:
+            return
+
+        def read(line: str) -> int | None:
+            return int(line) if line.isdecimal() and len(line) < 6 and int(line) <= LONGEST_DELAY else None
+
+        seconds = await self._view.ask(
+            AskDialog(
+                t("cast.delay.title"),
+                value=str(group.auto_delay),
+                read=read,
+                allowed=lambda _: t("cast.delay.allowed", high=LONGEST_DELAY),
+            )
+        )
+        if seconds is not None:
+            await self._runtime.library.groups.set(group.id, auto_delay=seconds)
             await self._opener.group_changed()
 
     async def rename(self) -> None:

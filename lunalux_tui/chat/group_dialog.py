@@ -60,6 +60,7 @@ class GroupDialog(Dialog[str]):
         Action("group_members.remove", "remove", "delete,d", footer=75, palette=False),
         Action("group_members.order", "order", "o", palette=False),
         Action("group_members.cards", "cards", "c", palette=False),
+        Action("group_members.auto_mode", "auto_mode", "t", palette=False),
         Action("group_members.self_responses", "self_responses", "s", palette=False),
         CANCEL,
     )
@@ -116,6 +117,7 @@ class GroupDialog(Dialog[str]):
             "order": t(f"cast.order.{group.order}.help"),
             "cards": t(f"cast.cards.{group.cards}.help"),
             "self_responses": t("cast.yes") if group.self_responses else t("cast.no"),
+            "auto_mode": t("cast.auto_every", seconds=group.auto_delay) if group.auto_mode else t("cast.no"),
         }
         lines = [f"{self._key(rule)}  {t(f'cast.rule.{rule}', value=value)}" for rule, value in rules.items()]
         self.query_one("#rules", Static).update("\n".join(lines))
@@ -189,6 +191,10 @@ class GroupDialog(Dialog[str]):
     async def action_cards(self) -> None:
         at = CARD_MODES.index(self._group.cards)
         await self._set(cards=CARD_MODES[(at + 1) % len(CARD_MODES)])
+
+    @work(group="members", exclusive=True, exit_on_error=False)
+    async def action_auto_mode(self) -> None:
+        await self._set(auto_mode=not self._group.auto_mode)
 
     @work(group="members", exclusive=True, exit_on_error=False)
     async def action_self_responses(self) -> None:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import TurnEvent
     from lunalux_core.documents.pictures import PictureRef
     from lunalux_core.library.tags import Tag
+    from lunalux_tui.chat.auto_mode import AutoMode
     from lunalux_tui.chat.directing_actions import DirectingActions
     from lunalux_tui.chat.memory_actions import MemoryActions
     from lunalux_tui.chat.opener import Following
@@ -77,7 +78,7 @@ EVERY = 1.0
 """Seconds between two looks whether another program wrote to the library."""
 
 DIRECTING = frozenset(action.method for action in DIRECTING_ACTIONS)
-ALSO_WHILE_BUSY = frozenset({"begin_with", "profiles", "reply_sets", "reply_buttons"})
+ALSO_WHILE_BUSY = frozenset({"begin_with", "overrides", "profiles", "reply_sets", "reply_buttons"})
 """What directs later replies alone."""
 NOT_WHILE_BUSY = frozenset(
     {
@@ -240,6 +241,25 @@ class ChatScreen(LunaScreen[None]):
     @cached_property
     def group_actions(self) -> GroupActions:
         return GroupActions(self.runtime, self.opener, self)
+
+    @cached_property
+    def auto_mode(self) -> AutoMode:
+        """What lets a group go on by itself; loaded for groups that do."""
+        from lunalux_tui.chat.auto_mode import AutoMode
+
+        return AutoMode(self.runtime, self.opener, self)
+
+    def let_speak(self) -> None:
+        self.group_actions.let_speak()
+
+    def show_countdown(self, seconds: int | None) -> None:
+        """Say in how many seconds the group goes on by itself."""
+        self.status.countdown = seconds
+        self.refresh_bindings()
+
+    def _follow_auto_mode(self) -> None:
+        if (self.group is not None and self.group.auto_mode) or "auto_mode" in self.__dict__:
+            self.auto_mode.follow()
 
     @cached_property
     def file_actions(self) -> FileActions:
@@ -443,6 +463,7 @@ class ChatScreen(LunaScreen[None]):
             self._run("last_words", self._tell_last_words)
         if self.replies_followed and self.quick_replies.due and not self.busy:
             self.run_as_script(self.quick_replies.after_reply)
+        self._follow_auto_mode()
 
     async def take_turn(self, events: AsyncIterator[TurnEvent], *, impersonate: bool = False) -> None:
         """Run a turn within a script, to its end; one that is stopped stops the script."""
@@ -457,6 +478,10 @@ class ChatScreen(LunaScreen[None]):
 
     def stop_turn(self) -> bool:
         """Stop the reply that is coming, and the script that runs; False when there is neither."""
+        if self.group is not None and self.group.auto_mode and (self.busy or self.auto_mode.waiting):
+            self._run("auto", partial(self.auto_mode.switch, False))
+            if not self.busy:
+                return True
         if not self.busy:
             return False
         self.workers.cancel_group(self, SCRIPT)
@@ -716,7 +741,7 @@ class ChatScreen(LunaScreen[None]):
         """Hide what cannot be done now."""
         chat = self.open_chat
         if action == "stop":
-            return self.busy
+            return self.busy or self.status.countdown is not None
         if action == "move_in":
             return bool(self.query("#moving-in"))
         if action == "answer_scripts":
@@ -766,6 +791,7 @@ class ChatScreen(LunaScreen[None]):
     action_speak_as = handed(DIALOG, lambda screen: screen.directing_actions.speak_as)
     action_quick_replies = handed(DIALOG, lambda screen: screen.quick_replies.choose)
     action_reply_sets = handed(DIALOG, lambda screen: screen.quick_replies.places)
+    action_overrides = handed(DIALOG, lambda screen: screen.directing_actions.overrides)
     action_begin_with = handed(DIALOG, lambda screen: screen.directing_actions.begin_with)
     action_profiles = handed(DIALOG, lambda screen: screen._choose_profile)
 
@@ -788,6 +814,8 @@ class ChatScreen(LunaScreen[None]):
     action_speak = handed(DIALOG, lambda screen: screen.group_actions.speak)
     action_members = handed(DIALOG, lambda screen: screen.group_actions.members)
     action_group_order = handed(DIALOG, lambda screen: screen.group_actions.order)
+    action_auto_mode = handed("auto", lambda screen: screen.auto_mode.switch)
+    action_auto_delay = handed(DIALOG, lambda screen: screen.group_actions.auto_delay)
     action_rename_group = handed(DIALOG, lambda screen: screen.group_actions.rename)
     action_delete_group = handed(DIALOG, lambda screen: screen.group_actions.delete_open)
 

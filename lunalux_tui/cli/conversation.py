@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -268,6 +269,35 @@ async def mark(
             ["id", "name", "speaker", "begins"],
             [[node.id, node.mark, node.name, node.preview] for node in marked],
         )
+
+
+@conversation_app.command()
+@in_runtime
+async def override(
+    runtime: Runtime,
+    conversation: str = ID,
+    scenario: str | None = typer.Option(None, help="Its own scenario; empty leaves the card's, - is stdin."),
+    examples: str | None = typer.Option(None, help="Its own example messages, likewise."),
+    main_prompt: str | None = typer.Option(None, help="Its own main prompt, likewise."),
+    as_json: bool = JSON,
+) -> None:
+    """Give a conversation texts of its own in the place of the card's; without options, show them.
+
+    Example: lunalux conversation override 3fa8c21b --scenario "Ten years later, on the same ship."
+    """
+    from lunalux_core.chat.overrides import change_overrides
+    from lunalux_tui.cli.values import given, text_of
+
+    wishes = {"scenario": scenario, "examples": examples, "main_prompt": main_prompt}
+    texts = given(**{name: None if text is None else text_of(text) for name, text in wishes.items()})
+    place = await runtime.library.conversations.named(conversation)
+    held = await change_overrides(runtime.library, place.id, lambda before: replace(before, **texts))
+    if as_json:
+        output.print_json({"conversation_id": place.id, **asdict(held)})
+        return
+    for name, text in held.named.items():
+        output.print_text(f"--- {name}")
+        output.print_text(text)
 
 
 @conversation_app.command()

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lunalux_core.library.groups import CardMode, Group, TurnOrder
+from lunalux_core.errors import InvalidInput
+from lunalux_core.library.groups import LONGEST_DELAY, CardMode, Group, TurnOrder
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import YES
@@ -15,7 +16,7 @@ from lunalux_tui.cli.shelf_commands import JSON, scenario_command
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     Members = list[tuple[str, bool]]
 
@@ -27,8 +28,8 @@ commands = {"group": group_app}
 GROUP = typer.Argument(metavar="GROUP", help="Name or id of a group.")
 CHARACTERS = typer.Argument(metavar="CHARACTER...", help="Characters, names or ids.")
 ORDER_HELP = (
-    "Who answers: those who are named or talkative, all in turn, nobody unasked, "
-    "or one who has not spoken yet."
+    "Who answers: those who are named or talkative, all in turn, nobody unasked, one who has not spoken yet, "
+    "or whom a model names (director; its model: `profile use NAME --task director`)."
 )
 CARDS_HELP = (
     "The prompt holds the speaker's card (swap), those of all but the muted (append), "
@@ -36,6 +37,10 @@ CARDS_HELP = (
 )
 PREFIX_HELP = "Before each member's field where cards are joined; <FIELDNAME> names it, {{char}} the member."
 SUFFIX_HELP = "After each member's field where cards are joined."
+AUTO_HELP = "In the app, the next one speaks by itself after each reply."
+DELAY_HELP = "Seconds it waits for that."
+PROFILE_HELP = "The profile a member speaks with, as MEMBER=PROFILE; none takes it away."
+DELAY = typer.Option(None, "--auto-delay", help=DELAY_HELP, min=0, max=LONGEST_DELAY)
 SELF_HELP = "Whether the one who spoke last may be the next."
 
 
@@ -48,7 +53,8 @@ async def list_(runtime: Runtime, as_json: bool = JSON) -> None:
     """
     groups = await runtime.library.groups.list()
     if as_json:
-        output.print_json([_row(group) for group in groups])
+        names = await _profile_names(runtime)
+        output.print_json([_row(group, names) for group in groups])
     else:
         output.print_table(
             ["id", "name", "order", "members"],
@@ -63,7 +69,7 @@ async def show(runtime: Runtime, group: str = GROUP, as_json: bool = JSON) -> No
 
     Example: lunalux group show "The night watch"
     """
-    _print(await runtime.library.groups.find(group), as_json)
+    await _print(runtime, await runtime.library.groups.find(group), as_json)
 
 
 @group_app.command()
@@ -77,6 +83,8 @@ async def create(
     self_responses: bool = typer.Option(False, "--self-responses/--no-self-responses", help=SELF_HELP),
     join_prefix: str = typer.Option("", help=PREFIX_HELP),
     join_suffix: str = typer.Option("", help=SUFFIX_HELP),
+    auto: bool = typer.Option(False, "--auto/--no-auto", help=AUTO_HELP),
+    auto_delay: int | None = DELAY,
     as_json: bool = JSON,
 ) -> None:
     """Bring several characters together. `lunalux conversation group` also starts their conversation.
@@ -93,8 +101,10 @@ async def create(
         self_responses=self_responses,
         join_prefix=join_prefix,
         join_suffix=join_suffix,
+        auto_mode=auto,
+        **({} if auto_delay is None else {"auto_delay": auto_delay}),
     )
-    _print(await groups.get(made.id), as_json)
+    await _print(runtime, await groups.get(made.id), as_json)
 
 
 @group_app.command("set")
@@ -108,6 +118,9 @@ async def set_(
     self_responses: bool | None = typer.Option(None, "--self-responses/--no-self-responses", help=SELF_HELP),
     join_prefix: str | None = typer.Option(None, help=PREFIX_HELP),
     join_suffix: str | None = typer.Option(None, help=SUFFIX_HELP),
+    auto: bool | None = typer.Option(None, "--auto/--no-auto", help=AUTO_HELP),
+    auto_delay: int | None = DELAY,
+    profile: list[str] = typer.Option([], "--profile", metavar="MEMBER=PROFILE", help=PROFILE_HELP),
     as_json: bool = JSON,
 ) -> None:
     """Change a group's name and rules.
@@ -123,10 +136,13 @@ async def set_(
         "self_responses": self_responses,
         "join_prefix": join_prefix,
         "join_suffix": join_suffix,
+        "auto_mode": auto,
+        "auto_delay": auto_delay,
     }
+    await _use_profiles(runtime, await groups.get(identity), profile)
     if changes := {key: value for key, value in wishes.items() if value is not None}:
         await groups.set(identity, **changes)
-    _print(await groups.get(identity), as_json)
+    await _print(runtime, await groups.get(identity), as_json)
 
 
 @group_app.command()
@@ -232,14 +248,39 @@ async def _change(runtime: Runtime, name: str, change: Callable[[Members], Membe
     groups = runtime.library.groups
     group = await groups.find(name)
     members = change([(member.character_id, member.muted) for member in group.members])
-    _print(await groups.set_members(group.id, members), as_json)
+    await _print(runtime, await groups.set_members(group.id, members), as_json)
+
+
+async def _use_profiles(runtime: Runtime, group: Group, written: list[str]) -> None:
+    """Put profiles in use for members. Raises InvalidInput (USAGE), NotFound."""
+    from lunalux_core.library.profiles import NOBODY, Use
+
+    chosen: list[tuple[Use, str]] = []
+    for pair in written:
+        member, sign, name = pair.rpartition("=")
+        if not sign:
+            message = f"{pair!r} is not MEMBER=PROFILE."
+            raise InvalidInput("USAGE", message, "Write it so.", kind="member_profile")
+        use = Use.of_member(group.id, group.find(member).character_id)
+        nobody = name.casefold() == NOBODY
+        chosen.append((use, "" if nobody else (await runtime.library.profiles.find(name)).id))
+    for use, identity in chosen:  # all of them, or none
+        await runtime.library.profiles.use(use, identity)
 
 
 async def _found(runtime: Runtime, names: list[str]) -> Members:
     return [((await named_character(runtime, name)).id, False) for name in names]
 
 
-def _row(group: Group) -> dict[str, Any]:
+async def _profile_names(runtime: Runtime) -> dict[str, str]:
+    """What the profiles of members are called, by group and member."""
+    shelf = runtime.library.profiles
+    uses = {use.target: identity for use, identity in (await shelf.uses()).items() if use.scope == "member"}
+    names = {profile.id: profile.name for profile in await shelf.list()} if uses else {}
+    return {target: names[identity] for target, identity in uses.items() if identity in names}
+
+
+def _row(group: Group, profiles: Mapping[str, str]) -> dict[str, Any]:
     return {
         "id": group.id,
         "name": group.name,
@@ -248,22 +289,36 @@ def _row(group: Group) -> dict[str, Any]:
         "self_responses": group.self_responses,
         "join_prefix": group.join_prefix,
         "join_suffix": group.join_suffix,
+        "auto_mode": group.auto_mode,
+        "auto_delay": group.auto_delay,
         "members": [
-            {"id": member.character_id, "name": member.name, "muted": member.muted}
+            {
+                "id": member.character_id,
+                "name": member.name,
+                "muted": member.muted,
+                "profile": profiles.get(f"{group.id}:{member.character_id}"),
+            }
             for member in group.members
         ],
     }
 
 
-def _print(group: Group, as_json: bool) -> None:
+async def _print(runtime: Runtime, group: Group, as_json: bool) -> None:
+    row = _row(group, await _profile_names(runtime))
     if as_json:
-        output.print_json(_row(group))
+        output.print_json(row)
         return
-    output.print_text(f"{group.id}\t{group.name}\t{group.order}\t{group.cards}")
+    auto = f"\tauto {group.auto_delay} s" if group.auto_mode else ""
+    output.print_text(f"{group.id}\t{group.name}\t{group.order}\t{group.cards}{auto}")
     output.print_table(
-        ["id", "name", "muted"],
+        ["id", "name", "muted", "profile"],
         [
-            [member.character_id, member.name, output.label("muted") if member.muted else ""]
-            for member in group.members
+            [
+                member["id"],
+                member["name"],
+                output.label("muted") if member["muted"] else "",
+                member["profile"] or "",
+            ]
+            for member in row["members"]
         ],
     )

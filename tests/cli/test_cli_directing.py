@@ -103,3 +103,18 @@ def test_what_does_not_go_together_is_said_in_a_sentence(
         result.out == "" and result.error["code"] == "USAGE" and result.error["message"].endswith((".", "?"))
     )
     assert program("conversation", "list", "--json").json == []
+
+
+def test_a_conversation_has_texts_of_its_own(program: Program) -> None:
+    program("chat", "Captain Sol", "-m", "Hello", "--new")
+    place = program("conversation", "list", "--json").json[0]["id"]
+    empty = {"conversation_id": place, "scenario": "", "examples": "", "main_prompt": ""}
+    assert program("conversation", "override", place, "--json").json == empty
+    program("conversation", "override", place, "--scenario", "On the moon.")
+    given = program("conversation", "override", place[:6], "--main-prompt", "-", stdin="Be brief.", code=0)
+    assert "On the moon." in given.out and "Be brief." in given.out
+    shown = program("chat", "Captain Sol", "-m", "x", "--conversation", place, "--show-prompt").out
+    assert "On the moon." in shown and "Be brief." in shown
+    held = program("conversation", "override", place, "--scenario", "", "--json").json
+    assert held == empty | {"main_prompt": "Be brief."}
+    program("conversation", "override", "nosuch", code=5)

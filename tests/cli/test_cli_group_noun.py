@@ -48,3 +48,27 @@ def test_scenarios_are_replayed(program: Program, tmp_path: Path) -> None:
     scenario = {"order": "natural", "members": crowd, "history": [], "input": "Bea?", "is_user_input": True}
     file.write_text(json.dumps([{"scenario": {**scenario, "random": [0.9]}}, {**scenario, "order": "list"}]))
     assert program("group", "test", "--scenarios", str(file)).json == [["Bea"], ["Ada", "Bea"]]
+
+
+def test_a_group_goes_on_by_itself_is_directed_and_its_members_have_profiles(  # type: ignore[no-untyped-def]
+    program: Program, make_card
+) -> None:
+    for name in ("Ada", "Bea"):
+        program("import", str(make_card(name)))
+    made = program(
+        *("group", "create", "Watch", "Ada", "Bea", "--order", "director", "--auto", "--auto-delay", "9"),
+        "--json",
+    ).json
+    assert (made["order"], made["auto_mode"], made["auto_delay"]) == ("director", True, 9)
+    program("profile", "add", "Cheap", "--model", "practice")
+    changed = program("group", "set", "Watch", "--no-auto", "--profile", "bea=cheap", "--json").json
+    assert [member["profile"] for member in changed["members"]] == [None, "Cheap"]
+    assert changed["auto_mode"] is False and changed["auto_delay"] == 9
+    assert "Cheap" in program("group", "show", "Watch").out
+    changed = program("group", "set", "Watch", "--profile", "Bea=none", "--json").json
+    assert [member["profile"] for member in changed["members"]] == [None, None]
+    program("group", "set", "Watch", "--profile", "Bea", code=2)
+    program("group", "set", "Watch", "--profile", "Bea=nosuch", code=5)
+    program("group", "set", "Watch", "--profile", "Nobody=cheap", code=5)
+    program("group", "set", "Watch", "--auto-delay", "99999", code=2)
+    program("profile", "use", "Cheap", "--task", "director")

@@ -173,6 +173,14 @@ def test_a_memory_is_stale_where_its_messages_changed_and_holds_where_they_are(
     assert [row["status"] for row in search] == ["stale"], "found all the same"
 
 
+def test_a_scene_ends_where_it_is_said(program: Program, chat: str) -> None:
+    path = messages(program, chat)
+    assert program("memory", "scene", chat, "1", "--json").json == {"id": path[1]["id"], "ends_scene": True}
+    assert program("memory", "scene", chat, "--off", "--json").json["id"] == path[-1]["id"]
+    assert program("memory", "scene", chat, "99", "--json", code=5).error["code"] == "MESSAGE_NOT_FOUND"
+    assert program("memory", "scene", "nope", "--json", code=5).error["code"] == "CONVERSATION_NOT_FOUND"
+
+
 def test_a_book_of_memory_books_finds_its_messages(program: Program, chat: str, tmp_path: Path) -> None:
     path = messages(program, chat)
     book = {

@@ -396,3 +396,59 @@ async def test_the_practice_model_does_not_take_the_frame_for_words(
     done = events[-1]
     assert isinstance(done, TurnCompleted) and done.message is not None and done.message.name == "Mira"
     assert "next reply" not in done.text and "Bao:" not in done.text
+
+
+# A director
+
+
+async def directed(runtime: Runtime, group: Group) -> None:
+    from lunalux_core.library.profiles import Profile, Use
+
+    await runtime.library.groups.set(group.id, order="director")
+    profile, _ = await runtime.library.profiles.save(Profile("Cheap", model="openai:test"))
+    await runtime.library.profiles.use(Use("task", "director"), profile.id)
+
+
+@pytest.mark.parametrize("answer", ["Bao", "**bao.**", "Not Mira, since she spoke: it is Bao's turn."])
+async def test_a_director_names_who_answers_after_the_words_are_stored(
+    runtime: Runtime, server: ModelServer, group: Group, place: Conversation, answer: str
+) -> None:
+    await directed(runtime, group)
+    server.will(stream(answer), stream("Here."))
+    events = await collect(runtime.chat.send(place.id, "Good evening.", MODEL))
+    assert (await said(runtime, place))[3:] == [("Traveller", "Good evening."), ("Bao", "Here.")]
+    asked = sent(server, 0)
+    assert "Mira" in asked[0]["content"] and "Traveller: Good evening." in asked[1]["content"]
+    started = [event for event in events if isinstance(event, TurnStarted)]
+    assert started[0].follows and started[0].reply is None and not started[1].follows
+
+
+async def test_a_director_who_names_nobody_or_fails_leaves_it_to_the_natural_order(
+    runtime: Runtime, server: ModelServer, group: Group, place: Conversation
+) -> None:
+    from lunalux_core.dialogue.turn import PluginFailed
+
+    await directed(runtime, group)
+    await mute(runtime.library, group.id, group.members[0].character_id)
+    server.will(stream("Mira"), stream("Here."))
+    await collect(runtime.chat.send(place.id, "Cleo, are you there?", MODEL))
+    assert "Cleo" in [name for name, _ in (await said(runtime, place))[4:]]
+    server.will(document({"error": {"message": "no"}}, 400), stream("Here."))
+    events = await collect(runtime.chat.speak(place.id, MODEL))
+    assert any(isinstance(event, PluginFailed) and event.plugin == "director" for event in events)
+    assert (await said(runtime, place))[-1][1] == "Here."
+
+
+async def test_a_director_directs_who_goes_on_and_is_not_asked_where_somebody_is_named(
+    runtime: Runtime, server: ModelServer, group: Group, place: Conversation
+) -> None:
+    from dataclasses import replace
+
+    await directed(runtime, group)
+    server.will(stream("Cleo"), stream("I go on."))
+    await collect(runtime.chat.answer(place.id, MODEL))
+    assert (await said(runtime, place))[-1] == ("Cleo", "I go on.")
+    server.seen.clear()
+    server.will(stream("Me."))
+    await collect(runtime.chat.speak(place.id, replace(MODEL, speaker="Mira")))
+    assert (await said(runtime, place))[-1] == ("Mira", "Me.") and len(server.seen) == 1

@@ -9,7 +9,14 @@ import pytest
 from lunalux_core.config.settings import load_settings
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.library.memories import Memory, chain
-from lunalux_core.memory.entries import add_entry, merge_entries, split_entry
+from lunalux_core.memory.entries import (
+    add_entry,
+    as_they_stand,
+    have_again,
+    mark_message,
+    merge_entries,
+    split_entry,
+)
 from lunalux_core.runtime import Runtime
 
 
@@ -82,6 +89,54 @@ async def test_a_memory_exists_on_the_branches_that_hold_its_last_message(runtim
     with pytest.raises(InvalidInput) as refused:
         await runtime.library.database.read(lambda c: chain(c, path[-1], strange))
     assert refused.value.code == "MEMORY_RANGE"
+
+
+async def test_a_branch_has_what_begins_on_it_and_what_is_nowhere_any_more(runtime: Runtime) -> None:
+    chat, path = await story(runtime)
+    await summary(runtime, chat, path[0], path[3], "Begins above.")
+    await summary(runtime, chat, path[3], path[4], "Elsewhere.")
+    await runtime.library.memories.add(Memory("", chat, "fact", "Everywhere."))
+    await runtime.chat.edit_as_branch(path[2], "Other words.")
+    branch = await runtime.library.memories.branch(chat)
+    assert {memory.text for memory in branch.here} == {"Everywhere.", "Begins above."}
+    assert [memory.text for memory in branch.elsewhere] == ["Elsewhere."]
+    assert list(branch.path) == await shown(runtime, chat)
+    here = {memory.text: memory.status(branch.path) for memory in branch.here}
+    assert here == {"Everywhere.": "fresh", "Begins above.": "stale"}
+    ids = await runtime.library.memories.covering(path[3])
+    texts = {memory.id: memory.text for memory in (*branch.here, *branch.elsewhere)}
+    assert [texts[one] for one in ids] == ["Begins above.", "Elsewhere."]
+    await runtime.library.database.write(
+        lambda c: c.execute("DELETE FROM messages WHERE id IN (?, ?)", (path[3], path[4])) and None
+    )
+    assert not (await runtime.library.memories.branch(chat)).elsewhere, "what is gone is no other branch"
+
+
+async def test_a_change_that_is_taken_back_leaves_memories_as_they_were(runtime: Runtime) -> None:
+    chat, path = await story(runtime)
+    one = await summary(runtime, chat, path[0], path[1], "First.")
+    other = await summary(runtime, chat, path[2], path[3], "Second.")
+    database = runtime.library.database
+    before = await database.read(lambda c: as_they_stand(c, [one.id, other.id, "gone"]))
+    merged = await database.write(lambda c: merge_entries(c, [one.id, other.id]))
+    await database.write(lambda c: have_again(c, before, [merged.id]))
+    again = {memory.id: memory for memory in await runtime.library.memories.list(chat)}
+    assert set(again) == {one.id, other.id} and again[one.id].state == one.state == "fresh"
+    assert list(await runtime.library.memories.covered(other.id)) == path[2:4]
+    await runtime.chat.edit(path[0], "Something else.")
+    assert await statuses(runtime, chat) == {"First.": "stale", "Second.": "fresh"}
+
+
+async def test_a_message_is_kept_word_for_word_until_it_is_let_go(runtime: Runtime) -> None:
+    chat, path = await story(runtime)
+    database = runtime.library.database
+    assert await database.write(lambda c: mark_message(c, path[1]))
+    await runtime.chat.edit(path[1], "Other words.")
+    assert (await statuses(runtime, chat)) == {"Words 0 of the person.": "stale"}
+    assert await database.write(lambda c: mark_message(c, path[1])), "what changed is kept as it is now"
+    assert (await statuses(runtime, chat)) == {"Other words.": "fresh"}
+    assert not await database.write(lambda c: mark_message(c, path[1]))
+    assert not await runtime.library.memories.list(chat)
 
 
 async def test_a_correction_counts_also_where_the_old_words_were_stale(runtime: Runtime) -> None:

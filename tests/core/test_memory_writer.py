@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -284,6 +284,9 @@ async def test_an_instruction_of_ones_own_is_used() -> None:
         again = await runtime.memory_writer.rewrite(done.memories[0].id, "Nothing but names.")
         assert writer.asked[-1]["messages"][0]["content"] == "Nothing but names."
         assert again.memories[0].instruction != done.memories[0].instruction
+        await runtime.memory_writer.rewrite(again.memories[0].id, also="Keep every promise.")
+        told = writer.asked[-1]["messages"][0]["content"]
+        assert told.startswith("Only who is where, in 120 words.") and told.endswith("Keep every promise.")
         ranges = [one.last for one in await runtime.library.memories.list(chat) if one.kind == "summary"]
         assert len(ranges) == len(set(ranges))
 
@@ -506,3 +509,39 @@ def test_scripts_are_told_apart() -> None:
     assert isinstance(
         checked(answer, "灯はまだ明るい。船が戻ってきた。みんな家に帰った。", [], words=50), Refused
     )
+
+
+async def test_new_words_are_stored_only_where_the_person_takes_them() -> None:
+    async with writing() as (runtime, _):
+        chat = await story(runtime)
+        before = (await runtime.memory_writer.write(chat)).memories[0]
+        shown: list[str] = []
+
+        async def no(proposed: Sequence[Memory]) -> bool:
+            shown.extend(memory.text for memory in proposed)
+            return False
+
+        written = await runtime.memory_writer.rewrite(before.id, "Nothing but names.", confirm=no)
+        assert not written.memories and written.error is None and shown
+        assert before.id in {memory.id for memory in await runtime.library.memories.list(chat)}
+
+        async def yes(proposed: Sequence[Memory]) -> bool:
+            return True
+
+        assert (await runtime.memory_writer.rewrite(before.id, confirm=yes)).memories
+        assert before.id not in {memory.id for memory in await runtime.library.memories.list(chat)}
+
+
+async def test_a_model_that_costs_waits_for_a_yes_and_one_of_ones_own_for_nothing() -> None:
+    async with writing(**{"memory.write": "auto"}) as (runtime, _):
+        chat = await story(runtime)
+        writer = runtime.memory_writer
+        assert await writer.waiting_for(chat) == ""
+        paid = ModelConfig("paid", "openai", "m", "https://models.example/v1")
+        save_model(runtime.paths.config_file, paid)
+        runtime.apply(load_settings().with_value("chat.model", "paid"))
+        assert await writer.waiting_for(chat) == "paid"
+        await writer.agree("paid", False)
+        assert await writer.waiting_for(chat) == "paid"
+        await writer.agree("paid", True)
+        assert await writer.waiting_for(chat) == ""

@@ -366,3 +366,41 @@ async def test_a_pane_opens_where_the_program_has_it_and_is_refused_elsewhere() 
         w.surface.panes = ()
         refused = (await w.run("/memory")).error
         assert refused is not None and w.surface.echoes == ["pane memory"]
+
+
+async def test_a_chat_has_texts_of_its_own_in_the_place_of_the_cards() -> None:
+    from dataclasses import replace
+
+    from lunalux_core.chat.files import export_conversation
+    from lunalux_core.chat.overrides import change_overrides
+
+    async with world() as w:
+        library = w.runtime.library
+        assert "Second Helping" in await w.prompt()
+        for preset in ("mirror_realm", "default"):
+            options = TurnOptions(preset=preset)
+            await change_overrides(
+                library,
+                w.place,
+                lambda before: replace(
+                    before,
+                    scenario="{{char}} runs a lighthouse.",
+                    examples="<START>\n{{char}}: The lamp burns.",
+                    main_prompt="Write about lamps, {{user}}.",
+                ),
+            )
+            prompt = await w.runtime.chat.preview(w.place, "hello", options)
+            whole = "\n".join(message.content for message in prompt.messages)
+            assert "runs a lighthouse." in whole and "{{char}}" not in whole, preset
+            assert "Write about lamps, " in whole and "The lamp burns." in whole, preset
+        record = await w.runtime.chat.inspect(w.place, "hello")
+        assert record["overrides"] == ["scenario", "examples", "main_prompt"]
+        header = json.loads((await export_conversation(library, w.place, "jsonl")).splitlines()[0])
+        assert header["chat_metadata"]["mes_example"] == "<START>\n{{char}}: The lamp burns."
+        assert await w.pipe("/pass {{scenario}}") == "Sol runs a lighthouse."
+        held = await change_overrides(library, w.place, lambda before: replace(before, scenario=""))
+        assert set(held.named) == {"examples", "main_prompt"}
+        await change_overrides(library, w.place, lambda before: replace(before, examples="", main_prompt=""))
+        assert "The lamp burns." not in await w.prompt()
+        header = json.loads((await export_conversation(library, w.place, "jsonl")).splitlines()[0])
+        assert not {"scenario", "mes_example", "system_prompt"} & header["chat_metadata"].keys()

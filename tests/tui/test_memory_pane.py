@@ -494,3 +494,65 @@ async def test_the_slash_command_opens_the_pane(home: Path) -> None:
         await driven.press("enter")
         await driven.until(lambda: isinstance(driven.app.screen, MemoryDialog))
         await driven.until(lambda: not driven.chat.busy and not driven.chat.prompt.text)
+
+
+async def test_what_is_being_written_is_kept_when_the_program_is_left(home: Path) -> None:
+    place, ids = await story()
+    await of_the_story(place, ids)
+    async with open_app() as driven:
+        await open_pane(driven)
+        await driven.press("a")
+        await dialog_of(driven, FieldsDialog)
+        await fill(driven, "text", "Half a fact")
+        await driven.app.action_quit()
+    async with open_app() as driven:
+        await open_pane(driven)
+        await driven.press("a")
+        await dialog_of(driven, FieldsDialog)
+        assert driven.app.screen.query_one("#field-text", TextArea).text == "Half a fact"
+
+
+async def test_writing_is_stopped_by_a_key_and_the_old_words_stay(home: Path, paths: Paths) -> None:
+    place, ids = await story()
+    await of_the_story(place, ids)
+    async with model_server([json.dumps(ANSWER)], delay=30) as url:
+        use_writer(paths, url)
+        async with open_app() as driven:
+            dialog = await open_pane(driven)
+            await driven.press("home", "down", "w")
+            await dialog_of(driven, FieldsDialog)
+            await driven.press("ctrl+s")
+            await driven.until(lambda: "being written" in right_of(dialog, "The lamp"))
+            await driven.press("x")
+            await driven.until(lambda: "fresh" in right_of(dialog, "The lamp"))
+            assert not dialog._desk.rewriting
+            assert [memory.title for memory in await driven.app.runtime.library.memories.list(place)] == [
+                "",
+                "The lamp",
+                "The ferry",
+            ]
+
+
+async def test_new_words_that_come_while_the_pane_is_closed_wait_in_it(home: Path, paths: Paths) -> None:
+    place, ids = await story()
+    await of_the_story(place, ids)
+    async with model_server([json.dumps(ANSWER)], delay=0.5) as url:
+        use_writer(paths, url)
+        async with open_app() as driven:
+            await open_pane(driven)
+            await driven.press("home", "down", "w")
+            await dialog_of(driven, FieldsDialog)
+            await driven.press("ctrl+s", "escape")
+            await driven.until(lambda: driven.app.screen is driven.chat)
+            await driven.until(lambda: "New words for “The lamp”" in driven.told())
+            assert driven.app.screen is driven.chat
+            await driven.press("alt+k")
+            await dialog_of(driven, CompareDialog)
+            await driven.press("escape")
+            dialog = driven.app.screen
+            assert isinstance(dialog, MemoryDialog)
+            await driven.until(lambda: "new words wait" in right_of(dialog, "The lamp"))
+            await driven.press("home", "down", "v")
+            await dialog_of(driven, CompareDialog)
+            await driven.press("y")
+            await driven.until(lambda: "The lamp and the key" in names(dialog))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from chat_world import Driven, open_app
 from textual.widgets import Input
 
@@ -71,3 +72,33 @@ async def test_an_emptied_note_is_gone() -> None:
         await driven.press("ctrl+s")
         await driven.until(lambda: driven.app.screen is driven.chat)
         assert (await driven.app.runtime.library.conversations.get(identity)).note == {}
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 16)])
+async def test_a_chat_is_given_texts_of_its_own_in_a_dialog(size: tuple[int, int]) -> None:
+    from textual.widgets import TextArea
+
+    from lunalux_core.dialogue.chat_texts import ChatOverrides
+
+    async with open_app(size) as driven:
+        chat = driven.chat
+        assert chat.conversation is not None
+        conversations = driven.app.runtime.library.conversations
+
+        async def stored() -> ChatOverrides:
+            assert chat.conversation is not None
+            return ChatOverrides.read((await conversations.get(chat.conversation.id)).metadata)
+
+        chat.action_overrides()
+        await driven.until(lambda: driven.app.screen.query("#override-scenario"))
+        field = driven.app.screen.query_one("#override-scenario", TextArea)
+        assert field.has_focus and "Penhallow" in str(field.placeholder)
+        await driven.press(*"At sea")
+        await driven.press("escape")
+        await driven.until(lambda: driven.app.screen is chat)
+        assert (await stored()).scenario == ""
+        chat.action_overrides()
+        await driven.until(lambda: driven.app.screen.query("#override-scenario"))
+        await driven.press("!", "ctrl+s")
+        await driven.until(lambda: driven.app.screen is chat)
+        assert await stored() == ChatOverrides(scenario="At sea!")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lunalux_core.dialogue.assembly.material import MemoryTexts
+from lunalux_core.dialogue.nodes.placing import placing_texts
 from lunalux_core.dialogue.turn import Draft, TurnInput
 from lunalux_core.dialogue.window import window_of
 from lunalux_core.dialogue.workflow import Node, TurnContext
@@ -100,17 +101,3 @@ def _told_events(selection: Selection) -> frozenset[str]:
 def _placed(draft: Draft) -> frozenset[str]:
     """The macros by which preset, card or template place memories themselves."""
     return frozenset(macro.lower() for text in placing_texts(draft) for macro in _MACRO.findall(text))
-
-
-def placing_texts(draft: Draft) -> list[str]:
-    """The texts of preset, card or template that are part of the prompt and may say what stands where."""
-    turn = draft.request.turn
-    texts = [turn.card.system_prompt, turn.card.post_history_instructions]
-    if draft.template is None:
-        prompts = (turn.preset.prompt(name) for name, enabled in turn.preset.order if enabled)
-        texts += [prompt.content for prompt in prompts if prompt is not None and prompt.runs_on(turn.kind)]
-    else:
-        system = draft.template.sysprompt
-        texts += [draft.template.context.story_string]
-        texts += [system.content, system.post_history] if system is not None else []
-    return texts

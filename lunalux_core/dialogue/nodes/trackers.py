@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from lunalux_core.dialogue.assembly.material import StandingText
-from lunalux_core.dialogue.nodes.memory import placing_texts
+from lunalux_core.dialogue.nodes.placing import placing_texts
 from lunalux_core.dialogue.turn import Draft
 from lunalux_core.dialogue.workflow import TurnContext
 from lunalux_core.llm.tokens import TokenEstimator

@@ -113,20 +113,23 @@ class Desk:
 
     # -- writing anew ------------------------------------------------------------------------------
 
-    def rewrite(self, memory: Memory, instruction: str = "", *, ask: bool) -> None:
-        """Write a memory anew over the same messages; where it is to `ask`, the new words wait for a yes."""
+    def rewrite(self, memory: Memory, also: str = "", *, ask: bool) -> None:
+        """Write a memory anew over the same messages, heeding what is `also` asked for.
+
+        Where it is to `ask`, the new words wait for a yes.
+        """
         if memory.id in self.rewriting:
             return
         rewriting = self.rewriting[memory.id] = Rewriting(memory)
-        rewriting.worker = self.view.work_at_memories(partial(self._rewrite, rewriting, instruction, ask))
+        rewriting.worker = self.view.work_at_memories(partial(self._rewrite, rewriting, also, ask))
         self._changed()
 
-    async def _rewrite(self, rewriting: Rewriting, instruction: str, ask: bool) -> None:
+    async def _rewrite(self, rewriting: Rewriting, also: str, ask: bool) -> None:
         memory = rewriting.memory
         confirm = partial(self._propose, rewriting) if ask else None
         try:
             before = await self._scene_of(memory)
-            written = await self.runtime.memory_writer.rewrite(memory.id, instruction, confirm=confirm)
+            written = await self.runtime.memory_writer.rewrite(memory.id, also=also, confirm=confirm)
             if written.memories:
                 made = tuple(made.id for made in written.memories)
                 self.remember(memory.conversation_id, Change(t("memory_pane.done.rewritten"), before, made))

@@ -78,7 +78,10 @@ class MemoriesTab(Tab):
         self._covered: frozenset[str] = frozenset()
         """Ids of the memories that cover that message."""
         self._branch = Branch()
+        self._away: frozenset[str] = frozenset()
+        """Ids of the memories of other branches."""
         self._places: Mapping[str, int] = {}
+        self._made: dict[str, tuple[tuple[Memory, str, bool, bool, str], Entry]] = {}
         self._memories: Mapping[str, Memory] = {}
         self._marked: dict[str, None] = {}
         self._elsewhere = False
@@ -90,14 +93,21 @@ class MemoriesTab(Tab):
     # -- what is in it -----------------------------------------------------------------------------
 
     async def read(self) -> None:
-        memories = self.runtime.library.memories
-        self._branch = await memories.branch(self.conversation_id)
-        self._places = {message_id: place for place, message_id in enumerate(self._branch.path)}
+        await self._read_branch()
         if self._covering:
-            self._covered = frozenset(await memories.covering(self._covering))
+            covering = await self.runtime.library.memories.covering(self._covering)
+            self._covered = frozenset(covering)
         self._waiting_for = await self._model_to_agree()
         self._list()
         await self._show_proposal()
+
+    async def _read_branch(self) -> None:
+        before = self._branch.path
+        self._branch = await self.runtime.library.memories.branch(self.conversation_id)
+        self._away = frozenset(memory.id for memory in self._branch.elsewhere)
+        self._places = {message_id: place for place, message_id in enumerate(self._branch.path)}
+        if before != self._branch.path:
+            self._made.clear()  # the numbers of the messages are others
 
     async def _model_to_agree(self) -> str:
         try:
@@ -113,8 +123,7 @@ class MemoriesTab(Tab):
             away = ()
         self._memories = {memory.id: memory for memory in (*here, *away)}
         self._marked = {name: None for name in self._marked if name in self._memories}
-        elsewhere = {memory.id for memory in away}
-        entries = [self._entry(memory, memory.id in elsewhere) for memory in self._memories.values()]
+        entries = [self._entry(memory) for memory in self._memories.values()]
         self.show(entries, count=len(here), at=at)
 
     def state(self) -> str:
@@ -136,19 +145,27 @@ class MemoriesTab(Tab):
         return self._memories.get(self.chosen)
 
     def _here(self, memory: Memory) -> bool:
-        return memory not in self._branch.elsewhere
+        return memory.id not in self._away
 
     def _status(self, memory: Memory) -> str:
         return memory.status(self._places)
 
-    def _entry(self, memory: Memory, elsewhere: bool) -> Entry:
-        status = self._status(memory)
-        kind = t(f"inspector.memory.kind.{memory.kind}")
-        told = t("memory_pane.elsewhere_one") if elsewhere else t(f"memory_pane.status.{status}")
+    def _entry(self, memory: Memory) -> Entry:
+        """Its row and text; made once until something of them changes, since there may be thousands."""
         rewriting = self._desk.rewriting.get(memory.id)
-        if rewriting is not None:
-            told = t("memory_pane.proposed" if rewriting.proposed else "memory_pane.writing_anew")
-        sign = "●" if memory.id in self._marked else SIGNS[status]
+        writing = "" if rewriting is None else "proposed" if rewriting.proposed else "writing_anew"
+        of = (memory, self._status(memory), self._here(memory), memory.id in self._marked, writing)
+        made = self._made.get(memory.id)
+        if made is None or made[0] != of:
+            made = self._made[memory.id] = (of, self._new_entry(*of))
+        return made[1]
+
+    def _new_entry(self, memory: Memory, status: str, here: bool, marked: bool, writing: str) -> Entry:
+        kind = t(f"inspector.memory.kind.{memory.kind}")
+        told = t(f"memory_pane.status.{status}") if here else t("memory_pane.elsewhere_one")
+        if writing:
+            told = t(f"memory_pane.{writing}")
+        sign = "●" if marked else SIGNS[status]
         right = " · ".join((kind, told, f"{memory.tokens:,}"))
         row = Row(
             memory.id,
@@ -320,7 +337,7 @@ class MemoriesTab(Tab):
         self.say(words)
 
     async def _read_at(self, at: str | None) -> None:
-        self._branch = await self.runtime.library.memories.branch(self.conversation_id)
+        await self._read_branch()
         self._list(at)
 
     def action_pin(self) -> None:

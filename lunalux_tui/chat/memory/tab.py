@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, cast
 
 from textual import on
@@ -22,7 +23,7 @@ from lunalux_tui.parts.screen import LunaScreen
 from lunalux_tui.theme.styles import SURFACE, Run
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     """One row with what is told about it; `text` is what copying takes, and where the filter looks too."""
 
@@ -30,10 +31,13 @@ class Entry:
     text: str = ""
     told: Callable[[], Sequence[Run]] = field(default=tuple, compare=False)
 
+    @cached_property
+    def _whole(self) -> str:
+        return f"{self.row.title} {self.row.detail} {self.row.right} {self.text}".casefold()
+
     def holds(self, words: Sequence[str]) -> bool:
         """Whether all the words stand anywhere in it."""
-        whole = f"{self.row.title} {self.row.detail} {self.row.right} {self.text}".casefold()
-        return all(word in whole for word in words)
+        return all(word in self._whole for word in words)
 
 
 class Tab(Column):

@@ -1,0 +1,102 @@
+"""A group that goes on by itself: after each reply the next member speaks, until the person stops it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from lunalux_tui.chat.view import Asker
+from lunalux_tui.i18n import t
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.timer import Timer
+
+    from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.opener import Opener
+
+
+class AutoView(Asker, Protocol):
+    """What it needs of the screen."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a reply is coming, or a script runs."""
+
+    def typed(self) -> str:
+        """What stands in the prompt."""
+
+    def let_speak(self) -> None:
+        """Let whose turn it is speak."""
+
+    def show_countdown(self, seconds: int | None) -> None:
+        """Say in how many seconds the next one speaks; None takes it away."""
+
+    def set_interval(self, interval: float, callback: Callable[[], None]) -> Timer:
+        """Do something again and again."""
+
+
+class AutoMode:
+    """Counts down between two replies of the group that is open."""
+
+    def __init__(self, runtime: Runtime, opener: Opener, view: AutoView) -> None:
+        self._runtime = runtime
+        self._opener = opener
+        self._view = view
+        self._left = 0
+        self._conversation = ""
+        self._timer: Timer | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it counts down."""
+        return self._timer is not None
+
+    def follow(self) -> None:
+        """A turn ended, or another group is open: count down where it goes on by itself."""
+        self._end()
+        chat = self._opener.chat
+        if chat.group is None or chat.conversation is None or not chat.group.auto_mode:
+            return
+        if all(member.muted for member in chat.group.members):
+            return
+        self._conversation, self._left = chat.conversation.id, chat.group.auto_delay
+        self._timer = self._view.set_interval(1, self._tick)
+        self._view.show_countdown(self._left)
+
+    def _tick(self) -> None:
+        chat = self._opener.chat
+        if chat.conversation is None or chat.conversation.id != self._conversation:
+            self._end()
+        elif self._view.busy:
+            return
+        elif self._view.typed().strip():  # whoever writes is not talked over
+            self._left = chat.group.auto_delay if chat.group is not None else self._left
+            self._view.show_countdown(self._left)
+        elif self._left > 0:
+            self._left -= 1
+            self._view.show_countdown(self._left)
+        else:
+            self._end()
+            self._view.let_speak()
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+            self._view.show_countdown(None)
+
+    async def switch(self, on: bool | None = None) -> None:
+        """Let the group go on by itself, or not (None: the other way)."""
+        group = self._opener.chat.group
+        if group is None:
+            return
+        wanted = not group.auto_mode if on is None else on
+        await self._runtime.library.groups.set(group.id, auto_mode=wanted)
+        await self._opener.group_changed()
+        key = "cast.auto_on" if wanted else "cast.auto_off"
+        self._view.say(t(key, seconds=group.auto_delay))
+        if wanted and not self._view.busy:
+            self.follow()
+        elif not wanted:
+            self._end()

@@ -1,0 +1,67 @@
+"""A chat's own scenario, examples and main prompt, in the place of the card's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Label, TextArea
+
+from lunalux_core.dialogue.chat_texts import OVERRIDDEN, ChatOverrides
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.i18n import t
+from lunalux_tui.parts.dialog import CANCEL
+from lunalux_tui.parts.form_dialog import FormDialog
+from lunalux_tui.parts.form_field import TextField
+
+
+class OverridesDialog(FormDialog[ChatOverrides]):
+    """Answers the texts as the person left them, or None: then `unsaved` is what was not saved.
+
+    Args:
+        card: what the card says, shown in the empty fields.
+        draft: what was not saved last time.
+    """
+
+    ACTIONS = (Action("overrides.save", "save", "ctrl+s", footer=80, priority=True, palette=False), CANCEL)
+    BINDINGS = bindings(ACTIONS)
+    AUTO_FOCUS = "#override-scenario"
+    CSS = """
+    OverridesDialog #dialog { width: 84; height: auto; padding: 0 1; }
+    OverridesDialog #dialog #fields { height: auto; max-height: 26; }
+    OverridesDialog #dialog TextArea { height: 6; margin: 0 1 1 1; }
+    OverridesDialog #dialog Label { margin: 0 1; color: $text-muted; }
+    OverridesDialog.-short #dialog #fields { max-height: 100%; }
+    OverridesDialog.-short #dialog TextArea { height: 3; margin: 0 1; }
+    """
+
+    def __init__(
+        self, overrides: ChatOverrides, card: Mapping[str, str], draft: ChatOverrides | None = None
+    ) -> None:
+        super().__init__(t("overrides.title"), hint=t("dialog.unsaved" if draft else "overrides.hint"))
+        self._texts = draft or overrides
+        self._card = card
+        self.unsaved = self._texts
+
+    def compose_body(self) -> ComposeResult:
+        with VerticalScroll(id="fields", can_focus=False):
+            for name in OVERRIDDEN:
+                yield Label(t(f"overrides.fields.{name}"), markup=False)
+                text = TextField(self._card.get(name, "")[:2000] or t("overrides.empty"))
+                text.id = f"override-{name}"
+                text.load_text(getattr(self._texts, name))
+                text.move_cursor(text.document.end)
+                yield text
+
+    def _read(self) -> ChatOverrides:
+        return ChatOverrides(
+            **{name: self.query_one(f"#override-{name}", TextArea).text.strip() for name in OVERRIDDEN}
+        )
+
+    def action_cancel(self) -> None:
+        self.unsaved = self._read()
+        self.dismiss(None)
+
+    def action_save(self) -> None:
+        self.finish(self._read())
