@@ -1,7 +1,7 @@
 """Makes the pictures of the README from the running app: `python docs/screenshots.py [NAME…]`.
 
-Each picture is the real app on a library of its own with the practice model, driven by keys. They are PNG: what
-a reader sees does not depend on his fonts. A Chromium draws them, the system's or that of Playwright.
+Each picture is the real app on a library of its own with the practice model, driven by keys. They are PNG:
+what a reader sees does not depend on fonts. A Chromium draws them, the system's or that of Playwright.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ CELL = 12.2
 
 
 def _as_wide_as_its_cells(text: re.Match[str]) -> str:
-    """A text with the length it has on the terminal: Rich counts letters, of which Chinese ones take two cells."""
+    """A text with the length it has on the terminal: Rich counts letters, not cells."""
     from rich.cells import cell_len
 
     cells = cell_len(html.unescape(text[2]))
