@@ -368,6 +368,12 @@ class Transcript(Selectable, can_focus=True):
         self.sheet.relayout()
         self._changed(place)
 
+    def show_prose(self, prose: bool) -> None:
+        """Show all as one page of prose, or as messages."""
+        if prose != self.sheet.prose:
+            self.sheet.prose = prose
+            self.retranslate()
+
     # -- drawing -----------------------------------------------------------------------------------
 
     def _forget_strips(self, palette: Palette) -> None:
@@ -467,7 +473,8 @@ class Transcript(Selectable, can_focus=True):
         if entry is None or entry.message is None:
             return
         fold = entry.folds.get(line)
-        step = arrow_at(entry.lines[line], event.x - MARGIN) if line == 0 else 0
+        headed = line == 0 and not self.sheet.prose
+        step = arrow_at(entry.lines[line], event.x - MARGIN) if headed else 0
         if step:
             self.post_message(self.SwipeWanted(entry.id, step))
         elif fold is not None:
