@@ -153,7 +153,7 @@ def pieces_of(material: CharacterMaterial) -> Pieces:
 
 
 def _words(speech: re.Match[str]) -> str:
-    return next(filter(None, speech.groups())).strip()
+    return str(next(filter(None, speech.groups()))).strip()
 
 
 def _is_said(quotation: re.Match[str]) -> bool:
