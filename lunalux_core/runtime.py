@@ -151,7 +151,7 @@ class Runtime:
         """The connections to model servers, and what was learnt of them: the same under all settings."""
         from lunalux_core.llm.servers.pool import HttpPool
 
-        return HttpPool(learnt=self.paths.learnt)
+        return HttpPool(learnt=self.paths.learnt, tokens=self.paths.cache / "tokens")
 
     @cached_property
     def client(self) -> BackendClient:

@@ -10,7 +10,17 @@ from lunalux_core.errors import InvalidInput, LunaluxError
 OnDuplicate = Literal["skip", "replace", "copy"]
 Outcome = Literal["imported", "duplicate", "replaced", "failed"]
 FileKind = Literal[
-    "card", "worldbook", "preset", "regex", "template", "chat", "group", "persona", "tags", "settings"
+    "card",
+    "worldbook",
+    "preset",
+    "regex",
+    "template",
+    "chat",
+    "group",
+    "persona",
+    "tags",
+    "profile",
+    "settings",
 ]
 
 

@@ -11,7 +11,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from lunalux_core.documents.coerce import as_object, as_text, as_texts
-from lunalux_core.importing.results import ImportResult, Outcome
+from lunalux_core.errors import LunaluxError
+from lunalux_core.importing.results import ImportResult, Outcome, failed
 from lunalux_core.importing.shelf_documents import read_document, shelf_documents
 from lunalux_core.importing.sources import Source
 from lunalux_core.importing.tags import take_tags
@@ -54,6 +55,7 @@ def take_settings(storing: Storing, source: Source, data: bytes) -> Iterator[Imp
         yield storing.shelve(str(source), "regex", shelf_documents("regex", scripts, "script"))
     yield from _personas(storing, source, document)
     yield from take_tags(storing, source, document)
+    yield from _profiles(storing, source, document)
     if "extension_settings" in document:
         yield storing.write(lambda connection: _switched(connection, storing, source, document))
 
@@ -68,6 +70,26 @@ def _personas(storing: Storing, source: Source, document: Mapping[str, Any]) -> 
         if name:
             book = clean_line(as_text(about.get("lorebook")), 200)
             yield storing.write(lambda c, n=name, t=text, b=book: _persona(c, source, n, t, b))  # type: ignore[misc]
+
+
+def _profiles(storing: Storing, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
+    """Connection profiles: the names of what they use; none is put in use."""
+    if not as_object(as_object(document.get("extension_settings")).get("connectionManager")).get("profiles"):
+        return
+    from lunalux_core.importing.profiles import ReadProfile, connection_profiles
+    from lunalux_core.library.profiles import add_profile
+
+    def store(connection: Connection, entry: ReadProfile) -> ImportResult:
+        saved, is_new = add_profile(connection, entry.profile)
+        status: Outcome = "imported" if is_new else "duplicate"
+        notes = entry.notes if is_new else ()
+        return ImportResult(str(source), status, saved.id, saved.name, warnings=notes, kind="profile")
+
+    for entry in connection_profiles(document):
+        try:
+            yield storing.write(lambda connection, entry=entry: store(connection, entry))  # type: ignore[misc]
+        except LunaluxError as error:  # a name that none may have
+            yield failed(source, error, "profile")
 
 
 def _persona(

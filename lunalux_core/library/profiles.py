@@ -136,17 +136,7 @@ class Profiles:
             InvalidInput: PROFILE_NAME.
         """
 
-        def change(connection: Connection) -> tuple[Profile, bool]:
-            there = {profile.name.casefold(): profile for profile in load_profiles(connection)}
-            name, number = profile.name, 1
-            while (namesake := there.get(name.casefold())) is not None:
-                if namesake.as_document() == profile.as_document():
-                    return namesake, False
-                number += 1
-                name = f"{profile.name} ({number})"
-            return put_profile(connection, replace(profile, name=name))[0], True
-
-        return await self._database.write(change)
+        return await self._database.write(lambda c: add_profile(c, profile))
 
     async def delete(self, profile_id: str) -> None:
         """Where it was in use, the next one is from now on."""
@@ -188,6 +178,18 @@ def store_use(connection: Connection, use: Use, profile_id: str) -> None:
             "INSERT INTO profile_uses (scope, target, profile_id) VALUES (?,?,?)",
             (use.scope, use.target, profile_id),
         )
+
+
+def add_profile(connection: Connection, profile: Profile) -> tuple[Profile, bool]:
+    """See `Profiles.add`."""
+    there = {profile.name.casefold(): profile for profile in load_profiles(connection)}
+    name, number = profile.name, 1
+    while (namesake := there.get(name.casefold())) is not None:
+        if namesake.as_document() == profile.as_document():
+            return namesake, False
+        number += 1
+        name = f"{profile.name} ({number})"
+    return put_profile(connection, replace(profile, name=name))[0], True
 
 
 def put_profile(connection: Connection, profile: Profile) -> tuple[Profile, bool]:

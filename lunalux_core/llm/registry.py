@@ -7,6 +7,7 @@ and in a test.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import time
@@ -240,7 +241,10 @@ class Registry:
 
         facts, counts = opened.facts(), self.counts(opened.spec)
         if facts is not None and counts is not None and counts.noted:
-            await count_noted(opened, facts.kind, counts)
+            try:
+                await count_noted(opened, facts.kind, counts)
+            finally:  # also what was counted before the program ended
+                await asyncio.to_thread(counts.store)
 
     async def load(self, spec: ModelSpec, loaded: bool = True) -> ServerFacts | None:
         """Have the model's server take it into memory, or (not `loaded`) out of it; what it says then.

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from lunalux_core.llm.tokens import PER_MESSAGE, TokenEstimator
+
+if TYPE_CHECKING:
+    from lunalux_core.llm.kept_counts import KeptCounts
 
 MOST_KNOWN = 200_000
 MOST_NOTED = 8_000
@@ -24,23 +28,61 @@ _Key = tuple[int, int]
 @dataclass(slots=True)
 class TokenCounts:
     """What one tokenizer has counted. `frame` is what a message costs beside its text; `counted` are the
-    tokens of all texts together, and `estimated` what an estimate says of them."""
+    tokens of all texts together, and `estimated` what an estimate says of them. `kept` has what was counted
+    before this start."""
 
     frame: float = PER_MESSAGE
     counted: int = 0
     estimated: int = 0
     known: dict[_Key, int] = field(default_factory=dict)
     noted: dict[_Key, str] = field(default_factory=dict)
+    kept: KeptCounts | None = None
+    _earlier: dict[bytes, int] | None = None
+    _fresh: dict[bytes, int] = field(default_factory=dict)
 
     def of(self, text: str) -> int | None:
         """The tokens of a text; one that nobody has counted is noted."""
         key = (hash(text), len(text))
         count = self.known.get(key)
+        if count is None and self.kept is not None:
+            count = self._counted_earlier(key, text)
         if count is None and len(self.noted) < MOST_NOTED and len(text) <= MOST_CHARS:
             self.noted[key] = text
         return count
 
+    def _counted_earlier(self, key: _Key, text: str) -> int | None:
+        """The tokens of a text that was counted before this start."""
+        from lunalux_core.llm.kept_counts import digest
+
+        if self._earlier is None:
+            self._read()
+        if not self._earlier:
+            return None
+        count = self._earlier.get(digest(text))
+        if count is not None:
+            self.known[key] = count
+        return count
+
+    def _read(self) -> None:
+        frame, counted, estimated, self._earlier = self.kept.read() if self.kept else (0, 0, 0, {})
+        if estimated:
+            self.frame = frame
+            self.counted, self.estimated = self.counted + counted, self.estimated + estimated
+
+    def store(self) -> None:
+        """Keep what was counted since the last time for later starts (blocking)."""
+        if self.kept is None or not self._fresh:
+            return
+        if self._earlier is None:
+            self._read()
+        fresh, self._fresh = self._fresh, {}
+        self.kept.write(self.frame, self.counted, self.estimated, fresh)
+
     def keep(self, text: str, tokens: int) -> None:
+        if self.kept is not None:
+            from lunalux_core.llm.kept_counts import digest
+
+            self._fresh[digest(text)] = tokens
         if len(self.known) >= MOST_KNOWN:
             for key in list(self.known)[: MOST_KNOWN // 4]:
                 del self.known[key]

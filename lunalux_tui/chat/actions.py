@@ -63,6 +63,7 @@ DIRECTING_ACTIONS = (
     Action("directing.rewrite", "rewrite", "alt+w", priority=True),
     Action("directing.expand", "expand", "alt+x", priority=True),
     Action("directing.several", "several", "alt+v", priority=True),
+    Action("directing.prose", "prose", "alt+t", priority=True),
     Action("directing.answer", "answer"),
     Action("directing.store", "store"),
     Action("directing.narrate", "narrate"),

@@ -79,6 +79,10 @@ class StatusBar(Bar):
     """Percent of the prompt that the server has read, None where it says nothing of it."""
     scripting: reactive[bool] = reactive(False)
     """Whether a script of the person's runs."""
+    prose: reactive[bool] = reactive(False)
+    """Whether the chat is shown as prose."""
+    from_passage: reactive[bool] = reactive(False)
+    """Whether what is written goes on at a passage above the end."""
     countdown: reactive[int | None] = reactive(None)
     """Seconds until a group goes on by itself, None where it does not."""
     usage: reactive[Mapping[str, int] | None] = reactive(None)
@@ -152,6 +156,9 @@ class StatusBar(Bar):
         parts = self._said()
         if self.countdown is not None:
             parts.append(Part(t("cast.countdown", seconds=self.countdown), ACCENT))
+        if self.prose:
+            words = t("prose.from_passage" if self.from_passage else "prose.label")
+            parts.append(Part(words, ACCENT, "screen.prose", 1))
         if self.mode:
             parts.append(Part(t(f"mode.{self.mode}.label"), ACCENT, "screen.modes", 1))
         if self.browsing:

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.memory_actions import MemoryActions
     from lunalux_tui.chat.opener import Following
     from lunalux_tui.chat.picture_actions import PictureActions
+    from lunalux_tui.chat.prose import Prose
     from lunalux_tui.chat.quick_replies import QuickReplies
     from lunalux_tui.chat.reply_bar import ReplyButton
     from lunalux_tui.chat.slash_actions import SlashActions
@@ -78,7 +79,7 @@ EVERY = 1.0
 """Seconds between two looks whether another program wrote to the library."""
 
 DIRECTING = frozenset(action.method for action in DIRECTING_ACTIONS)
-ALSO_WHILE_BUSY = frozenset({"begin_with", "overrides", "profiles", "reply_sets", "reply_buttons"})
+ALSO_WHILE_BUSY = frozenset({"begin_with", "prose", "overrides", "profiles", "reply_sets", "reply_buttons"})
 """What directs later replies alone."""
 NOT_WHILE_BUSY = frozenset(
     {
@@ -410,6 +411,8 @@ class ChatScreen(LunaScreen[None]):
             if follow is not None:
                 follow()
         self.pane.show_account(self.lunalux.account)
+        self.status.prose = self.runtime.settings.prose
+        self.transcript.show_prose(self.runtime.settings.prose)
         if self.replies_followed:
             self._run("replies", self.quick_replies.follow)
         self.set_timer(ASK_SERVER_AFTER, self._ask_server)
@@ -614,8 +617,28 @@ class ChatScreen(LunaScreen[None]):
 
         if is_script(event.text):
             self.run_as_script(partial(self.slash_actions.run, event.text))
+        elif self.runtime.settings.prose:
+            self.status.from_passage = False
+            self._run(EDIT, partial(self.prose.write, event.text))
         else:
             self.send(event.text)
+
+    @cached_property
+    def prose(self) -> Prose:
+        """What writes on in story mode."""
+        from lunalux_tui.chat.prose import Prose
+
+        return Prose(self.runtime, self.opener, self.transcript, self)
+
+    def continue_reply(self) -> None:
+        self.message_actions.continue_reply()
+
+    def answer_last(self) -> None:
+        self.directing_actions.answer()
+
+    def action_prose(self) -> None:
+        """Read and write the chat as one page of prose, or as messages."""
+        self.change_setting("chat.prose", not self.runtime.settings.prose)
 
     def send(self, text: str) -> None:
         """Say something."""
@@ -645,6 +668,9 @@ class ChatScreen(LunaScreen[None]):
     @on(Prompt.Left)
     def _left_prompt(self) -> None:
         if not self.stop_turn():
+            if self.status.from_passage:  # to the end again, before the prompt is left
+                self.status.from_passage, self.transcript.selected = False, ""
+                return
             self.transcript.focus()
             if not self.transcript.selected and not self.transcript.streaming:
                 self.transcript.select_step(0)
@@ -840,7 +866,10 @@ class ChatScreen(LunaScreen[None]):
         self.message_actions.regenerate()
 
     def action_continue_reply(self) -> None:
-        self.message_actions.continue_reply()
+        if self.runtime.settings.prose:
+            self._run(EDIT, self.prose.go_on)
+        else:
+            self.message_actions.continue_reply()
 
     def action_impersonate(self) -> None:
         self.message_actions.impersonate()
@@ -900,7 +929,10 @@ class ChatScreen(LunaScreen[None]):
 
     def action_focus_prompt(self) -> None:
         self.roster.clear()
-        self.transcript.selected, self.transcript.found = "", ()
+        if not self.runtime.settings.prose:  # there, writing goes on at what is chosen
+            self.transcript.selected = ""
+        self.transcript.found = ()
+        self.status.from_passage = bool(self.transcript.selected)
         self.prompt.focus()
         self.remove_class("-list")
 

@@ -71,6 +71,7 @@ def render_message(
     *,
     last: bool = False,
     thumbnails: Mapping[str, Sequence[tuple[Segment, ...]]] | None = None,
+    prose: bool = False,
 ) -> Rendered:
     """The lines of a message, without the empty line between messages.
 
@@ -79,10 +80,11 @@ def render_message(
         shown: what display scripts make of it; None shows it as it is stored.
         last: whether nothing follows, so that the reply can go on.
         thumbnails: drawings of pictures, by their hashes.
+        prose: whether it is a passage of a page: without its header and reasoning.
     """
-    rendered = Rendered([header(message, width, today, place)])
+    rendered = Rendered([] if prose else [header(message, width, today, place)])
     thought = shown.thinking if shown else message.thinking
-    if thought:
+    if thought and not prose:
         rendered.folds[1] = THINKING
         thinking = lay_out(clean(thought), width - 2, base=THINKING_STYLE)
         rendered.lines += thinking_block(thinking.lines, bool(opened.get(THINKING)))

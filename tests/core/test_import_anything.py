@@ -670,3 +670,37 @@ async def test_an_import_takes_away_the_pictures_of_one_that_was_killed_a_day_ag
     list(import_files(library, paths, gather([card])))
     assert not orphan.exists()
     assert all(path.exists() for path in (fresh, draft, other, paths.pictures / f"{ada}.png"))
+
+
+async def test_connection_profiles_come_with_the_settings(
+    library: Library, paths: Paths, tavern: Path
+) -> None:
+    settings = json.loads((tavern / "settings.json").read_text(encoding="utf-8"))
+    profiles = [
+        {
+            "id": "1",
+            "name": "At sea",
+            "mode": "cc",
+            "model": "gpt-x",
+            "preset": "Calm",
+            "api-url": "http://10.0.0.1/v1",
+            "secret-id": "s3cret",
+            "proxy": "http://proxy.invalid",
+            "stop-strings": '["###"]',
+        },
+        {"id": "2", "name": "none"},
+        {"id": "3", "name": " "},
+        "odd",
+    ]
+    extensions = {**settings.get("extension_settings", {}), "connectionManager": {"profiles": profiles}}
+    write(tavern / "settings.json", {**settings, "extension_settings": extensions})
+    told = [one for one in brought(library, paths, tavern) if one.kind == "profile"]
+    assert [(one.status, one.name) for one in told] == [("imported", "At sea"), ("failed", "")]
+    (saved,) = await library.profiles.list()
+    assert (saved.model, saved.preset, saved.stop) == ("gpt-x", "Calm", ("###",))
+    assert not await library.profiles.uses()
+    kept = json.dumps(saved.as_document())
+    assert not any(secret in kept for secret in ("s3cret", "10.0.0.1", "proxy.invalid"))
+    assert "the key" in told[0].warnings[0]
+    again = [one for one in brought(library, paths, tavern) if one.kind == "profile"]
+    assert again[0].status == "duplicate" and len(await library.profiles.list()) == 1

@@ -20,6 +20,7 @@ import pytest
 from llm_server import listen
 from servers.server_world import fill, say
 from servers.server_world import opened as world
+from test_pictures_sent import picture
 from test_text_turns import CHATML, MASTER, collect, completed, opened
 from text_servers import TextServer
 
@@ -27,10 +28,18 @@ from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import ModelConfig, load_settings
 from lunalux_core.database import Connection
-from lunalux_core.dialogue.turn import PromptRead, Shortened, TemplateFailed, TextDelta
+from lunalux_core.dialogue.turn import (
+    PicturesNamed,
+    PromptRead,
+    Shortened,
+    TemplateFailed,
+    TextDelta,
+    TurnOptions,
+)
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.conversations import Message as StoredMessage
 from lunalux_core.library.conversations import insert_message, new_message, select_message
+from lunalux_core.library.pictures import attachment
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Role, Sampling
 from lunalux_core.llm.registry import Registry
 from lunalux_core.llm.servers.anthropic import AnthropicModel
@@ -240,3 +249,21 @@ async def test_it_tells_how_much_it_has_read_and_counts(paths: Paths, llama: Tex
             url = f"{llama.url.removesuffix('/v1')}/tokenize"
             answer = await client.post(url, json={"content": text}, timeout=10)
         assert counts.of(text) == len(answer.json()["tokens"])
+
+
+async def test_a_model_without_eyes_is_told_what_a_picture_is_called(paths: Paths, llama: TextServer) -> None:
+    """The server says that it has no vision; asked all the same, it refuses, and that teaches."""
+    red = attachment(picture(), "red.png")
+    asked = TurnOptions(pictures=(red,))
+    for looks in (True, False):
+        paths.learnt.unlink(missing_ok=True)
+        async with world(paths, llama.url, "llamacpp" if looks else "openai", **SHORT) as (runtime, place):
+            spec = runtime.models.resolve("local")
+            if looks:
+                await runtime.models.look(spec)
+                assert not runtime.models.takes_pictures(spec)
+            events = [event async for event in runtime.chat.send(place.id, "What is it?", asked)]
+            assert completed(events).text
+            assert any(isinstance(event, PicturesNamed) for event in events)
+            learnt = runtime.models.learnt(spec)
+            assert learnt is not None and learnt.images is looks

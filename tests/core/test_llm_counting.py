@@ -17,6 +17,8 @@ from servers.fake_vllm import VLLM
 from servers.server_world import completed, fill, opened, say
 
 from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
+from lunalux_core.llm.kept_counts import MOST_KEPT, KeptCounts, digest
 from lunalux_core.llm.model import ModelSpec
 from lunalux_core.llm.registry import Registry
 from lunalux_core.llm.token_counts import KnownTokens, TokenCounts
@@ -114,3 +116,40 @@ async def _until(done: Any) -> None:
     async with asyncio.timeout(10):
         while not done():  # noqa: ASYNC110  it waits for a server
             await asyncio.sleep(0.02)
+
+
+async def test_counts_outlive_the_program(paths: Paths) -> None:
+    fake = LlamaCpp(100_000)
+    async with running(fake):
+        async with opened(paths, fake.url, "llamacpp") as (runtime, place):
+            await fill(runtime, place, 20)
+            await runtime.models.look(runtime.models.resolve("local"))
+            await say(runtime, place)
+            await _counted(runtime)
+            await _until(lambda: list((paths.cache / "tokens").glob("*.counts")))
+            first, identity = _asked(fake), place.id
+        async with Runtime.open(load_settings(paths, flags={"chat.model": "local"})) as runtime:
+            counts = runtime.models.counts(runtime.models.resolve("local"))
+            assert counts is not None and counts.of(first[0]) == words(first[0]) and not counts.noted
+            assert counts.ratio() is not None
+            place = await runtime.library.conversations.get(identity)
+            await say(runtime, place, "And bread.")
+            await _counted(runtime)
+        assert 0 < len(_asked(fake)) - len(first) < 12
+    kept = b"".join(path.read_bytes() for path in (paths.cache / "tokens").iterdir())
+    assert b"lighthouse" not in kept  # no words of anybody
+
+
+def test_a_damaged_file_of_counts_is_done_without(paths: Paths) -> None:
+    folder = paths.cache / "tokens"
+    file = KeptCounts(folder, "one")
+    file.write(4.5, 10, 9, {digest("a"): 3, digest("b"): 5})
+    assert KeptCounts(folder, "two").read()[3] == {}
+    assert file.read() == (4.5, 10, 9, {digest("a"): 3, digest("b"): 5})
+    (path,) = folder.glob("*.counts")
+    for damage in (b"", b"x" * 50, path.read_bytes()[:-5]):
+        path.write_bytes(damage)
+        counts = TokenCounts(kept=KeptCounts(folder, "one"))
+        assert counts.of("b") is None and counts.of("c") is None
+    file.write(4, 1, 1, {index.to_bytes(8, "big"): index for index in range(MOST_KEPT + 5)})
+    assert len(file.read()[3]) == MOST_KEPT and (5).to_bytes(8, "big") in file.read()[3]

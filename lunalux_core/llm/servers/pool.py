@@ -53,14 +53,20 @@ class HttpPool:
 
     Args:
         learnt: where to keep what the servers teach between starts; None forgets it with the pool.
+        tokens: the folder for what their tokenizers count, likewise.
     """
 
     def __init__(
-        self, timeouts: Timeouts = Timeouts(), retry: Retry = Retry(), learnt: Path | None = None
+        self,
+        timeouts: Timeouts = Timeouts(),
+        retry: Retry = Retry(),
+        learnt: Path | None = None,
+        tokens: Path | None = None,
     ) -> None:
         self.timeouts = timeouts
         self.retry = retry
         self._learnt = learnt
+        self._tokens = tokens
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._proxies: dict[str, Proxy | None] = {}
         self._sent: dict[tuple[str, str], SentPrompts] = {}
@@ -82,9 +88,16 @@ class HttpPool:
 
     def counts(self, base_url: str, model: str) -> TokenCounts:
         """What the tokenizer of a model on a server has counted."""
-        from lunalux_core.llm.token_counts import TokenCounts
+        counts = self._counts.get((base_url, model))
+        if counts is None:
+            from lunalux_core.llm.token_counts import TokenCounts
 
-        return self._counts.setdefault((base_url, model), TokenCounts())
+            counts = self._counts[base_url, model] = TokenCounts()
+            if self._tokens is not None:
+                from lunalux_core.llm.kept_counts import KeptCounts
+
+                counts.kept = KeptCounts(self._tokens, f"{base_url} {model}")
+        return counts
 
     async def client(self, base_url: str) -> httpx.AsyncClient:
         """The client for `base_url`.

@@ -85,6 +85,8 @@ class TranscriptLayout:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.show_thinking = False
+        self.prose = False
+        """Whether all is one page of prose, without names."""
         self.today = ""
         self.places: dict[str, int] = {}
         """Places of the members of a group, by their ids."""
@@ -292,9 +294,10 @@ class TranscriptLayout:
         entry, before = stream.entry, stream.entry.lines
         if head or not stream.head:
             place = self._place(stream.entry.message)
-            stream.head = [header(stream.entry.message, self.text_width, self.today, place)]
+            message = stream.entry.message
+            stream.head = [] if self.prose else [header(message, self.text_width, self.today, place)]
             entry.folds = {}
-            if stream.thinking.text:
+            if stream.thinking.text and not self.prose:
                 entry.folds[1] = THINKING
                 opened = bool(entry.opened.get(THINKING))
                 stream.head += thinking_block(stream.thinking.lines, opened, growing=not stream.body.text)
@@ -355,6 +358,7 @@ class TranscriptLayout:
                 self.shown(message) if self.looks else None,
                 last=entry is self._last,
                 thumbnails=self.thumbnails,
+                prose=self.prose,
             )
             entry.lines, entry.folds, entry.pixels = rendered.lines, rendered.folds, rendered.pixels
         elif entry.note is not None:

@@ -23,7 +23,6 @@ from lunalux_core.library.conversations import Message
 from lunalux_tui.chat.transcript.layout import TranscriptLayout
 from lunalux_tui.parts.drawn import palette_of, within
 from lunalux_tui.parts.selectable import Selectable
-from lunalux_tui.render.found import found_runs
 from lunalux_tui.render.layout import Fold
 from lunalux_tui.theme.palette import Palette
 from lunalux_tui.theme.styles import ACCENT, Line, Run
@@ -368,6 +367,12 @@ class Transcript(Selectable, can_focus=True):
         self.sheet.relayout()
         self._changed(place)
 
+    def show_prose(self, prose: bool) -> None:
+        """Show all as one page of prose, or as messages."""
+        if prose != self.sheet.prose:
+            self.sheet.prose = prose
+            self.retranslate()
+
     # -- drawing -----------------------------------------------------------------------------------
 
     def _forget_strips(self, palette: Palette) -> None:
@@ -408,6 +413,8 @@ class Transcript(Selectable, can_focus=True):
             margin = ("▌ " if chosen else "  ", ACCENT)
             words = entry.lines[place]
             if self.found and entry.message is not None:
+                from lunalux_tui.render.found import found_runs
+
                 words = tuple(found_runs(words, self.found))
             strip = palette.strip((margin, *words), width, chosen)
             if drawn := entry.pixels.get(place):
@@ -467,7 +474,8 @@ class Transcript(Selectable, can_focus=True):
         if entry is None or entry.message is None:
             return
         fold = entry.folds.get(line)
-        step = arrow_at(entry.lines[line], event.x - MARGIN) if line == 0 else 0
+        headed = line == 0 and not self.sheet.prose
+        step = arrow_at(entry.lines[line], event.x - MARGIN) if headed else 0
         if step:
             self.post_message(self.SwipeWanted(entry.id, step))
         elif fold is not None:
