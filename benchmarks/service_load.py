@@ -53,6 +53,7 @@ ROUGH = {"throttle": 0.004, "busy": 0.001, "drop-request": 0.002, "drop-answer":
 COST, WORTH, WARM = 5, 10_000, 8
 HOUR_MS = 3_600_000
 GIVE_UP_S = 180
+"""How long a person asks for one reply before it is `given_up`."""
 READ_BYTES = 2**20
 
 
@@ -65,7 +66,7 @@ class Heard:
     delivered: dict[str, str] = field(default_factory=dict)
     broken: int = 0
     anew: int = 0
-    lost: int = 0
+    given_up: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,9 @@ import asyncio, json, time
 async def serve(reader, writer):
     try:
         head = await reader.readuntil(b"\\r\\n\\r\\n")
+        if not head.startswith(b"POST"):
+            writer.write(b"HTTP/1.1 404 X\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n")
+            return
         length = int(head.lower().split(b"content-length:")[1].split(b"\\r\\n")[0])
         await reader.readexactly(length)
         writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Type: text/event-stream\\r\\n")
@@ -241,7 +245,7 @@ async def person(url: str, headers: dict[str, str], load: Load, heard: Heard, wa
             else:
                 heard.broken += 1
                 await asyncio.sleep(1)
-        heard.lost += ended != "done"
+        heard.given_up += ended != "done"
 
 
 async def killer(parent: int, load: Load, killed: list[int]) -> None:
@@ -400,7 +404,7 @@ def figures(
         "workers_killed": killed,
         "broken": sum(one.broken for one in heard),
         "asked_anew": sum(one.anew for one in heard),
-        "lost": sum(one.lost for one in heard),
+        "given_up": sum(one.given_up for one in heard),
         **books,
         "curve": [round(at(added, share), 3) for share in range(100)] + [round(added[-1], 3)],
     }
@@ -474,7 +478,7 @@ def main() -> int:
             else "embedded storage, nothing spoilt"
         )
         curves[name] = found.pop("curve")
-        good &= not any(found[fault] for fault in ("lost", "unpaid", "paid_unread", "reserved", "drift"))
+        good &= not any(found[fault] for fault in ("given_up", "unpaid", "paid_unread", "reserved", "drift"))
         if options.json:
             print(json.dumps(found))
         else:

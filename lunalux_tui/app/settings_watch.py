@@ -35,8 +35,13 @@ class SettingsWatch:
         if any(problem.code == "CONFIG_UNREADABLE" for problem in read.problems):
             return
         wanted = with_flags(read, now)
-        if self._app.runtime.settings is now and replace(wanted, problems=now.problems) != now:
+        if self._app.runtime.settings is now and _bare(wanted) != _bare(now):
             self._app.apply_settings(wanted)
+
+
+def _bare(settings: Settings) -> Settings:
+    """What is in force, without what tells how it came to be."""
+    return replace(settings, problems=(), sources={})
 
 
 def with_flags(settings: Settings, former: Settings) -> Settings:

@@ -20,7 +20,6 @@ from textual.strip import Strip
 
 from lunalux_core.text import clean_line
 from lunalux_tui.parts.drawn import fit, palette_of, within
-from lunalux_tui.render.found import found_runs
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE, Line, Run
 
 NEAREST = 28
@@ -225,5 +224,9 @@ class Rows(ScrollView, can_focus=True):
         title = fit(clean_line(row.title, 300), title_room)
         style = ground | (BOLD if bold else 0) | (ACCENT if row.id == self.current else 0)
         gap = " " * (title_room - cell_len(title) + (1 if right else 0))
-        titled = found_runs([(title, style)], row.found) if row.found else [(title, style)]
+        titled: list[Run] = [(title, style)]
+        if row.found:
+            from lunalux_tui.render.found import found_runs
+
+            titled = found_runs(titled, row.found)
         return [(mark, row.tone | ground), *titled, (gap, ground), (right, MUTED | ground)]

@@ -134,6 +134,26 @@ def card_id(number: int) -> str:
     return f"{number:04d}"
 
 
+async def test_cards_that_were_marked_before_there_were_shards_are_ranked_with_them(tmp_path: Path) -> None:
+    async with market(tmp_path) as m:
+        for number in range(12):
+            await m.publish(card_id(number), number)
+        await m.drain()
+        for number in range(0, 12, 2):
+            await m.warm(card_id(number), 100)
+    async with market(tmp_path, shards=4) as m:
+        for number in range(12):
+            await m.warm(card_id(number), 1)  # the marks of half of them are there already
+        await m.drain()
+        page = await m.store.query(TABLE, "DIRTY#HOT", index="GSI_DIRTY_HOT")
+        assert page.items == ()
+        found = []
+        for shard in range(4):
+            rows = await m.store.query(TABLE, f"ALL#HOT#{shard:02d}", index="GSI_HOT")
+            found += [(row["GSI_HOT_SK"], str(row["PK"]).removeprefix("CHAR#")) for row in rows.items]
+        assert [name for _, name in sorted(found)] == await m.sorted_by("hot")
+
+
 @pytest.mark.parametrize("shards", [1, 4])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_quiet_pages_are_the_sorted_cards(tmp_path: Path, shards: int, seed: int) -> None:

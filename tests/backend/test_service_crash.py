@@ -127,9 +127,8 @@ async def invitations_agree(services: Services, moves: list[Item]) -> None:
 
 async def publications_agree(services: Services) -> None:
     """A card has its pictures; an upload whose ticket is used up has its card."""
-    cards = {
-        row["CharacterID"]: row for row in await rows(services, TABLES.character_en) if "CharacterID" in row
-    }
+    table = await rows(services, TABLES.character_en)
+    cards = {row["CharacterID"]: row for row in table if str(row["PK"]).startswith("CHAR#")}
     for card_id, card in cards.items():
         if card_id != CARD:
             for address in (card["ThumbnailURL"], card["FullImageURL"]):

@@ -38,6 +38,8 @@ class WireProxy(FaultProxy):
         self.done: Counter[str] = Counter()
         self.slow_s = 0.0
         """How long every answer is held back, whatever the chances."""
+        self.bucket: tuple[int, str] | None = None
+        """What S3 answers to everything, status and code; None to let it answer for itself."""
         self._chance = random.Random(seed)
 
     def _fault_of(self, head: bytes, path: str) -> str:
@@ -55,11 +57,13 @@ class WireProxy(FaultProxy):
         dynamodb = b"x-amz-target" in head.lower()
         if self.slow_s:
             await asyncio.sleep(self.slow_s)
-        if fault in ("throttle", "busy"):
+        if self.bucket is not None and not dynamodb:
+            writer.write(_error(*self.bucket, "The bucket does not take this.", dynamodb=False))
+        elif fault in ("throttle", "busy"):
             writer.write(_busy(json.loads(body)) if fault == "busy" else _throttled(dynamodb))
         elif fault == "in-doubt":
             await self._forward("drop-answer", head, body, writer)
-            writer.write(_error(500, "InternalServerError", "Internal server error", dynamodb))
+            writer.write(_error(500, "InternalServerError", "Internal server error", dynamodb=dynamodb))
         else:
             if fault == "delay":
                 await asyncio.sleep(self._chance.uniform(0, LONGEST_DELAY_S))
@@ -69,17 +73,19 @@ class WireProxy(FaultProxy):
 
 def _throttled(dynamodb: bool) -> bytes:
     if dynamodb:
-        return _error(400, _THROTTLED, "The level of configured throughput was exceeded.", True)
-    return _error(503, "SlowDown", "Please reduce your request rate.", False)
+        return _error(400, _THROTTLED, "The level of configured throughput was exceeded.", dynamodb=True)
+    return _error(503, "SlowDown", "Please reduce your request rate.", dynamodb=False)
 
 
 def _busy(transaction: Mapping[str, list[object]]) -> bytes:
     reasons = [{"Code": "None"} for _ in transaction["TransactItems"]]
     reasons[0] = {"Code": "ThrottlingError", "Message": "Throughput exceeds the current capacity."}
-    return _error(400, "TransactionCanceledException", _NOT_CARRIED_OUT, True, CancellationReasons=reasons)
+    return _error(
+        400, "TransactionCanceledException", _NOT_CARRIED_OUT, dynamodb=True, CancellationReasons=reasons
+    )
 
 
-def _error(status: int, code: str, message: str, dynamodb: bool, **more: object) -> bytes:
+def _error(status: int, code: str, message: str, *, dynamodb: bool, **more: object) -> bytes:
     if dynamodb:
         kind = "application/x-amz-json-1.0"
         document = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message, **more}

@@ -278,6 +278,7 @@ async def test_a_card_is_exported_with_the_chosen_picture(tmp_path: Path) -> Non
             await editor.driven.until(lambda: isinstance(editor.driven.app.screen, PickDialog))
             dialog = editor.driven.app.screen
             assert isinstance(dialog, PickDialog)
+            await editor.driven.until(lambda dialog=dialog: dialog.query("#choices") and dialog.rows.rows)
             dialog.rows.set_rows(dialog.rows.rows, at=kind)
             await editor.driven.press("enter")
             await editor.answer(tmp_path / name)

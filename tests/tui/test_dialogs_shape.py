@@ -63,3 +63,13 @@ async def test_what_a_style_of_reply_means_is_read_whole(home: Path) -> None:
         strips = driven.app.screen._compositor.render_strips()
         seen = "\n".join("".join(segment.text for segment in strip) for strip in strips)
         assert "Told from inside your character" in seen
+
+
+async def test_the_way_out_of_a_dialog_stands_in_its_footer_on_a_small_screen(home: Path) -> None:
+    async with open_app((50, 15)) as driven:
+        await driven.press("ctrl+l")
+        await driven.until(lambda: isinstance(driven.app.screen, PickDialog) and driven.app.screen.rows.rows)
+        await driven.pilot.pause(0.1)
+        strips = driven.app.screen._compositor.render_strips()
+        footer = "".join(segment.text for segment in strips[-2])
+        assert "⏎ Choose" in footer and "esc Close" in footer and "…" not in footer

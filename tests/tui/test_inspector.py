@@ -152,7 +152,14 @@ async def test_two_turns_are_compared() -> None:
         await driven.press("d")
         await driven.until(lambda: "Stable" in titles(dialog))
         assert marks(dialog)["Stable"] == "−"
-        await driven.press("p")
+        await driven.press("1")
+        await driven.until(lambda: "~" in {row.mark for row in dialog.rows.rows})
+        changed = next(place for place, row in enumerate(dialog.rows.rows) if row.mark == "~")
+        told = [text for text, _ in dialog._items[dialog.rows.rows[changed].id].told()]
+        same, hidden = [line for line in told if line.startswith("  ")], "unchanged line"
+        assert any(hidden in line for line in same) and len(same) < 40, "what did not change is folded"
+        assert any(line.startswith(("+ ", "− ")) for line in told)
+        await driven.press("3", "p")
         await driven.until(lambda: marks(dialog).get("Stable") != "−")
         assert marks(dialog)["Stable"] in {"+", "✓"}
         await driven.press("p", "p", "p")  # there is no older turn: it stays

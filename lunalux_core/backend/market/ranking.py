@@ -15,7 +15,7 @@ See docs/spec/backend.md: Transactions, Counters and ranking.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,12 +108,18 @@ class Ranker:
         Raises:
             Invalid: the table has no such index.
         """
-        return await self._first(self._dirty_index, self._order.dirty_word, self._order.dirty_sk, limit)
+        word, shards = self._order.dirty_word, self._scale.shards
+        marked = partitions(word, shards)
+        if (
+            shards > 1
+        ):  # a card that was marked before there were shards keeps its mark: it would wait for ever
+            marked = [word, *marked]
+        return await self._first(self._dirty_index, marked, self._order.dirty_sk, limit)
 
-    async def _first(self, index: str, word: str, sort_attr: str, limit: int) -> list[Item]:
-        """The first `limit` rows of an index over all its shards, in order."""
+    async def _first(self, index: str, pks: Sequence[str], sort_attr: str, limit: int) -> list[Item]:
+        """The first `limit` rows of an index over these partitions, in order."""
         rows: list[Item] = []
-        for pk in partitions(word, self._scale.shards):
+        for pk in pks:
             rows += await self._rows(pk, index, limit)
         return sorted(rows, key=lambda row: str(row[sort_attr]))[:limit]
 
@@ -256,7 +262,8 @@ class Ranker:
     async def _fill(self, top: dict[str, str]) -> None:
         """Bring the best cards that are not in the top list back into it."""
         order = self._order
-        best = await self._first(self._index, order.all_word, order.sk, self._scale.buffer)
+        ordered = partitions(order.all_word, self._scale.shards)
+        best = await self._first(self._index, ordered, order.sk, self._scale.buffer)
         for row in best:
             key = Key(row["PK"], row["SK"])
             card, character_id = await self._store.get(self._table, key), key.pk.removeprefix("CHAR#")

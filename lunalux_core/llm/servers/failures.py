@@ -146,7 +146,7 @@ class Failures:
         return ProviderError(
             "MODEL_REDIRECTED",
             f"{self.server} sends the request on to {place}.",
-            "If that is your model server, make it the base URL; else a login page stands before it.",
+            "If that is your model server, make it the address (base URL); else a login page is in the way.",
             server=self.server,
             target=place,
         )
@@ -174,7 +174,7 @@ class Failures:
         return ProviderError(
             "MODEL_BAD_ANSWER",
             f"{self.server} did not answer like a model server{f': {detail}' if detail else ''}.",
-            "Check the base URL; it usually ends with /v1.",
+            "Check the address (base URL); it usually ends with /v1.",
             server=self.server,
             detail=detail,
             **({"kind": "said"} if detail else {}),
@@ -254,7 +254,7 @@ class Failures:
 _OBSTACLES = {
     "": (
         "The model server {server} cannot be reached.",
-        "Check that it runs, the base URL and your network.",
+        "Check that it runs, the address (base URL) and your network.",
     ),
     "closed": (
         "{server} closed the connection before it answered.",
@@ -262,11 +262,11 @@ _OBSTACLES = {
     ),
     "refused": (
         "Nothing listens at {server}: the connection was refused.",
-        "Start the model server, or correct host and port of the base URL.",
+        "Start the model server, or correct host and port of the address (base URL).",
     ),
     "dns": (
         "The name of the model server {server} cannot be found.",
-        "Check the spelling of the base URL, and your network.",
+        "Check the spelling of the address (base URL), and your network.",
     ),
     "certificate": (
         "The certificate of {server} is not trusted: {name}.",
@@ -274,7 +274,7 @@ _OBSTACLES = {
     ),
     "tls": (
         "{server} and Lunalux do not agree on encryption: one speaks https, the other http.",
-        "Change https:// to http:// in the base URL, or the other way round, and check the port.",
+        "Change https:// to http:// in the address (base URL), or the other way round, and check the port.",
     ),
     "proxy": (
         "The proxy {name} does not let the request through to {server}.",
@@ -311,11 +311,11 @@ _SENTENCES = {
     ),
     "MODEL_GATE": (
         "A web page stands before {server} and lets no program through.",
-        "Check the base URL; a bot check, a login or a firewall answers in its place.",
+        "Check the address (base URL); a bot check, a login or a firewall answers in its place.",
     ),
     "MODEL_PATH": (
         "{server} has no chat completions at this address.",
-        "Check the base URL; it usually ends with /v1.",
+        "Check the address (base URL); it usually ends with /v1.",
     ),
     "MODEL_TEMPLATE": (
         "The chat template of {server} does not take these messages.",
@@ -327,7 +327,7 @@ _SENTENCES = {
     ),
     "MODEL_NOT_AVAILABLE": (
         "{server} has no model {model}.",
-        "Choose a model from the server's list, or check the base URL.",
+        "Choose a model from the server's list, or check the address (base URL).",
     ),
     "CONTEXT_TOO_LONG": (
         "The conversation is too long for {model}.",

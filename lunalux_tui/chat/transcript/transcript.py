@@ -23,7 +23,6 @@ from lunalux_core.library.conversations import Message
 from lunalux_tui.chat.transcript.layout import TranscriptLayout
 from lunalux_tui.parts.drawn import palette_of, within
 from lunalux_tui.parts.selectable import Selectable
-from lunalux_tui.render.found import found_runs
 from lunalux_tui.render.layout import Fold
 from lunalux_tui.theme.palette import Palette
 from lunalux_tui.theme.styles import ACCENT, Line, Run
@@ -414,6 +413,8 @@ class Transcript(Selectable, can_focus=True):
             margin = ("▌ " if chosen else "  ", ACCENT)
             words = entry.lines[place]
             if self.found and entry.message is not None:
+                from lunalux_tui.render.found import found_runs
+
                 words = tuple(found_runs(words, self.found))
             strip = palette.strip((margin, *words), width, chosen)
             if drawn := entry.pixels.get(place):
