@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.chat.lines import new_line
 from lunalux_core.chat.reply_store import (
     CONTINUED,
+    SideReplies,
     StoredTurn,
     StreamingReply,
     claimed,
@@ -32,6 +33,7 @@ from lunalux_core.dialogue.turn import (
     PluginFailed,
     Ready,
     ReplyCorrection,
+    SidePart,
     SideReply,
     TextDelta,
     ThinkingDelta,
@@ -775,7 +777,7 @@ class Chat:
         into `directed` where a model is to name who speaks.
         """
         last = ""
-        given: list[Completion] = []
+        given: list[tuple[Completion, str]] = []
         async with aclosing(self._turn(begin, given)) as events:
             async for event in events:
                 last = event.reply.id if isinstance(event, TurnStarted) and event.reply else last
@@ -786,8 +788,8 @@ class Chat:
                     yield event
             return
         for number in range(2, options.replies + 1 if last else 0):
-            answer = given.pop(0) if given else None
-            async with aclosing(self._beside(last, options, answer)) as events:
+            answer, row = given.pop(0) if given else (None, "")
+            async with aclosing(self._beside(last, options, answer, row)) as events:
                 async for event in events:
                     if isinstance(event, TurnCompleted) and event.message is not None:
                         yield SideReply(event.message, number, options.replies)
@@ -810,20 +812,26 @@ class Chat:
                     yield event
 
     def _beside(
-        self, reply_id: str, options: TurnOptions, answer: Completion | None
+        self, reply_id: str, options: TurnOptions, answer: Completion | None, row: str = ""
     ) -> AsyncGenerator[TurnEvent, None]:
-        """Another version of a reply, as a swipe that is not shown; its `answer` may be there already."""
+        """Another version of a reply, as a swipe that is not shown; its `answer` may be there already, and so
+        may the message that it is kept in (`row`, an id)."""
         options = replace(options, replies=1)
 
         def begin(connection: Connection) -> StoredTurn:
             shown = load_message(connection, reply_id)
             conversation = load_conversation(connection, shown.conversation_id)
             above = load_message(connection, shown.parent_id) if shown.parent_id else None
-            reply = self._pending(connection, conversation, above, options, shown.speaker, beside=True)
+            before = read_row(connection, row) if row else None
+            if before is None:
+                reply = self._pending(connection, conversation, above, options, shown.speaker, beside=True)
+            else:  # what came of it was kept as it came
+                update_message(connection, row, status="pending")
+                reply = replace(load_message(connection, row), content="")
             text, parent, pictures = _words(connection, above)
             asked = Asked("swipe", conversation, parent, text, reply, pictures=pictures)
             turn = self._reader().read(connection, asked, options)
-            return StoredTurn(conversation, None, reply, turn, beside=True, answer=answer)
+            return StoredTurn(conversation, None, reply, turn, before, beside=True, answer=answer)
 
         return self._turn(begin)
 
@@ -877,9 +885,10 @@ class Chat:
             begun.tail.remove()
 
     async def _turn(
-        self, begin: Callable[[Connection], StoredTurn], given: list[Completion] | None = None
+        self, begin: Callable[[Connection], StoredTurn], given: list[tuple[Completion, str]] | None = None
     ) -> AsyncGenerator[TurnEvent, None]:
-        """One turn; further replies that came with its answer are put into `given`."""
+        """One turn; further replies that came with its answer are put into `given`, with the ids of their
+        messages, where something of them was stored as they came."""
         if self.moments is not None:
             await self.moments.generating()
         begun = await self._begin(begin)
@@ -889,6 +898,7 @@ class Chat:
                 yield TurnStarted(user.conversation_id, user, None, "", follows=begun.follows)
             return
         streaming = StreamingReply(self._database, begun)
+        beside: SideReplies | None = None
         self.on_turn()
         try:
             yield TurnStarted(turn.conversation.id, user, reply, turn.model.name)
@@ -898,13 +908,19 @@ class Chat:
                 async for step in steps:
                     if isinstance(step, TurnResult):
                         if given is not None:
-                            given.extend(step.others)
+                            rows = [(one, beside.row(one.choice) if beside else "") for one in step.others]
+                            given.extend(rows)
                         message = await streaming.done(step, turn)
                         await self._keep_record(step, turn, message)
                         await self._spend(turn)
                         self.on_turn_end(turn.conversation.id)
                         yield TurnCompleted(message, step.text, step.suggestions, step.report)
                         return
+                    if isinstance(step, SidePart):
+                        if reply is not None:
+                            beside = beside or SideReplies(self._database, reply)
+                            await beside.take(step)
+                        continue
                     if isinstance(step, TextDelta | ThinkingDelta | ReplyCorrection):
                         await streaming.take(step)
                     elif isinstance(step, Billed):
@@ -916,10 +932,14 @@ class Chat:
         # shield keeps a second ctrl+c from leaving the reply pending.
         except (asyncio.CancelledError, GeneratorExit):
             await asyncio.shield(streaming.end("stopped"))
+            if beside is not None:
+                await asyncio.shield(beside.flush())
             await asyncio.shield(self._spend(turn))
             raise
         except BaseException:
             await asyncio.shield(streaming.end("failed"))
+            if beside is not None:
+                await asyncio.shield(beside.flush())
             raise
 
     async def _keep_record(self, result: TurnResult, turn: TurnInput, message: Message | None) -> None:

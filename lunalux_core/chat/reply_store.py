@@ -19,13 +19,21 @@ from lunalux_core.chat.journal import (
 from lunalux_core.dialogue.turn import (
     Completion,
     ReplyCorrection,
+    SidePart,
     TextDelta,
     ThinkingDelta,
     TurnInput,
     TurnResult,
 )
 from lunalux_core.errors import InvalidInput
-from lunalux_core.library.conversations import Conversation, Message, load_message, update_message
+from lunalux_core.library.conversations import (
+    Conversation,
+    Message,
+    insert_message,
+    load_message,
+    new_message,
+    update_message,
+)
 from lunalux_core.library.state import store_globals, store_token_factor
 from lunalux_core.library.turns import pending_replies, remove_leaf, show_again
 from lunalux_core.library.undo import keep_change, read_row
@@ -66,6 +74,69 @@ class StoredTurn:
     beside: bool = False
     follows: bool = False
     answer: Completion | None = None
+
+
+class SideReplies:
+    """Keeps the other replies of one answer while they come, as swipes marked as stopped: whoever kills the
+    program loses none of them. Each is filled once the whole answer is there."""
+
+    def __init__(self, database: Database, reply: Message) -> None:
+        self._database = database
+        self._reply = reply
+        self._texts: dict[int, list[str]] = {}
+        self._thoughts: dict[int, list[str]] = {}
+        self._changed: set[int] = set()
+        self._flushed = 0.0
+        self._ids: dict[int, str] = {}
+
+    async def take(self, step: SidePart) -> None:
+        part, choice = step.part, step.choice
+        text, thoughts = self._texts.setdefault(choice, []), self._thoughts.setdefault(choice, [])
+        if isinstance(part, ReplyCorrection):
+            text[:], thoughts[:] = [part.text], [part.thinking]
+        else:
+            (text if isinstance(part, TextDelta) else thoughts).append(part.text)
+        self._changed.add(choice)
+        if time.monotonic() - self._flushed >= FLUSH_SECONDS:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Store what came since."""
+        self._flushed = time.monotonic()
+        changed, self._changed = sorted(self._changed), set()
+
+        def change(connection: Connection) -> None:
+            reply = self._reply
+            above = load_message(connection, reply.parent_id) if reply.parent_id else None
+            for choice in changed:
+                texts = {
+                    "content": "".join(self._texts[choice]),
+                    "thinking": "".join(self._thoughts[choice]),
+                }
+                if choice in self._ids:
+                    update_message(connection, self._ids[choice], **texts, raw=texts["content"])
+                    continue
+                beside = new_message(
+                    reply.conversation_id,
+                    above,
+                    "assistant",
+                    reply.name,
+                    texts["content"],
+                    raw=texts["content"],
+                    thinking=texts["thinking"],
+                    status="stopped",
+                    model=reply.model,
+                    speaker=reply.speaker,
+                )
+                insert_message(connection, beside)
+                self._ids[choice] = beside.id
+
+        if changed:
+            await self._database.write(change)
+
+    def row(self, choice: int) -> str:
+        """Id of a reply's message, "" where nothing of it is stored."""
+        return self._ids.get(choice, "")
 
 
 class StreamingReply:

@@ -79,6 +79,14 @@ class ReplyCorrection:
 
 
 @dataclass(frozen=True, slots=True)
+class SidePart:
+    """More of another reply that comes with the same answer: the `choice`-th, from 1. Nobody sees it yet."""
+
+    choice: int
+    part: TextDelta | ThinkingDelta | ReplyCorrection
+
+
+@dataclass(frozen=True, slots=True)
 class Billed:
     """The gateway charged this turn. `method` is free, star or luna; `wallet` is the new wallet."""
 
@@ -217,6 +225,7 @@ TurnEvent = (
     TurnStarted
     | TextDelta
     | ThinkingDelta
+    | SidePart
     | ReplyCorrection
     | Billed
     | BindingDropped
@@ -432,7 +441,7 @@ class Completion:
     """What the model answered, as it came; `token_factor` is new where the provider told its count, `shape`
     is how the messages were reshaped for the server (`llm.servers.shaping`), `speed` has `first_token_s` and
     `tokens_per_s`, `shortened` tells of a prompt that was refused before this one. `others` are further
-    replies that came with it.
+    replies that came with it; `choice` is which of them this is.
     """
 
     ready: Ready
@@ -446,6 +455,7 @@ class Completion:
     speed: Mapping[str, float] = field(default_factory=dict)
     shortened: Shortened | None = None
     others: tuple[Completion, ...] = ()
+    choice: int = 0
 
 
 @dataclass(frozen=True, slots=True)

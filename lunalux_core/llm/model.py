@@ -139,7 +139,8 @@ class Delta:
     With `turned`, what came as thinking so far was the reply: `text` says it again, and the thinking is void.
     `shape` comes with the last delta: how the messages were reshaped for the server (`shaping`), "" if not.
     `progress` comes before the first word, alone. Of several `choices` of one request, `choice` is the one
-    that this belongs to, from 0.
+    that this belongs to, from 0. `speed` comes with the last delta: tokens a second, where the server says so
+    when it is asked.
     """
 
     text: str = ""
@@ -151,6 +152,7 @@ class Delta:
     shape: str = ""
     progress: Progress | None = None
     choice: int = 0
+    speed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,6 +201,27 @@ async def test_a_server_that_gives_several_is_asked_once(
         assert "n" not in here.server.seen[-1].body
 
 
+async def test_several_replies_that_are_stopped_keep_what_came(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(paths, monkeypatch) as here:
+        here.server.will(several("One, here.", "Two, there.", "Three, far."))
+        texts = 0
+        async with aclosing(here.runtime.chat.send(here.place, "And?", TurnOptions(replies=3))) as events:
+            async for one in events:
+                texts += isinstance(one, TextDelta)
+                if texts == 2:  # the first halves of all, and the second of the first
+                    break
+        assert await here.swipes() == ["One, here.", "Two,", "Three"]
+        shown = (await here.page())[-1]
+        ids = await here.runtime.library.conversations.siblings(shown.id)
+        stored = [await here.runtime.library.conversations.message(one) for one in ids]
+        assert shown.content == "One, here." and {one.status for one in stored} == {"stopped"}
+        here.answers("Again.")
+        await collect(here.runtime.chat.regenerate(shown.id))
+        assert (await here.swipes())[-1] == "Again."
+
+
 async def test_a_server_that_gives_fewer_is_asked_for_the_rest(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -255,3 +255,13 @@ async def test_koboldcpp_is_told_to_stop_the_reply_that_was_left(paths: Paths, m
         await _until(lambda: any(path == "/api/extra/abort" for path, _ in fake.asked))
         (stopped,) = [body for path, body in fake.asked if path == "/api/extra/abort"]
     assert stopped == {"genkey": fake.chats[-1]["genkey"]} and fake.chats[0]["genkey"] != stopped["genkey"]
+
+
+@pytest.mark.parametrize("mode", ["chat", "text"])
+async def test_koboldcpp_says_how_fast_it_was(paths: Paths, mode: Any) -> None:
+    fake = KoboldCpp()
+    async with running(fake), opened(paths, fake.url, "koboldcpp", mode=mode) as (runtime, place):
+        await runtime.models.look(runtime.models.resolve("local"))
+        reply = completed(await say(runtime, place)).message
+        assert reply is not None and reply.extra["speed"]["tokens_per_s"] == 42
+        assert "/api/extra/abort" not in [path for path, _ in fake.asked]

@@ -34,6 +34,12 @@ class KoboldCpp(Fake):
             },
             "POST /api/extra/tokencount": lambda body: {"value": words(body["prompt"]), "ids": []},
             "POST /api/extra/abort": self._abort,
+            "GET /api/extra/perf": lambda _: {
+                "last_process": 0.1,
+                "last_eval": 0.5,
+                "last_token_count": 21,
+                "idle": 1,
+            },
         }
 
     async def _abort(self, body: Any) -> Any:

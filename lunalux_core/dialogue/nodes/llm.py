@@ -24,6 +24,7 @@ from lunalux_core.dialogue.turn import (
     ReplyKept,
     ServerModelChanged,
     Shortened,
+    SidePart,
     TextDelta,
     ThinkingDelta,
     TurnEvent,
@@ -85,7 +86,9 @@ async def _answered(models: Registry, answer: _Answer, ready: Ready) -> Completi
     async with aclosing(models.open(model).stream(request)) as deltas:
         async for delta in deltas:
             if delta.choice:
-                others.setdefault(delta.choice, _Answer(ready, TurnContext())).take(delta)
+                beside = others.setdefault(delta.choice, _Answer(ready, TurnContext()))
+                beside.take(delta)
+                beside.pass_on(delta.choice, answer)
                 continue
             answer.take(delta)
             if answer.begun and not asked:  # not before: nothing delays the first word
@@ -98,7 +101,9 @@ async def _answered(models: Registry, answer: _Answer, ready: Ready) -> Completi
     if (named := _named_pictures(models, ready, request)) is not None:
         answer.told(named)
     first = answer.completion(ready, request.messages)
-    return _shared(first, [others[place].completion(ready, ()) for place in sorted(others)])
+    return _shared(
+        first, [replace(others[place].completion(ready, ()), choice=place) for place in sorted(others)]
+    )
 
 
 def _named_pictures(models: Registry, ready: Ready, request: ModelRequest) -> PicturesNamed | None:
@@ -204,6 +209,7 @@ class _Answer:
         self._billing: dict[str, object] | None = None
         self._finish: Finish = "stop"
         self._shape = ""
+        self._rate = 0.0
         self._asked = time.monotonic()
         self._first: float | None = None
 
@@ -225,12 +231,18 @@ class _Answer:
             self._say(self._text_border.feed(delta.text))
         self._usage = delta.usage or self._usage
         if delta.finish is not None:
-            self._finish, self._shape = delta.finish, delta.shape
+            self._finish, self._shape, self._rate = delta.finish, delta.shape, delta.speed
         if delta.billing is not None:
             self._bill(dict(delta.billing))
 
     def told(self, event: TurnEvent) -> None:
         self._context.tell(event)
+
+    def pass_on(self, choice: int, first: _Answer) -> None:
+        """Tell what came of this reply, the `choice`-th, along with the first one."""
+        for event in self._context.told():
+            if isinstance(event, TextDelta | ThinkingDelta | ReplyCorrection):
+                first.told(SidePart(choice, event))
 
     @property
     def begun(self) -> bool:
@@ -282,7 +294,7 @@ class _Answer:
         """Seconds to the first token, and tokens a second after it."""
         now = time.monotonic()
         first = self._first or now
-        rate = usage.completion_tokens / (now - first) if now > first else 0.0
+        rate = self._rate or (usage.completion_tokens / (now - first) if now > first else 0.0)
         return {"first_token_s": round(first - self._asked, 3), "tokens_per_s": round(rate, 2)}
 
     def _cleaned(self, text: str) -> str:

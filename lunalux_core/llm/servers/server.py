@@ -32,6 +32,8 @@ from lunalux_core.llm.servers.shaping import Shape, shaped
 LIST_SECONDS = 15
 ONE_PIECE_SECONDS = 1800
 """How long to wait for a reply that comes in one piece."""
+SPEED_SECONDS = 1
+"""How long the end of a reply waits for a server to say how fast it was."""
 ASK_SECONDS = 4
 """How long a server may take to say something of itself; it is asked beside everything else."""
 
@@ -236,7 +238,21 @@ class ServerModel(ABC):
                 if delta.finish is not None:
                     stop.pop_all()
                     exchange.ended()
-                yield delta if delta.finish is None else replace(delta, shape=str(exchange.shape))
+                    speed = await self.speed(exchange.kind)
+                    delta = replace(delta, shape=str(exchange.shape), speed=speed)
+                yield delta
+
+    async def speed(self, kind: ServerKind) -> float:
+        """How many tokens a second the server wrote last, by its own account (KoboldCpp); 0 for others."""
+        if kind != "koboldcpp":
+            return 0.0
+        told = await self.ask(f"{root_of(self._base_url)}/api/extra/perf", seconds=SPEED_SECONDS)
+        perf = told if isinstance(told, dict) else {}
+        numbers = [perf.get(name) for name in ("last_eval_speed", "last_token_count", "last_eval")]
+        rate, tokens, seconds = (
+            float(number) if isinstance(number, (int, float)) and number > 0 else 0.0 for number in numbers
+        )
+        return round(rate or (tokens / seconds if seconds else 0.0), 2)
 
     def stopping(self, request: ModelRequest, kind: ServerKind) -> AsyncExitStack:
         """What is done when a reply is left before its end: KoboldCpp writes on unless it is told to stop."""

@@ -80,6 +80,7 @@ class TextCompletionModel(OpenAIModel):
             async for delta in deltas:
                 if delta.finish is not None:
                     stop.pop_all()
+                    delta = replace(delta, speed=await self.speed(exchange.kind))
                 yield delta
 
     def _text_exchange(
