@@ -1,13 +1,17 @@
 """Makes the pictures of the README from the running app: `python docs/screenshots.py [NAME…]`.
 
-Each picture is the real app on a library of its own with the practice model, driven by keys.
+Each picture is the real app on a library of its own with the practice model, driven by keys. They are PNG:
+what a reader sees does not depend on fonts. A Chromium draws them, the system's or that of Playwright.
 """
 
 from __future__ import annotations
 
 import asyncio
+import html
+import io
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -97,16 +101,47 @@ async def take(scene: Scene, language: str) -> str:
 
 def without_foreign_fonts(svg: str) -> str:
     """The picture without fonts that a viewer would have to fetch from elsewhere."""
+    svg = re.sub(r'textLength="[\d.]+"([^>]*)>([^<]*)<', _as_wide_as_its_cells, svg)
     svg = re.sub(r"@font-face\s*\{.*?\}\s*", "", svg, flags=re.DOTALL)
     return re.sub(r"font-family:[^;]*;", "font-family: monospace;", svg)
+
+
+CELL = 12.2
+"""Width of a cell in the pictures that Rich writes."""
+
+
+def _as_wide_as_its_cells(text: re.Match[str]) -> str:
+    """A text with the length it has on the terminal: Rich counts letters, not cells."""
+    from rich.cells import cell_len
+
+    cells = cell_len(html.unescape(text[2]))
+    return f'textLength="{cells * CELL:.1f}"{text[1]}>{text[2]}<'
+
+
+async def drawn(svg: str) -> bytes:
+    """A picture as PNG, in a palette of 128 colours: a terminal has few."""
+    from PIL import Image
+    from playwright.async_api import async_playwright
+
+    width, height = (float(size) for size in re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)[0])
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"))
+        page = await browser.new_page(viewport={"width": round(width), "height": round(height)})
+        await page.set_content(f"<style>body {{ margin: 0 }}</style>{svg}")
+        raw = await page.locator("svg").screenshot(omit_background=True)
+        await browser.close()
+    small = io.BytesIO()
+    Image.open(io.BytesIO(raw)).quantize(128).save(small, "png", optimize=True)
+    return small.getvalue()
 
 
 async def main(folder: Path, wanted: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, (scene, language) in SCENES.items():
         if not wanted or name in wanted:
-            (folder / f"{name}.svg").write_text(await take(scene, language), encoding="utf-8")
-            sys.stdout.write(f"{name}.svg\n")
+            picture = await drawn(await take(scene, language))
+            await asyncio.to_thread((folder / f"{name}.png").write_bytes, picture)
+            sys.stdout.write(f"{name}.png\n")
 
 
 if __name__ == "__main__":

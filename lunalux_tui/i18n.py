@@ -9,6 +9,7 @@ sentence, never a sentence glued from pieces.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
@@ -165,6 +166,30 @@ def tell(error: LunaluxError) -> tuple[str, str]:
     return clean_line(message, LONGEST_TOLD), clean_line(hint, LONGEST_TOLD)
 
 
+@cache
+def _notes(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Remarks of the core by their English, `locales/notes.<language>.json`; the longest first."""
+    path = FOLDER / f"notes.{language}.json"
+    pairs: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    ordered = sorted(pairs.items(), key=lambda pair: -len(pair[0].replace("{}", "")))
+    return tuple(
+        (re.compile("(.+?)".join(map(re.escape, text.split("{}"))), re.DOTALL), said)
+        for text, said in ordered
+    )
+
+
+def note(text: str) -> str:
+    """A remark of the core on a file in the person's language; as it is where it is not known."""
+    if len(text) > LONGEST_TOLD:
+        return text
+    for pattern, said in _notes(_Current.language):
+        if (match := pattern.fullmatch(text)) is not None:
+            first, *others = said.split("{}")
+            values = map(note, match.groups())
+            return first + "".join(f"{value}{rest}" for value, rest in zip(values, others, strict=True))
+    return text
+
+
 def _told(error: LunaluxError) -> tuple[str, str]:
     params = _harmless({name: _in_words(value) for name, value in error.params.items()})
     if "allowed" in params:
@@ -179,8 +204,9 @@ def _told(error: LunaluxError) -> tuple[str, str]:
     if isinstance(limit, int) and limit >= MEGABYTE:
         params["limit_mb"] = limit // MEGABYTE
     full = {name: value for name, value in params.items() if value not in ("", None)}
-    for key, values in ((error.params.get("kind"), params), ("where", full), ("full", full), ("", params)):
-        sentence = sentences.get(f"{error.code}@{key}" if key else error.code)
+    kind = error.params.get("kind")
+    for key, values in ((f"@{kind}", params), ("@where", full), ("@full", full), ("", params)):
+        sentence = sentences.get(error.code + key)
         if sentence is not None:
             with suppress(KeyError):
                 return sentence[0].format_map(values), sentence[1].format_map(values)

@@ -100,7 +100,9 @@ def test_the_units_of_each_action_are_those_that_the_pages_name() -> None:
         line[:18].strip(): [float(number) for number in line[18:].split()]
         for line in done.stdout.splitlines()[1:6]
     }
-    page = (ROOT / "docs" / "operations.md").read_text("utf-8").partition("\n## Cost\n")[2]
+    page = (
+        (ROOT / "docs" / "operations.md").read_text("utf-8").partition("\n## Cost\n")[2].partition("\n## ")[0]
+    )
     named = {
         cells[1].strip(): [int(cell) for cell in cells[2:5]]
         for cells in (line.split("|") for line in page.splitlines() if line.startswith("| a "))

@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from lunalux_core.dialogue.turn_record_diff import compare_entries
-
 if TYPE_CHECKING:
     from lunalux_core.llm.model import Usage
 
@@ -184,6 +182,8 @@ def _in_story(now: Record, before: Record, here: Record | None, there: Record | 
 def _names(now: Record, before: Record, slot: str, cause: Cause) -> list[str]:
     """What the part is called, where it has a name of its own."""
     if cause == "worldbook":
+        from lunalux_core.dialogue.turn_record_diff import compare_entries
+
         marks = compare_entries(now, before)
         entries = [*now["worldbook"]["activated"], *before["worldbook"]["activated"]]
         changed = {key for key, mark in marks.items() if mark != "same"}

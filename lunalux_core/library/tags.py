@@ -58,6 +58,7 @@ class Tagging:
     tag: Tag
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 class Tags:
@@ -175,22 +176,94 @@ class Tags:
             tag = load_tag(connection, tag_id)
             rows = connection.execute("SELECT character_id FROM character_tags WHERE tag_id = ?", (tag_id,))
             had = tuple(row[0] for row in rows)
+            rows = connection.execute("SELECT group_id FROM group_tags WHERE tag_id = ?", (tag_id,))
+            groups = tuple(row[0] for row in rows)
             connection.execute("DELETE FROM tags WHERE id = ?", (tag_id,))
-            return Tagging(tag, removed=had)
+            return Tagging(tag, removed=had, groups=groups)
 
         return await self._database.write(change)
 
     async def restore(self, deleted: Tagging) -> Tag:
-        """Bring back what `delete` took, on the characters that are still there."""
+        """Bring back what `delete` took, on the characters and groups that are still there."""
 
         def change(connection: Connection) -> Tag:
             old = deleted.tag
             tag = put_tag(connection, old.name, folder=old.folder, hidden=old.hidden, extra=old.extra)
+            for identity in deleted.groups:
+                _tag_group(connection, tag.id, identity)
             there = connection.execute("SELECT id FROM characters")
             kept = {row[0] for row in there}.intersection(deleted.removed)
             return tag_characters(connection, tag, sorted(kept)).tag
 
         return await self._database.write(change)
+
+
+class GroupTags:
+    """The person's tags on groups: given and taken like those of characters (`Tags`)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, group_ids: Collection[str] | None = None) -> Mapping[str, Sequence[Tag]]:
+        """The tags of each of these groups, or of all; one that has none is left out."""
+        tags_of_all = await Tags(self._database).of_groups()
+        return {
+            group_id: tags
+            for group_id, tags in tags_of_all.items()
+            if group_ids is None or group_id in group_ids
+        }
+
+    async def add(self, name: str, group_ids: Iterable[str] = ()) -> Tagging:
+        """Tag groups; a tag of that name is made where there is none. Raises InvalidInput (TAG_EMPTY)."""
+
+        def change(connection: Connection) -> Tagging:
+            tag = put_tag(connection, name)
+            added = [
+                identity for identity in dict.fromkeys(group_ids) if _tag_group(connection, tag.id, identity)
+            ]
+            return Tagging(tag, added=tuple(added))
+
+        return await self._database.write(change)
+
+    async def remove(self, tag_id: str, group_ids: Iterable[str]) -> Tagging:
+        """Take a tag away from groups. Raises NotFound (TAG_NOT_FOUND)."""
+
+        def change(connection: Connection) -> Tagging:
+            tag = load_tag(connection, tag_id)
+            return Tagging(tag, removed=_untag_groups(connection, tag_id, group_ids))
+
+        return await self._database.write(change)
+
+    async def undo(self, change: Tagging) -> None:
+        """Take a change back; a tag or group that is gone meanwhile stays gone."""
+
+        def back(connection: Connection) -> None:
+            _untag_groups(connection, change.tag.id, change.added)
+            for identity in change.removed:
+                _tag_group(connection, change.tag.id, identity)
+
+        await self._database.write(back)
+
+
+def _tag_group(connection: Connection, tag_id: str, group_id: str) -> bool:
+    """Whether a group has a tag now that it did not have; both must be there."""
+    cursor = connection.execute(
+        "INSERT OR IGNORE INTO group_tags (group_id, tag_id) "
+        "SELECT g.id, t.id FROM character_groups g, tags t WHERE g.id = ? AND t.id = ?",
+        (group_id, tag_id),
+    )
+    return cursor.rowcount > 0
+
+
+def _untag_groups(connection: Connection, tag_id: str, group_ids: Iterable[str]) -> tuple[str, ...]:
+    removed = []
+    for identity in group_ids:
+        cursor = connection.execute(
+            "DELETE FROM group_tags WHERE group_id = ? AND tag_id = ?", (identity, tag_id)
+        )
+        if cursor.rowcount > 0:
+            removed.append(identity)
+    return tuple(removed)
 
 
 def load_tags(connection: Connection) -> list[Tag]:

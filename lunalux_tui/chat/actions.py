@@ -38,7 +38,7 @@ CHAT_ACTIONS = (
     Action("chat.scripts_refuse", "answer_scripts(False)", "alt+n", priority=True),
     Action("chat.move_in", "move_in(True)", "alt+y", priority=True, palette=False),
     Action("chat.stay_out", "move_in(False)", "alt+n", priority=True, palette=False),
-    Action("chat.memory", "memory", "alt+k", priority=True),
+    Action("chat.memory", "memory", "alt+j", priority=True),
     Action("chat.memory_agree", "answer_memory(True)", "alt+y", priority=True, palette=False),
     Action("chat.memory_refuse", "answer_memory(False)", "alt+n", priority=True, palette=False),
     Action("chat.export", "export"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.text import clean_line
 from lunalux_tui.chat.view import Asker
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import note, t
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +81,9 @@ class FileActions:
         await self._opener.open_conversation(imported.conversation_id)
         self._view.say(t("chat.chat_imported", n=imported.messages))
         if imported.notes:
-            self._view.note(t("chat.import_notes"), "\n".join(imported.notes[:SHOWN_NOTES]), error=False)
+            self._view.note(
+                t("chat.import_notes"), "\n".join(map(note, imported.notes[:SHOWN_NOTES])), error=False
+            )
         await self._view.refresh_roster()
 
     async def import_named(self) -> None:

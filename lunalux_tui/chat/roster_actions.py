@@ -14,6 +14,7 @@ from lunalux_tui.chat.view import Asker
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
+    from lunalux_core.library.groups import Group
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
 
@@ -79,6 +80,24 @@ class RosterActions:
 
             self._undo.append(back)
             self._view.say(t("roster.tagged", n=len(character_ids)))
+        await self._view.refresh_roster()
+
+    async def tag_group(self, group: Group) -> None:
+        """Give a group tags of the person's own, or take them away."""
+        from lunalux_core.library.tags import GroupTags
+        from lunalux_tui.chat.roster_dialogs import OwnTagsDialog
+
+        tags = GroupTags(self._runtime.library.database)
+        dialog = OwnTagsDialog(self._runtime, [group.id], group.name, groups=tags)
+        await self._view.ask(dialog)
+        if changes := dialog.changes:
+
+            async def back() -> None:
+                for change in reversed(changes):
+                    await tags.undo(change)
+
+            self._undo.append(back)
+            self._view.say(t("roster.tagged", n=1))
         await self._view.refresh_roster()
 
     async def narrow(

@@ -20,7 +20,7 @@ from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row, Rows
 
 if TYPE_CHECKING:
-    from lunalux_core.library.tags import CardTag, Tag, Tagging
+    from lunalux_core.library.tags import CardTag, GroupTags, Tag, Tagging, Tags
     from lunalux_core.runtime import Runtime
 
 NEW = "new"
@@ -100,12 +100,16 @@ class OwnTagsDialog(PickDialog):
     EMPTY = "own_tags.none"
     ABOUT_A_ROW = frozenset({"rename", "folder", "delete"})
 
-    def __init__(self, runtime: Runtime, character_ids: Sequence[str], name: str) -> None:
+    def __init__(
+        self, runtime: Runtime, character_ids: Sequence[str], name: str, *, groups: GroupTags | None = None
+    ) -> None:
+        """The ids are those of groups where their tags are given (`groups`)."""
         super().__init__(
             question("own_tags.title", name=clean_line(name, 40), n=len(character_ids)),
             hint=question("own_tags.hint"),
         )
         self._tags = runtime.library.tags
+        self._given: Tags | GroupTags = groups or self._tags
         self._ids = list(character_ids)
         self._known: Sequence[Tag] = ()
         self._having: Counter[str] = Counter()
@@ -121,7 +125,7 @@ class OwnTagsDialog(PickDialog):
 
     async def _read(self) -> None:
         self._known = await self._tags.list()
-        tags_of = await self._tags.of(self._ids)
+        tags_of = await self._given.of(self._ids)
         self._having = Counter(tag.id for tags in tags_of.values() for tag in tags)
         self._draw()
 
@@ -160,13 +164,13 @@ class OwnTagsDialog(PickDialog):
     @work(exit_on_error=False, group="own-tags")
     async def _change(self, row_id: str) -> None:
         if row_id == NEW:
-            change = await self._tags.add(self.words, self._ids)
+            change = await self._given.add(self.words, self._ids)
             self.query_one("#narrow", Input).value = ""
         elif self._sign(row_id) == "✓":
-            change = await self._tags.remove(row_id, self._ids)
+            change = await self._given.remove(row_id, self._ids)
         else:
             name = next(tag.name for tag in self._known if tag.id == row_id)
-            change = await self._tags.add(name, self._ids)
+            change = await self._given.add(name, self._ids)
         self.changes.append(change)
         await self._read()
 

@@ -31,6 +31,7 @@ from lunalux_tui.chat.pane import ChatPane
 from lunalux_tui.chat.prompt import Prompt
 from lunalux_tui.chat.roster import FOLDER, Roster
 from lunalux_tui.chat.roster_actions import RosterActions
+from lunalux_tui.chat.roster_groups import groups_shown
 from lunalux_tui.chat.script_actions import ScriptActions
 from lunalux_tui.chat.transcript.transcript import Transcript
 from lunalux_tui.chat.transcript.window import Window
@@ -170,6 +171,8 @@ class ChatScreen(LunaScreen[None]):
         self._show_roster(opening.characters, opening.groups, opening.last_words, opening.folders)
         if opening.problem is not None:
             self.show_error(opening.problem)
+        if opening.groups and opening.folders:  # those in a closed folder are not known yet
+            self._run("roster", self.refresh_roster)
         self.prompt.focus()
         self.set_interval(EVERY, partial(self._run, "follow", self._follow, exclusive=False))
         self.watch(self.app, "account", self.pane.show_account, init=False)
@@ -371,7 +374,7 @@ class ChatScreen(LunaScreen[None]):
         """Read the list of characters again, as the search field narrows it."""
         roster, library = self.roster, self.runtime.library
         characters, total = await library.characters.page(roster.wanted, roster.limit)
-        groups = () if roster.narrowed else await library.groups.list(roster.words)
+        groups = await groups_shown(library, roster.wanted)
         folders = [tag for tag in await library.tags.list() if tag.folder != "none"]
         looks = roster.words.split() or (roster.narrowed and not roster.folder)
         last_words = await library.conversations.last_words_of_owners()
@@ -385,8 +388,7 @@ class ChatScreen(LunaScreen[None]):
         folders: Sequence[Tag] = (),
         total: int | None = None,
     ) -> None:
-        if not self.roster.narrowed:
-            self.groups = {group.id: group for group in groups}
+        self.groups = {group.id: group for group in groups}
         language = self.runtime.settings.lang
         row = self.open_chat.row_id
         self.roster.show(characters, row, groups, last_words, language, folders=folders, total=total)
@@ -1066,7 +1068,11 @@ class ChatScreen(LunaScreen[None]):
         await self.roster_actions.favourite(self._characters())
 
     async def _tag_characters(self) -> None:
-        await self.roster_actions.tag(self._characters())
+        row_id = self.roster.rows.chosen
+        if row_id in self.groups and not self.roster.marked:
+            await self.roster_actions.tag_group(self.groups[row_id])
+        else:
+            await self.roster_actions.tag(self._characters())
 
     async def _narrow_by_tags(self) -> None:
         answer = await self.roster_actions.narrow(self.roster.tags, self.roster.without)

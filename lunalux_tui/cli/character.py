@@ -17,7 +17,7 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, YES, free_path, read_file, write_file
 from lunalux_tui.cli.run import command_settings, delete_asked, in_runtime, named_character
 from lunalux_tui.cli.values import input_lines
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import note, t
 
 if TYPE_CHECKING:
     from lunalux_core.cards.validation import Departure
@@ -239,7 +239,7 @@ def _checked(path: Path, check: Callable[[bytes, str], list[Departure]]) -> dict
     except LunaluxError as error:
         return {"path": str(path), "spec": None, "valid": False, "departures": [_problem(error)]}
     rows = [
-        {"level": finding.level, "path": finding.path, "code": finding.code, "message": finding.message}
+        {"level": finding.level, "path": finding.path, "code": finding.code, "message": note(finding.message)}
         for finding in check(data, path.name)
     ]
     valid = not any(row["level"] == "error" for row in rows)

@@ -19,7 +19,7 @@ from lunalux_core.regular_files import read_regular
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import delete_asked, in_runtime
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import note, t
 
 conversation_app = typer.Typer(
     help="List, show, export, import and delete conversations.", no_args_is_help=True, add_completion=False
@@ -189,15 +189,16 @@ async def import_(
         imported = await import_group_chat(
             library, data, path.name, group_id=chosen, user_name=user, path=path
         )
-    for note in imported.notes:
-        output.note(note)
+    notes = list(map(note, imported.notes))
+    for remark in notes:
+        output.note(remark)
     if as_json:
         more = {"others": list(imported.others)} if imported.others else {}
         output.print_json(
             {
                 **_named(await library.conversations.get(imported.conversation_id)),
                 "messages": imported.messages,
-                "notes": list(imported.notes),
+                "notes": notes,
                 **more,
             }
         )

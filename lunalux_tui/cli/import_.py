@@ -16,6 +16,7 @@ from lunalux_core.library import Library
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import command_settings
 from lunalux_tui.cli.values import input_lines
+from lunalux_tui.i18n import note
 
 if TYPE_CHECKING:
     from lunalux_core.importing.address import Downloads
@@ -126,6 +127,7 @@ _WOULD = {"imported": "would import", "replaced": "would replace"}
 
 def _tell(result: ImportResult, *, as_json: bool, dry_run: bool) -> None:
     error = None if result.error is None else output.sentence(result.error)[0]
+    notes = list(map(note, result.warnings))
     status: str = result.status
     identity = result.id
     if dry_run and status in _WOULD:
@@ -140,15 +142,15 @@ def _tell(result: ImportResult, *, as_json: bool, dry_run: bool) -> None:
                 "spec": result.spec or None,
                 "error": None if result.error is None else {"code": result.error.code, "message": error},
                 **({} if result.kind == "card" else {"kind": result.kind}),
-                **({"notes": list(result.warnings)} if result.warnings or result.kind != "card" else {}),
+                **({"notes": notes} if notes or result.kind != "card" else {}),
             }
         )
     elif error is not None:
         output.note(f"{result.path}: {error}")
     else:
         output.print_text(f"{status}\t{result.kind}\t{identity}\t{result.name}\t{result.path}")
-    for warning in result.warnings:
-        output.note(f"{result.path}: {warning}")
+    for remark in notes:
+        output.note(f"{result.path}: {remark}")
 
 
 class _Progress:

@@ -10,7 +10,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, home_path
 from lunalux_tui.cli.run import command_settings, in_runtime
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import note, t
 
 backup_app = typer.Typer(add_completion=False)
 restore_app = typer.Typer(add_completion=False)
@@ -72,10 +72,11 @@ async def _export(runtime: Runtime, path: Path, format: str, *, as_json: bool) -
     from lunalux_core.exporting import export_library
 
     report = await export_library(runtime.library, path, format)  # type: ignore[arg-type]
-    for note in report.notes:
-        output.note(note)
+    notes = list(map(note, report.notes))
+    for remark in notes:
+        output.note(remark)
     if as_json:
-        output.print_json({"path": str(path), "format": format, **report.counts, "notes": report.notes})
+        output.print_json({"path": str(path), "format": format, **report.counts, "notes": notes})
     else:
         what = ", ".join(f"{number} {output.heading(kind)}" for kind, number in report.counts.items()) or t(
             "cli.nothing"

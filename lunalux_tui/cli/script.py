@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from lunalux_tui import i18n
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file
 from lunalux_tui.cli.shelf_commands import scenario_command
@@ -89,7 +90,6 @@ scenario_command(
 def _speak() -> None:
     """Use the person's language: messages of errors are part of a script's result."""
     from lunalux_core.config.settings import load_settings
-    from lunalux_tui import i18n
 
     i18n.use(load_settings().lang)
 
@@ -98,8 +98,8 @@ def _script_text(path: Path) -> str:
     from lunalux_core.documents.json_text import decode_text
 
     text, notes = decode_text(read_file(path))
-    for note in notes:
-        output.note(f"{path.name}: {note}")
+    for remark in notes:
+        output.note(f"{path.name}: {i18n.note(remark)}")
     return text
 
 

@@ -17,7 +17,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, YES, free_path, read_file, write_file
 from lunalux_tui.cli.run import delete_asked, in_runtime
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import note, t
 
 if TYPE_CHECKING:
     from lunalux_core.importing.shelf_documents import ShelfDocument
@@ -180,10 +180,11 @@ async def import_each(
             rows.append({"path": str(path), "error": {"code": error.code, "message": sentence}})
             continue
         for document in documents:
-            row, notes = await store(document)
-            for note in notes:
-                output.note(f"{row['name'] if notes_by_name else path.name}: {note}")
-            rows.append({**row, "path": str(path), "notes": list(notes)})
+            row, remarks = await store(document)
+            notes = list(map(note, remarks))
+            for remark in notes:
+                output.note(f"{row['name'] if notes_by_name else path.name}: {remark}")
+            rows.append({**row, "path": str(path), "notes": notes})
     stored = [row for row in rows if "error" not in row]
     if as_json:
         output.print_json(rows)
@@ -206,7 +207,7 @@ def _documents(kind: ShelfKind, path: Path) -> list[ShelfDocument]:
     read = read_worldbook_document if kind == "worldbook" else read_document
     document, mended = read(read_file(path), path.name)
     for repair in mended:
-        output.note(f"{path.name}: {repair}")
+        output.note(f"{path.name}: {note(repair)}")
     return shelf_documents(kind, document, path.stem)
 
 
@@ -236,8 +237,8 @@ def read_json(path: Path) -> Any:
     from lunalux_core.importing.shelf_documents import read_document
 
     document, notes = read_document(read_file(path), path.name)
-    for note in notes:
-        output.note(f"{path.name}: {note}")
+    for remark in notes:
+        output.note(f"{path.name}: {note(remark)}")
     return document
 
 

@@ -17,7 +17,7 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
 from lunalux_tui.cli.run import delete_asked, in_runtime
 from lunalux_tui.cli.shelf_commands import JSON, import_each, scenario_command, there_already
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import note, t
 
 if TYPE_CHECKING:
     from lunalux_core.templates.reading import TemplateDocument
@@ -252,7 +252,7 @@ def _documents(path: Path, name: str) -> list[TemplateDocument]:
 
     document, mended = read_document(read_file(path), path.name)
     for repair in mended:
-        output.note(f"{path.name}: {repair}")
+        output.note(f"{path.name}: {note(repair)}")
     documents = template_documents(document, name or path.stem)
     if not name or len(documents) > 1 or documents[0].bundle:
         return documents

@@ -18,6 +18,7 @@ from lunalux_tui.cli.conversation import read_file
 from lunalux_tui.cli.run import in_runtime, named_character
 from lunalux_tui.cli.shelf_commands import JSON, NAME, print_scenarios, read_json, shelf_app, summary
 from lunalux_tui.cli.values import input_text
+from lunalux_tui.i18n import note
 
 if TYPE_CHECKING:
     from lunalux_core.worldbook.engine import ScanMessage
@@ -141,8 +142,8 @@ def _document(path: Path) -> Any:
     from lunalux_core.importing.shelf_documents import read_worldbook_document
 
     document, mended = read_worldbook_document(read_file(path), path.name)
-    for note in mended:
-        output.note(f"{path.name}: {note}")
+    for repair in mended:
+        output.note(f"{path.name}: {note(repair)}")
     return document
 
 

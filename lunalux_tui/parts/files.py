@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lunalux_core.errors import LunaluxError
 from lunalux_core.regular_files import path_of, read_regular
 from lunalux_core.text import clean_line
+from lunalux_tui.i18n import note
 
 if TYPE_CHECKING:
     from lunalux_core.importing.results import ImportResult
@@ -65,7 +66,7 @@ async def import_paths(runtime: Runtime, arguments: Sequence[str]) -> ImportRepo
                 report.ids.append(result.id)
             else:
                 report.others[result.kind] = report.others.get(result.kind, 0) + 1
-            report.notes += [f"{Path(result.path).name}: {warning}" for warning in result.warnings]
+            report.notes += [f"{Path(result.path).name}: {note(warning)}" for warning in result.warnings]
             if result.status == "duplicate":
                 report.duplicates += 1
             else:

@@ -10,7 +10,7 @@ from textual import work
 
 from lunalux_core.importing.documents import OFF
 from lunalux_core.text import clean_line
-from lunalux_tui.i18n import t, tell
+from lunalux_tui.i18n import note, t, tell
 from lunalux_tui.parts.dialog import question
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
@@ -69,7 +69,7 @@ class ImportedDialog(PickDialog):
             told = " ".join(part for part in tell(result.error) if part) if result.error is not None else ""
             return Row(key, name, clean_line(told, 300), right=question("imported.failed"), mark="✗")
         warnings = [warning for warning in result.warnings if warning not in OFF.values()]
-        detail = "  ".join(clean_line(warning, 200) for warning in warnings)
+        detail = "  ".join(clean_line(note(warning), 200) for warning in warnings)
         if not detail and result.kind == "card":
             detail = question("imported.talk")
         if result.kind in SWITCHED and result.id in self._on:

@@ -159,6 +159,7 @@ def _stories(run: Tourist, folder: Path, card: Path, book: Path) -> None:
     place = told["conversation_id"]
     run("conversation", "list")
     run("conversation", "pin", place)
+    run("conversation", "override", place, "--scenario", "Ten years later.")
     run("conversation", "mark", place, "--name", "before the storm")
     run("conversation", "show", place)
     run("conversation", "export", place, "a.jsonl")

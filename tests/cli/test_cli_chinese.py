@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import re
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -12,8 +13,9 @@ from typing import Any
 
 import pytest
 import typer
-from cli_program import Program, on_a_terminal
+from cli_program import ROOT, Program, on_a_terminal
 
+from lunalux_core import errors
 from lunalux_tui import i18n
 from lunalux_tui.cli import NOUNS, app, run_cli
 from lunalux_tui.cli.help import prose, sentences
@@ -187,3 +189,78 @@ def test_tables_fit_the_terminal_and_have_chinese_headings(
     lines = re.sub("\x1b\\[[0-9;]*[A-Za-z]|\r", "", shown.decode()).splitlines()
     assert len(lines) > 2 and max(map(cell_len, lines)) <= columns
     assert CHINESE.search(lines[0])
+
+
+RAISED = re.compile("[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+ERRORS = {name for name, one in vars(errors).items() if isinstance(one, type)} | {
+    *("missing", "refuse", "refusal", "Fault", "fail", "usage"),
+}
+NEVER_TOLD = {
+    "ADOPTION_CONFLICT",  # between two runs of one command; the first is told
+}
+
+
+def raised() -> dict[str, str]:
+    """Every code of an error that the program makes, and a place that makes it."""
+    codes = {}
+    for package in ("lunalux_core", "lunalux_tui"):
+        for file in (ROOT / package).rglob("*.py"):
+            for call in ast.walk(ast.parse(file.read_text("utf-8"))):
+                if not isinstance(call, ast.Call) or not call.args:
+                    continue
+                named = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+                code = getattr(call.args[0], "value", "")
+                if named in ERRORS and isinstance(code, str) and RAISED.fullmatch(code):
+                    codes[code] = f"{file.relative_to(ROOT)}:{call.lineno}"
+    return codes
+
+
+def test_every_error_has_a_chinese_sentence() -> None:
+    known = {key.partition("@")[0] for key in i18n.error_sentences("zh")}
+    known |= {key.split(".")[1] for key in i18n.catalogue("zh") if key.startswith("error.")}
+    codes = raised()
+    assert len(codes) > 250
+    assert {code: place for code, place in codes.items() if code not in known} == {}
+
+
+def test_errors_say_in_chinese_what_they_are_about(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    i18n.use("zh")
+    for error, part in (
+        (errors.LimitExceeded("FILE_TOO_LARGE", "", "", path="a.png", limit=32 * 2**20), "a.png 超过 32 MB"),
+        (errors.LimitExceeded("FILE_TOO_LARGE", "", "", limit=5), "文件过大"),
+        (errors.InvalidInput("WEAK_PASSWORD", "", "", least=8), "8 个字符"),
+        (errors.NotFound("CHARACTER_NOT_FOUND", "", "", name="阿灯"), "阿灯"),
+        (errors.InvalidInput("WORLDBOOK_UNKNOWN", "", "", name=""), "这个文件"),
+        (
+            errors.InvalidInput("EXPORT_FORMAT_UNKNOWN", "", "", path="m.txt", formats=".png, .json"),
+            ".png、.json",
+        ),
+    ):
+        assert part in "".join(i18n.tell(error)), error.code
+
+
+def test_remarks_on_files_are_chinese(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "book.json").write_text('{"entries": {"0": {"uid": 0, "key": [], "content": "x"}}}', "utf-8")
+    (tmp_path / "card.json").write_text(
+        '{"spec": "chara_card_v2", "data": {"name": "Ada", "tags": "a"}}', "utf-8"
+    )
+    shown = program("import", "book.json", "card.json", LUNALUX_LANG="zh")
+    assert not ENGLISH.search(without_typed(shown.err)) and "目前停用" in shown.err
+    shown = program("character", "validate", "card.json", LUNALUX_LANG="zh", code=7)
+    assert not ENGLISH.search(without_typed(shown.out)) and "它必须是字符串列表" in shown.out
+    assert "It is switched off" in program("worldbook", "import", "book.json", "--name", "Two").err
+
+
+def test_a_remark_is_translated_with_its_values() -> None:
+    i18n.use("zh")
+    assert i18n.note("Worldbook: Entry 3: has no keys and is not constant, so it never fires.").startswith(
+        "世界书：条目 3：没有关键词"
+    )
+    assert i18n.note("`data.tags` is a string; it must be a list of strings.") == (
+        "`data.tags` 是字符串；它必须是字符串列表。"
+    )
+    assert i18n.note("Nobody knows this one.") == "Nobody knows this one."
+    for english, chinese in json.loads(
+        (ROOT / "lunalux_tui/locales/notes.zh.json").read_text("utf-8")
+    ).items():
+        assert english.count("{}") == chinese.count("{}") and CHINESE.search(chinese), english

@@ -249,3 +249,16 @@ def test_the_phrases_of_all_languages_have_one_shape() -> None:
         here, there = getattr(english, field.name), getattr(chinese, field.name)
         assert shape(here) == shape(there), field.name
         assert marks(there) <= marks(here), field.name
+
+
+def test_quoted_names_in_chinese_are_neither_speech_nor_cut_out_of_a_sentence() -> None:
+    material = CharacterMaterial(
+        name="林晚灯",
+        user="旅人",
+        description="林晚灯看上去二十三四岁，是便利店“长明”的夜班店员。"
+        "她说：“先问他要不要加热。”店里卖“一勺睡意”。",
+        greeting="“你来了。”",
+    )
+    pieces = pieces_of(material)
+    assert "林晚灯看上去二十三四岁，是便利店“长明”的夜班店员。" in pieces.about
+    assert "你来了。" in pieces.spoken and "一勺睡意" not in pieces.spoken and "长明" not in pieces.spoken

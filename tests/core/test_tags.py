@@ -19,7 +19,7 @@ from lunalux_core.library import Library
 from lunalux_core.library.character_list import CharacterQuery
 from lunalux_core.library.characters import NewCharacter
 from lunalux_core.library.migrations import STEPS, library_order
-from lunalux_core.library.tags import Tagging
+from lunalux_core.library.tags import GroupTags, Tagging
 
 CARDS = {"ada": ("Fantasy", "sea"), "bao": ("FANTASY",), "cleo": (), "dot": ("sci-fi", "Sci-Fi", " ")}
 NAMES = st.sampled_from(["fantasy", "Fantasy", "to  read", "To Read", "ÅSE", "åse", "夜", "sea"])
@@ -204,5 +204,30 @@ async def test_a_library_of_an_earlier_schema_is_found_by_its_words(paths: Paths
     try:
         for wanted in (CharacterQuery("STRASSE sea"), CharacterQuery(tags=("sEA",))):
             assert [one.name for one in (await library.characters.page(wanted))[0]] == ["Ada"]
+    finally:
+        library.close()
+
+
+async def test_tags_of_groups_are_given_taken_back_and_outlive_their_deletion(
+    paths: Paths,
+) -> None:
+    library = Library(paths)
+    try:
+        for name in ("ada", "bao"):
+            await library.characters.add(NewCharacter(name, name, "{}", name))
+        group = await library.groups.create("Watch", ["ada", "bao"])
+        tags = GroupTags(library.database)
+        given = await tags.add("Night", [group.id, "nosuch"])
+        assert given.added == (group.id,)
+        assert [tag.name for tag in (await tags.of([group.id]))[group.id]] == ["Night"]
+        await tags.undo(await tags.remove(given.tag.id, [group.id]))
+        deleted = await library.tags.delete(given.tag.id)
+        assert await tags.of() == {}
+        back = await library.tags.restore(deleted)
+        assert [tag.id for tag in (await tags.of())[group.id]] == [back.id]
+        await tags.undo(await tags.add("Sea", [group.id]))
+        assert [tag.name for tag in (await tags.of())[group.id]] == ["Night"]
+        await library.groups.delete(group.id)
+        assert await tags.of() == {}
     finally:
         library.close()

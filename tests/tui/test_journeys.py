@@ -220,6 +220,16 @@ def remembered(home: Path) -> None:
     assert (fact["text"], fact["pinned"]) == ("The lamp is never put out.", False)
 
 
+def storied(home: Path) -> None:
+    assert len(replies(home)) == 1  # the model wrote on in its own passage
+
+
+def own_texts(home: Path) -> None:
+    place = lunalux(home, "conversation", "list", "--json")[0]["id"]
+    held = lunalux(home, "conversation", "override", place, "--json")
+    assert held["scenario"] == "Ten years later."
+
+
 HOLDS: dict[str, Callable[[Path], None]] = {
     "third-reply": three_replies,
     "import-and-find": imported,
@@ -236,4 +246,6 @@ HOLDS: dict[str, Callable[[Path], None]] = {
     "reasons": shown,
     "wallet": looked_at,
     "remember": remembered,
+    "story-mode": storied,
+    "own-texts": own_texts,
 }

@@ -22,6 +22,7 @@ from lunalux_core.memory.entries import add_entry
 from lunalux_core.runtime import Runtime
 from lunalux_tui.chat.memory.compare_dialog import CompareDialog
 from lunalux_tui.chat.memory.dialog import MemoryDialog
+from lunalux_tui.chat.screen import ChatScreen
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.fields_dialog import FieldsDialog
 from lunalux_tui.parts.path_dialog import PathDialog
@@ -87,7 +88,7 @@ def use_writer(paths: Paths, url: str) -> None:
     save_model(paths.config_file, ModelConfig("own", "openai", "m", url, context_tokens=8192))
 
 
-async def open_pane(driven: Driven, key: str = "alt+k") -> MemoryDialog:
+async def open_pane(driven: Driven, key: str = "alt+j") -> MemoryDialog:
     await driven.press(key)
     await driven.until(lambda: isinstance(driven.app.screen, MemoryDialog))
     dialog = driven.app.screen
@@ -546,7 +547,7 @@ async def test_new_words_that_come_while_the_pane_is_closed_wait_in_it(home: Pat
             await driven.until(lambda: driven.app.screen is driven.chat)
             await driven.until(lambda: "New words for “The lamp”" in driven.told())
             assert driven.app.screen is driven.chat
-            await driven.press("alt+k")
+            await driven.press("alt+j")
             await dialog_of(driven, CompareDialog)
             await driven.press("escape")
             dialog = driven.app.screen
@@ -556,3 +557,9 @@ async def test_new_words_that_come_while_the_pane_is_closed_wait_in_it(home: Pat
             await dialog_of(driven, CompareDialog)
             await driven.press("y")
             await driven.until(lambda: "The lamp and the key" in names(dialog))
+
+
+def test_the_pane_has_a_key_of_its_own() -> None:
+    keys = {key: action.id for action in ChatScreen.ACTIONS for key in action.keys.split(",") if key}
+    taken = [action.id for action in ChatScreen.ACTIONS if "alt+j" in action.keys.split(",")]
+    assert keys["alt+j"] == "chat.memory" and taken == ["chat.memory"]

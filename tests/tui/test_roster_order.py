@@ -230,3 +230,41 @@ async def test_the_start_page_goes_on_where_the_person_was() -> None:
         await app.until(lambda: [row.title for row in again.rows.rows] == ["Extra 00123"])
         await app.press("enter")
         await app.until(lambda: app.contents() == ["I am Extra 00123."])
+
+
+async def test_groups_are_tagged_narrowed_and_laid_into_folders_as_characters_are() -> None:
+    async with open_app() as driven:
+        library = driven.app.runtime.library
+        characters = await library.characters.list()
+        group = await library.groups.create("The watch", [one.id for one in characters[:2]])
+        await driven.chat.refresh_roster()
+        roster = driven.chat.roster
+
+        def rows() -> list[str]:
+            return [row.id for row in roster.rows.rows]
+
+        roster.rows.focus()
+        roster.rows.cursor = rows().index(group.id)
+        driven.chat.action_tag_characters()
+        await driven.until(lambda: driven.app.screen is not driven.chat)
+        await driven.pilot.pause(0.1)
+        await driven.press(*"night", "enter")
+        await driven.pilot.pause(0.2)
+        await driven.press("escape")
+        await driven.until(lambda: driven.app.screen is driven.chat)
+        (tag,) = (await library.tags.of_groups())[group.id]
+        assert tag.name == "night"
+        roster.narrow(["night"], [])
+        await driven.until(lambda: rows() == [group.id])
+        roster.narrow([], ["night"])
+        await driven.until(lambda: rows() and group.id not in rows())
+        roster.narrow([], [])
+        await library.tags.fold(tag.id, "closed")
+        await driven.chat.refresh_roster()
+        await driven.until(lambda: group.id not in rows() and f"folder:{tag.id}" in rows())
+        roster.open_folder(tag.id)
+        await driven.until(lambda: group.id in rows())
+        roster.open_folder(tag.id)
+        await driven.chat.roster_actions.undo()
+        await driven.until(lambda: group.id in rows())
+        assert await library.tags.of_groups() == {}

@@ -24,6 +24,7 @@ Kind = Literal["hello", "thanks", "bye", "question", "action", "statement", "sil
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 _SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？]+[”\"」』’]?|[^.!?。！？\n]+$", re.MULTILINE)
 _SPEECH = re.compile(r"“([^“”\n]+)”|\"([^\"\n]+)\"|「([^「」\n]+)」")
+_HAN = re.compile("[\u4e00-\u9fff]")
 _NARRATION = re.compile(r"(?<!\*)\*([^*\n]+)\*(?!\*)")
 _UNFIT = re.compile(r"[<>{}\[\]=|#`*_~\\()（）【】/]|https?:|^[\w ]{1,20}[:：]|[:：]$")
 _INSTRUCTION = re.compile(
@@ -137,10 +138,10 @@ def pieces_of(material: CharacterMaterial) -> Pieces:
     """Everything quotable in a card whose macros are filled in."""
     shown = f"{material.greeting}\n{material.examples}\n{material.description}"
     traits = _traits(material.personality)
-    described = _SPEECH.sub("\n", material.description)
+    described = _SPEECH.sub(lambda match: "\n" if _is_said(match) else match[0], material.description)
     about = [*_sentences(described), *([] if traits else _sentences(material.personality))]
     about += [piece for match in _NARRATION.finditer(material.examples) for piece in _sentences(match[1])]
-    spoken = [next(filter(None, match.groups())).strip() for match in _SPEECH.finditer(shown)]
+    spoken = [_words(match) for match in _SPEECH.finditer(shown) if _is_said(match)]
     place = _sentences(material.scenario)
     return Pieces(
         traits=traits,
@@ -149,6 +150,20 @@ def pieces_of(material: CharacterMaterial) -> Pieces:
         spoken=tuple(dict.fromkeys(line for line in spoken if 3 <= size(line) <= 24 and _fit(line))),
         topics=_topics(material, [*place, *about]),
     )
+
+
+def _words(speech: re.Match[str]) -> str:
+    return str(next(filter(None, speech.groups()))).strip()
+
+
+def _is_said(quotation: re.Match[str]) -> bool:
+    """Whether it is something said. In Chinese the same marks stand around names, too: what is said ends like
+    a sentence there, or a verb of saying or a colon leads to it."""
+    words = _words(quotation)
+    if not _HAN.search(words):
+        return True
+    before = quotation.string[: quotation.start()].rstrip(" \n*")
+    return words[-1] in "。！？…!?~～" or before.endswith(("：", ":", "说", "问", "道", "喊", "答"))
 
 
 def said_in(messages: Iterable[Message]) -> Utterance:
