@@ -63,7 +63,7 @@ async def enable(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> No
 
     Example: lunalux preset enable novel_king
     """
-    item = await _find(runtime, name)
+    item = await find_preset(runtime, name)
     if not isinstance(item, str):
         await runtime.library.presets.enable(item.id)
         row = {**summary(item), "enabled": True}
@@ -159,7 +159,7 @@ scenario_command(
 )
 
 
-async def _find(runtime: Runtime, name: str) -> ShelfItem | str:
+async def find_preset(runtime: Runtime, name: str) -> ShelfItem | str:
     """The imported preset of that name, or the key of a built-in one; whole names go before parts.
 
     Raises NotFound.
@@ -185,7 +185,7 @@ async def _find(runtime: Runtime, name: str) -> ShelfItem | str:
 
 
 async def _identity(runtime: Runtime, name: str) -> str:
-    item = await _find(runtime, name)
+    item = await find_preset(runtime, name)
     return item if isinstance(item, str) else item.id
 
 
@@ -194,7 +194,7 @@ async def _load(runtime: Runtime, name: str) -> tuple[Preset, bool]:
     from lunalux_core.presets.builtin import load_builtin
     from lunalux_core.presets.document import read_preset
 
-    item = await _find(runtime, name)
+    item = await find_preset(runtime, name)
     if not isinstance(item, str):
         return read_preset(item.document, item.name).preset, item.enabled
     imported = await runtime.library.presets.list(enabled_only=True)

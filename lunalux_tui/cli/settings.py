@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from lunalux_core.config.settings import DECLARATIONS, declaration
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import command_settings
+from lunalux_tui.cli.run import command_settings, with_runtime
 from lunalux_tui.cli.values import whole_name
 from lunalux_tui.i18n import t
+
+if TYPE_CHECKING:
+    from lunalux_core.runtime import Runtime
 
 settings_app = typer.Typer(help="Show and change settings.", no_args_is_help=True, add_completion=False)
 paths_app = typer.Typer(add_completion=False)
@@ -101,11 +104,41 @@ def set_setting(
         reset_value(path, key)
         stored = declaration(key).default
     else:
+        if key in _NAMES_A_THING and value.strip():
+            name = value.strip()
+            value = with_runtime(lambda runtime: _whole(runtime, key, name))
         stored = set_value(path, key, value)
     if as_json:
         output.print_json({"id": key, "name": key, "key": key, "value": _plain(stored), "file": str(path)})
     else:
         output.note(f"{key} = {_shown(_plain(stored))}  ({path})")
+
+
+_NAMES_A_THING = ("chat.model", "memory.model", "chat.preset", "ui.theme")
+"""Settings whose value is the name of something: one that nothing has would fail only when it is used."""
+
+
+async def _whole(runtime: Runtime, key: str, name: str) -> str:
+    """The whole name of what is there.
+
+    Raises:
+        NotFound: MODEL_UNKNOWN, PRESET_NOT_FOUND, THEME_NOT_FOUND.
+    """
+    if key == "ui.theme":
+        from lunalux_core.library.naming import missing
+        from lunalux_tui.theme.theme_files import load_themes
+
+        themes, _ = load_themes(runtime.paths.themes)
+        if name not in themes:
+            hint = f"Your own themes stand in {runtime.paths.themes}."
+            raise missing("THEME_NOT_FOUND", f"There is no theme {name!r}.", hint, name, themes)
+        return name
+    if key == "chat.preset":
+        from lunalux_tui.cli.preset import find_preset
+
+        preset = await find_preset(runtime, name)
+        return preset if isinstance(preset, str) else preset.name
+    return runtime.models.resolve(name).name
 
 
 @paths_app.command()

@@ -119,6 +119,8 @@ def test_a_bad_setting_is_told_and_does_not_stop_the_program(program: Program, h
 def test_settings_set_and_get(program: Program) -> None:
     program("settings", "set", "chat.reply_words", "321")
     assert program("settings", "get", "chat.reply_words", "--json").json == {
+        "id": "chat.reply_words",
+        "name": "chat.reply_words",
         "key": "chat.reply_words",
         "value": 321,
         "source": "file",

@@ -14,6 +14,7 @@ import pytest
 import typer
 from cli_program import Program, environment, on_a_terminal
 
+from lunalux_core.config.config_file import set_value
 from lunalux_tui.cli import app
 
 TAKING_AWAY = {"delete", "remove", "erase", "withdraw", "revoke"}
@@ -192,13 +193,27 @@ def test_models_settings_and_plugins_are_found_by_a_part_of_their_name(
     assert stocked("plugin", "disable", "night", "--json").json["enabled"] is False
 
 
-def test_a_removed_model_that_is_stored_by_name_does_not_become_another(stocked: Program) -> None:
-    stocked("settings", "set", "chat.model", "nightly")
+def test_a_removed_model_that_is_stored_by_name_does_not_become_another(stocked: Program, home: Path) -> None:
     stocked("model", "add", "nightly-dear", "--provider", "ollama", "--model", "m")
     stocked("model", "remove", "nightly", "--yes")
-    stocked("settings", "set", "chat.model", "nightly")
+    set_value(home / "config" / "config.toml", "chat.model", "nightly")  # as an older program left it
     refused = stocked("chat", "finch", "-m", "hi", "--json", code=5).error
     assert refused["code"] == "MODEL_UNKNOWN" and "nightly-dear" in refused["hint"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "code"),
+    [
+        ("chat.model", "nope", "MODEL_UNKNOWN"),
+        ("memory.model", "nope", "MODEL_UNKNOWN"),
+        ("chat.preset", "nope", "PRESET_NOT_FOUND"),
+        ("ui.theme", "luna-drak", "THEME_NOT_FOUND"),
+    ],
+)
+def test_a_setting_names_nothing_that_is_not_there(stocked: Program, key: str, value: str, code: str) -> None:
+    before = stocked("settings", "get", key, "--json").json
+    assert stocked("settings", "set", key, value, "--json", code=5).error["code"] == code
+    assert stocked("settings", "get", key, "--json").json == before
 
 
 def test_options_that_exclude_each_other_are_refused(stocked: Program) -> None:
