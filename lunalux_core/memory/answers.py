@@ -280,6 +280,10 @@ def _refusal(
     if unknown := unknown_names(text, material):
         return Refused("names", ", ".join(unknown[:5]))
     shared = shared_words(text, material)
+    # Talk in place of an answer ("There is nothing to tell.") is short: what nobody asked for in this form
+    # has to show that it is about the story.
+    if shared is None and prose:
+        return Refused("no_json")
     if shared is not None and shared < LEAST_SHARED["prose" if prose else "json"]:
         return Refused("invented")
     return None
