@@ -25,7 +25,7 @@ CHAT_ACTIONS = (
     Action("chat.search", "search", "ctrl+f", footer=37, priority=True),
     Action("chat.models", "models", "ctrl+g", footer=34),
     Action("chat.attach", "attach", "alt+p", priority=True),
-    Action("chat.detach", "detach", "alt+k", priority=True),
+    Action("chat.detach", "detach", "alt+u", priority=True),
     Action("chat.edit_character", "edit_character"),
     Action("chat.personas", "personas"),
     Action("chat.modes", "modes"),

@@ -76,7 +76,7 @@ async def test_a_key_attaches_and_a_key_takes_off(red: Path) -> None:
         driven.app.screen.query_one("#answer").value = str(red)  # type: ignore[attr-defined]
         await driven.press("enter")
         await driven.until(lambda: waiting(driven))
-        await driven.press("alt+k")
+        await driven.press("alt+u")
         await driven.until(lambda: not waiting(driven) and not shown_bar(driven))
         assert not driven.chat.check_action("detach", ())
 

@@ -10,6 +10,7 @@ import pytest
 import textual.containers
 import textual.screen
 import textual.widgets
+from textual.binding import Binding
 
 import lunalux_tui
 from lunalux_core.config.paths import Paths
@@ -18,6 +19,7 @@ from lunalux_tui import i18n
 from lunalux_tui.actions import key_name, keys_of
 from lunalux_tui.app.declared_actions import all_actions
 from lunalux_tui.app.keymap import checked_keymap
+from lunalux_tui.chat.screen import ChatScreen
 from lunalux_tui.i18n import catalogue, t
 from lunalux_tui.theme import theme_files
 
@@ -122,6 +124,19 @@ def test_no_action_waits_for_a_key_that_terminals_send_as_another_one() -> None:
     others = {"alt+b", "alt+f"}
     for action in all_actions():
         assert not set(keys_of(action, {})[:1]) & others, action.id
+
+
+def test_no_two_actions_of_the_chat_wait_for_one_key() -> None:
+    """But for the answers to questions, of which only one is asked at a time."""
+    questions = {"move_in", "answer_scripts", "answer_memory"}
+    actions = dict[str, set[str]]()
+    for kind in ChatScreen.__mro__:
+        for binding in vars(kind).get("BINDINGS", ()):
+            if isinstance(binding, Binding):
+                for key in binding.key.split(","):
+                    actions.setdefault(key, set()).add(binding.action.partition("(")[0])
+    assert {key: names for key, names in actions.items() if len(names - questions) > 1} == {}
+    assert len(actions) > 30
 
 
 def test_texts_of_the_app_spell_keys_as_the_footer_does() -> None:
