@@ -52,7 +52,11 @@ async def raw_reply(
             return clean(await _said(models, spec, request, billed)).strip()
     except TimeoutError:
         raise NetworkError(
-            "MODEL_TIMEOUT", f"The model took longer than {LONGEST_SECONDS} s.", "Try again in a moment."
+            "MODEL_TIMEOUT",
+            f"The model took longer than {LONGEST_SECONDS} s.",
+            "Try again in a moment.",
+            kind="slow",
+            seconds=LONGEST_SECONDS,
         ) from None
 
 

@@ -132,9 +132,7 @@ class Settings:
     reply_buttons: bool = _setting(
         "chat.reply_buttons", True, "Show the quick replies in force as buttons above the prompt."
     )
-    prose: bool = _setting(
-        "chat.prose", False, "Story mode: read and write chats as one page of prose, without names."
-    )
+    prose: bool = _setting("chat.prose", False, "Read and write chats as one page of prose, without names.")
     show_thinking: bool = _setting("chat.show_thinking", False, "Open thinking blocks when they appear.")
     model: str = _setting(
         "chat.model", "practice", "The model that replies: a saved name, or provider:model."

@@ -16,8 +16,8 @@ Stamp = tuple[int, int, int]
 
 
 class SettingsWatch:
-    """Looks at the file now and then. What the person chose on the command line stays in force; a file that
-    cannot be read changes nothing until it can be."""
+    """Looks at the file now and then. What the person chose on the command line, or in the app where the
+    environment says otherwise, stays in force; a file that cannot be read changes nothing until it can be."""
 
     def __init__(self, app: Host) -> None:
         self._app = app
@@ -45,10 +45,12 @@ def _bare(settings: Settings) -> Settings:
 
 
 def with_flags(settings: Settings, former: Settings) -> Settings:
-    """What was read, with the values that the command line gave."""
+    """What was read, with the values that the command line gave, and those that were chosen in the app in the
+    place of a value of the environment."""
     for key in DECLARATIONS:
-        if former.source(key) == "flag":
-            settings = settings.with_value(key, former.get(key), "flag")
+        source = former.source(key)
+        if source == "flag" or (source == "file" and settings.source(key) == "environment"):
+            settings = settings.with_value(key, former.get(key), source)
     return settings
 
 

@@ -228,4 +228,5 @@ def test_a_conversation_is_named_by_the_beginning_that_a_table_shows(
     assert program("conversation", "delete", "3fa8c21b", "--yes", "--json", code=5).error["code"] == (
         "CONVERSATION_NOT_FOUND"
     )
-    assert program("conversation", "delete", begun, "--yes", "--json").json == {"id": place, "deleted": True}
+    gone = program("conversation", "delete", begun, "--yes", "--json").json
+    assert (gone["id"], gone["deleted"]) == (place, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import ModelConfig, load_settings
 from lunalux_core.dialogue.assembly import Prompt
 from lunalux_core.dialogue.turn import TurnOptions
+from lunalux_core.library.characters import NewCharacter
 from lunalux_core.library.memories import Memory, add_memory
 from lunalux_core.memory.entries import add_entry
 from lunalux_core.runtime import Runtime
@@ -52,8 +54,12 @@ async def runtime() -> AsyncIterator[Runtime]:
 
 
 async def story(runtime: Runtime, turns: int = 4) -> tuple[str, list[str]]:
-    character = (await runtime.library.characters.list())[0]
-    chat = await runtime.chat.open(character.id)
+    """A conversation with a character who has no book: its entries would come and go with what was said."""
+    first = (await runtime.library.characters.list())[0]
+    document = json.loads((await runtime.library.characters.get(first.id)).document)
+    document["data"].pop("character_book")
+    plain = NewCharacter("plain", first.name, json.dumps(document), "plain")
+    chat = await runtime.chat.open(await runtime.library.characters.add(plain))
     for number in range(turns):
         await say(runtime, chat.id, f"Line {number} of the person.")
     page = await runtime.library.conversations.page(chat.id, limit=1000)

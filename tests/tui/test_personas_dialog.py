@@ -32,6 +32,7 @@ def keys_offered(driven: Driven) -> set[str]:
 async def personas(driven: Driven) -> None:
     driven.app.push_screen(PersonasDialog(driven.app.runtime))
     await opened(driven, PersonasDialog)
+    await driven.until(lambda: driven.app.screen.query(KeyBar))
 
 
 async def test_a_persona_gets_a_worldbook_and_lets_go_of_it() -> None:

@@ -201,7 +201,7 @@ def _folded(lines: list[Run]) -> list[Run]:
     hidden = len(lines) - 2 * AROUND
     if hidden <= 1:
         return lines
-    return [*lines[:AROUND], (t("inspector.unchanged", n=hidden), MUTED), *lines[-AROUND:]]
+    return [*lines[:AROUND], (f"  {t('inspector.unchanged', n=hidden)}", MUTED), *lines[-AROUND:]]
 
 
 def _window(record: Record) -> Iterator[Item]:
