@@ -367,14 +367,14 @@ async def test_a_break_before_the_first_token_is_tried_again(
     ],
 )
 async def test_any_byte_is_a_sign_of_life(server: ModelServer, sign: bytes) -> None:
-    connections = pool(first_token=0.4)
+    connections = pool(first_token=1.5)
 
     async def slow(request: web.Request, seen: Seen) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
-        for _ in range(6):
+        for _ in range(5):
             await response.write(sign)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.4)
         await response.write(chunk("At last.", "stop"))
         return response
 
