@@ -440,6 +440,7 @@ async def _turn(
     place: Conversation, turn: AsyncGenerator[TurnEvent, None], *, as_json: bool, replies: int
 ) -> None:
     billing: dict[str, Any] | None = None
+    paid: Billed | None = None
     model = ""
     printed = _Printed()
     rows: list[dict[str, Any]] = []
@@ -456,6 +457,7 @@ async def _turn(
                 case ReplyCorrection() if not as_json:
                     printed.again(event.text)
                 case Billed():
+                    paid = event
                     billing = {"method": event.method, "cost": event.cost, "modelId": event.model_id}
                 case TurnCompleted(message=None) if as_json:
                     rows.append(_impersonated(place, event.text, model, billing))
@@ -478,6 +480,9 @@ async def _turn(
         shown = rows[0] if replies > 1 else rows[-1]
         output.print_json({**shown, "replies": rows} if several else shown)
     printed.end()
+    if paid is not None and paid.method in ("star", "luna"):
+        left = paid.wallet.get(f"{paid.method}Coin", "?")
+        output.say("paid", price=t(f"status.cost.{paid.method}", cost=paid.cost), left=left)
 
 
 class _Printed:

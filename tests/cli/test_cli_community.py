@@ -62,6 +62,12 @@ def test_with_nothing_set_up_the_whole_way_works(program: Program, make_card: Ma
     assert (last["kind"], last["amount"], last["currency"]) == ("charge", -5, "star")
 
 
+def test_a_paid_reply_says_what_it_cost_and_what_is_left(program: Program) -> None:
+    result = program("chat", "Marigold Finch", "-m", "Hi", "--official", "002")
+    assert result.err.splitlines()[-1] == "5 star · 95 left" and "star" not in result.out.splitlines()[-1]
+    assert "left" not in program("chat", "Marigold Finch", "-m", "Hi").err
+
+
 def test_an_official_reply_that_is_too_dear_is_4(program: Program) -> None:
     program("wallet", "show")
     program("admin", "user", "credit", "me@lunalux.local", "--star", "-97", "--luna", "-99")
