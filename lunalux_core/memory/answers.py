@@ -279,11 +279,9 @@ def _refusal(
         return Refused("language")
     if unknown := unknown_names(text, material):
         return Refused("names", ", ".join(unknown[:5]))
-    shared = shared_words(text, material)
     # Talk in place of an answer ("There is nothing to tell.") is short: what nobody asked for in this form
     # has to show that it is about the story.
-    if shared is None and prose:
-        return Refused("no_json")
+    shared = shared_words(text, material, least=1 if prose else 8)
     if shared is not None and shared < LEAST_SHARED["prose" if prose else "json"]:
         return Refused("invented")
     return None
@@ -311,15 +309,16 @@ def unknown_names(text: str, material: str) -> list[str]:
     return unknown
 
 
-def shared_words(text: str, material: str) -> float | None:
-    """Which part of the words of a text its material has, too; None for a text too short to tell."""
+def shared_words(text: str, material: str, least: int = 8) -> float | None:
+    """Which part of the words of a text its material has, too; None for a text too short to tell, of fewer
+    than `least` words."""
     script = script_of(text)
     if script in ("han", "kana"):
         signs = [sign for sign in text if _script(sign) == "han"]
         there = set(material)
-        return sum(sign in there for sign in signs) / len(signs) if len(signs) > 10 else None
+        return sum(sign in there for sign in signs) / len(signs) if len(signs) >= least + 3 else None
     words = [word.casefold() for word in _WORD.findall(text)]
-    if len(words) < 8:
+    if len(words) < least:
         return None
     vocabulary = {word.casefold() for word in _WORD.findall(material)}
     stems = {word[:5] for word in vocabulary}

@@ -124,9 +124,6 @@ def _refusal(value: str, tracker: Tracker, material: str, prose: bool) -> Refuse
     if unknown:
         return Refused("names", ", ".join(dict.fromkeys(unknown[:5])))
     shared = shared_words(whole, material)
-    # A few words in no form may be talk or nothing at all; a value that short comes in the form asked for.
-    if shared is None and prose:
-        return Refused("no_json")
     if shared is not None and shared < LEAST_SHARED["prose" if prose else "answer"]:
         return Refused("invented")
     return None

@@ -27,7 +27,6 @@ NOT_TOURED = {
     "web",  # goes on until it is interrupted; tests/tui/test_web.py
 }
 NOT_SEEN = {
-    "Memory.reason",  # a memory that could not be written; tests/cli/test_cli_memory.py
     "chat[].name",  # only presets that name the speakers of examples send it
 }
 

@@ -210,7 +210,7 @@ BAD: dict[str, tuple[str, str]] = {
         "I'm sorry, but I can't help with summarizing that kind of content, please ask again.",
         "invented",
     ),
-    "talk that is short": ("Nothing that could be read.", "no_json"),
+    "talk that is short": ("Nothing that could be read.", "invented"),
     "talk that is short, in Chinese": ("没有什么可以总结的。", "empty"),
 }
 
