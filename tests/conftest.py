@@ -7,8 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lunalux_core.config.paths import Paths
+
+# How long an example takes says how busy the machine is, and nothing of the program.
+settings.register_profile("lunalux", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lunalux")
 
 # A job in the background, `nohup` and cron start programs with signals ignored, and a child inherits that.
 # A handler of our own is set back to the default by exec, so programs under test start as from a shell.
