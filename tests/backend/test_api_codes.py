@@ -128,11 +128,19 @@ def logged_codes(codes: list[str]) -> Iterator[None]:
             codes.extend(re.findall(r"code for \S+: (\d{6})", record.getMessage()))
 
     logger, collector = logging.getLogger("lunalux.backend"), Collector()
+    before = logger.level, logger.disabled, logging.root.manager.disable
     logger.addHandler(collector)
+    # Whatever a test before this one in the same process made of the log.
+    logger.setLevel(logging.WARNING)
+    logger.disabled = False
+    logging.disable(logging.NOTSET)
     try:
         yield
     finally:
         logger.removeHandler(collector)
+        logger.setLevel(before[0])
+        logger.disabled = before[1]
+        logging.disable(before[2])
 
 
 @asynccontextmanager

@@ -11,7 +11,8 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -310,7 +311,24 @@ class Herd:
 
 
 async def hunt(folder: Path, seed: int, rows: int) -> None:
-    logging.getLogger("lunalux.backend").setLevel(logging.CRITICAL)
+    with without_log():
+        await hunted(folder, seed, rows)
+
+
+@contextmanager
+def without_log() -> Iterator[None]:
+    """Without the log of refusals, of which there are as many as rows."""
+    logger = logging.getLogger("lunalux.backend")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+async def hunted(folder: Path, seed: int, rows: int) -> None:
+    """One run; see `hunt`."""
     async with backend(folder, ranking=RANKING, invited_reward_star=5, invite_threshold=2) as api:
         herd = Herd(api, random.Random(seed))
         await herd.born(people=6, cards=40)

@@ -240,6 +240,7 @@ PLACE: dict[str, Any] = {
     "length": 1,
     "pinned": 0,
     "reply_start": "{}",
+    "waiting": 0,
 }
 FIXED = {"id", "conversation_id", "parent_id", "head_id", "selected_child", "character_id", "group_id"}
 

@@ -54,7 +54,7 @@ def served(
         running = serve(
             tmp_path / "server", INVITE_REWARD_THRESHOLD="1", INVITE_MILESTONE_REWARD_STAR="30", **SOON
         )
-        provisioner = Served(0, tmp_path / "server", None)  # type: ignore[arg-type]
+        provisioner = Served(0, tmp_path / "server", None, [])  # type: ignore[arg-type]
         provisioner.admin("provision")
         price = ("--name", "Star", "--type", "practice", "--model", "practice", "--star-cost", "5")
         provisioner.admin("model", "put", "002", *price)
