@@ -61,7 +61,7 @@ def test_a_restore_brings_the_library_back_and_the_app_up_again(terminal: Termin
     terminal.send("b")
     terminal.wait("lunalux-")
     terminal.send("\r")
-    terminal.wait("conversations? are in")
+    terminal.wait("Saved to")
     terminal.send("o")
     terminal.wait("Restore a backup")
     terminal.send("\r")
