@@ -224,11 +224,7 @@ class Chat:
         if not chosen:
             yield TurnStarted(conversation_id, line, None, "")
             return
-        if await self._is_directed(conversation_id, options):
-            async for event in self._directed(conversation_id, options, chosen):
-                yield event
-            return
-        async with aclosing(self._spoken(conversation_id, chosen, options)) as events:
+        async with aclosing(self._answered(conversation_id, chosen, options)) as events:
             async for event in events:
                 yield event
 
@@ -243,11 +239,17 @@ class Chat:
 
         # Written, since a reply that a killed program left open is settled on the way.
         chosen = await self._database.write(choose)
-        if await self._is_directed(conversation_id, options):
-            async for event in self._directed(conversation_id, options, chosen):
+        async with aclosing(self._answered(conversation_id, chosen, options)) as events:
+            async for event in events:
                 yield event
-            return
-        async with aclosing(self._spoken(conversation_id, chosen, options)) as events:
+
+    async def _answered(
+        self, conversation_id: str, chosen: Sequence[str], options: TurnOptions
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """Replies of those who were chosen, or of whom a director names in their place."""
+        directed = await self._is_directed(conversation_id, options)
+        speak = self._directed if directed else self._spoken
+        async with aclosing(speak(conversation_id, chosen, options)) as events:
             async for event in events:
                 yield event
 
@@ -257,7 +259,7 @@ class Chat:
         )
 
     async def _directed(
-        self, conversation_id: str, options: TurnOptions, natural: Sequence[str] = ()
+        self, conversation_id: str, natural: Sequence[str], options: TurnOptions
     ) -> AsyncGenerator[TurnEvent, None]:
         """The reply of whom the director names; where it names nobody who may speak, the natural order."""
         speaker = ""
@@ -783,7 +785,7 @@ class Chat:
                 last = event.reply.id if isinstance(event, TurnStarted) and event.reply else last
                 yield event
         if directed:
-            async with aclosing(self._directed(directed[0], options)) as events:
+            async with aclosing(self._directed(directed[0], (), options)) as events:
                 async for event in events:
                     yield event
             return

@@ -423,6 +423,33 @@ async def test_a_director_names_who_answers_after_the_words_are_stored(
     assert started[0].follows and started[0].reply is None and not started[1].follows
 
 
+class NothingBetween:
+    """The moments of a chat in which nothing is to run."""
+
+    async def said(self) -> None:
+        """The person's words are stored."""
+
+    async def drafted(self, speaker: str) -> None:
+        """A member is about to speak."""
+
+    async def generating(self) -> None:
+        """A reply is about to be made."""
+
+
+async def test_a_directed_reply_that_is_stopped_is_kept_before_the_stop_returns(
+    runtime: Runtime, server: ModelServer, group: Group, place: Conversation
+) -> None:
+    await directed(runtime, group)
+    runtime.chat.moments = NothingBetween()
+    server.will(stream("Bao"), stream("Half", then="hang"))
+    async with aclosing(runtime.chat.send(place.id, "Good evening.", MODEL)) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                break
+    reply = (await runtime.library.conversations.page(place.id))[-1]
+    assert (reply.name, reply.content, reply.status) == ("Bao", "Half", "stopped")
+
+
 async def test_a_director_who_names_nobody_or_fails_leaves_it_to_the_natural_order(
     runtime: Runtime, server: ModelServer, group: Group, place: Conversation
 ) -> None:
