@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import NetworkError
 from lunalux_core.ids import uuid4
 from lunalux_core.llm.model import CompletionText, Message, ModelRequest
+from lunalux_core.llm.whole_answer import LONGEST_ANSWER, LONGEST_SECONDS, Charged, whole_answer
 from lunalux_core.text import clean
 
 if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
 
-LONGEST_SECONDS = 600
-LONGEST_ANSWER = 60_000
-"""Characters after which no more of an answer is read."""
-
 
 async def raw_reply(
     models: Registry,
     spec: ModelSpec,
     messages: Sequence[Message],
-    billed: Callable[[Mapping[str, object]], Awaitable[None]],
+    billed: Charged,
     *,
     max_tokens: int,
     stop: Sequence[str] = (),
@@ -48,8 +43,8 @@ async def raw_reply(
         completion=_as_text(messages, stop) if spec.mode == "text" else None,
     )
     try:
-        async with asyncio.timeout(LONGEST_SECONDS):
-            return clean(await _said(models, spec, request, billed)).strip()
+        answer = await whole_answer(models, spec, request, billed)
+        return clean(answer[:LONGEST_ANSWER]).strip()
     except TimeoutError:
         raise NetworkError(
             "MODEL_TIMEOUT",
@@ -58,27 +53,6 @@ async def raw_reply(
             kind="slow",
             seconds=LONGEST_SECONDS,
         ) from None
-
-
-async def _said(
-    models: Registry,
-    spec: ModelSpec,
-    request: ModelRequest,
-    billed: Callable[[Mapping[str, object]], Awaitable[None]],
-) -> str:
-    parts: list[str] = []
-    size = 0
-    async with aclosing(models.open(spec).stream(request)) as deltas:
-        async for delta in deltas:
-            if delta.turned:
-                parts.clear()
-            parts.append(delta.text)
-            size += len(delta.text)
-            if delta.billing is not None:
-                await billed(delta.billing)
-            if size > LONGEST_ANSWER:
-                break
-    return "".join(parts)[:LONGEST_ANSWER]
 
 
 def _as_text(messages: Sequence[Message], stop: Sequence[str]) -> CompletionText:

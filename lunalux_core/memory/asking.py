@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from lunalux_core.llm.model import CompletionText, Message, ModelRequest
+from lunalux_core.llm.whole_answer import Charged, whole_answer
 from lunalux_core.memory.instructions import Language, Wish
 
 if TYPE_CHECKING:
@@ -19,10 +18,6 @@ if TYPE_CHECKING:
 
 Form = Callable[["ModelSpec", Language], Awaitable["Instruct | None"]]
 """How a model of text completion was taught to tell turns apart; None where nobody knows."""
-
-LONGEST_SECONDS = 600
-LONGEST_ANSWER = 60_000
-"""Characters after which no more of an answer is read."""
 
 
 def request_id(task: str, key: str) -> str:
@@ -39,7 +34,7 @@ async def asked(
     spec: ModelSpec,
     wish: Wish,
     request_id: str,
-    billed: Callable[[Mapping[str, object]], Awaitable[None]],
+    billed: Charged,
     *,
     words: int,
     language: Language,
@@ -63,21 +58,9 @@ async def asked(
         extra={"type": "quiet"},
         completion=await _as_text(wish, spec, language, form),
     )
-    parts: list[str] = []
-    size = 0
-    async with asyncio.timeout(LONGEST_SECONDS):
-        async with aclosing(models.open(spec).stream(request)) as deltas:
-            async for delta in deltas:
-                if delta.turned:
-                    parts.clear()
-                parts.append(delta.text)
-                size += len(delta.text)
-                if delta.billing is not None:
-                    await billed(delta.billing)
-                if size > LONGEST_ANSWER:
-                    break
+    answer = await whole_answer(models, spec, request, billed)
     # The prompt of a text completion ends with the opening brace, so the answer begins after it.
-    return ("{" if spec.mode == "text" else "") + "".join(parts)
+    return ("{" if spec.mode == "text" else "") + answer
 
 
 async def _as_text(wish: Wish, spec: ModelSpec, language: Language, form: Form) -> CompletionText | None:
