@@ -210,7 +210,15 @@ def complete(shell: Shell, folder: Path, number: int, opened: str = "") -> str |
     """The name that `lunalux chat` is called with after TAB and Enter; fails where it ran as a command."""
     for noted in ("called", "asked"):
         (folder / noted).unlink(missing_ok=True)
-    shell.type(f"lunalux chat {opened}{prefix(number)}\t")
+    line = f"lunalux chat {opened}{prefix(number)}"
+    for _ in range(3):  # after Ctrl+C a shell may drop the keys that come before its prompt is ready
+        start = len(shell.seen)
+        shell.type(line)
+        if shell.until(lambda start=start: line.encode() in shell.seen[start:], 10):  # type: ignore[misc]
+            break
+        shell.type("\x03")
+        shell.read(1)
+    shell.type("\t")
     for _ in range(3):  # fish drops a TAB that comes while it still paints the line before
         if shell.until((folder / "asked").exists, 10):
             break
