@@ -63,6 +63,7 @@ class _Archive:
         self._archive = archive
 
     def write(self, name: str, data: bytes) -> None:
+        # A PNG is compressed already: packing it again costs time and saves nothing.
         packed = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
         self._archive.writestr(name, data, packed)
 
@@ -72,6 +73,7 @@ def opened(path: Path) -> Iterator[Target]:
     """A folder, or a zip archive that takes its name only when it is complete. Raises StorageError."""
     temporary = path.with_name(path.name + ".new")
     try:
+        # A folder is filled in place: a second export into it replaces what has the same name.
         if path.suffix.lower() != ".zip":
             path.mkdir(parents=True, exist_ok=True)
             yield _Folder(path)
@@ -95,6 +97,7 @@ class Names:
     def take(self, proposal: str) -> str:
         base = name = file_name(proposal)
         number = 1
+        # Windows and macOS take two names that differ in case alone for the same file.
         while name.casefold() in self._taken:
             name = f"{base}{number}"
             number += 1
@@ -106,6 +109,7 @@ def file_name(name: str) -> str:
     """Words from outside as a file name that stays in its folder on every system."""
     safe = "".join(c if c.isalnum() or c in " -_()@" else "_" for c in name)
     safe = " ".join(safe.split())[:80].strip(" ._")
+    # Names of devices on Windows, which no file can have there, whatever its ending.
     reserved = safe.upper() in {"CON", "PRN", "AUX", "NUL"} or safe.upper()[:3] in {"COM", "LPT"}
     return f"character {safe}".strip() if reserved or not safe else safe
 
