@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Told characters done and characters in all; what it raises ends the export."""
+
+# Names of devices on Windows, which no file can have there, whatever its ending.
+_DEVICE = re.compile(r"CON|PRN|AUX|NUL|(?:COM|LPT)[0-9¹²³]", re.IGNORECASE)
 
 
 def silent(done: int, total: int) -> None:
@@ -109,8 +113,7 @@ def file_name(name: str) -> str:
     """Words from outside as a file name that stays in its folder on every system."""
     safe = "".join(c if c.isalnum() or c in " -_()@" else "_" for c in name)
     safe = " ".join(safe.split())[:80].strip(" ._")
-    # Names of devices on Windows, which no file can have there, whatever its ending.
-    reserved = safe.upper() in {"CON", "PRN", "AUX", "NUL"} or safe.upper()[:3] in {"COM", "LPT"}
+    reserved = _DEVICE.fullmatch(safe) is not None
     return f"character {safe}".strip() if reserved or not safe else safe
 
 
