@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from sqlite3 import IntegrityError
 from typing import Any
 
 from lunalux_core.database import Connection, Database
@@ -214,7 +213,7 @@ def _insert(connection: Connection, table: str, rows: Sequence[dict[str, Any]]) 
             connection.execute(
                 f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})", list(row.values())
             )
-        except IntegrityError as error:
+        except connection.IntegrityError as error:
             # A tag, group or profile that was deleted since takes its row along, not the whole restore.
             if error.sqlite_errorname != "SQLITE_CONSTRAINT_FOREIGNKEY":
                 raise
