@@ -36,7 +36,7 @@ _OPTIONAL = (
     "repeat_penalty",
 )
 """Fields that a server may refuse by name; the call is then made without them."""
-_REFUSES_FIELD = re.compile(
+REFUSES_FIELD = re.compile(
     r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|extra_forbidden"
 )
 _RENAMED = "max_completion_tokens"
@@ -56,7 +56,7 @@ _KINDS: Mapping[str, Prefill] = {
     "vllm": "flags",
 }
 """Kinds of server, by what a model's provider or the first word of its name calls them."""
-_TOO_MANY_TOKENS = re.compile(
+TOO_MANY_TOKENS = re.compile(
     r"max_(completion_|output_)?tokens.{0,120}?"
     r"(at most|maximum( value)?( is| of)?|less than or equal to|<=|no more than)"
     r"\D{0,12}(?P<most>\d{2,7})"
@@ -172,7 +172,7 @@ class _Exchange(ServerExchange):
             return {"max_tokens"}
         if _CACHE in text and self._marks_help:
             return {_CACHE}
-        if not _REFUSES_FIELD.search(text):
+        if not REFUSES_FIELD.search(text):
             named = set()
         else:
             named = {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
@@ -185,7 +185,7 @@ class _Exchange(ServerExchange):
     def _capped(self, status: int, body: bytes) -> bool:
         """Whether the reply was allowed more tokens than this model takes; from now on it is not."""
         text = body[:4000].decode("utf-8", "replace").lower()
-        match = _TOO_MANY_TOKENS.search(text) if status in {400, 422} else None
+        match = TOO_MANY_TOKENS.search(text) if status in {400, 422} else None
         return self.capped_at(int(match["most"]) if match is not None else 0)
 
 

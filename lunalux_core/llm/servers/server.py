@@ -84,6 +84,11 @@ class ServerExchange(ABC):
         return replace(taught, mode=chosen) if chosen != "none" else Shape()
 
     @property
+    def limit_name(self) -> str:
+        """The field that says how many tokens the reply may have."""
+        return "max_tokens"
+
+    @property
     def streams(self) -> bool:
         return self.spec.options.stream and self.learnt.stream
 
@@ -156,7 +161,7 @@ class ServerExchange(ABC):
 
         A limit of 0 is none.
         """
-        limit = self.call().body.get("max_tokens")
+        limit = self.call().body.get(self.limit_name)
         if not isinstance(limit, int) or not 0 < most < limit:
             return False
         self.learnt.most = most
