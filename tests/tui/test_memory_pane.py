@@ -234,6 +234,21 @@ async def test_words_that_were_not_saved_are_there_again_and_count_once_they_are
         assert not await driven.app.runtime.library.drafts.get(f"memory:{memory.id}")
 
 
+async def test_saved_words_leave_no_draft_of_the_old_ones(home: Path) -> None:
+    place, _ = await story()
+    await remember((Memory("", place, "fact", "Mirelle fears the sea.\n"), "", ""))
+    async with open_app() as driven:
+        dialog = await open_pane(driven)
+        await driven.press("e")
+        await dialog_of(driven, FieldsDialog)
+        await fill(driven, "text", "Mirelle fears the fog.")
+        await driven.press("ctrl+s")
+        await driven.until(lambda: "Mirelle fears the fog." in names(dialog))
+        await driven.press("e")
+        await dialog_of(driven, FieldsDialog)
+        assert driven.app.screen.query_one("#field-text", TextArea).text == "Mirelle fears the fog."
+
+
 async def test_a_fact_is_added_to_this_branch_and_found_by_typing(home: Path) -> None:
     place, ids = await story()
     await of_the_story(place, ids)

@@ -27,7 +27,7 @@ _SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "lines": ("send", "sendas", "sys", "comment", "roll"),
     "turns": ("trigger", "continue", "regenerate", "swipe", "impersonate"),
     "quiet": ("gen", "genraw", "ask"),
-    "texts": ("inject", "flushinject", "listinjects"),
+    "texts": ("inject", "flushinject", "listinjects", "ooc"),
     "messages": (
         *("hide", "unhide", "messages", "delete-swipe", "count", "scene"),
         *("branch-create", "checkpoint-create"),
