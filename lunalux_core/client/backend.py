@@ -453,7 +453,8 @@ class BackendClient:
 
     @property
     def _place(self) -> str:
-        return self._http.base_url.host if self._http is not None else "the backend"
+        """Host and port as the person wrote them; a port is told where the address names one."""
+        return self._http.base_url.netloc.decode() if self._http is not None else "the backend"
 
 
 def _segment(identity: str) -> str:
@@ -466,7 +467,7 @@ def _body(request: SubmitRequest) -> dict[str, Any]:
 
 
 def _host(http: httpx.AsyncClient, url: str) -> str:
-    return httpx.URL(url).host or http.base_url.host
+    return (httpx.URL(url).netloc or http.base_url.netloc).decode()
 
 
 def _json(content: bytes, place: str, status: int = 200) -> dict[str, Any]:

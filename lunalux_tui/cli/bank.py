@@ -53,7 +53,7 @@ async def add(
             if len(paths) == 1:
                 raise
             failed += 1
-            output.note(" ".join(output.sentence(error)).strip())
+            output.note(output.one_line(*output.sentence(error)))
     _print_documents(added, as_json)
     if failed:
         raise typer.Exit(output.PARTLY)
