@@ -42,9 +42,9 @@ class DocumentsTab(Tab):
         """Files that are being read."""
 
     async def read(self) -> None:
-        place = await self.runtime.library.conversations.get(self.conversation_id)
-        self._reach = Reach(place.id, (place.character_id,) if place.character_id else ())
-        documents = await self.runtime.library.documents.list(self._reach)
+        library = self.runtime.library
+        self._reach = await library.documents.reach_of(await library.conversations.get(self.conversation_id))
+        documents = await library.documents.list(self._reach)
         self._documents = {document.id: document for document in documents}
         self.show([_entry(document) for document in documents])
 
