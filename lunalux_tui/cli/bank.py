@@ -55,7 +55,7 @@ async def add(
                 raise
             # What was added before stays, so that only the bad files have to be named again.
             failed += 1
-            output.note(" ".join(output.sentence(error)).strip())
+            output.note(output.one_line(*output.sentence(error)))
     _print_documents(added, as_json)
     if failed:
         raise typer.Exit(output.PARTLY)

@@ -210,26 +210,29 @@ def validate(
 
     Example: lunalux character validate ~/cards --json
 
-    The exit code is 7 when a file holds no readable card or one with errors; warnings alone are no failure.
+    The exit code is 7 when a file holds no readable card or one with errors, and 5 for a single path that is
+    not there; warnings alone are no failure.
     """
     from lunalux_core.cards.validation import validate as check
     from lunalux_core.importing import ImportResult, expand
 
     command_settings()
     reports = []
+    failures: list[LunaluxError | bool] = []
     for item in expand(paths, input_lines()):
         if isinstance(item, ImportResult):
             assert item.error is not None
+            failures.append(item.error)
             report = {"path": item.path, "spec": None, "valid": False, "departures": [_problem(item.error)]}
         else:
             report = _checked(item, check)
+            failures.append(not report["valid"])
         reports.append(report)
         if not as_json:
             _print_report(report)
     if as_json:
         output.print_json(reports)
-    if not all(report["valid"] for report in reports):
-        raise typer.Exit(output.PARTLY)
+    output.finish_batch(failures, as_json=as_json)
 
 
 def _checked(path: Path, check: Callable[[bytes, str], list[Departure]]) -> dict[str, Any]:

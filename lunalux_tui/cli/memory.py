@@ -226,7 +226,7 @@ async def write(
         await runtime.trackers.run_due(place.id, "memory")
     _, path = await runtime.library.memories.shown(place.id)
     if written.error is not None:
-        output.note(" ".join(output.sentence(written.error)).strip())
+        output.note(output.one_line(*output.sentence(written.error)))
     if as_json or written.memories or written.failed:
         _print_rows([*written.memories, *written.failed], path, as_json)
     else:

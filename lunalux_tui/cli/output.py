@@ -104,6 +104,7 @@ def unwritable(error: OSError) -> LunaluxError:
 _USAGE_CODES = frozenset(
     {
         "USAGE",
+        "API_URL_INVALID",
         "SETTING_INVALID",
         "PARAMETER_UNKNOWN",
         "PARAMETER_INVALID",
@@ -128,6 +129,24 @@ def exit_code(error: LunaluxError) -> int:
         case NetworkError():
             return NETWORK
     return USAGE if error.code in _USAGE_CODES else FAILED
+
+
+def finish_batch(failures: Sequence[LunaluxError | bool], *, as_json: bool) -> None:
+    """End a command over items of which some failed; where none did, do nothing.
+
+    A single item that is not there ends it as it ends a command that takes one: that was no batch.
+
+    Args:
+        failures: of each item its error, which was told in its row, or whether it failed.
+    """
+    import typer
+
+    if len(failures) == 1 and isinstance(failures[0], NotFound):
+        if as_json:
+            report(failures[0], as_json=True)
+        raise typer.Exit(NOT_FOUND)
+    if any(failures):
+        raise typer.Exit(PARTLY)
 
 
 def print_json(document: Any) -> None:
