@@ -358,6 +358,7 @@ def tags_of(connection: Connection, character_ids: Collection[str] | None) -> di
     tags = {tag.id: (place, tag) for place, tag in enumerate(load_tags(connection))}
     tagged: dict[str, list[tuple[int, Tag]]] = {}
     rows: Iterable[Row] = connection.execute("SELECT character_id, tag_id FROM character_tags")
+    # The tags of one character are looked up; those of many are cheaper to read all at once.
     if character_ids is not None and len(character_ids) == 1:
         rows = connection.execute(
             "SELECT character_id, tag_id FROM character_tags WHERE character_id = ?", tuple(character_ids)
@@ -375,6 +376,7 @@ def tags_of(connection: Connection, character_ids: Collection[str] | None) -> di
 def pick(tags: Sequence[Tag], name: str) -> Tag:
     """See `Tags.find`."""
     by_id = {tag.id: tag for tag in tags}
+    # Spaces do not tell tags apart, so names are compared in the form in which they are unique.
     called = found([NamedReference(tag.id, tag_key(tag.name)) for tag in tags], tag_key(name) or name)
     if called is None:
         raise _missing(name, [tag.name for tag in tags])

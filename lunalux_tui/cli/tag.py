@@ -43,6 +43,7 @@ async def list_tags(
         rows += [
             {"id": tag.name, "name": tag.name, "source": "card", "characters": tag.characters}
             for tag in await runtime.library.tags.of_cards()
+            # A tag of the person's own stands for the one of the cards with the same name.
             if tag.name.casefold() not in own
         ]
     if as_json:
@@ -67,6 +68,7 @@ async def add(
 
     Example: lunalux tag add "to read" Mirelle Seraphina
     """
+    # All of them before the first is tagged: where one is not found, nothing changes.
     ids = [(await named_character(runtime, name)).id for name in characters]
     _told(await _exact_or_new(runtime, tag, ids), as_json)
 
