@@ -77,6 +77,8 @@ class ViewTabs(Bar):
     def _part(self, view: str, *, named: bool, counted: bool) -> Part:
         amount = count(view, self.of) if counted and self.of is not None else ""
         number, name = str(VIEWS.index(view) + 1), t(f"inspector.view.{view}") if named else ""
-        text = " ".join(filter(None, (number, name, amount and t("inspector.count", n=amount))))
+        if name and amount:
+            name = t("inspector.counted", view=name, n=amount)
+        text = f"{number} {name}".rstrip()
         style = ACCENT | BOLD if view == self.view else MUTED
         return Part(text, style, f"screen.view('{view}')", 0 if view == self.view else 1)
