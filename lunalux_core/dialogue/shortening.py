@@ -35,6 +35,7 @@ async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> 
         window = facts.window or 0 if facts is not None else 0
     thought = window_of(turn)
     estimated = _estimated(ready)
+    # A window as large as the one that was reckoned with explains nothing, unless our count was too low.
     if not window or (window >= thought and not counted > estimated):
         return None
     factor = turn.token_factor

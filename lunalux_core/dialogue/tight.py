@@ -60,10 +60,12 @@ def fitted(
         from lunalux_core.presets.builtin import load_builtin
 
         plain = load_builtin("default", language)
+        # The plain preset alone may fit, and then nothing of the card is cut.
         with suppress(InvalidInput):
             return make(plain, material), ()
         preset = _bare(plain, language)
     cut: dict[str, None] = {}
+    # The share that is missing is only known from the refusal, and shrinks with each try.
     for _ in range(TRIES):
         try:
             return make(preset, material), tuple(cut)
@@ -103,4 +105,5 @@ def _begin(text: str, kept: float) -> str:
     if len(text) <= SHORT_TEXT:
         return ""
     begin = text[: int(len(text) * kept)]
+    # Chinese has no blanks, and is cut at the sign.
     return begin.rsplit(" ", 1)[0] if " " in begin else begin

@@ -115,6 +115,7 @@ async def create(
         join_prefix=join_prefix,
         join_suffix=join_suffix,
         auto_mode=auto,
+        # 0 is a delay, too, so "not given" is None and leaves the usual one.
         **({} if auto_delay is None else {"auto_delay": auto_delay}),
     )
     await _print(runtime, await groups.get(made.id), as_json)
@@ -152,6 +153,7 @@ async def set_(
         "auto_mode": auto,
         "auto_delay": auto_delay,
     }
+    # Before the rules: where a name is not found, nothing is changed.
     await _use_profiles(runtime, await groups.get(identity), profile)
     if changes := {key: value for key, value in wishes.items() if value is not None}:
         await groups.set(identity, **changes)
@@ -270,6 +272,7 @@ async def _use_profiles(runtime: Runtime, group: Group, written: list[str]) -> N
 
     chosen: list[tuple[Use, str]] = []
     for pair in written:
+        # From the right: names of members come from cards and may hold the sign.
         member, sign, name = pair.rpartition("=")
         if not sign:
             message = f"{pair!r} is not MEMBER=PROFILE."

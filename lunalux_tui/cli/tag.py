@@ -46,6 +46,7 @@ async def list_tags(
         rows += [
             {"id": tag.name, "name": tag.name, "source": "card", "characters": tag.characters, "groups": 0}
             for tag in await runtime.library.tags.of_cards()
+            # A tag of the person's own stands for the one of the cards with the same name.
             if tag.name.casefold() not in own
         ]
     if as_json:
@@ -74,6 +75,7 @@ async def add(
 
     Example: lunalux tag add "to read" Mirelle Seraphina --group "The night watch"
     """
+    # All of them before the first is tagged: where one is not found, nothing changes.
     ids, group_ids = await _named(runtime, characters, groups)
     tags = runtime.library.tags
     # By the whole name or the id: a name that only begins like another tag's is a new one.

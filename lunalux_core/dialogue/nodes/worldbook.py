@@ -79,6 +79,7 @@ def worldbook(engine: EcmaEngine, rankers: Callable[[], Sequence[Ranker]] = tupl
 def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
     """The prompt; where the window is too small for memories, the messages themselves as far as they fit."""
     plain = draft.without_memory
+    # A prompt that is built twice must not count a {{incvar}} twice.
     variables = draft.variables.fork() if plain is not None else draft.variables
     try:
         return _assembled(draft, engine, trace)
