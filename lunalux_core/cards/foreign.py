@@ -149,7 +149,9 @@ def _mapped(document: Mapping[str, Any]) -> dict[str, Any]:
         if text := next((text for text in texts if text.strip()), ""):
             data[ours] = text
     if described := data.get("description"):
-        further = dict.fromkeys(text for name in _TOLD_TOO if isinstance(text := document.get(name), str))
+        further = dict.fromkeys(
+            as_text(document[name]) for name in _TOLD_TOO if isinstance(document.get(name), str)
+        )
         told = [text for text in further if text.strip() and text.strip() not in described]
         data["description"] = "\n\n".join([described, *told])
     for ours, names in _LISTS.items():
