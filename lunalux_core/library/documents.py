@@ -15,6 +15,8 @@ from lunalux_core.database import Connection, Database, Row
 from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import moment_in, plain_text, whole_number
+from lunalux_core.library.conversations import Conversation
+from lunalux_core.library.groups import load_group
 from lunalux_core.library.naming import found, missing
 
 MOST_WORDS = 48
@@ -108,6 +110,13 @@ class Documents:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def reach_of(self, conversation: Conversation) -> Reach:
+        """What replies of a chat may draw on: a group's on the documents of whichever member speaks."""
+        if not conversation.group_id:
+            return Reach(conversation.id, (conversation.character_id,))
+        group = await self._database.read(lambda c: load_group(c, conversation.group_id))
+        return Reach(conversation.id, tuple(member.character_id for member in group.members))
 
     async def list(self, reach: Reach) -> Sequence[Document]:
         """The documents within reach, oldest first."""

@@ -50,7 +50,9 @@ async def list_characters(
     """
     if sort not in ORDERS:
         raise output.not_known("--sort", sort, ORDERS)
+    # A new library is not shown empty: our own characters come first.
     await runtime.first_start()
+    # The same word, as one of the literals that the type checker knows.
     order = next(name for name in ORDERS if name == sort)
     having, lacking = await _known_tags(runtime, tag, without)
     wanted = CharacterQuery(search, favourites, having, lacking, order=order)
@@ -144,6 +146,7 @@ def delete(
 
     async def find(runtime: Runtime) -> tuple[CharacterSummary, int]:
         summary = (await named_character(runtime, name)).summary
+        # Counted before the question, which says what goes along.
         return summary, len(await runtime.library.conversations.list(summary.id))
 
     async def remove(runtime: Runtime, asked: tuple[CharacterSummary, int]) -> None:

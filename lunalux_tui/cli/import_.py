@@ -58,6 +58,7 @@ def import_cards(
     if lang not in {"", "en", "zh"}:
         raise output.not_known("--lang", lang, ("en", "zh"))
     settings = command_settings()
+    # The library alone, without the account and the models that a runtime brings.
     library = Library(settings.paths)
     began = time.monotonic()
     count: Counter[str] = Counter()
@@ -78,7 +79,9 @@ def import_cards(
         for result in results:
             count[result.status] += 1
             failures.append(result.error or False)
+            # The counter leaves its line to the row and comes back below it.
             progress.clear()
+            # What was fetched lies in a temporary folder; people know it by its address.
             result = replace(result, path=downloads.told(result.path))
             _tell(result, as_json=as_json, dry_run=dry_run)
             progress.show(sum(count.values()))
@@ -132,6 +135,7 @@ def _tell(result: ImportResult, *, as_json: bool, dry_run: bool) -> None:
     notes = list(map(note, result.warnings))
     status: str = result.status
     identity = result.id
+    # Nothing was stored, so there is no id yet, except of what would be replaced.
     if dry_run and status in _WOULD:
         status, identity = _WOULD[status], result.id if status == "replaced" else ""
     if as_json:

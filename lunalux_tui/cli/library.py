@@ -92,6 +92,7 @@ def restore(
     """
     from lunalux_core.library import backup as backups
 
+    # Without a runtime: nothing may have the library open while it is exchanged.
     old = backups.restore(command_settings().paths, home_path(path))
     if as_json:
         output.print_json({"path": str(path), "replaced": str(old) if old else None})

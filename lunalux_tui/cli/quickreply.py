@@ -111,8 +111,10 @@ def run(
     Example: lunalux quickreply run Dice d6
     """
 
+    # All sets, because a script may run replies of the others.
     stored = with_runtime(lambda runtime: runtime.library.quick_replies.list())
     chosen = pick(stored, name)
+    # The chosen set first, so that /run finds the label there before it looks into the others.
     sets = [chosen.content, *(stored_set.content for stored_set in stored if stored_set.id != chosen.id)]
     reply = _reply(chosen, labels, sets)
     from lunalux_core.stscript.commands.table import everything
@@ -168,6 +170,7 @@ async def use(
     elif character:
         place = replace(place, scope="character", target=(await named_character(runtime, character)).id)
     elif group:
+        # A group stands where the character does: no id is both.
         place = replace(place, scope="character", target=(await library.groups.find(group)).id)
     await library.quick_replies.use(place, on=not off)
     if automatic is not None:
@@ -179,6 +182,7 @@ async def use(
     output.print_text(f"{row['id']}\t{row['name']}\t{'automatic' if row['automatic'] else ''}".rstrip())
     for used in row["in_force"]:
         output.print_text("\t".join(filter(None, (used["scope"], used["target"]))))
+    # Nobody was asked yet, so these do not run by themselves.
     if stored.content.automatic and row["automatic"] is None:
         output.say("quick_automatic", n=len(stored.content.automatic))
 
