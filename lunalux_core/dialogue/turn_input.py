@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.documents import Passage, Reach
     from lunalux_core.library.profiles import Task
     from lunalux_core.library.templates import StoredTemplate
-    from lunalux_core.library.trackers import Standing
+    from lunalux_core.library.trackers import TrackerState
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
     from lunalux_core.memory.reading import MemoryReader
@@ -496,7 +496,7 @@ def _path(asked: Asked, history: History) -> list[str]:
     return path
 
 
-def _trackers(connection: Connection, asked: Asked, history: History) -> tuple[Standing, ...]:
+def _trackers(connection: Connection, asked: Asked, history: History) -> tuple[TrackerState, ...]:
     """The trackers, as the branch of the reply sees them."""
     from lunalux_core.library.trackers import standing
 

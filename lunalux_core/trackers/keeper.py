@@ -21,8 +21,8 @@ from lunalux_core.library.groups import load_group
 from lunalux_core.library.memories import coverage_by, fingerprints, load_memories, path_ids
 from lunalux_core.library.trackers import (
     Run,
-    Standing,
     Tracker,
+    TrackerState,
     TrackerValue,
     edit_tracker,
     load_tracker,
@@ -57,7 +57,7 @@ VALUE_WORDS = 400
 class Revision:
     """What came of one tracker: its state now, and why it failed, if it did."""
 
-    standing: Standing
+    standing: TrackerState
     error: LunaluxError | None = None
     asked: bool = True
 
@@ -66,7 +66,7 @@ class Revision:
 class _Work:
     """One revision: the tracker as it stands, the messages since its value, where the new one will hang."""
 
-    standing: Standing
+    standing: TrackerState
     messages: tuple[Message, ...]
     head: str
     names: tuple[str, ...]
@@ -300,7 +300,7 @@ def _work(connection: Connection, conversation_id: str, tracker_id: str) -> _Wor
     return _work_on(connection, place, path, held)
 
 
-def _work_on(connection: Connection, place: Conversation, path: Sequence[str], held: Standing) -> _Work:
+def _work_on(connection: Connection, place: Conversation, path: Sequence[str], held: TrackerState) -> _Work:
     """See `_work`; `path` are the ids of the messages on the branch that is shown, the lowest first."""
     at = held.value.message_id if held.value else ""
     # The path begins at its lowest message, so this place is the number of messages since the value.
@@ -355,7 +355,7 @@ def _stored(connection: Connection, work: _Work, outcome: str | LunaluxError, sp
     return Revision(_now(connection, conversation, tracker.id, path))
 
 
-def _now(connection: Connection, conversation_id: str, tracker_id: str, path: Sequence[str]) -> Standing:
+def _now(connection: Connection, conversation_id: str, tracker_id: str, path: Sequence[str]) -> TrackerState:
     return next(held for held in standing(connection, conversation_id, path) if held.tracker.id == tracker_id)
 
 
