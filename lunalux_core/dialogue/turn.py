@@ -282,7 +282,7 @@ class TurnOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TurnTask:
     """What one turn is asked for, and where in the tree.
 
     Args:
