@@ -78,6 +78,7 @@ _problems: dict[str, InvalidInput] = {}
 
 
 def _broken(file: Path, reason: str) -> None:
+    # The first thing that is wrong in a file is enough to find it.
     _problems.setdefault(
         str(file),
         InvalidInput(
@@ -127,6 +128,7 @@ def t(key: str, **params: object) -> str:
         return key
     if not isinstance(entry, str):
         entry = entry.get("one", entry["other"]) if params.get("n") == 1 else entry["other"]
+    # Without values nothing is filled in: braces of the sentence itself stay.
     return entry.format_map(_Blanks(_harmless(params))) if params else entry
 
 
@@ -192,6 +194,7 @@ def note(text: str) -> str:
     for pattern, said in _notes(_Current.language):
         if (match := pattern.fullmatch(text)) is not None:
             first, *others = said.split("{}")
+            # A remark may hold another one.
             values = map(note, match.groups())
             return first + "".join(f"{value}{rest}" for value, rest in zip(values, others, strict=True))
     return text
@@ -215,6 +218,7 @@ def _told(error: LunaluxError) -> tuple[str, str]:
     for key, values in ((f"@{kind}", params), ("@where", full), ("@full", full), ("", params)):
         sentence = sentences.get(error.code + key)
         if sentence is not None:
+            # The sentence names a value that this error does not bring: the next form is tried.
             with suppress(KeyError):
                 return sentence[0].format_map(values), sentence[1].format_map(values)
     return error.message, error.hint

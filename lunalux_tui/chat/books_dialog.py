@@ -121,6 +121,7 @@ class BooksDialog(Dialog[str]):
         rows = []
         names = {item.name.casefold() for item in self._items.values()}
         card = attached.card
+        # Where the card names a book that the library has, that one stands for its own.
         if card is not None and card.character_book is not None and card.world.casefold() not in names - {""}:
             why = question("books_here.why.own")
             rows.append(Row(OWN, question("books_here.own", name=card.name), why, mark="✓", strong=True))

@@ -60,6 +60,7 @@ class ModelConnector:
                 names = await self._models(config, key)
             except LunaluxError as error:
                 trouble = " ".join(part for part in tell(error) if part)
+                # Another key mends no wrong address.
                 if isinstance(error, NetworkError) and kind == ANOTHER:
                     self._view.say(trouble, warn=True)
                     return ""
@@ -90,6 +91,7 @@ class ModelConnector:
         from lunalux_core.config.saved_models import save_configuration
 
         settings, credentials = self._runtime.settings, self._runtime.credentials
+        # "practice" is the built-in model.
         named = replace(config, name=free_name(config.model, {*settings.models, "practice"}))
         try:
             changed = await asyncio.to_thread(save_configuration, settings, credentials, named, key=key)

@@ -58,6 +58,7 @@ class FileActions:
         text = await export_conversation(self._runtime.library, conversation.id, format_of(path))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Imported texts may hold halves of surrogate pairs, which have no UTF-8.
             path.write_text(text, encoding="utf-8", errors="replace")
         except OSError as error:
             raise storage_error(error, path) from error

@@ -67,6 +67,7 @@ class NoteDialog(FormDialog[ChatNote]):
             text.id = "note-text"
             text.load_text(self._note.prompt)
             if self._draft is not None:
+                # As an edit over the stored text, so that one undo leads back to it.
                 text.replace(note.prompt, (0, 0), text.document.end)
                 text.history.checkpoint()
             text.move_cursor(text.document.end)

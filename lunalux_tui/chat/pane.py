@@ -306,4 +306,5 @@ class ChatPane(Column):
     def turn_over(self) -> None:
         self.status.writer, self.status.read = "", None
         if self.draft.turn_over():
+            # Words that could not be sent are a draft again, and stored as one.
             self.prompt.post_message(self.prompt.Paused(self.prompt.text))

@@ -134,6 +134,7 @@ class Prompt(TextArea):
 
     def rewrite(self, text: str) -> None:
         """Put another text in the place of what stands here; one undo brings that back."""
+        # One before and one behind: neither what was typed earlier nor what is typed next is undone with it.
         self.history.checkpoint()
         self.replace(text, (0, 0), self.document.end, maintain_selection_offset=False)
         self.history.checkpoint()
@@ -235,6 +236,7 @@ class Prompt(TextArea):
         text = clean(text)
         start, end = sorted((self.selection.start, self.selection.end))
         self.replace(text, start, end, maintain_selection_offset=False)
+        # The field has to grow first.
         self.call_after_refresh(self.scroll_cursor_visible)
         if len(text) >= LONG_PASTE:
             self.notify(t("prompt.long_paste", n=f"{len(text):,}"), markup=False)

@@ -118,6 +118,7 @@ def _colored(strip: Strip, start: int, end: int, reply_set: QuickReplySet) -> St
     if reply_set.document.get("onlyBorderColor"):
         end = start + 1
     red, green, blue = color
+    # How light a colour looks, in thousandths: green counts most, blue least.
     dark = red * 299 + green * 587 + blue * 114 < 128_000
     style = Style(color="#ffffff" if dark else "#000000", bgcolor=f"#{red:02x}{green:02x}{blue:02x}")
     parts = (strip.crop(0, start), strip.crop(start, end).apply_style(style), strip.crop(end))

@@ -97,6 +97,7 @@ class SlashList(Rows, can_focus=False):
         elif key == "escape":
             self._left, self._fragment = self._typed.before_cursor(), None
             self._show([])
+        # A name that is typed whole is sent by enter, not completed.
         elif key == "tab" or (key == "enter" and self.chosen != self._fragment):
             self._take(self.chosen)
         else:

@@ -167,6 +167,7 @@ class InspectorDialog(Dialog[None]):
         conversations = self._runtime.library.conversations
         spending = await conversations.spending(self._conversation_id)
         look = Look(record, before, texts, await self._reply(), spending)
+        # In a thread: comparing long prompts takes a while, in which keys are to be read.
         self._found = await asyncio.to_thread(lambda: {view: items(view, look) for view in VIEWS})
         self._show()
 

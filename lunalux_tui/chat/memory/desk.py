@@ -190,5 +190,6 @@ class Desk:
             return ""
         change = changes[-1]
         await self.runtime.library.database.write(lambda c: have_again(c, change.before, change.made))
+        # Only once it is taken back: after a failure it can be tried again.
         changes.pop()
         return change.words

@@ -116,6 +116,7 @@ class MemoriesTab(Tab):
             return ""
 
     def _list(self, at: str | None = None) -> None:
+        # Trackers have a tab of their own.
         here: Sequence[Memory] = [memory for memory in self._branch.here if memory.kind != "tracker"]
         away: Sequence[Memory] = self._branch.elsewhere if self._elsewhere else ()
         if self._covering:
@@ -363,6 +364,7 @@ class MemoriesTab(Tab):
             remove_memory(connection, memory.id)
             return ()
 
+        # Without a question, because it can be taken back.
         await self._change([memory.id], t("memory_pane.done.deleted"), remove)
 
     def action_undo(self) -> None:
