@@ -123,6 +123,7 @@ def t(key: str, **params: object) -> str:
     """
     entry = catalogue(_Current.language).get(key)
     if entry is None:
+        # A sentence that one language lacks is said in another: better than its key.
         entry = next((words[key] for words in map(catalogue, LANGUAGES) if key in words), None)
     if entry is None:
         return key

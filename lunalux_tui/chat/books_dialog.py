@@ -146,6 +146,7 @@ class BooksDialog(Dialog[str]):
             attached, item = self._attached, self._items.get(self.rows.chosen) if self.is_mounted else None
             if attached is None or item is None:
                 return False
+            # A group has no card, and nobody need have a persona.
             needs = {"character": attached.card, "persona": attached.persona}
             return needs.get(str(parameters[0]), attached) is not None
         return True

@@ -52,6 +52,7 @@ class ModelConnector:
         while True:
             hint = trouble or t("connect.key_hint" if kind != ANOTHER else "connect.key_maybe")
             title = t("connect.key", where=where)
+            # None is a way out; an empty key is right for servers without one.
             key = await self._view.ask(AskDialog(title, hint=hint, secret=True))
             if key is None:
                 return ""

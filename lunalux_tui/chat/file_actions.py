@@ -120,6 +120,7 @@ class FileActions:
         view.say(t("chat.importing"))
         report = await import_paths(self._runtime, list(paths))
         await view.refresh_roster()
+        # One card is opened and needs no list of what became of it.
         if len(report.results) == 1 and report.only:
             await self._opener.open_character(report.only)
             if report.notes:

@@ -97,6 +97,7 @@ class NoteDialog(FormDialog[ChatNote]):
     def _number(self, name: str) -> int | None:
         """The number in a field, None where there is none within the bounds."""
         text = self.query_one(f"#note-{name}", Input).value.strip()
+        # The length before the value: Python refuses to read a number of thousands of digits.
         number = int(text) if text.isdecimal() and len(text) < 9 else -1
         return number if 0 <= number <= DEEPEST else None
 

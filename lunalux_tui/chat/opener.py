@@ -168,6 +168,7 @@ class Opener:
 
     async def reveal(self, message_id: str) -> None:
         """Go to a message of the conversation that is open, on whatever branch it is."""
+        # Its branch first: a message is on screen only as a part of the path that is shown.
         await self._runtime.library.conversations.select(message_id)
         await self.reload()
         await self._view.reveal(message_id)

@@ -140,6 +140,7 @@ class ChatPane(Column):
         messages = self.transcript.messages
         self.last_reply(messages[-1] if messages else None)
         self._remember_words()
+        # Behind the frame: messages are seen at once, and again as scripts show them when that is known.
         self.call_after_refresh(self.looks.follow, anew=True)
 
     def _remember_words(self) -> None:
@@ -292,6 +293,7 @@ class ChatPane(Column):
 
     def turn_failed(self, error: LunaluxError, restore: str) -> None:
         self.show_error(error)
+        # What was typed meanwhile is not written over.
         if restore and not self.prompt.text:
             self.prompt.fill(restore)
 

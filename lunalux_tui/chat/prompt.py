@@ -173,6 +173,7 @@ class Prompt(TextArea):
     def on_key(self, event: events.Key) -> None:
         # Keys that send are acted on here, not by a binding: bindings run at the app, where the letters
         # typed just before may not have arrived yet.
+        # The list above the prompt comes first: while it is open, arrows, tab and enter mean its rows.
         completion = self._completing()
         if completion is not None and completion.press(event.key):
             event.prevent_default()
@@ -198,6 +199,7 @@ class Prompt(TextArea):
             event.prevent_default()
             event.stop()
             self.post_message(self.Left())
+        # A text that was brought back and is written on is none of the earlier ones any more.
         elif event.key not in {"up", "down"}:
             self._recalled = None
 

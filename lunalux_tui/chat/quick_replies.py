@@ -90,6 +90,7 @@ class QuickReplies:
         """Another conversation is on screen: follow it, and run what is due then."""
         await self.follow()
         conversation = self._opener.chat.conversation
+        # A conversation is shown anew after every change; what is due when it is opened is due once.
         if conversation is None or conversation.id == self._opened:
             return
         self._opened = conversation.id

@@ -21,6 +21,7 @@ KEYED = 6
 LABEL = 24
 """Cells of a label at most."""
 
+# Icons are named as in Font Awesome, which SillyTavern uses; these have a sign that terminals can draw.
 _SIGNS = {
     **dict.fromkeys(("dice", "dice-d6", "dice-d20", "dice-one", "dice-six"), "⚄"),
     **dict.fromkeys(("play", "forward", "step-forward", "circle-play"), "▶"),

@@ -407,6 +407,7 @@ class MemoriesTab(Tab):
         from lunalux_core.memory.entries import add_entry
 
         async def save(written: Values) -> None:
+            # A fact of this branch hangs on its newest message; without one it belongs to all branches.
             last = self._branch.path[-1] if written["scope"] == "branch" and self._branch.path else ""
             wanted = Memory("", self.conversation_id, "fact", written["text"], written["title"])
             wanted = replace(wanted, keywords=keywords_of(written["keywords"]))
@@ -480,6 +481,7 @@ class MemoriesTab(Tab):
         from lunalux_tui.parts.pick_dialog import PickDialog
 
         rows = []
+        # The second half cannot begin with the first message.
         for message_id in covered[1:]:
             try:
                 message = await self.runtime.library.conversations.message(message_id)

@@ -183,6 +183,7 @@ class Transcript(Selectable, can_focus=True):
 
     def extend(self, messages: Sequence[Message], drop: int) -> None:
         """Put newer messages below and drop the first `drop` entries; the view stays."""
+        # Not `_kept`, which would follow the end: it was the end of the window only.
         place = self.sheet.place(self.scroll_offset.y)
         self.sheet.insert(len(self.sheet.entries), messages)
         self.sheet.keep(drop, len(self.sheet.entries))
