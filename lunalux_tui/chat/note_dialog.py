@@ -34,6 +34,7 @@ class NoteDialog(FormDialog[ChatNote]):
     ACTIONS = (Action("note.save", "save", "ctrl+s", footer=80, priority=True, palette=False), CANCEL)
     BINDINGS = bindings(ACTIONS)
     AUTO_FOCUS = "#note-text"
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (24, "-tall")]  # noqa: RUF012
     CSS = """
     NoteDialog #dialog { width: 84; height: auto; padding: 0 1; }
     NoteDialog #dialog #fields { height: auto; max-height: 24; }
