@@ -45,7 +45,7 @@ async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> 
     if factor > MOST_FACTOR:  # estimates go no higher, so the window has to be less
         tokens, factor = math.floor(tokens * MOST_FACTOR / factor), MOST_FACTOR
     model = replace(turn.model, context_tokens=max(tokens, 1), window_source="server")
-    return replace(turn, model=model, token_factor=factor)
+    return replace(turn, model=model, token_factor=factor, refused=True)
 
 
 def _estimated(ready: Ready) -> int:

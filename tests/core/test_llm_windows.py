@@ -284,6 +284,37 @@ async def test_a_window_smaller_than_the_card_gets_its_beginning(paths: Paths) -
         assert refused.value.code == "PROMPT_TOO_LARGE"
 
 
+async def test_a_card_that_a_server_finds_too_long_is_cut_for_the_second_try(paths: Paths) -> None:
+    """It fits the window that the person was told of: the turn goes on, and what was cut is told by name."""
+    long = "Alice keeps a lighthouse. " * 1200
+    fake = LMStudio(32_768, loaded=4096)
+    async with (
+        running(fake),
+        opened(paths, fake.url, "openai", description=long, context_tokens=16_384) as (runtime, place),
+    ):
+        events = await say(runtime, place)
+    assert completed(events).text == "The lamp burns." and len(fake.chats) == 2
+    assert [one.window for one in events if isinstance(one, Shortened)] == [4096]
+    assert [one.names for one in events if isinstance(one, TextsCut)] == [("description",)]
+    assert "I brought oil." in fake.prompt_of(fake.chats[-1])
+
+
+async def test_a_plainer_preset_comes_before_a_refusal(paths: Paths) -> None:
+    """In a window that the card fits, and the instructions of the chosen preset beside it do not."""
+    fake = LlamaCpp(3000)
+    async with (
+        running(fake),
+        opened(paths, fake.url, "llamacpp", description="A lighthouse. " * 260, context_tokens=3000) as (
+            runtime,
+            place,
+        ),
+    ):
+        events = await say(runtime, place)
+    assert completed(events).text == "The lamp burns."
+    assert not any(isinstance(one, TextsCut) for one in events)
+    assert fake.prompt_of(fake.chats[-1]).count("A lighthouse.") == 260
+
+
 SENTENCES = [
     (
         "the request exceeds the available context size",
