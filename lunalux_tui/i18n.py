@@ -127,7 +127,28 @@ def t(key: str, **params: object) -> str:
         return key
     if not isinstance(entry, str):
         entry = entry.get("one", entry["other"]) if params.get("n") == 1 else entry["other"]
-    return entry.format_map(_Blanks(_harmless(params))) if params else entry
+    return _filled(entry, _Blanks(_harmless(params))) if params else entry
+
+
+_WIDE = "[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
+_BLANK_BEFORE = re.compile(rf"(?<={_WIDE}) (?=\{{(\w+)\}})")
+_BLANK_BEHIND = re.compile(rf"(?<=\{{)(\w+)\}} (?={_WIDE})")
+_WIDE_FIRST, _WIDE_LAST = re.compile(_WIDE), re.compile(f"{_WIDE}$")
+
+
+def _filled(sentence: str, params: Mapping[str, object]) -> str:
+    """A sentence with its values. Chinese ones have blanks around a value, which only stay beside one that
+    begins and ends with other letters."""
+
+    def before(blank: re.Match[str]) -> str:
+        return "" if _WIDE_FIRST.match(str(params[blank[1]])) else " "
+
+    def behind(name: re.Match[str]) -> str:
+        return name[0].rstrip() if _WIDE_LAST.search(str(params[name[1]])) else name[0]
+
+    if _Current.language == "zh" and params:
+        sentence = _BLANK_BEHIND.sub(behind, _BLANK_BEFORE.sub(before, sentence))
+    return sentence.format_map(params)
 
 
 def _harmless(params: Mapping[str, object]) -> dict[str, object]:
@@ -216,7 +237,7 @@ def _told(error: LunaluxError) -> tuple[str, str]:
         sentence = sentences.get(error.code + key)
         if sentence is not None:
             with suppress(KeyError):
-                return sentence[0].format_map(values), sentence[1].format_map(values)
+                return _filled(sentence[0], values), _filled(sentence[1], values)
     return error.message, error.hint
 
 

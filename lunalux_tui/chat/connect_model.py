@@ -13,7 +13,7 @@ from lunalux_core.text import clean_line
 from lunalux_tui.chat.view import Asker
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.ask_dialog import AskDialog
-from lunalux_tui.parts.model_kinds import ANOTHER, KINDS
+from lunalux_tui.parts.model_kinds import ANOTHER, KINDS, place
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
 
@@ -42,7 +42,7 @@ class ModelConnector:
     async def connect(self, kind: str) -> str:
         """Save a model of a kind (`model_kinds.KINDS`) and put it in use; its name, "" where the person
         left it. What was typed is asked again where the server refuses it."""
-        config, where = KINDS[kind], t(f"model.kind.{kind}")
+        config, where = KINDS[kind], place(kind)
         if kind == ANOTHER:
             address = await self._view.ask(AskDialog(t("connect.address"), value=config.base_url))
             if not address:

@@ -167,6 +167,7 @@ class MessageActions:
         await (chat.edit_as_branch if as_branch else chat.edit)(message.id, text)
         await drafts.keep(key, "")
         await self._opener.reload()
+        self._view.say(t("chat.edited"), undo=True)
 
     async def delete(self, only_this: bool = False) -> None:
         """Take a message away, with what follows it unless `only_this`."""

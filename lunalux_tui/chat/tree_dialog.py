@@ -65,7 +65,7 @@ class TreeDialog(PickDialog):
             return
         tone = USER if message.role == "user" else CHARACTER
         head = f"{message.name}  {moment(message.created_at)}".strip()
-        self.query_one(Reader).show([(head, tone | BOLD), (message.content, 0)])
+        self.query_one(Reader).show([(head, tone | BOLD), (message.content.replace("*", ""), 0)])
 
 
 def tree_rows(nodes: Sequence[TreeNode]) -> Iterator[Row]:

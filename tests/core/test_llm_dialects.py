@@ -477,6 +477,47 @@ async def test_a_refusal_in_mid_stream_keeps_the_text(
     assert heard.error is not None and words in heard.error.message
 
 
+# -- counts and gaps -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told", "prompt", "reply", "estimated"),
+    [
+        ({"prompt_tokens": 11, "completion_tokens": 7}, 11, 7, False),
+        ({"prompt_tokens": 11.0, "completion_tokens": 7.0}, 11, 7, False),
+        ({"prompt_tokens": 10**30, "completion_tokens": 7}, 6, 7, True),
+        ({"prompt_tokens": True, "completion_tokens": -5}, 6, 8, True),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, 6, 8, True),
+        ({"prompt_tokens": 11, "completion_tokens": None}, 11, 8, True),
+        ({"prompt_tokens": "11", "completion_tokens": [7]}, 6, 8, True),
+    ],
+)
+async def test_counts_that_cannot_be_are_estimated(
+    server: ModelServer,
+    connections: HttpPool,
+    told: dict[str, Any],
+    prompt: int,
+    reply: int,
+    estimated: bool,
+) -> None:
+    server.will(raw(chunk(SAID), event({"choices": [], "usage": told}), chunk(finish="stop"), DONE))
+    usage = (await listen(openai(server, connections))).last.usage
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.estimated) == (prompt, reply, estimated)
+    assert type(usage.prompt_tokens) is type(usage.completion_tokens) is int
+
+
+async def test_a_piece_that_cannot_be_read_is_a_gap(server: ModelServer, connections: HttpPool) -> None:
+    """The reply goes on, and says that something is missing; a piece without words is none."""
+    lost = b'data: {"choices":[{"index":0,"delta":{"content":" has stop\n\n'
+    server.will(raw(chunk("The rain"), lost, chunk("ped."), chunk(finish="stop"), DONE))
+    heard = await listen(openai(server, connections))
+    assert (heard.text, heard.last.finish) == ("The rainped.", "cut")
+    for harmless in (b'data: {"choices":[{"index":0,"delta":{"cont\n\n', b"data: ping\n\n"):
+        server.will(raw(chunk("The rain"), harmless, chunk(finish="stop"), lost, DONE))
+        assert (await listen(openai(server, connections))).last.finish == "stop"
+
+
 # -- replies without a word ----------------------------------------------------------------------------
 
 
