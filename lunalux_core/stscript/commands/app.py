@@ -11,8 +11,10 @@ from lunalux_core.stscript.values import UNDEFINED, to_text
 def _app(name: str, *aliases: str, raw_quotes: bool = False, ours: bool = False) -> Command:
     async def run(call: Invocation) -> str:
         named = {given: to_text(value) for given, value in call.named.items()}
+        # SillyTavern takes a list in `labels=` as well as the name of a variable that holds one.
         if name == "buttons" and (labels := lookup(call, named.get("labels", ""))) is not UNDEFINED:
             named["labels"] = to_text(labels)
+        # A person or a model is waited for here, and the time of both is no work of the script.
         with call.interpreter.budget.waiting():
             return await call.interpreter.host.perform(AppCall(name, named, call.text))
 
