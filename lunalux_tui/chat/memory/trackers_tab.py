@@ -130,6 +130,7 @@ class TrackersTab(Tab):
         from lunalux_tui.parts.fields_dialog import FormField
 
         tracker = held.tracker
+        # Before its first value a tracker of text begins with its pattern.
         stored = value_text(held) or (tracker.shape if tracker.form == "text" else "")
         if too_long(stored):
             self.say(t("memory_pane.too_long"), warn=True)
