@@ -132,13 +132,20 @@ def t(key: str, **params: object) -> str:
 
 def _harmless(params: Mapping[str, object]) -> dict[str, object]:
     """Parameters without anything that acts on a terminal: names, paths and what servers say are values of
-    sentences everywhere, so this is where they are made harmless. Numbers stay numbers."""
+    sentences everywhere, so this is where they are made harmless. Amounts get their thousands marked, so that
+    one number reads the same wherever it stands."""
     from lunalux_core.text import clean
 
-    return {
-        name: value if isinstance(value, (int, float)) else clean(str(value))
-        for name, value in params.items()
-    }
+    def written(name: str, value: object) -> object:
+        if type(value) is int and name not in _NO_AMOUNTS:
+            return f"{value:,}"
+        return value if isinstance(value, (int, float)) else clean(str(value))
+
+    return {name: written(name, value) for name, value in params.items()}
+
+
+_NO_AMOUNTS = frozenset({"port", "uid", "line", "column", "status"})
+"""Parameters whose number says which one, not how many."""
 
 
 @cache

@@ -67,6 +67,7 @@ def recognise(data: bytes, filename: str = "") -> Kind:
     if png.is_png(data):
         return _png_kind(data)
     if is_zip(data):
+        # Names of members are not compressed, so nothing need be opened.
         return Kind.CARD if b"card.json" in data else Kind.UNKNOWN
     try:
         text, _ = decode_text(data)
@@ -119,6 +120,7 @@ def _png_kind(data: bytes) -> Kind:
 
 def _lines_kind(text: str) -> Kind:
     """JSON lines: a chat when the first line is the head of one."""
+    # The first line alone: a chat of years is not parsed to know what it is.
     first = text.lstrip().partition("\n")[0]
     try:
         head = parse_json(first)
@@ -133,6 +135,7 @@ def _says_card(document: Mapping[str, Any]) -> bool:
 
 def _is_card(document: Mapping[str, Any]) -> bool:
     data = as_object(document.get("data"))
+    # Worldbooks of V3 and chats of RisuAI have a named `data` as well.
     if "name" in data and "entries" not in data and not isinstance(data.get("message"), list):
         return True
     if is_foreign_card(document):
@@ -217,6 +220,7 @@ def _all_values(document: Mapping[str, Any], key: str) -> bool:
     return bool(document) and all(isinstance(item, dict) and key in item for item in document.values())
 
 
+# What says itself what it is comes first: a name and a description stand in many files.
 _TESTS = (
     (Kind.CARD, _says_card),
     (Kind.SETTINGS, _is_settings),

@@ -117,6 +117,7 @@ def _says_more(document: Mapping[str, Any]) -> bool:
 
 
 def _unwrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    # The sure names only: `bot` may be the wrapper itself.
     if any(key in document for key in _NAMES["name"][:7]):
         return document
     inner = [as_object(document.get(name)) for name in _WRAPPED]
@@ -133,6 +134,7 @@ def _mapped(document: Mapping[str, Any]) -> dict[str, Any]:
     for ours, names in _LISTS.items():
         if values := list(dict.fromkeys(text for name in names for text in _texts(document.get(name)))):
             data[ours] = values
+    # Some programs keep all first messages in a list under the name of one.
     listed = [document[name] for name in _NAMES["first_mes"] if isinstance(document.get(name), list)]
     spoken = [*(text for value in listed for text in _texts(value)), *data.pop("alternate_greetings", [])]
     greetings = [text for text in dict.fromkeys(spoken) if text != data.get("first_mes")]
@@ -140,6 +142,7 @@ def _mapped(document: Mapping[str, Any]) -> dict[str, Any]:
         data["first_mes"] = greetings.pop(0)
     if greetings:
         data["alternate_greetings"] = greetings
+    # Faraday's files, which have their own names for the two in a text.
     if "aiName" in document:
         data = {key: _called(value) for key, value in data.items()}
         if book := _lore_items(document.get("loreItems")):

@@ -68,6 +68,7 @@ def read_card(data: bytes, filename: str = "") -> LoadedCard:
         warnings = (*read.warnings, *_warnings(read.card))
         return LoadedCard(read.card, read.picture, read.picture_ext, "charx", warnings, read.assets, filename)
     _check_size(data, MAX_FILE)
+    # Only now: a CHARX may begin with a JPEG, behind which its archive lies.
     if assets.picture_ext(data):
         raise InvalidInput(
             "CARD_NO_METADATA",
@@ -117,6 +118,7 @@ def _from_text(data: bytes, filename: str) -> LoadedCard:
     if start in ("{", "[", '"'):
         card = _from_json(text)
         return LoadedCard(card, None, "", "json", (*mended, *_warnings(card)), filename=filename)
+    # YAML takes nearly any text for something, so it gets none that had to be mended first.
     if not mended and (foreign.looks_like_yaml(text) or filename.lower().endswith((".yaml", ".yml"))):
         card = foreign.from_yaml(text)
         return LoadedCard(card, None, "", "yaml", _warnings(card), filename=filename)

@@ -188,6 +188,7 @@ class Chat:
         text = well_formed(text)
         if self.moments is not None:
             return self._step_by_step(conversation_id, text, options, self.moments)
+        # Filled within the transaction of `begin`, and read by the round when the first reply is stored.
         following: list[str] = []
         directed: list[str] = []
 
@@ -844,6 +845,7 @@ class Chat:
                 async for event in events:
                     yield event
             return
+        # Without a stored reply there is nothing to stand beside.
         for number in range(2, options.replies + 1 if last else 0):
             answer, row = given.pop(0) if given else (None, "")
             async with aclosing(self._beside(last, options, answer, row)) as events:
@@ -853,7 +855,7 @@ class Chat:
                     elif not isinstance(event, _OF_ONE_REPLY):
                         yield event
         for speaker in following if options.replies == 1 else ():
-
+            # The values are bound now: when the function runs, the loop has gone on.
             def begin_next(connection: Connection, above: str = last, speaker: str = speaker) -> StoredTurn:
                 parent = load_message(connection, above)
                 conversation = load_conversation(connection, parent.conversation_id)

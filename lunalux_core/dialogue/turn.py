@@ -325,7 +325,8 @@ class TurnInput:
     the last messages call for, the closest first, `reach` whose documents count, if there are any, and
     `injections` the texts that scripts put into this chat. `overridden` names what the chat has in the place
     of its card's texts (`card` has it already). `shown` are the pictures that go with `text`, `picture_data`
-    the bytes of all that the model is shown, by hash; others are named to it.
+    the bytes of all that the model is shown, by hash; others are named to it. `refused`: the server has found
+    a longer prompt of this turn too long.
     """
 
     kind: TurnKind
@@ -381,6 +382,7 @@ class TurnInput:
     picture_data: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     injections: tuple[ChatInjection, ...] = ()
     overridden: tuple[str, ...] = ()
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

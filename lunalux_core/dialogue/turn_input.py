@@ -265,6 +265,7 @@ class TurnReader:
         model = self._models().windowed(choice.model)
         scripts = scripts_in_force(connection, character, card, preset)
         budget = allowed_window(model, self._settings)
+        # An imported preset may ask for a larger window, for which more of the history is read.
         if preset.source == "sillytavern" and preset.params.context_tokens:
             budget = max(budget, min(model.context_tokens, preset.params.context_tokens))
         # From tokens to characters: history is read by its size on disk, counted only later.
@@ -465,6 +466,7 @@ def _books(
     for character in characters:
         card = parsed_card(character.document)
         for book in active_books(connection, card, character.document, conversation, persona, character.id):
+            # By identity: the same parsed book comes from the cache for each member that names it.
             if all(book.book is not other.book or book.source != other.source for other in books):
                 books.append(book)
     return books

@@ -45,6 +45,7 @@ def import_files(
         dry_run: read and check everything, store nothing.
     """
     if not dry_run:
+        # Before any thread reads: a folder that cannot be made would fail each file by itself.
         try:
             paths.pictures.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -62,6 +63,7 @@ def import_files(
                 # Chats, groups and settings refer to characters, so they wait until all cards are stored.
                 others.append(prepared)
                 continue
+            # A picture beside a text file of the same name: it is told with its character.
             if prepared.untold:
                 continue
             if prepared.source is not None and prepared.result.id:

@@ -58,6 +58,7 @@ def take_group(storing: Storing, source: Source, data: bytes) -> ImportResult:
         result = ImportResult(str(source), "imported", name=name, warnings=tuple(notes), kind="group")
     else:
         result = storing.write(change)
+    # Its chats and tags name it by this id and follow later in the import.
     storing.known.group_files[as_text(document.get("id")) or place(source).stem] = result.id
     for chat in as_texts(document.get("chats")):
         storing.known.groups[chat] = result.id
@@ -73,6 +74,7 @@ def _store(
         connection,
         name,
         list(members.items()),
+        # An order that SillyTavern does not have yet, or that we read wrongly, must not become a director.
         order=TURN_ORDERS[order] if 0 <= order < DIRECTED else "natural",
         cards=CARD_MODES[cards] if 0 <= cards < len(CARD_MODES) else "swap",
         self_responses=as_flag(document.get("allow_self_responses")),

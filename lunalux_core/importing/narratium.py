@@ -68,6 +68,7 @@ def _character(
     data = b""
     picture = _decoded(pictures.get(as_text(record.get("imagePath")), ""))
     if is_png(picture):
+        # As a card file, so that the picture and the card lie in one file like those of other imports.
         data = export_card(loaded.card, "png", picture=picture)
         loaded = read_card(data, "card.png")
     prepared = storing.reader.card(source, loaded, data)
@@ -90,6 +91,7 @@ def _scripts(
         scripts = [script for script in stored.values() if isinstance(script, dict) and "findRegex" in script]
         own = _own_finds(cards.get(owner, {}))
         others = [script for script in scripts if as_text(script.get("findRegex")) not in own]
+        # Narratium keeps a copy of the card's own scripts in its store: that it is there shows that they ran.
         if len(others) < len(scripts) and owner in ids and not storing.dry_run:
             storing.library.database.write_now(
                 lambda c, identity=ids[owner]: allow_own_scripts(c, [identity])  # type: ignore[misc]
@@ -115,6 +117,7 @@ def _books(
         if not entries or all(
             canonical_json(as_text(entry["content"])) in inside for entry in entries.values()
         ):
+            # Narratium's chats read the card alone; a copy that says the same would only stand there twice.
             continue
         name = clean_line(as_text(as_object(cards.get(owner, {}).get("data")).get("name")) or owner, 200)
         yield from _shelved(storing, f"{source}#{owner}", "worldbook", entries, name, UNUSED)

@@ -61,6 +61,7 @@ def take_settings(storing: Storing, source: Source, data: bytes) -> Iterator[Imp
 
 
 def _personas(storing: Storing, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
+    # The personas' own backup has at top level what settings.json has under power_user.
     holder = document if "personas" in document else as_object(document.get("power_user"))
     described = as_object(holder.get("persona_descriptions"))
     for avatar, called in as_object(holder.get("personas")).items():
@@ -110,6 +111,7 @@ def _switched(
     chosen = as_object(document.get("world_info_settings"))
     selected = {name.casefold() for name in as_texts(as_object(chosen.get("world_info")).get("globalSelect"))}
     books = [book for book in load_shelf(connection, "worldbook") if book.name.casefold() in selected]
+    # Whether anything is new shows in the count of changed rows: most of these statements change nothing.
     changed = connection.total_changes
     for book in books:
         if not book.enabled:
@@ -139,6 +141,7 @@ def _preset(connection: Connection, name: str) -> list[str]:
     """Put the preset of that name in use, unless another imported one is."""
     shelf = load_shelf(connection, "preset")
     chosen = next((item for item in shelf if item.name.casefold() == name.casefold()), None)
+    # A preset that the person has put in use here is not taken away by an import.
     if chosen is None or any(item.enabled for item in shelf):
         return []
     switch_item(connection, "preset", chosen.id, True)

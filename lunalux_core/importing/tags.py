@@ -42,6 +42,7 @@ def _stored(
     tags: dict[str, Tag] = {}
     for item in items:
         if name := clean_line(as_text(item.get("name")), LENGTH):
+            # The map of the file names tags by their ids there, not by ours.
             tags[as_text(item.get("id")) or name] = _tag(connection, name, item)
     tagged = missing = 0
     for key, names in as_object(document.get("tag_map")).items():
@@ -79,6 +80,7 @@ def _tag(connection: Connection, name: str, given: Mapping[str, Any]) -> Tag:
 
 def _tagged(connection: Connection, storing: Storing, key: str, tags: list[Tag]) -> bool:
     """Tag the character of a card's file, or the group of an id; False where it is not here."""
+    # Characters are named by their card's file, groups by an id without an ending.
     stem = PurePosixPath(key).stem if key.lower().endswith(".png") else key
     group = storing.known.group_files.get(key, "")
     character = storing.known.by_stem.get(stem, "") or ("" if group else id_by_name(connection, stem))

@@ -235,6 +235,7 @@ def _standing(connection: Connection, tracker: Tracker, height: dict[str, int]) 
     rows = connection.execute(
         "SELECT number, message_id FROM tracker_values WHERE tracker_id = ?", (tracker.id,)
     ).fetchall()
+    # A value at no message stands above the whole branch: any other one goes before it.
     low = len(height)
     here = sorted(
         (height.get(row["message_id"], low), row["number"])
@@ -242,6 +243,7 @@ def _standing(connection: Connection, tracker: Tracker, height: dict[str, int]) 
         if row["message_id"] in height or not row["message_id"]
     )
     stale = None
+    # Values may be long, so each is read only when those nearer to the end do not count.
     for _, number in here:
         row = connection.execute("SELECT * FROM tracker_values WHERE number = ?", (number,)).fetchone()
         value = _value(row)

@@ -121,6 +121,8 @@ def _numbers(connection: Connection, head: str) -> dict[str, int]:
 
 
 def _entry(uid: int, memory: Memory) -> Entry:
+    # Elsewhere a fact without keywords would never be called, so it
+    # is constant; the rest waits for its words.
     always = memory.pinned or memory.kind in ("fact", "marked")
     return Entry(
         uid=uid,
@@ -170,6 +172,7 @@ def read_memory_book(document: Any, name: str, conversation_id: str) -> tuple[li
 def read_memory_text(text: str, conversation_id: str) -> list[_Read]:
     """The memories of a Markdown file: one for each heading of the second level."""
     records = []
+    # What stands before the first heading is the title of the file.
     for section in re.split(r"(?m)^##[ \t]+", text)[1:]:
         heading, _, body = section.partition("\n")
         lines = body.strip().split("\n")
@@ -208,6 +211,7 @@ def store_memories(connection: Connection, conversation_id: str, records: Sequen
         NotFound: CONVERSATION_NOT_FOUND.
     """
     path = path_ids(connection, load_conversation(connection, conversation_id).head_id)[::-1]
+    # Grows below, so that a file which has one memory twice stores it once.
     known_texts = {_same(memory) for memory in load_memories(connection, conversation_id)}
     stored: list[Memory] = []
     named: dict[str, str] = {}
@@ -219,6 +223,7 @@ def store_memories(connection: Connection, conversation_id: str, records: Sequen
             skipped += 1
             continue
         known_texts.add(_same(memory))
+        # Chapters come behind the summaries they are made of, which have new ids here by then.
         parts = tuple(named.get(part, part) for part in memory.parts)
         kept = add_memory(connection, replace(memory, id="", parts=parts), coverage)
         if memory.id:
@@ -240,6 +245,7 @@ def _from_entry(entry: Entry, conversation_id: str) -> _Read:
     own = well_formed_value(dict(own))
     kind = as_text(own.get("kind"))
     if kind not in KINDS:
+        # Memory Books marks its scenes; what is constant without that mark was written by hand.
         kind = "fact" if entry.constant and not as_flag(raw.get(MARK)) else "summary"
     memory = Memory(
         as_text(own.get("id")),
@@ -288,6 +294,7 @@ def _placed(
 ) -> tuple[Memory, Sequence[tuple[str, str]] | None]:
     """The memory at its messages: our own file's where they are here, else those with its numbers."""
     memory = record.memory
+    # Our own file read back into its chat: ids and fingerprints count more than places on a branch.
     if record.coverage and _here(connection, memory.conversation_id, record.coverage[-1][0]):
         return replace(memory, first=record.coverage[0][0], last=record.coverage[-1][0]), record.coverage
     if record.numbers is not None:

@@ -191,6 +191,8 @@ class MemoryWriter:
         try:
             while True:
                 length = (await self._library.conversations.get(conversation_id)).length
+                # A chat that got shorter (a branch was left, messages
+                # deleted) is looked at again in any case.
                 if 0 <= length - self._rested.get(conversation_id, -PATIENCE) < PATIENCE:
                     return
                 spec = await self._allowed(conversation_id)
@@ -198,6 +200,8 @@ class MemoryWriter:
                     if not await self._keep_events(conversation_id):
                         self._rested[conversation_id] = length
                 else:
+                    # Known before the first request, so that a reply which begins
+                    # now knows whether it may stop this.
                     going.paid = costs(spec)
                     written = await self._write(conversation_id, spec, everything=False, now=False)
                     if written.memories or written.failed:
@@ -220,6 +224,7 @@ class MemoryWriter:
         if not costs(spec) or self._settings().memory_write == "always":
             return spec
         answers = await consents(self._library)
+        # Nobody is asked before there is something to write.
         if spec.name not in answers and await self._something_due(conversation_id):
             await self.agree(spec.name, None)
             # The answer None was stored first, so each model is asked about only once.
@@ -320,6 +325,8 @@ class MemoryWriter:
             try:
                 async for piece in self._pieces(conversation_id, spec, rules):
                     total = _joined(total, piece)
+                    # Behind the replies one failure is enough: the next scene
+                    # would ask the same server the same way.
                     if total.failed and not now:
                         break
             except NotFound as error:
@@ -367,6 +374,7 @@ class MemoryWriter:
         settings = self._settings()
         own = settings.memory_instruction_zh if cast.language == "zh" else settings.memory_instruction_en
         spoken = {message.name for message in visible if message.role == "assistant"}
+        # Whoever did not speak in the scene may not have been there.
         members = [member for member in cast.members if member in spoken]
         wish = scene_wish(
             lines,

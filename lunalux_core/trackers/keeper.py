@@ -116,6 +116,7 @@ class TrackerKeeper:
         """Look whether a tracker is due, and revise it, while the person goes on."""
         if self._closed or self._settings().tracker_run == "off":
             return
+        # One after the other: each revision begins from the value that the one before it has left.
         going = [task for task in self._going.get(conversation_id, ()) if not task.done()]
         before = going[-1] if going else None
         task = asyncio.ensure_future(self._quietly(conversation_id, when, before))
@@ -125,6 +126,7 @@ class TrackerKeeper:
         """A reply begins: a server of the person's own is not to be kept from it; what is given up is due
         again after it."""
         for conversation_id, going in self._going.items():
+            # A paid model runs elsewhere and does not slow the reply; to stop it would waste what it costs.
             if conversation_id not in self._paid:
                 for task in going:
                     task.cancel()
@@ -163,6 +165,7 @@ class TrackerKeeper:
         spec = await self._model(conversation_id)
         if not await self._allowed(conversation_id, spec):
             return []
+        # Noted before the first request, so that a reply that begins meanwhile knows whom it may stop.
         (self._paid.add if costs(spec) else self._paid.discard)(conversation_id)
         return [await self._revise(work, spec) for work in due]
 
@@ -203,6 +206,7 @@ class TrackerKeeper:
         ]
         revised = []
         for held in wanted:
+            # Read only now: the revision before this one took a while, and the chat may have gone on.
             work = await self._library.database.read(lambda c, held=held: _work(c, place.id, held.tracker.id))  # type: ignore[misc]
             revised.append(await self._revise(work, spec) if work.messages else Revised(held, asked=False))
         return revised
@@ -222,6 +226,7 @@ class TrackerKeeper:
         ]
         said = "\n".join(text for _, text in lines)
         language: Language = "zh" if script_of(said) == "han" else "en"
+        # The instruction, the shape and the names count as well: words from there are not invented.
         material = "\n".join((said, old, tracker.instruction, tracker.shape, *work.names))
         wish = told = tracker_wish(tracker, old, lines, language)
         error: LunaluxError = _error(Refused("empty"))
@@ -231,8 +236,10 @@ class TrackerKeeper:
                     self._models(),
                     spec,
                     told,
+                    # The same messages and value give the same id, so that a repeated request is paid once.
                     request_id("tracker", f"{tracker.id}:{work.coverage}:{old}:{attempt}"),
                     self._billed,
+                    # A long value has to be written whole again; with less room its end would be cut off.
                     words=max(VALUE_WORDS, len(old) // 3),
                     language=language,
                     form=self._form,
@@ -294,8 +301,10 @@ def _work(connection: Connection, conversation_id: str, tracker_id: str) -> _Wor
 def _work_on(connection: Connection, place: Conversation, path: Sequence[str], held: Standing) -> _Work:
     """See `_work`; `path` are the ids of the messages on the branch that is shown, the lowest first."""
     at = held.value.message_id if held.value else ""
+    # The path begins at its lowest message, so this place is the number of messages since the value.
     count = path.index(at) if at in path else len(path)
     messages = load_path(connection, place.head_id, min(count, LONGEST)) if count else []
+    # Half a reply is not yet what happened in the story.
     while messages and messages[-1].status == "pending":
         messages.pop()
     head = messages[-1].id if messages else place.head_id
@@ -327,6 +336,7 @@ def _stored(connection: Connection, work: _Work, outcome: str | LunaluxError, sp
     except NotFound as error:
         return Revised(work.standing, error)
     conversation = tracker.conversation_id
+    # The branch as it was read: meanwhile the person may look at another one.
     path = path_ids(connection, work.head)
     before = _now(connection, conversation, tracker.id, path)
     held = work.standing.value.number if work.standing.value else 0

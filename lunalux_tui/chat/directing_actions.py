@@ -240,6 +240,24 @@ class DirectingActions:
         await self._opener.reload()
         self._view.say(t("overrides.kept" if texts.named else "overrides.gone"))
 
+    async def out_of_character(self) -> None:
+        """The note beside the story that every prompt of this chat carries; an empty one takes it away."""
+        from lunalux_core.chat.standing_note import keep_note, note_in
+        from lunalux_tui.parts.ask_dialog import AskDialog
+
+        conversation = self._open.conversation
+        if conversation is None:
+            return
+        library = self._runtime.library
+        before = note_in((await library.conversations.get(conversation.id)).metadata)
+        dialog = AskDialog(t("directing.ooc.title"), value=before, hint=t("directing.ooc.hint"))
+        note = await self._view.ask(dialog)
+        if note is None or note == before:
+            return
+        await keep_note(library, conversation.id, note)
+        await self._opener.reload()
+        self._view.say(t("directing.ooc.kept" if note else "directing.ooc.gone"))
+
     async def _card_texts(self, names: Mapping[str, str]) -> Mapping[str, str]:
         """What the card says, by our names; nothing in a group."""
         if self._open.character is None:

@@ -226,6 +226,7 @@ async def edit(
         )
     changed = replace(stored.tracker, **changes)
     if held is not None:
+        # Before anything is stored: a value that does not fit the new shape changes nothing.
         held = checked_by_hand(changed, held)
     if changes:
         await runtime.library.trackers.edit(changed.id, **changes)
@@ -271,6 +272,7 @@ def _shape(path: Path | None) -> dict[str, str]:
         return {}
     from lunalux_core.trackers.shape import read_shape
 
+    # Editors on Windows put a byte order mark at the beginning.
     form, shape = read_shape(read_file(path).decode("utf-8-sig", "replace"))
     return {"form": form, "shape": shape}
 

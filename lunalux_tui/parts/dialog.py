@@ -37,6 +37,8 @@ class Dialog(ModalScreen[Result], LunaScreen[Result], Generic[Result]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes=self.SIZE) as box:
+            # Textual reads a border title as markup, and names of people and characters have brackets in
+            # them.
             box.border_title = self.dialog_title.replace("[", "\\[")
             if self.hint:
                 yield Static(self.hint, classes="hint", markup=False)

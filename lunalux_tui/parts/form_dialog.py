@@ -51,11 +51,14 @@ class FormDialog(Dialog[Result]):
         outcome.set_class(good, "-good")
         outcome.set_class(bool(text), "-some")
         if text:
+            # Its place is known only after the layout that its new lines bring about.
             self.call_after_refresh(outcome.scroll_visible, animate=False)
 
     def send(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what the dialog is for, once at a time."""
+        # A second enter, also one in the moment before the dialog goes, must not send or pay twice.
         if self.busy or self.finished:
+            # Python complains about a coroutine that nobody awaits.
             work.close()
             return
         self.busy = True

@@ -45,11 +45,13 @@ class ModelsDialog(PickDialog):
         self._rows = [own_row(spec) for spec in runtime.models.specs()]
         current = runtime.settings.model
         if current not in {row.id for row in self._rows}:
+            # Only its server could name it, which may be off: what is in use stands in the list all the same.
             self._rows.insert(0, Row(current, current, t("model.in_use")))
         super().__init__(question("models.title"), self._rows, current=current, hint=question("models.hint"))
 
     def on_mount(self) -> None:
         super().on_mount()
+        # The ways to a new model stand in the list before any server has answered.
         self._add([])
         for spec in self._runtime.models.connections():
             self._ask_server(spec)

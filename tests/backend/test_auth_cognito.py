@@ -5,15 +5,25 @@ moto accepts any confirmation code, so wrong codes are answered by botocore's St
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterator
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
+from api_support import Api, backend
+from served_backend import device
 
 from lunalux_core.backend.accounts.cognito import CognitoIdentity
 from lunalux_core.backend.running.settings import CognitoSettings
-from lunalux_core.errors import LunaluxError
+from lunalux_core.backend.storage.table import Delete, Key
+from lunalux_core.backend.web.app import create_app
+from lunalux_core.errors import LunaluxError, SessionError
 
 pytest.importorskip("moto")
 boto3 = pytest.importorskip("boto3")
@@ -180,3 +190,56 @@ async def test_a_pool_that_is_set_up_wrongly_is_told_as_that_and_logged(
         ("ERROR", "sign_up", "NotAuthorizedException"),
         ("INFO", "initiate_auth", "NotAuthorizedException"),
     ]
+
+
+@asynccontextmanager
+async def served(folder: Path, pool: Pool) -> AsyncIterator[tuple[Api, str]]:
+    """The whole service with the pool's accounts, on a port: itself and its address."""
+    async with backend(folder) as api:
+        services = replace(api.services, identity=pool.identity)
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            config = uvicorn.Config(create_app(services), log_level="critical", lifespan="off")
+            server = uvicorn.Server(config)
+            serving = asyncio.create_task(server.serve(sockets=[listening]))
+            try:
+                yield (
+                    replace(api, services=services),
+                    f"http://127.0.0.1:{listening.getsockname()[1]}",
+                )
+            finally:
+                server.should_exit = True
+                await serving
+
+
+async def test_a_session_that_the_service_lost_comes_back_by_itself_in_another_program(
+    pool: Pool, tmp_path: Path
+) -> None:
+    """The proof of the sign-in outlives the program, and it is nobody else's way in."""
+    async with served(tmp_path, pool) as (api, url):
+
+        async def lose(user_id: str) -> None:
+            """The registry loses a session, as a table that was put back from an older copy has."""
+            await api.services.store.write(Delete("user_table", Key(f"USER#{user_id}", "SESSION")))
+            api.services.sessions._cache.clear()
+
+        home, other = tmp_path / "home", tmp_path / "other"
+        async with device(home, url) as program:
+            account = program.account
+            assert not await account.sign_up("ada@example.org", PASSWORD)
+            await account.confirm("ada@example.org", "123456")
+            user_id = (await account.sign_in("ada@example.org", PASSWORD)).user_id
+            await lose(user_id)
+            assert (await account.refresh()).signed_in  # in the program that signed in
+        await lose(user_id)
+        async with device(home, url) as program:
+            state = await program.account.online()
+            assert state.signed_in and state.user_id == user_id and not state.offline
+            assert (await program.account.history())[0]
+        async with device(home, url) as program:  # and what it was given is kept
+            assert (await program.account.online()).signed_in
+        async with device(other, url) as program:
+            await program.account.sign_in("ada@example.org", PASSWORD)
+        async with device(home, url) as program:  # displaced is not lost
+            with pytest.raises(SessionError) as caught:
+                await program.account.online()
+            assert caught.value.code == "SESSION_TAKEN_OVER"

@@ -8,19 +8,20 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
-from api_support import URL, Api, backend, bad, good
+from api_support import URL, Api, backend, bad, card_png, good
 from llm_stub import model_server
 from served_engines import served
+from storage_engines import ministack
 
 from lunalux_core.backend.money.billing import ModelConfig
 from lunalux_core.backend.running import logs
@@ -28,6 +29,11 @@ from lunalux_core.backend.running.services import assemble
 from lunalux_core.backend.running.settings import ProviderSettings
 from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.running.traces import Traces
+from lunalux_core.backend.storage.blobs import BlobExists, Blobs
+from lunalux_core.backend.storage.provision import Provisioner
+from lunalux_core.backend.storage.s3 import S3Blobs
+from lunalux_core.backend.storage.table import Unavailable
+from lunalux_core.backend.storage.traced import TracedBlobs
 from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import StreamingASGITransport
 from lunalux_core.errors import InvalidInput
@@ -55,15 +61,15 @@ class World:
         raise AssertionError("the requests do not end")
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+@asynccontextmanager
+async def traced(folder: Path, blobs: Blobs | None = None) -> AsyncIterator[World]:
     exporter = memory.InMemorySpanExporter()
-    async with model_server() as stub, backend(tmp_path) as plain:
+    async with model_server() as stub, backend(folder) as plain:
         traces = Traces(True, exporter)
         providers = ProviderSettings(openai_key="sk-secret-of-ours", openai_base_url=stub.url)
         services = assemble(
             replace(plain.services.settings, providers=providers),
-            *(plain.services.store, plain.services.blobs, plain.services.identity),
+            *(plain.services.store, blobs or plain.services.blobs, plain.services.identity),
             Signer(("a secret for this test alone",)),
             eager=False,
             traces=traces,
@@ -77,6 +83,12 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         await services.dialogues.aclose()
         await services.official.close()
         await traces.aclose()
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with traced(tmp_path) as made:
+        yield made
 
 
 async def test_a_reply_is_one_trace_of_request_storage_and_model_without_a_word_of_it(world: World) -> None:
@@ -136,6 +148,95 @@ async def test_a_caller_s_trace_goes_on_and_its_id_is_in_the_log(world: World) -
     assert len(second["traceId"]) == 32 and second["traceId"] != trace
     span = next(span for span in await world.spans(2) if span.kind.name == "SERVER")
     assert f"{span.context.trace_id:032x}" == trace and f"{span.parent.span_id:016x}" == "00f067aa0ba902b7"
+
+
+def told_of_files(spans: Sequence[Any]) -> list[tuple[str, int | None, str | None]]:
+    """Of the calls for stored files: method, bytes, and what went wrong."""
+    said = [span.attributes for span in spans if "rpc.method" in span.attributes]
+    assert all((one["rpc.system"], one["rpc.service"]) == ("aws-api", "S3") for one in said)
+    return [(one["rpc.method"], one.get("lunalux.bytes"), one.get("error.type")) for one in said]
+
+
+async def test_calls_of_s3_are_spans_of_their_request_without_a_key(tmp_path: Path) -> None:
+    pytest.importorskip("ministack")
+    data = card_png("Mira", width=60, height=80)
+    with ministack(tmp_path) as access:
+        provisioner = Provisioner(access, (), "cards")
+        await provisioner.apply()
+        await provisioner.aclose()
+        blobs = S3Blobs(access, "cards")
+        try:
+            async with traced(tmp_path, blobs) as world:
+                await published_and_read(world, data)
+        finally:
+            await blobs.aclose()
+
+
+async def published_and_read(world: World, data: bytes) -> None:
+    """A card goes to the bucket by the service, is published, and read."""
+    ada = await world.api.person()
+    await world.spans(3)
+    sent = {"file": ("mira.png", data, "image/png")}
+    uploaded = await ada.http.post("/api/character/upload-direct", files=sent, headers=ada.headers)
+    key = good(uploaded)["key"]
+    stored = await world.spans()
+    assert told_of_files(stored) == [("PutObject", len(data), None)]
+    wish = {"s3Key": key, "language": "en", "intro": "An intro."}
+    card = good(await ada.post("/api/character/finalize-publish", wish))["id"]
+    made = await world.spans()
+    asked = told_of_files(made)
+    kept_and_thumbnail = ["PutObject", "PutObject"]
+    assert [method for method, *_ in asked] == [
+        "HeadObject",
+        "GetObject",
+        *kept_and_thumbnail,
+        "DeleteObject",
+    ]
+    assert asked[1][1] == len(data) and all(asked[place][1] for place in (2, 3))
+    read = await ada.get("/api/character/download-original", id=card)
+    assert read.content.startswith(b"\x89PNG")
+    fetched = await world.spans()
+    assert ("GetObject", len(read.content), None) in told_of_files(fetched)
+    for spans in (stored, made, fetched):
+        (request,) = [span for span in spans if span.kind.name == "SERVER"]
+        files = [span for span in spans if span.name.startswith("S3.")]
+        assert files and all(span.parent.span_id == request.context.span_id for span in files)
+        written = "".join(span.to_json() for span in spans)
+        hidden = (key, key.rsplit("/", 1)[-1], card, ada.user_id)
+        assert not [words for words in hidden if words in written]
+
+
+async def test_a_call_of_s3_that_fails_is_marked_and_what_is_there_already_is_no_failure(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("ministack")
+    with ministack(tmp_path) as access:
+        provisioner = Provisioner(access, (), "cards")
+        await provisioner.apply()
+        await provisioner.aclose()
+        exporter = memory.InMemorySpanExporter()
+        traces = Traces(True, exporter)
+        here, nowhere = (TracedBlobs(S3Blobs(access, name), traces) for name in ("cards", "nothing"))
+        await here.put("a/b.png", b"one", "image/png")
+        with pytest.raises(BlobExists):
+            await here.put("a/b.png", b"two", "image/png")
+        # Whoever goes before the end has had enough.
+        async with aclosing(cast("AsyncGenerator[bytes]", here.stream("a/b.png"))) as pieces:
+            assert await anext(pieces) == b"one"
+        with pytest.raises(Unavailable):
+            await nowhere.delete("a/b.png")
+        await traces.aclose()
+        for blobs in (here, nowhere):
+            await blobs.aclose()
+    spans = exporter.get_finished_spans()
+    assert told_of_files(spans) == [
+        ("PutObject", 3, None),
+        ("PutObject", 3, None),
+        ("GetObject", 3, None),
+        ("DeleteObject", None, "STORE_UNAVAILABLE"),
+    ]
+    assert [span.attributes.get("lunalux.exists") for span in spans] == [None, True, None, None]
+    assert [span.status.is_ok for span in spans] == [True, True, True, False]
 
 
 @contextmanager

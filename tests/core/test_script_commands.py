@@ -170,6 +170,22 @@ async def test_injected_texts_stand_in_the_prompts_until_they_are_taken_out() ->
         assert await w.pipe("/listinjects") == "{}" and "Snow" not in await w.prompt()
 
 
+async def test_an_out_of_character_note_stands_behind_every_message_until_it_is_taken_away() -> None:
+    async with world() as w:
+        assert await w.pipe("/ooc") == ""
+        await w.pipe('/ooc No "modern" words.')
+        story, _, note = (await w.prompt("Hello?")).partition('[OOC: No "modern" words.]')
+        assert "OOC" not in note and "Hello?" in story and "Hello?" not in note
+        assert await w.pipe("/ooc") == 'No "modern" words.'
+        assert all("modern" not in content for content in await w.contents())
+        await w.pipe("/send Hello | /trigger | /ooc Short, please.")
+        assert "Short, please." in await w.prompt() and "modern" not in await w.prompt()
+        await w.pipe("/inject id=rain Rain. | /ooc OFF")
+        assert "OOC" not in await w.prompt() and list(json.loads(await w.pipe("/listinjects") or "")) == [
+            "rain"
+        ]
+
+
 async def test_an_ephemeral_text_is_there_for_one_reply() -> None:
     async with world() as w:
         await w.pipe(

@@ -35,7 +35,7 @@ from lunalux_core.backend.running.traces import Traces
 from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Store
-from lunalux_core.backend.storage.traced import TracedStore, plain_store
+from lunalux_core.backend.storage.traced import TracedBlobs, TracedStore, plain_store
 from lunalux_core.backend.web.limits import (
     FREE_REPLIES_AT_ONCE,
     MemoryLimiter,
@@ -146,7 +146,7 @@ def assemble(
     tables, metrics = settings.tables, Metrics(settings.metrics)
     traces = Traces(settings.traces) if traces is None else traces
     if traces.enabled:
-        store = TracedStore(store, traces)
+        store, blobs = TracedStore(store, traces), TracedBlobs(blobs, traces)
     ledgers = Ledgers(store, tables, now_ms)
     wallets = Wallets(store, tables, ledgers, now_ms)
     rewards = Rewards(

@@ -27,7 +27,7 @@ _SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "lines": ("send", "sendas", "sys", "comment", "roll"),
     "turns": ("trigger", "continue", "regenerate", "swipe", "impersonate"),
     "quiet": ("gen", "genraw", "ask"),
-    "texts": ("inject", "flushinject", "listinjects"),
+    "texts": ("inject", "flushinject", "listinjects", "ooc"),
     "messages": (
         *("hide", "unhide", "messages", "delete-swipe", "count", "scene"),
         *("branch-create", "checkpoint-create"),
@@ -94,6 +94,7 @@ class ConversationHost:
         return [stored.content for stored in await self.runtime.library.quick_replies.list()]
 
     async def perform(self, call: AppCall) -> str:
+        # Most scripts use one subject or two: the others are never loaded.
         module = import_module(f"lunalux_core.chat.scripts.{_MODULES[call.name]}")
         perform: Perform = module.COMMANDS[call.name]
         self.shown = self.shown or call.name not in _SILENT

@@ -54,6 +54,7 @@ async def _set_field(host: ConversationHost, call: AppCall) -> str:
     if name == "uid":
         raise bad("field=", name)
     value = _typed(getattr(slot.entry, name), call.text)
+    # The edit is one of a card; of its path only the entry's key counts here.
     ((path, raw),) = view.changed(slot, view, **{name: _READ[name](value)}).items()
     entries: Any = item.document["entries"]
     entries = dict(entries) if isinstance(entries, dict) else list(entries)
@@ -73,6 +74,7 @@ async def _entry(host: ConversationHost, call: AppCall, uid: str) -> tuple[Shelf
         raise bad("field=", written)
     item = await host.runtime.library.worldbooks.find(call.named.get("file", "").strip())
     document = item.document if isinstance(item.document, dict) else {}
+    # The editor reads books of cards, so this one is put into a card for it.
     view = BookView({"data": {"character_book": document}})
     slot = next((slot for slot in view.slots if str(slot.uid) == uid.strip()), None)
     if slot is None or "entries" not in document:

@@ -77,6 +77,7 @@ class _Chat(Sequence[ChatMessage]):
     def __getitem__(self, index: int | slice) -> ChatMessage | list[ChatMessage]:
         if isinstance(index, slice):
             return [self[at] for at in range(*index.indices(len(self)))]
+        # Turns negative places round, and raises for those that there are not.
         at = range(len(self))[index]
         if at >= len(self._history):
             return self._now[at - len(self._history)]

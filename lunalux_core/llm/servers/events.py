@@ -56,6 +56,9 @@ _MESSAGES = frozenset(
 )
 """The types of the events of Anthropic's Messages, without those that all protocols share."""
 
+MOST_TOKENS = 1_000_000_000
+"""A count beyond this is none."""
+
 _BUSY = re.compile(r"insufficient_system|network_error|overload|busy|abort|cancel|timeout|unavailable")
 
 
@@ -101,7 +104,7 @@ def read_event(event: object) -> EventContent:
 
 
 def _read(said: EventContent, event: dict[str, Any], depth: int) -> None:
-    choices = event.get("choices")
+    choices = event.get("choices") or event.get("results")  # the latter is KoboldCpp's, of a whole text
     if _is_message(event):
         _message(said, event)
     elif isinstance(choices, list) and choices:
@@ -145,16 +148,21 @@ def _choice(said: EventContent, event: dict[str, Any], choices: list[Any]) -> No
             said.whole = bool(
                 delta is not None or choice.get("finish_reason") or event.get("object") == "chat.completion"
             )
-        elif isinstance(text := choice.get("text"), str) and text:
-            said.parts.append(("text", text))
+        else:
+            _parts(said.parts, {**choice, "content": choice.get("text")})
     reason = choice.get("finish_reason")
-    if isinstance(reason, str) and reason and reason.lower() not in {"null", "none"}:
+    if isinstance(reason, str) and not _is_none(reason):
         if reason.lower() == "error":
             error = choice.get("error")
             error = error if isinstance(error, dict) else {"message": error or "server error"}
             said.refusal = event if event.get("error") else {"error": {"code": 500, **error}}
         else:
             said.finish = reason
+
+
+def _is_none(reason: str) -> bool:
+    """Whether a reason to finish is none: some servers write that out with every piece."""
+    return reason.lower() in {"", "null", "none"}
 
 
 def _parts(parts: list[tuple[Kind, str]], message: object) -> None:
@@ -293,7 +301,7 @@ def _native(said: EventContent, event: dict[str, Any]) -> bool:
         said.finish = str(event.get("done_reason") or "stop")
     elif event.get("stop") is True:
         said.finish = "length" if event.get("stopped_limit") or event.get("stop_type") == "limit" else "stop"
-    elif isinstance(reason := event.get("finish_reason"), str) and reason:
+    elif isinstance(reason := event.get("finish_reason"), str) and not _is_none(reason):
         said.finish = reason
     return True
 
@@ -358,6 +366,10 @@ def read_usage(event: Mapping[str, Any]) -> Usage | None:
         )
     if "eval_count" in event or "prompt_eval_count" in event:
         return Usage(_count(event, "prompt_eval_count"), _count(event, "eval_count"))
+    if "tokens_predicted" in event and event.get("stop") is True:  # llama.cpp, of a text
+        read = _count(event, "tokens_evaluated")
+        cached = _count(timings, "cache_n") if isinstance(timings, dict) else 0
+        return Usage(read, _count(event, "tokens_predicted"), cached_tokens=min(cached, read))
     return None
 
 
@@ -397,5 +409,13 @@ def _inside(usage: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _count(usage: Mapping[str, Any], *names: str) -> int:
-    values = (usage.get(name) for name in names)
-    return next((value for value in values if isinstance(value, int) and value >= 0), 0)
+    return next((count for name in names if (count := _tokens(usage.get(name))) is not None), 0)
+
+
+def _tokens(value: object) -> int | None:
+    """A number of tokens; None for anything that no prompt and no reply can have."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # some servers count in JavaScript
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MOST_TOKENS:
+        return None
+    return value

@@ -39,6 +39,7 @@ COMMANDS = (
     _app("inject", raw_quotes=True),
     _app("flushinject", "flushinjects"),
     _app("listinjects"),
+    _app("ooc", raw_quotes=True, ours=True),
     _app("hide"),
     _app("unhide"),
     _app("messages", "message"),

@@ -14,6 +14,7 @@ from textual.widgets import Input
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.chat.inspector.bars import TurnHead, ViewTabs
+from lunalux_tui.chat.inspector.changes import blocks, walk_rows, walk_text
 from lunalux_tui.chat.inspector.items import Item
 from lunalux_tui.chat.inspector.views import VIEWS, Look, Record, items
 from lunalux_tui.i18n import t, tell
@@ -49,6 +50,9 @@ class InspectorDialog(Dialog[None]):
             Action(f"inspect.{view}", f"view('{view}')", str(number), palette=False)
             for number, view in enumerate(VIEWS, 1)
         ),
+        # Before the turns: while two of them are compared, n means the changes.
+        Action("inspect.next_change", "change(1)", "n", footer=3, palette=False),
+        Action("inspect.previous_change", "change(-1)", "N", palette=False),
         Action("inspect.older", "turn(1)", "p,left_square_bracket", footer=2, palette=False),
         Action("inspect.newer", "turn(-1)", "n,right_square_bracket", footer=3, palette=False),
         Action("inspect.compare", "compare", "d", footer=4, palette=False),
@@ -72,6 +76,8 @@ class InspectorDialog(Dialog[None]):
         self._heads: Sequence[RecordHead] = ()
         self._at = NOW
         self._compare = False
+        self._walked = 0
+        """Which way a change was looked for that the next text begins with; 0 where none was."""
         self._view = VIEWS[0]
         self._record: Record | None = None
         self._found: dict[str, list[Item]] = {}
@@ -127,6 +133,21 @@ class InspectorDialog(Dialog[None]):
             return
         self._compare = not self._compare
         await self._read()
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Changes are walked through only where turns are compared."""
+        return self._compare if action == "change" else super().check_action(action, parameters)
+
+    def action_change(self, step: int) -> None:
+        """Show the next change: further on in this text, else in the next row that has one."""
+        item = self._items.get(self.rows.chosen)
+        if item is not None and walk_text(self.reader, item.told(), step):
+            return
+        if walk_rows(self.rows, step):
+            self._walked = step
+        else:
+            self.notify(t("inspector.no_more_changes"), markup=False)
 
     async def _read(self) -> None:
         head = self.query_one(TurnHead)
@@ -225,7 +246,12 @@ class InspectorDialog(Dialog[None]):
     @on(Rows.Moved, "#inspect-rows")
     def _tell(self) -> None:
         item = self._items.get(self.rows.chosen)
-        self.reader.show(item.told() if item else (), joined=item is not None and item.joined)
+        runs = item.told() if item else ()
+        self.reader.show(runs, joined=item is not None and item.joined)
+        if self._walked and (found := blocks(runs)):
+            line = self.reader.line_of(found[0] if self._walked > 0 else found[-1])
+            self.reader.scroll_to(y=max(line - 1, 0), animate=False)
+        self._walked = 0
 
     @on(Rows.Chosen, "#inspect-rows")
     def _enter(self, event: Rows.Chosen) -> None:

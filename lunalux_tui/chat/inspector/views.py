@@ -20,6 +20,7 @@ from lunalux_core.library.spending import Spending
 from lunalux_core.text import clean_line
 from lunalux_tui import i18n
 from lunalux_tui.chat.inspector.beginning import beginning
+from lunalux_tui.chat.inspector.changes import SIGNS
 from lunalux_tui.chat.inspector.chat_texts import chat_texts
 from lunalux_tui.chat.inspector.cost import took
 from lunalux_tui.chat.inspector.items import Item
@@ -187,10 +188,9 @@ def _message_told(pair: MessageDifference, look: Look) -> list[Run]:
     runs.append(("", 0))
     if pair.mark == "changed" and pair.before is not None and pair.now is not None:
         styles = {"same": MUTED, "gone": ERROR | STRIKE, "new": ACCENT}
-        signs = {"same": "  ", "gone": "− ", "new": "+ "}
         lines = compare_texts(pair.before["content"], pair.now["content"])
         for mark, group in groupby(lines, key=lambda line: line[0]):
-            told = [(signs[mark] + line, styles[mark]) for _, line in group]
+            told = [(SIGNS[mark] + line, styles[mark]) for _, line in group]
             runs += _folded(told) if mark == "same" else told
         return runs
     return [*runs, (message["content"], ERROR if pair.mark == "gone" else 0)]
@@ -201,7 +201,11 @@ def _folded(lines: list[Run]) -> list[Run]:
     hidden = len(lines) - 2 * AROUND
     if hidden <= 1:
         return lines
-    return [*lines[:AROUND], (f"  {t('inspector.unchanged', n=hidden)}", MUTED), *lines[-AROUND:]]
+    return [
+        *lines[:AROUND],
+        (f"{SIGNS['same']}{t('inspector.unchanged', n=hidden)}", MUTED),
+        *lines[-AROUND:],
+    ]
 
 
 def _window(record: Record) -> Iterator[Item]:

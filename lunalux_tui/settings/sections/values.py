@@ -127,6 +127,7 @@ class ValuesSection(SectionView):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def _run(self, action: Action) -> None:
+        # In a worker, because an action may wait for a dialog, which Textual allows nowhere else.
         await self.app.run_action(f"app.{action.method}")
 
     def action_reset(self) -> None:

@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.storage.blobs import BlobExists
 from lunalux_core.backend.storage.files import FileBlobs, Grant
+from lunalux_core.backend.storage.traced import plain_blobs
 from lunalux_core.backend.web.http import CurrentServices
 from lunalux_core.backend.web.openapi_examples import answers
 from lunalux_core.backend.web.refusals import refuse
@@ -83,8 +84,9 @@ async def write(
 
 
 def _files(services: Services) -> FileBlobs:
-    if isinstance(services.blobs, FileBlobs):
-        return services.blobs
+    blobs = plain_blobs(services.blobs)
+    if isinstance(blobs, FileBlobs):
+        return blobs
     raise refuse("NOT_FOUND", "There is no such address.")
 
 
