@@ -20,6 +20,7 @@ import httpx
 import pytest
 from api_support import PASSWORD, card_png
 from served_engines import provisioned, served
+from storage_engines import ministack, moto
 from wire_proxy import ROUGH, WireProxy
 
 from lunalux_core.backend.running.aws import open_aws
@@ -35,6 +36,8 @@ SERVERS, TRIES, LOOKS = 3, 20, 4
 HOUR_MS = 3_600_000
 SUBMIT = "/api/official-model/submit"
 INVITEE, THRESHOLD, MILESTONE = 20, 2, 50
+EMULATORS = {"ministack": ministack, "moto": moto}
+"""Two that judge each other; dynalite, which judges single operations, knows no transactions."""
 BUSY = {409: "OPERATION_IN_PROGRESS", 503: "STORE_UNAVAILABLE", 500: "INTERNAL_ERROR"}
 
 
@@ -125,12 +128,14 @@ class Region:
             await services.aclose()
 
 
-@pytest.fixture
-async def region(tmp_path: Path) -> AsyncIterator[Region]:
-    with provisioned(tmp_path) as variables, ExitStack() as stack:
+@pytest.fixture(params=EMULATORS)
+async def region(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Region]:
+    emulated = request.param
+    with provisioned(tmp_path, EMULATORS[emulated]) as variables, ExitStack() as stack:
         emulator = variables["AWS_ENDPOINT_URL"]
         async with WireProxy(int(emulator.rpartition(":")[2]), SEED).running() as wire:
             assert isinstance(wire, WireProxy)
+            wire.in_turn = emulated == "moto"
             rough = variables | {
                 "AWS_ENDPOINT_URL": wire.url,
                 "SESSION_CACHE_SECONDS": "0",
