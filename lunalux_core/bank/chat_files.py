@@ -43,6 +43,7 @@ def store_documents(connection: Connection, conversation_id: str, entries: Seque
         if not isinstance(texts, list):
             continue
         passages = [text for each in texts if isinstance(each, str) and (text := clean(each).strip())]
+        # One bound for all documents of a file: each by itself may be small, and there may be a thousand.
         room -= sum(map(len, passages))
         if not passages or room < 0:
             continue

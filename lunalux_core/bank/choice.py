@@ -52,6 +52,7 @@ def choose(called: Sequence[Passage], budget: int) -> PassageChoice:
         if passage.tokens <= room:
             kept.append(passage)
             room -= passage.tokens
+        # Not the end: a shorter one further back may still fit.
         else:
             left.append(passage)
     order = {

@@ -45,6 +45,7 @@ def _parts(paragraph: str) -> Iterator[str]:
             if held and size + weight > SIZE:
                 yield held
                 held, size = "", 0
+            # Sentences of scripts without blanks are joined without one.
             held = f"{held} {piece}".strip() if piece.isascii() else held + piece
             size += weight
     if held:

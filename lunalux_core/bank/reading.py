@@ -98,6 +98,7 @@ def decoded(content: bytes, name: str) -> str:
     for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if content.startswith(mark):
             return content.decode(encoding, "replace")
+    # No text has a zero byte, and nearly every other file has one near its beginning.
     if b"\0" in content[: 1 << 16]:
         raise InvalidInput(
             "DOCUMENT_NOT_TEXT",
@@ -114,6 +115,7 @@ def decoded(content: bytes, name: str) -> str:
             text = content.decode(encoding)
         except UnicodeDecodeError:
             continue
+        # These encodings take nearly all bytes, so what comes out has to look like their languages.
         wide = sum("\u3040" <= sign <= "\u9fff" for sign in text[:20_000])
         if wide * 4 > min(len(text), 20_000):
             return text
@@ -209,6 +211,7 @@ def _pdf_text(content: bytes, name: str) -> str:
     size, until = 0, _deadline()
     try:
         reader = PdfReader(BytesIO(content))
+        # Many are encrypted without a password, only to forbid printing.
         if reader.is_encrypted and not reader.decrypt(""):
             raise _locked(name)
         for number, page in enumerate(reader.pages):
@@ -234,6 +237,7 @@ def _epub_text(content: bytes, name: str) -> str:
             infos = archive.infolist()
             archives.check_number(infos, BOOK)
             archives.check_sizes(infos, BOOK)
+            # Bookshops lock the pages and leave the archive itself open, with this file beside them.
             if any(archives.is_locked(info) for info in infos) or "META-INF/rights.xml" in archive.namelist():
                 raise _locked(name)
             return _chapters(archive, {info.filename: info for info in infos}, name)
@@ -265,6 +269,7 @@ def _spine(archive: ZipFile, info_of: Mapping[str, ZipInfo]) -> list[str]:
 
     def tree(path: str) -> ElementTree.Element:
         source = archives.read(archive, info_of[path], LARGEST_INDEX)
+        # A few lines of entities that name each other can stand for gigabytes.
         if b"<!ENTITY" in source:
             raise ValueError("entities")
         return ElementTree.fromstring(source)

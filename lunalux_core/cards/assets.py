@@ -80,6 +80,7 @@ def data_uri_bytes(uri: str) -> bytes | None:
     from urllib.parse import unquote_to_bytes
 
     match = _DATA_URI.match(uri)
+    # Judged before anything is decoded: base64 has four signs for three bytes.
     if match is None or len(uri) > MAX_ASSET * 4 // 3 + 200:
         return None
     body = unquote_to_bytes(uri[match.end() :])
@@ -115,6 +116,7 @@ def _asset(item: Mapping[str, Any], stored: Mapping[str, int]) -> Asset:
     kind, name = as_text(item.get("type")), as_text(item.get("name"))
     ext = as_text(item.get("ext")).lower().lstrip(".")
     where, key, size = _locate(uri, stored)
+    # A data URI can have megabytes, and this is what lists show.
     return Asset(kind, name, ext, uri if len(uri) < 2000 else uri[:100] + "…", where, key, size)
 
 

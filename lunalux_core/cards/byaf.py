@@ -261,6 +261,7 @@ def write_byaf(card: Card, chats: Sequence[Mapping[str, Any]] = (), picture: byt
     """
     kept = as_object(card.extensions.get(KEPT))
     about = as_object(kept.get("character"))
+    # It becomes a folder of the archive.
     identity = re.sub(r"[^A-Za-z0-9_-]", "", as_text(about.get("id")))[:64] or "character1"
     folder = f"characters/{identity}"
     ext = picture_ext(picture) if picture is not None else None
@@ -271,6 +272,7 @@ def write_byaf(card: Card, chats: Sequence[Mapping[str, Any]] = (), picture: byt
         "displayName": card.name,
         "createdAt": now,
         "updatedAt": now,
+        # Defaults, then what was kept of the archive it came from, then what the card says now.
         **about,
         "id": identity,
         "name": card.name,

@@ -170,6 +170,7 @@ class Card:
     @property
     def talkativeness(self) -> float:
         """How readily the character speaks in a group, 0 to 1; 0.5 where the card says nothing usable."""
+        # Files of the oldest SillyTavern have it at top level alone.
         raw = self.extensions.get("talkativeness", self.document.get("talkativeness"))
         return min(max(as_number(raw, 0.5), 0.0), 1.0)
 

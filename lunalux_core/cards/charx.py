@@ -28,6 +28,7 @@ CARD_MEMBER = "card.json"
 RISU_MODULE = "module.risum"
 MODULE_WARNING = "The card carries a RisuAI module (lorebook, scripts) that Lunalux keeps and does not run."
 
+# The first date that Zip knows: no clock goes into the bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -87,6 +88,7 @@ def read_charx(data: bytes) -> CharxCard:
         warnings.append(f"The archive lacks {len(lost)} of the files it names, among them {lost[0]}.")
     picture = _picture(data, archive, members, assets)
     ext = (picture_ext(picture) if picture is not None else None) or ""
+    # What the list calls a picture counts as one only by its bytes.
     return CharxCard(card, picture if ext else None, ext, assets, tuple(members), tuple(warnings))
 
 

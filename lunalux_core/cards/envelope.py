@@ -76,6 +76,7 @@ def spec_of(document: Mapping[str, Any]) -> Spec:
     if data_of(document) is None:
         return "v1"
     spec = document.get("spec")
+    # A version that does not exist yet is read as the newest that does.
     if isinstance(spec, str) and spec.startswith("chara_card_v"):
         return "v2" if spec == "chara_card_v2" else "v3"
     return "v3" if as_number(document.get("spec_version"), 2.0) >= 3 else "v2"
@@ -97,6 +98,7 @@ def as_v2(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def as_v3(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document with a V3 envelope; `group_only_greetings`, required there, is added where absent."""
+    # Already all that V3 asks for: it is written as it came, in its own order.
     if spec_of(document) == "v3" and "group_only_greetings" in (data_of(document) or {}):
         return without_binding(document)
     version = "3.0" if spec_of(document) != "v3" else document.get("spec_version", "3.0")
@@ -128,6 +130,7 @@ def content_hash(document: Mapping[str, Any]) -> str:
     creation date of the file), empty fields and the addresses of assets do not count; unknown keys do.
     """
     whole = _enveloped(document, "", "")["data"]
+    # Programs add empty fields when they save a card; that makes it no other card.
     data = {key: value for key, value in whole.items() if key not in _SKIPPABLE or value not in ("", [], {})}
     # Addresses of assets change with the file that holds them.
     data.pop("assets", None)

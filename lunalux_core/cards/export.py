@@ -69,8 +69,10 @@ def _to_png(card: Card, spec: ExportSpec | None, picture: bytes | None, archive:
     chunks: list[tuple[str, bytes]] = []
     addresses: dict[str, str] = {}
     for asset in listed:
+        # Several assets may name one file, which is stored once.
         if asset.where != "member" or asset.key in addresses:
             continue
+        # The main picture is the PNG itself.
         if main is not None and asset.key == main.key:
             addresses[asset.key] = "ccdefault:"
             continue
@@ -87,6 +89,7 @@ def _to_charx(card: Card, picture: bytes | None, archive: bytes | None) -> bytes
     files = charx.all_files(archive) if archive is not None else {}
     if archive is None and picture is not None and png.is_png(picture):
         files, card = _unpacked(card, picture)
+        # They are files of the archive now; left in the picture, they would be there twice.
         spent = [f"{assets.ASSET_KEYWORD}:{key}" for key, _ in assets.png_assets(picture)]
         picture = png.write_texts(picture, [], [*png.CARD_KEYWORDS, *spent])
     listed = assets.list_assets(card, {name: len(content) for name, content in files.items()})
@@ -109,9 +112,11 @@ def _unpacked(card: Card, picture: bytes) -> tuple[dict[str, bytes], Card]:
             continue
         content = assets.png_asset_bytes(picture, chunks[asset.key], inflation)
         if content is not None:
+            # The ending comes from the card and becomes a part of a path.
             ending = asset.ext if asset.ext.isalnum() and asset.ext.isascii() else "bin"
             path = f"assets/other/{len(files)}.{ending}"
             files[path] = content
+            # Spelled so in the specification itself.
             addresses[asset.key] = f"embeded://{path}"
     return files, _readdressed(card, listed, addresses)
 

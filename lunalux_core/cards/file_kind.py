@@ -35,6 +35,9 @@ class Kind(StrEnum):
     GROUP = "group"
     SETTINGS = "settings"
     NARRATIUM = "narratium"
+    QUICK_REPLIES = "quick-replies"
+    THEME = "theme"
+    NOVELAI = "novelai-preset"
     UNKNOWN = "unknown"
 
 
@@ -51,9 +54,24 @@ TOLD: dict[Kind, tuple[str, str]] = {
     Kind.GROUP: ("This is a group of characters, not a card.", "Import it with `lunalux import`."),
     Kind.SETTINGS: ("These are SillyTavern's settings, not a character.", "Use `lunalux import`."),
     Kind.NARRATIUM: ("This is everything of a Narratium, not one character.", "Use `lunalux import`."),
+    Kind.QUICK_REPLIES: (
+        "These are quick replies, not a character.",
+        "Import them with `lunalux quickreply import`.",
+    ),
+    Kind.THEME: (
+        "This is a theme of SillyTavern, not a character.",
+        "Lunalux has themes of its own; see docs/themes.md.",
+    ),
+    Kind.NOVELAI: (
+        "This is a preset of NovelAI, which Lunalux does not use.",
+        "Choose a chat preset, or a sampler file.",
+    ),
     Kind.UNKNOWN: ("This file is not a character card.", "Choose a .png, .json, .charx or .yaml card."),
 }
 """For every kind but a card: a sentence for those who wanted a card, and what to do with it instead."""
+
+LEFT_ALONE = frozenset({Kind.QUICK_REPLIES, Kind.THEME, Kind.NOVELAI, Kind.UNKNOWN})
+"""Kinds that an import of anything only names."""
 
 _V1_BODY = ("first_mes", "description", "personality", "scenario", "mes_example")
 
@@ -67,6 +85,7 @@ def recognise(data: bytes, filename: str = "") -> Kind:
     if png.is_png(data):
         return _png_kind(data)
     if is_zip(data):
+        # Names of members are not compressed, so nothing need be opened.
         return Kind.CARD if b"card.json" in data else Kind.UNKNOWN
     try:
         text, _ = decode_text(data)
@@ -119,6 +138,7 @@ def _png_kind(data: bytes) -> Kind:
 
 def _lines_kind(text: str) -> Kind:
     """JSON lines: a chat when the first line is the head of one."""
+    # The first line alone: a chat of years is not parsed to know what it is.
     first = text.lstrip().partition("\n")[0]
     try:
         head = parse_json(first)
@@ -133,6 +153,7 @@ def _says_card(document: Mapping[str, Any]) -> bool:
 
 def _is_card(document: Mapping[str, Any]) -> bool:
     data = as_object(document.get("data"))
+    # Worldbooks of V3 and chats of RisuAI have a named `data` as well.
     if "name" in data and "entries" not in data and not isinstance(data.get("message"), list):
         return True
     if is_foreign_card(document):
@@ -150,9 +171,13 @@ def _is_worldbook(document: Mapping[str, Any]) -> bool:
 
 
 def _is_preset(document: Mapping[str, Any]) -> bool:
+    from lunalux_core.presets.fields import is_preset, is_prompt_export
+
     prompts = document.get("prompts")
     if not isinstance(prompts, list):
-        return False
+        # Settings of a chat completion, saved before there were prompts or without them.
+        bare = "openai_max_context" in document or "chat_completion_source" in document
+        return is_prompt_export(document) or (bare and is_preset(document))
     return "prompt_order" in document or any(
         isinstance(item, dict) and "identifier" in item for item in prompts
     )
@@ -206,6 +231,20 @@ def _is_chat_head(document: Mapping[str, Any]) -> bool:
     return headed or ("mes" in document and "is_user" in document)
 
 
+def _is_quick_replies(document: Mapping[str, Any]) -> bool:
+    return isinstance(document.get("qrList"), list) or isinstance(document.get("quickReplySlots"), list)
+
+
+def _is_theme(document: Mapping[str, Any]) -> bool:
+    return "blur_strength" in document and "main_text_color" in document
+
+
+def _is_novelai(document: Mapping[str, Any]) -> bool:
+    from lunalux_core.presets.fields import is_novelai
+
+    return is_novelai(document)
+
+
 def _is_text_preset(document: Mapping[str, Any]) -> bool:
     from lunalux_core.templates.reading import is_master, kind_of
 
@@ -217,6 +256,7 @@ def _all_values(document: Mapping[str, Any], key: str) -> bool:
     return bool(document) and all(isinstance(item, dict) and key in item for item in document.values())
 
 
+# What says itself what it is comes first: a name and a description stand in many files.
 _TESTS = (
     (Kind.CARD, _says_card),
     (Kind.SETTINGS, _is_settings),
@@ -227,5 +267,8 @@ _TESTS = (
     (Kind.PRESET, _is_preset),
     (Kind.REGEX, _is_regex),
     (Kind.WORLDBOOK, _is_worldbook),
+    (Kind.QUICK_REPLIES, _is_quick_replies),
+    (Kind.THEME, _is_theme),
+    (Kind.NOVELAI, _is_novelai),
     (Kind.TEXT_PRESET, _is_text_preset),
 )

@@ -35,6 +35,7 @@ def persona_text(name: str, persona: Any) -> str:
     if not isinstance(persona, dict):
         return as_text(persona)
     attributes = {key: as_texts(value) for key, value in as_object(persona.get("attributes")).items()}
+    # W++, square brackets, boostyle: notations in which prompts were written for early models.
     quoted = {key: [f'"{value}"' for value in values] for key, values in attributes.items()}
     match persona.get("kind"):
         case "text":

@@ -144,10 +144,13 @@ def _cleaned(picture: Image, data: bytes) -> CleanPicture:
         return CleanPicture(data, _TYPES[kind], width, height)
     from PIL import ImageOps
 
+    # A JPEG is decoded smaller at once, so that a camera's picture never stands in memory whole.
     picture.draft(None, (LONGEST_KEPT, LONGEST_KEPT))
+    # Turned as the camera was held, since the note that says so is taken out.
     drawn = ImageOps.exif_transpose(picture)
     drawn = drawn.convert("RGBA" if drawn.has_transparency_data else "RGB")
     drawn.thumbnail((LONGEST_KEPT, LONGEST_KEPT))
+    # Saving would write the comments and profiles that stand there.
     drawn.info.clear()
     if kind not in {"JPEG", "MPO"}:
         out = BytesIO()
@@ -160,6 +163,7 @@ def _cleaned(picture: Image, data: bytes) -> CleanPicture:
 def _jpeg(drawn: Image) -> bytes:
     from PIL import Image
 
+    # JPEG knows no transparency; on black, dark drawings would be lost.
     if drawn.mode == "RGBA":
         ground = Image.new("RGB", drawn.size, "white")
         ground.paste(drawn, mask=drawn.getchannel("A"))
@@ -195,6 +199,7 @@ def _is_clean_jpeg(data: bytes) -> bool:
     while data[at : at + 1] == b"\xff" and at + 4 <= len(data):
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
         if marker == 0xDA:
+            # The first end mark has to be the last: what follows it is no part of the picture.
             return data.find(b"\xff\xd9", at) == len(data) - 2
         # JFIF and Adobe say how colours are meant; other applications' segments and comments do not.
         if (0xE0 <= marker <= 0xEF and marker not in (0xE0, 0xEE)) or marker == 0xFE or length < 2:
@@ -209,12 +214,14 @@ def _is_clean_webp(data: bytes) -> bool:
         if data[at : at + 4] not in _WEBP_DRAWING:
             return False
         length = int.from_bytes(data[at + 4 : at + 8], "little")
+        # Chunks are filled up to an even length.
         at += 8 + length + length % 2
     return at == end == len(data)
 
 
 def _scaled(picture: Image) -> int:
     """How many pixels a message's picture may have."""
+    # A progressive JPEG is held in memory whole while it is decoded.
     scaled = picture.format == "JPEG" and not picture.info.get("progressive")
     return SCALED_PIXELS if scaled else MAX_PIXELS
 

@@ -127,6 +127,7 @@ def decode_payload(value: bytes) -> Payload:
             "Ask its creator for an open export.",
         )
     warnings: tuple[str, ...] = ()
+    # Some programs write the JSON as it is, without base64.
     if not value.startswith((b"{", b"[", b'"', b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         value = _from_base64(value)
         if _BASE64_TEXT.match(value):
@@ -202,6 +203,7 @@ def _differs(data: bytes, chosen: png.TextChunk, other: png.Chunk) -> bool:
 def _from_base64(value: bytes) -> bytes:
     """Decode like a browser does: blanks, missing padding and the URL-safe alphabet are no matter."""
     compact = value.translate(_TO_STANDARD, _BLANKS).rstrip(b"=")
+    # One sign beyond whole groups is what a cut has left; it stands for no byte.
     if len(compact) % 4 == 1:
         compact = compact[:-1]
     try:

@@ -205,12 +205,14 @@ def _store(
             message = replace(message, speaker=speakers.get(message.name.casefold(), ""))
         stored.append(message)
         insert_message(connection, stored[-1])
+    # Every message on the way up remembers its child, as if the chat had been held here.
     at = log.head
     while at >= 0 and log.nodes[at].parent >= 0:
         above = log.nodes[at].parent
         update_message(connection, stored[above].id, selected_child=stored[at].id)
         at = above
     head = stored[log.head].id if log.head >= 0 else ""
+    # Only the last message carries it: on the way up nobody knows what was set where.
     if head and (state := _state(log.header)):
         update_message(connection, head, state=state)
     set_conversation(
@@ -318,6 +320,7 @@ async def conversation_log(library: Library, conversation_id: str) -> ChatLog:
             _node(connection, _remembering(message, told), place.get(message.parent_id, -1))
             for message in messages
         )
+        # The variables of a file are those at its end, which another branch does not share.
         head = next((message for message in messages if message.id == conversation.head_id), None)
         user = next((node.name for node in nodes if node.role == "user"), "")
         group = load_group(connection, conversation.group_id) if conversation.group_id else None

@@ -119,6 +119,7 @@ def group_for(connection: Connection, log: ChatLog, title: str) -> tuple[Group, 
             "Import the characters of the group together with it.",
             name=called or title,
         )
+    # The same members and the same name: two groups may consist of the same characters.
     there = group_of(connection, set(ids.values()), called)
     return there or _made(connection, log.group, called, ids), missing
 

@@ -42,6 +42,7 @@ def new_line(
     name = clean_line(voice.name, LONGEST_NAME)
     if not name:
         raise InvalidInput("LINE_UNNAMED", "A line of somebody needs their name.", "Name who says it.")
+    # Whoever speaks in the person's own name is the person.
     if name.casefold() == person.casefold():
         return new_message(conversation.id, parent, "user", person, text)
     return _said_by(connection, conversation, parent, name, text)

@@ -38,6 +38,8 @@ def files_beside(path: Path | None) -> Files:
         for parent in list(path.absolute().parents)[:_UP]:
             folder = parent / _FOLDER
             try:
+                # Links and dots are followed first: a chat may name any file,
+                # and only those of this folder are read.
                 file = (parent / name).resolve()
                 if file.is_relative_to(folder.resolve()) and file.is_file():
                     return read_regular(file, LARGEST_FILE)

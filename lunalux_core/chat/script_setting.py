@@ -43,6 +43,7 @@ async def keep_variables(
         head_id = load_conversation(connection, conversation_id).head_id
         if not local or not head_id:
             return
+        # A message's state hides those above it, so all that the branch has goes along with the change.
         state = branch_state(connection, load_message(connection, head_id))
         variables = _changed(state.get("variables", {}), local)
         update_message(connection, head_id, state={**state, "variables": variables})

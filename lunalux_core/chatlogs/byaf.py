@@ -83,6 +83,7 @@ def _outputs(
             "createdAt": st_date(nodes[sibling].sent_at),
             "updatedAt": st_date(nodes[sibling].sent_at),
             "text": words(nodes[sibling].text),
+            # Backyard shows the answer that was active last.
             "activeTimestamp": st_date(latest + 1000 if sibling == chosen else nodes[sibling].sent_at),
         }
         for sibling in siblings

@@ -74,6 +74,7 @@ def _messages(messages: Any) -> Iterator[Spoken]:
 
 def _legacy(messages: Any) -> Iterator[Spoken]:
     for message in objects(messages):
+        # Answers that were swiped away stand there as messages of their own.
         if not as_flag(message.get("is_alternative")):
             yield Spoken(
                 "user" if as_flag(message.get("src__is_human")) else "assistant",

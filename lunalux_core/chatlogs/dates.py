@@ -46,6 +46,7 @@ def _parsed(text: str) -> datetime:
         month = _MONTHS.index(match[1][:3].lower()) + 1
         hour = int(match[4])
         if match[6]:
+            # 12 am is midnight, and 12 pm noon.
             hour = hour % 12 + (12 if match[6].lower() == "pm" else 0)
         return datetime(int(match[3]), month, int(match[2]), hour, int(match[5]))
     return datetime.fromisoformat(text)

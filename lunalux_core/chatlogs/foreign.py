@@ -63,6 +63,7 @@ def _agnai_messages(messages: Any) -> Iterator[Spoken]:
         yield Spoken(
             "user" if message.get("userId") else "assistant",
             message_text(message.get("msg")),
+            # Agnai's word for a person who gave no name.
             "" if handle == "You" else handle,
             parse_date(message.get("createdAt")),
             hidden=as_flag(message.get("ooc")) or message.get("event") in ("ooc", "hidden"),
@@ -110,6 +111,7 @@ def _grow(
     roots: list[str],
 ) -> None:
     """Add these turns at the top and all turns below them, parents before children."""
+    # A list instead of calls: a branch may have thousands of turns.
     waiting = [(identity, -1) for identity in reversed(roots)]
     while waiting:
         identity, above = waiting.pop()
@@ -146,6 +148,7 @@ def _either(document: Mapping[str, Any], *names: str) -> Any:
     return next((document[name] for name in names if name in document), None)
 
 
+# The surest signs first: several programs have a list called messages.
 _READERS: tuple[tuple[Callable[[Any], bool], Callable[[Any], list[ChatLog]]], ...] = (
     (_is_narratium, _narratium),
     (is_risu, read_risu),

@@ -18,6 +18,7 @@ from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_tex
 STORY, ADVENTURE, CHAT, INSTRUCT = 1, 2, 3, 4
 
 _SIGNS = ("gamestarted", "savedsettings", "actions_metadata", "memory", "authorsnote")
+# Pictures stand in the text as base64 between marks; the bound keeps one that is not closed from taking all.
 _IMAGE = re.compile(r"\[<\|[a-z]\|.{1,10000000}?\|[a-z]\|>\]", re.DOTALL)
 _TAG = re.compile(r"\{\{\[(INPUT|OUTPUT|SYSTEM)(_END)?\]\}\}")
 _ACTION = re.compile(r"\n\n> (.+?)(?:\n|\Z)")
@@ -111,6 +112,7 @@ def _chat(pieces: Sequence[str], person: str, others: Sequence[str], any_name: b
     """
     text = _TAG.sub("\n", "".join(pieces))
     persons = [person, *(name for name in _PERSONS if name not in others)]
+    # Old files call the person You, whatever name the settings have.
     begins = _names_pattern([*persons, *others])
     if not begins.search(text):
         any_name = True

@@ -63,6 +63,7 @@ def _rows(raw: list[Any], shown: list[Any], metadata: Mapping[str, Any]) -> Iter
         for role, side in _ROLES:
             own = _side(raw, place, side)
             text = html.unescape(_side(shown, place, side) or "") if own is None else own
+            # Stands in the place of the person's words where the character speaks first.
             if text.startswith(_BEGIN):
                 continue
             about = as_object(metadata.get(f"{role}_{place}"))

@@ -35,6 +35,7 @@ def st_pictures(extra: Mapping[str, Any]) -> tuple[LogPicture, ...]:
     for entry in [*entries, {"url": extra.get("image"), "title": extra.get("title")}][:MOST]:
         address = as_text(entry.get("url"))
         if address and as_text(entry.get("type") or "image") == "image":
+            # A data URI has no file name; the end of its bytes would pass for one.
             named = "" if address.startswith("data:") else PurePosixPath(address).name
             pictures.setdefault(address, LogPicture(as_text(entry.get("title")) or named, address))
     return tuple(pictures.values())

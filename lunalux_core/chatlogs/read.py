@@ -49,6 +49,7 @@ def read_chats(data: bytes, filename: str = "") -> tuple[ChatLog, ...]:
         return (log,)
     if isinstance(whole, list) and is_list_of_lines(whole):
         return (read_lines(enumerate(whole, 1), filename),)
+    # A SillyTavern file of a single line is one JSON document, too.
     if isinstance(whole, list) or (isinstance(whole, dict) and not is_header(whole) and "mes" not in whole):
         logs = foreign.read(whole)
         if logs is None:

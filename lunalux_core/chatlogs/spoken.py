@@ -60,6 +60,7 @@ def _add(nodes: list[LogNode], parent: int, message: Spoken) -> int:
             raw=text if thinking else "",
         )
         nodes.append(node)
+    # What else the file says of a message is about the version that is shown.
     nodes[first + shown] = replace(nodes[first + shown], line=message.line)
     return first + shown
 

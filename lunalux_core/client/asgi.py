@@ -38,6 +38,7 @@ class InProcessClient(httpx.AsyncClient):
         address = self._addresses.get(url)
         if address is None:
             address = self._merge_url(url)
+            # With a query nearly every address is another one: keeping them would keep no work.
             if len(self._addresses) < ADDRESSES and "?" not in url:
                 self._addresses[url] = address
         plain = {

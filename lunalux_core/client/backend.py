@@ -140,6 +140,7 @@ class BackendClient:
         http = await self._client()
         headers = {**used.headers(), "cookie": f"{IDENTITY_COOKIE}={used.proof}"}
         try:
+            # Not by `_send`, which asks for this very repair when a session is refused.
             response = await http.send(http.build_request("GET", "/api/user/me", headers=headers))
         except _BROKEN as error:
             raise unreachable(self._place, type(error).__name__) from error
@@ -348,6 +349,7 @@ class BackendClient:
                 await asyncio.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1))
             try:
                 response = await self._send(request, stream=False)
+            # Not again: three times this long is more than anybody waits.
             except httpx.TimeoutException as error:
                 raise unreachable(self._place, type(error).__name__) from error
             except _BROKEN as error:
@@ -365,6 +367,7 @@ class BackendClient:
         used = self._session()
         request.headers.update(used.headers() if used else {})
         response = await http.send(request, stream=stream)
+        # A wrong password is a 401, too, and says nothing of the session.
         signing_in = request.url.path.startswith("/api/auth/")
         if used is None or signing_in or response.status_code not in {401, 460}:
             return response
@@ -444,12 +447,14 @@ class BackendClient:
         if host in {"", http.base_url.host}:
             return http
         if self._outside is None:
+            # A client of its own, so that no cookie of the backend goes to the storage.
             self._outside = httpx.AsyncClient(timeout=TIMEOUT)
         return self._outside
 
     @property
     def _place(self) -> str:
-        return self._http.base_url.host if self._http is not None else "the backend"
+        """Host and port as the person wrote them; a port is told where the address names one."""
+        return self._http.base_url.netloc.decode() if self._http is not None else "the backend"
 
 
 def _segment(identity: str) -> str:
@@ -462,7 +467,7 @@ def _body(request: SubmitRequest) -> dict[str, Any]:
 
 
 def _host(http: httpx.AsyncClient, url: str) -> str:
-    return httpx.URL(url).host or http.base_url.host
+    return (httpx.URL(url).netloc or http.base_url.netloc).decode()
 
 
 def _json(content: bytes, place: str, status: int = 200) -> dict[str, Any]:

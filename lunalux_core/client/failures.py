@@ -133,6 +133,7 @@ def _said(message: str, secrets: Sequence[str]) -> str:
 
 def _without(text: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
+        # A shorter one might occur in ordinary words, which would be blotted out.
         if len(secret) >= 6:
             text = text.replace(secret, REDACTED)
     return text

@@ -126,6 +126,7 @@ class OfficialModel:
                 return
             except BackendError as error:
                 if error.code == "IDEMPOTENCY_MISMATCH" and not own:
+                    # Made of the words: whoever asks for the same once more gets the same key, and pays once.
                     own, key = True, f"{key}:{_digest(body.model_dump_json(exclude_none=True))}"
                 elif error.code == "OPERATION_IN_PROGRESS" and attempts:
                     wait = error.params.get("seconds")

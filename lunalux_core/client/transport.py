@@ -110,6 +110,7 @@ class _Chores:
 
     def _due(self) -> bool:
         try:
+            # A mark from the future, after a clock was set back, counts as old.
             return not 0 <= time.time() - self._mark.stat().st_mtime < SWEEP_SECONDS
         except OSError:
             return True
@@ -148,6 +149,7 @@ def _log_to(folder: Path, level: str) -> None:
     handler = RotatingFileHandler(file, maxBytes=1_000_000, backupCount=1, encoding="utf-8", delay=True)
     handler.setFormatter(JsonFormatter())
     handler.handleError = lambda record: None  # type: ignore[method-assign]  # a folder that refuses stops nothing
+    # In place of the former one: a second runtime must not write each line twice.
     logger.handlers[:] = [handler]
     logger.setLevel(level)
     logger.propagate = False

@@ -31,6 +31,7 @@ def template() -> str:
     """The commented file that documents every setting."""
     lines = ["# Lunalux configuration. Every setting with its default; remove the # to change one.", ""]
     section = ""
+    # Keys without a section first: in TOML they would otherwise belong to the table above.
     for setting in sorted(DECLARATIONS.values(), key=lambda d: ("." in d.key, d.key.split(".")[0])):
         head, _, name = setting.key.rpartition(".")
         if head != section:
@@ -48,6 +49,7 @@ def set_value(path: Path, key: str, value: Any) -> Any:
         NotFound: SETTING_UNKNOWN. InvalidInput: SETTING_INVALID. StorageError: the file cannot be written.
     """
     good = checked(declaration(key), value, "")
+    # Checked above, before the file is opened: a bad value must not even touch it.
     with _editing(path) as document:
         table, name = _place(document, key)
         table[name] = _plain(good)
@@ -114,6 +116,7 @@ def save_model(path: Path, config: ModelConfig) -> None:
             for name, value in config.sampling.items()
         }
     with _editing(path) as document:
+        # A person may have written `models = "…"`: no table can be added to that.
         if not isinstance(document.get("models", {}), (Table, dict)):
             del document["models"]
         document.setdefault("models", tomlkit.table(is_super_table=True))[config.name] = entry
@@ -123,6 +126,7 @@ def _table(value: Mapping[str, Any]) -> Any:
     """An object as TOML can hold it; one with a null in it as JSON text, for TOML has none."""
     text = json.dumps(value, ensure_ascii=False)
     try:
+        # Written and read back: what does not come through, such as a null, is kept as text.
         tomllib.loads(tomlkit.dumps({"x": json.loads(text)}))
     except (ValueError, TypeError, RecursionError, TOMLKitError):
         return text
@@ -147,6 +151,7 @@ def set_keys(path: Path, changes: Mapping[str, str | None]) -> None:
         table = document.setdefault("keys", tomlkit.table())
         for action_id, keys in changes.items():
             group, _, name = action_id.partition(".")
+            # A file may have the key as "chat.send" or as a table chat: both spellings make way for one.
             table.pop(action_id, None)
             if isinstance(table.get(group), (Table, dict)):
                 table[group].pop(name, None)
@@ -170,8 +175,11 @@ def _editing(path: Path) -> Iterator[tomlkit.TOMLDocument]:
             document = tomlkit.parse(text)
             yield document
             after = tomlkit.dumps(document)
+            # What would not be read at the next start is never written.
             tomllib.loads(after)
+            # A file that is as it was keeps its time, and other programs need not read it again.
             if after != text or not path.exists():
+                # A byte order mark that some editor has put there stays.
                 mark = "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
                 write_whole(path, after.encode(mark))
     except OSError as error:

@@ -80,6 +80,7 @@ class Credentials:
 
     def _put(self, name: str, secret: str | None, entries: dict[str, Any]) -> None:
         ring = self._keyring()
+        # What the keyring takes must not stay in the file, which would go before it.
         if ring is not None and self._put_in(ring, name, secret):
             if name in entries:
                 del entries[name]

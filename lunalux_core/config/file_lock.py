@@ -48,6 +48,7 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
     """
     target = Path(os.path.realpath(path))
     if target.exists():
+        # A person may have opened the file to a group, or closed it further: that is not ours to change.
         mode = target.stat().st_mode & 0o777
     new = target.with_name(f"{target.name}.{short_id()}.new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -55,5 +56,6 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
         with os.fdopen(os.open(new, flags, mode), "wb") as file:
             file.write(data)
         new.replace(target)
+    # After the rename it is gone already; otherwise it must not stay beside the file.
     finally:
         new.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ def read_models(table: Any, path: str, text: str, problems: list[LunaluxError]) 
     models: dict[str, ModelConfig] = {}
     for name, entry in table.items() if isinstance(table, dict) else ():
         provider = entry.get("provider") if isinstance(entry, dict) else None
+        # A table that is none fails on its provider below, so 0 is as good as any number.
         tokens = entry.get("context_tokens") if isinstance(entry, dict) else 0
         whole = tokens is None or (
             isinstance(tokens, int) and not isinstance(tokens, bool) and 0 < tokens <= TOKENS_LIMIT
@@ -39,6 +40,7 @@ def read_models(table: Any, path: str, text: str, problems: list[LunaluxError]) 
                 )
             )
             continue
+        # Told, and used as a chat model: one wrong word must not take the model away.
         mode = entry.get("mode", "chat")
         if mode not in ("chat", "text"):
             where = place_of(path, text, "models", name)

@@ -80,6 +80,7 @@ class Paths:
     def own(self, folder: Path) -> None:
         """Make a folder that only its owner can read. Raises OSError."""
         folder.mkdir(parents=True, exist_ok=True)
+        # Chats are private: other users of the machine need not even see their names.
         if os.name == "posix" and folder.stat().st_mode & 0o077:
             with suppress(OSError):  # it belongs to somebody else, who lets us write there
                 folder.chmod(0o700)
@@ -89,6 +90,7 @@ class Paths:
         """The folders for this environment."""
         home = environ.get("LUNALUX_HOME")
         if home:
+            # Made absolute at once, since the program may change its folder later.
             root = Path(home).expanduser().absolute()
             return cls(root / "config", root / "data", root / "cache")
         from platformdirs import user_cache_path, user_config_path, user_data_path

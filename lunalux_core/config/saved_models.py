@@ -30,11 +30,13 @@ def save_configuration(
     path = settings.paths.config_file
     models = {name: model for name, model in settings.models.items() if name != former}
     if former and former != config.name:
+        # The key first, the entry after it: a model that is there has its key.
         key = key or credentials.get(credential_name(former)) or ""
     if key:
         credentials.set(credential_name(config.name), key)
     save_model(path, config)
     settings = replace(settings, models={**models, config.name: config})
+    # The former entry goes last: broken off before, there are two models and never none.
     if former and former != config.name:
         remove_model(path, former)
         credentials.delete(credential_name(former))

@@ -59,7 +59,7 @@ class Declaration:
         if isinstance(self.default, bool):
             return "true, false"
         if isinstance(self.default, (int, float)):
-            return f"a number from {self.low:g} to {self.high:g}"
+            return f"a number from {self.low:,.10g} to {self.high:,.10g}"
         if isinstance(self.default, tuple):
             return "a list of texts"
         return "a text"
@@ -435,6 +435,7 @@ def _coerced(setting: Declaration, value: Any) -> Any:
             number = type(default)(value)
         except (TypeError, ValueError, OverflowError):
             return None
+        # NaN is within nothing: every comparison with it is false.
         within = (setting.low or 0) <= number <= (setting.high or 0)
         return number if within and not isinstance(value, bool) else None
     if isinstance(default, tuple):
@@ -442,6 +443,7 @@ def _coerced(setting: Declaration, value: Any) -> Any:
             value = [item.strip() for item in value.split(",") if item.strip()]
         good = isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
         return tuple(value) if good and all(map(_is_text, value)) else None
+    # `worldbook.whole_words = true` in TOML is a truth value, and one of the words here.
     if isinstance(value, bool):
         value = str(value).lower()
     if not isinstance(value, str) or (setting.choices and value not in setting.choices):
@@ -476,6 +478,7 @@ def load_settings(
     )
     for source, where, layer in layers:
         for key, value in layer.items():
+            # A file of nothing but mistakes would fill the screen; the first ones are told.
             if len(problems) >= PROBLEMS_LIMIT:
                 break
             setting = DECLARATIONS.get(key)
@@ -504,6 +507,7 @@ def _read(path: Path, problems: list[LunaluxError]) -> tuple[str, dict[str, Any]
     import tomllib
 
     try:
+        # A pipe or a device in its place would block the start or never end.
         if not stat.S_ISREG((state := path.stat()).st_mode) or state.st_size > FILE_LIMIT:
             raise OSError(errno.EINVAL, "it is no file of words")
         text = path.read_text(encoding="utf-8-sig")
@@ -575,6 +579,7 @@ def _keys(table: Mapping[str, Any], where: str, text: str, problems: list[Lunalu
 def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
     """The values by dotted key. A file may nest tables deeper than Python calls functions."""
     flat: dict[str, Any] = {}
+    # A list instead of calls, and reversed, so that keys come in the order of the file.
     waiting: list[tuple[str, Any]] = list(document.items())[::-1]
     while waiting:
         key, value = waiting.pop()

@@ -48,8 +48,11 @@ class ParseCache(Generic[T]):
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
+        # Without the lock: a book of thousands of entries takes a
+        # while, and other chats need not wait for it.
         value = read()
         with self._lock:
+            # Two threads may have read the same text meanwhile; its length counts once.
             if key not in self._kept:
                 self._kept[key] = value
                 self._size += len(text)
@@ -102,6 +105,7 @@ def active_books(
     books: list[ActiveBook] = []
     linked = False
     for stored in load_book_texts(connection, named):
+        # Parsed only where it takes part, and remembered by its text: most turns parse nothing.
         book = _shelf_book(stored.name, stored.text)
         if book is None:
             continue

@@ -67,6 +67,7 @@ class ChatNote:
 
     def as_json(self) -> dict[str, Any]:
         """For `conversations.note`; {} where nothing differs from having no note."""
+        # A chat without a note stays as it was, so that files of other programs come back unchanged.
         if self == ChatNote():
             return {}
         return {
@@ -80,6 +81,7 @@ class ChatNote:
 
     def for_file(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
         """A chat file's `chat_metadata` with this note in place of the one that is in it."""
+        # Spelled as the file has it, down to defaults that are left out, unless something differs.
         if self == ChatNote.of_file(metadata):
             return dict(metadata)
         rest = {name: value for name, value in metadata.items() if name not in _IN_FILES}

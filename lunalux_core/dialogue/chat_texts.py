@@ -106,6 +106,7 @@ def with_injection(header: Mapping[str, Any], injection: ChatInjection) -> dict[
             limit=LONGEST_INJECTION,
         )
     stored = dict(as_object(as_object(header.get(METADATA)).get(INJECTIONS)))
+    # Taken out first: a text that is put in again stands last.
     stored.pop(injection.id, None)
     if injection.content:
         stored[injection.id] = injection.as_json()

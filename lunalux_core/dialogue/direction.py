@@ -83,6 +83,7 @@ class ReplyBeginning:
         self._gap = text[len(self._base) :]
         self._shown = shown
         self._told = told
+        # A model that goes on may happen to say a short beginning again, as "She"; that is part of its words.
         self._watch = bool(self._base) and (told or len(self._base) >= _CHANCE)
         self._held = ""
         self._open = bool(self._base)
@@ -93,6 +94,7 @@ class ReplyBeginning:
             return text
         self._held += text
         begun = self._held.lstrip()
+        # Too short to tell whether the beginning is said again: nothing is shown yet.
         if self._watch and len(begun) < len(self._base) and self._base.startswith(begun):
             return ""
         return self._over(begun)
@@ -114,6 +116,7 @@ class ReplyBeginning:
     @property
     def _between(self) -> str:
         """What parts the beginning from what a model says; one that did not go on from it begins a word."""
+        # Chinese puts no blank between sentences, so one would stand out there.
         joins = not self._told or not self._base[-1].isascii()
         return self._gap or ("" if joins else " ")
 

@@ -85,6 +85,7 @@ class Opener:
     ) -> Opened:
         stored = state.get("variables")
         variables = Variables(stored if isinstance(stored, dict) else {}, self.global_variables)
+        # Scripts before macros: a script may write a macro.
         scripted = run(greeting, expand=expander(context, variables))
         text = clean(expand(scripted, context, variables)).strip()
         changed = variables.delta()
@@ -134,6 +135,7 @@ def carried_state(
     if not own:
         return own
     before, after = _variables(origin), _variables(own)
+    # Only what the greeting itself set: the rest belongs to the branch that it leaves.
     changed = {name: value for name, value in after.items() if before.get(name) != value}
     carried = {
         name: value for name, value in _variables(target).items() if name not in before or name in after

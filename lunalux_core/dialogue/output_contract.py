@@ -44,6 +44,7 @@ _LONGEST_TAG = 32
 
 _WHITE = " \t\r\n"
 """What is trimmed; the ideographic blanks that indent a Chinese paragraph are not."""
+# A number counts only where no digit follows: "3.5 seconds later" begins with a number of its own.
 _BULLET = re.compile(r"^(?:[-•·–]+\s*|\*+\s+|\d{1,2}[.)、．](?!\d)\s*)")
 _BLANK_LINES = re.compile(r"\n[ \t]*\n\s*")
 
@@ -328,6 +329,7 @@ class NamePrefix:
         if self._held is None:
             return text
         self._held += text
+        # Compared without bold and with either colon; what is shown is the text itself.
         begun = self._held.replace("*", "").replace("：", ":").strip()
         if any(f"{name}:".startswith(begun) for name in self._names):
             return ""

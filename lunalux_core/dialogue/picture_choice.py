@@ -23,6 +23,7 @@ def chosen_pictures(
     """The bytes of the newest pictures by hash; `refs` are oldest first, `attached` may not be stored yet."""
     hashes: list[str] = []
     room = MOST_BYTES
+    # The newest are what the talk is about; a picture that is too large ends the walk.
     for ref in reversed(refs):
         if ref.hash in hashes:
             continue

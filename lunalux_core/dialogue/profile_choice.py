@@ -93,6 +93,7 @@ def profile_chain(
         places.append(Use.of_member(conversation.group_id, speaker))
     places += [Use("character", character), Use("global")]
     own = [pick(load_profiles(connection), named)] if named else []
+    # Before the chat's own: a task wants a model of its own, whoever replies there.
     if task is not None and (of_task := profile_in_use(connection, Use("task", task))):
         own.append(of_task)
     profiles = (profile_in_use(connection, place) for place in places)
@@ -192,6 +193,7 @@ class Chooser:
 
     def _sampling(self) -> dict[str, Any]:
         values: dict[str, Any] = {}
+        # From the weakest on, so that the first in the chain has the last word on each.
         for profile in reversed(self._chain.profiles):
             values |= profile.sampling
             if profile.stop:

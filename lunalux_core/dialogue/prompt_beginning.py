@@ -81,6 +81,7 @@ def compare_beginnings(now: Record, before: Record | None) -> dict[str, Any]:
     there = earlier[place] if place < len(earlier) else None
     text, was = (message["content"] if message is not None else "" for message in (here, there))
     alike = _alike(text, was) if here and there and here["role"] == there["role"] else 0
+    # Tokens of a part of a message are not counted; its share of the signs is near enough.
     part = here["tokens"] * alike // max(len(text), 1) if here else 0
     shared = sum(len(message["content"].encode("utf-8", "replace")) for message in messages[:place])
     slot = _slot(here, there, alike)
@@ -170,6 +171,7 @@ def _cause(now: Record, before: Record, here: Record | None, there: Record | Non
 def _in_story(now: Record, before: Record, here: Record | None, there: Record | None) -> Cause:
     """What became of the messages of the story."""
     dropped = now["prompt"]["history_dropped"] - before["prompt"]["history_dropped"]
+    # The window moved on: the message at the same place is another one, and nobody edited it.
     if dropped > 0:
         return "cut"
     if here is None or there is None or here["slot"] != there["slot"]:

@@ -35,6 +35,7 @@ async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> 
         window = facts.window or 0 if facts is not None else 0
     thought = window_of(turn)
     estimated = _estimated(ready)
+    # A window as large as the one that was reckoned with explains nothing, unless our count was too low.
     if not window or (window >= thought and not counted > estimated):
         return None
     factor = turn.token_factor
@@ -44,7 +45,7 @@ async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> 
     if factor > MOST_FACTOR:  # estimates go no higher, so the window has to be less
         tokens, factor = math.floor(tokens * MOST_FACTOR / factor), MOST_FACTOR
     model = replace(turn.model, context_tokens=max(tokens, 1), window_source="server")
-    return replace(turn, model=model, token_factor=factor)
+    return replace(turn, model=model, token_factor=factor, refused=True)
 
 
 def _estimated(ready: Ready) -> int:

@@ -25,6 +25,8 @@ def matches_with(engine: EcmaEngine) -> Matches:
 
     def matches(source: str, flags: str, text: str) -> bool:
         try:
+            # With g, JavaScript goes on from where the last search ended;
+            # each name is searched from its beginning.
             return bool(engine.find_all(source, flags.replace("g", ""), text, 1))
         except LunaluxError:
             return False

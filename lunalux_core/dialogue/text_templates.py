@@ -53,6 +53,7 @@ def templates_found(stored: Sequence[StoredTemplate], name: str) -> Sequence[Sto
     try:
         return named_like(stored, name)
     except NotFound:
+        # The library first: a person's own template of that name goes before ours.
         return named_like([*stored, *shipped_as_stored()], name)
 
 

@@ -1,8 +1,9 @@
 """A prompt for a window that its fixed parts do not fit into: a plainer preset, then shorter texts of the
 card.
 
-Only for windows so small that nobody could choose a card for them; for all others the refusal, which names
-the parts by size, helps more than a prompt without its end.
+Texts are cut only for windows so small that nobody could choose a card for them, and where a server has just
+refused what a person had every reason to think would fit; for all others the refusal, which names the parts
+by size, helps more than a prompt without its end.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ Make = Callable[["Preset", "PromptMaterial"], "Prompt"]
 
 
 def fitted(
-    make: Make, preset: Preset, material: PromptMaterial, language: Literal["en", "zh"], window: int
+    make: Make, preset: Preset, material: PromptMaterial, language: Literal["en", "zh"], *, cuts: bool
 ) -> tuple[Prompt, tuple[str, ...]]:
-    """The prompt, and the names of the texts that were cut for it.
+    """The prompt, and the names of the texts that were cut for it, if it `cuts` any.
 
     Raises:
         InvalidInput: PROMPT_TOO_LARGE, it cannot be made to fit.
@@ -53,17 +54,21 @@ def fitted(
     try:
         return make(preset, material), ()
     except InvalidInput as error:
-        if error.code != "PROMPT_TOO_LARGE" or window > TIGHT_WINDOW:
+        if error.code != "PROMPT_TOO_LARGE":
             raise
         refused = error
     if preset.source == "builtin":
         from lunalux_core.presets.builtin import load_builtin
 
         plain = load_builtin("default", language)
+        # The plain preset alone may fit, and then nothing of the card is cut.
         with suppress(InvalidInput):
             return make(plain, material), ()
         preset = _bare(plain, language)
+    if not cuts:
+        raise refused
     cut: dict[str, None] = {}
+    # The share that is missing is only known from the refusal, and shrinks with each try.
     for _ in range(TRIES):
         try:
             return make(preset, material), tuple(cut)
@@ -103,4 +108,5 @@ def _begin(text: str, kept: float) -> str:
     if len(text) <= SHORT_TEXT:
         return ""
     begin = text[: int(len(text) * kept)]
+    # Chinese has no blanks, and is cut at the sign.
     return begin.rsplit(" ", 1)[0] if " " in begin else begin

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.conversations import Conversation, Message
     from lunalux_core.library.documents import Passage, Reach
     from lunalux_core.library.templates import StoredTemplate
-    from lunalux_core.library.trackers import Standing
+    from lunalux_core.library.trackers import TrackerState
     from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage
     from lunalux_core.llm.token_counts import TokenCounts
     from lunalux_core.memory.story import StoryMemory
@@ -282,7 +282,7 @@ class TurnOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TurnTask:
     """What one turn is asked for, and where in the tree.
 
     Args:
@@ -325,7 +325,8 @@ class TurnInput:
     the last messages call for, the closest first, `reach` whose documents count, if there are any, and
     `injections` the texts that scripts put into this chat. `overridden` names what the chat has in the place
     of its card's texts (`card` has it already). `shown` are the pictures that go with `text`, `picture_data`
-    the bytes of all that the model is shown, by hash; others are named to it.
+    the bytes of all that the model is shown, by hash; others are named to it. `refused`: the server has found
+    a longer prompt of this turn too long.
     """
 
     kind: TurnKind
@@ -367,7 +368,7 @@ class TurnInput:
     template_parts: Mapping[str, str] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()
     gaps: tuple[ProfileGap, ...] = ()
-    trackers: tuple[Standing, ...] = ()
+    trackers: tuple[TrackerState, ...] = ()
     passages: tuple[Passage, ...] = ()
     reach: Reach | None = None
 
@@ -381,6 +382,7 @@ class TurnInput:
     picture_data: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     injections: tuple[ChatInjection, ...] = ()
     overridden: tuple[str, ...] = ()
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

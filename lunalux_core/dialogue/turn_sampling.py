@@ -43,6 +43,7 @@ def turn_sampling(turn: TurnInput, form: TextForm | None = None) -> TurnSampling
         for name, value in _values(sampling_of(layer)).items():
             if name not in values:
                 values[name], sources[name] = value, source
+    # The room was kept free of the prompt, so more would not fit whatever anybody asked for.
     room = reply_room(turn)
     if values.get("max_tokens") != room:
         sources["max_tokens"] = "settings"

@@ -55,6 +55,7 @@ _SPECIAL = re.compile(
 _PAGE_START = re.compile(r"\s*<(?:!doctype\s+html|html|head|body|style|script)\b", re.IGNORECASE)
 _PAGE_END = re.compile(r"</html\s*>", re.IGNORECASE)
 _TITLE = re.compile(r"<(title|h[1-3])\b[^<>]*>([^<]*)<", re.IGNORECASE)
+# A noncharacter, which no text may hold: it stands for a fold while the text around it is converted.
 _FOLD = re.compile("\ufdd2(\\d+)\ufdd2")
 
 
@@ -63,10 +64,13 @@ def split(text: str) -> list[Part]:
     if "<" not in text:
         return [text] if text else []
     parts: list[Part] = []
+    # Text from `start` on is not in a part yet; `position` is further
+    # down where an expression was nothing special.
     start = position = 0
     ends = {mark: text.rfind(mark) for mark in ("-->", "%>")}  # so that no search is made in vain
     while match := _SPECIAL.search(text, position):
         end, part = _special(text, match, ends)
+        # Code goes in as it stands: what looks like a tag in it is none.
         if match["fence"] and part is None:
             parts += [*_inline(text[start : match.start()]), text[match.start() : end]]
             start = end
@@ -85,6 +89,7 @@ def _special(text: str, match: re.Match[str], ends: Mapping[str, int]) -> tuple[
         return _fence(text, match)
     if match["comment"] or match["ejs"]:
         mark = "-->" if match["comment"] else "%>"
+        # Without its end it is ordinary text: a reply may speak of "<%" or be cut there.
         if ends[mark] < match.end():
             return match.end(), None
         end = text.index(mark, match.end()) + len(mark)
@@ -99,6 +104,7 @@ def _special(text: str, match: re.Match[str], ends: Mapping[str, int]) -> tuple[
 
 def _element_end(text: str, match: re.Match[str]) -> int:
     """An element that is not closed reaches to the end: the reply was cut in the middle of it."""
+    # MVU's placeholder for the status bar has no end tag.
     if match.group().endswith("/>") or match["mvu"].lower() == "statusplaceholderimpl":
         return match.end()
     closing = re.compile(rf"</{match['mvu']}\s*>", re.IGNORECASE).search(text, match.end())
@@ -113,6 +119,7 @@ def _fence(text: str, match: re.Match[str]) -> tuple[int, Part | None]:
     inside = text[match.end() : closing.start() if closing else len(text)]
     end = closing.end() if closing else len(text)
     is_page = match["language"].lower() in ("html", "htm", "xhtml")
+    # Many cards leave the language of the fence out, so a page is also known by how it begins.
     if is_page or (not match["language"] and _PAGE_START.match(inside)):
         return end, _panel(inside)
     return end, None
@@ -135,6 +142,7 @@ def _inline(text: str) -> list[Part]:
         folds.append(Fold(title, content))
         return f"\n\ufdd2{len(folds) - 1}\ufdd2\n"
 
+    # A text that has the mark in it could otherwise name folds that are not there.
     pieces = _FOLD.split(html_to_markdown(text.replace("\ufdd2", ""), keep))
     return [folds[int(piece)] if index % 2 else piece for index, piece in enumerate(pieces)]
 

@@ -18,7 +18,10 @@ MAX_DEPTH = 100
 """Elements nested deeper are unwrapped."""
 
 _TOKEN = re.compile(
+    # Code in backticks is kept whole; its length is bounded, so that a
+    # lone backtick does not cost a scan each time.
     r"(?P<code>`[^`\n<]{0,500}<[^`\n]{0,500}`)"
+    # The possessive repeats (*+) allow no way back: an unfinished tag costs linear time.
     r"|<(?P<close>/?)(?P<name>[a-zA-Z][\w:.-]*)(?P<attributes>(?:[^<>\"']|\"[^\"<]*\"|'[^'<]*')*+|[^<>]*+)>"
     r"|<[!?][^<>]*>"
 )
@@ -101,6 +104,8 @@ class _Converter:
         if not text:
             return
         text = unescape(text)
+        # Inside of an element line breaks are layout of the HTML;
+        # outside they are the reply's own paragraphs.
         if len(self._stack) > 1 and not any(element.name == "pre" for element in self._stack):
             text = re.sub(r"[ \t]*\n[ \t]*", "\n", text)
         self._stack[-1].pieces.append(text)
@@ -109,11 +114,14 @@ class _Converter:
         """The position from which to read on."""
         name = match["name"].lower()
         attributes = _attributes(match["attributes"])
+        # Nothing in these is text, not even what looks like a tag; one that
+        # is not closed takes the rest, as in a browser.
         if name in _RAW:
             end = re.compile(rf"</{name}\s*>", re.IGNORECASE).search(source, match.end())
             return match.end() if match["attributes"].endswith("/") else end.end() if end else len(source)
         if name in _VOID:
             self._stack[-1].pieces.append(_void(name, attributes))
+        # Deeper elements are not opened, so that a card cannot make the stack grow without end.
         elif not match["attributes"].endswith("/") and len(self._stack) <= MAX_DEPTH:
             self._end_implied(name)
             hidden = name in _DROPPED or "hidden" in attributes
@@ -131,6 +139,7 @@ class _Converter:
             self._end_implied(name)
 
     def _close(self, name: str) -> None:
+        # An end without a beginning must not close what is open around it.
         if not any(element.name == name for element in self._stack[1:]):
             return
         while self._stack[-1].name != name:
@@ -153,6 +162,7 @@ class _Converter:
             parent.rows.append([" ".join(content.split())])
             return ""
         if name == "tr":
+            # The table may stand further up: thead, tbody or a form lie between.
             self._table().rows.append([cell for row in element.rows for cell in row] or [content.strip()])
             return ""
         if name == "table":
@@ -183,6 +193,7 @@ class _Converter:
 
     def _details(self, summary: str, content: str) -> str:
         outermost = not any(element.name == "details" for element in self._stack)
+        # A fold on the screen cannot hold another: an inner one becomes text under a heading.
         if self._on_details is not None and outermost:
             return self._on_details(summary, re.sub(r"\n{3,}", "\n\n", content))
         return f"\n\n{_wrap(f'▸ {summary}'.strip(), '**')}\n\n{content}\n\n"
@@ -220,5 +231,6 @@ def _table(rows: list[list[str]]) -> str:
         return ""
     width = max(map(len, rows))
     lines = ["| " + " | ".join([*row, *[""] * (width - len(row))]) + " |" for row in rows]
+    # Markdown has no table without a head, so the first row is taken for it.
     lines.insert(1, "|" + " --- |" * width)
     return "\n" + "\n".join(lines)

@@ -102,6 +102,7 @@ class Display:
         self._engine = engine
         self._memory = memory or DisplayCache()
         self._late: Counter[str] = Counter()
+        # Names and variables are part of it: macros in the scripts read them.
         self._version = hash(
             (
                 tuple(
@@ -147,6 +148,7 @@ class Display:
         if remembered is not None:
             return remembered
         voice = self._voice(message)
+        # What a macro sets while drawing ends here: looking at a chat must not change it.
         variables = Variables(self._variables, self._globals)
         text, hidden = message.content, tuple[str, ...]()
         if _may_hide(message):
@@ -205,6 +207,7 @@ class Display:
         )
         failed = tuple(skipped for skipped in result.skipped if skipped.failed)
         late = {skipped.name for skipped in failed if skipped.reason == "timeout"}
+        # Late scripts are counted by their pattern: a name may be missing, or stand for several.
         self._late.update(
             script.find for script in scripts if (script.name or script.id or script.find) in late
         )

@@ -62,10 +62,12 @@ def read_speaker_scripts(
         voices = {
             member.character_id: voice(load_character(connection, member.character_id)) for member in members
         }
+        # Whoever has left the group since is shown with the scripts of its first member.
         voices[""] = next(iter(voices.values()), SpeakerScripts((), MacroContext(user=user)))
     else:
         voices = {"": voice(load_character(connection, conversation.character_id))}
     head = load_message(connection, conversation.head_id) if conversation.head_id else None
+    # Of the branch that is shown: another swipe may have set other values.
     variables = branch_state(connection, head).get("variables")
     stored = variables if isinstance(variables, dict) else {}
     return ConversationScripts(voices, stored, load_globals(connection))

@@ -44,6 +44,7 @@ class FieldRemark:
     params: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
 
+# More texts than a form has fields, so that typing in one leaves the counts of the others.
 @lru_cache(maxsize=64)
 def tokens(text: str) -> int:
     """Tokens of a text, by an ordinary tokenizer. Remembered: a form asks for the same ones at every key."""
@@ -86,6 +87,7 @@ def _loose_macro(text: str) -> str:
     if "{{" not in text:
         return ""
     rest = text
+    # Macros may hold macros: the innermost go first, until only what is not closed is left.
     while (shorter := _MACRO.sub("", rest)) != rest:
         rest = shorter
     match = _OPEN.search(rest)

@@ -167,6 +167,7 @@ class Draft:
         last = self._steps[self._at]
         step = _Step(snapshot, place, now)
         going_on = last.place == place and now - last.at < PAUSE_SECONDS
+        # Step 0 is what the editing began with, and after an undo the steps ahead must not be kept.
         if joined and going_on and self._at and not self.can_redo:
             self._steps[self._at] = step
             return
@@ -188,6 +189,7 @@ class Draft:
     def edit(self, edits: Mapping[Path, Any], place: str, *, joined: bool = False) -> None:
         """New values at some paths, everything else untouched (see `cards.document_edits.apply_edits`)."""
         document = self.document
+        # Each edit on the outcome of the one before: two of them may lead into the same container.
         for path, value in edits.items():
             document = apply_edits(_grounded(document, path), {path: value})
         if document != self.document:
@@ -202,11 +204,13 @@ class Draft:
         text = clean(text)
         if text == card_field.shown(self.document):
             return
+        # JSON has no empty number, so the field goes away.
         if card_field.kind == "number" and not text.strip():
             value: Any = REMOVED
         else:
             value = card_field.value(text)
         origin = self.snapshot.origin
+        # As it was at the beginning, down to an odd type: a text brought back must not count as a change.
         if data_of(origin) is not None and text == card_field.shown(origin):
             restored = restore(self.document, origin, card_field.path)
             self.become(replace(self.snapshot, document=restored), card_field.id, joined=True)
@@ -220,6 +224,7 @@ class Draft:
 
 def _settled(step: Snapshot, before: Snapshot, saved: Snapshot) -> Snapshot:
     """A step of the history after saving: measured against what was saved, its files known by name."""
+    # A picture that was exchanged since is not the one in the library, and keeps its own file.
     picture = saved.picture if step.picture is before.picture else step.picture
     archive = saved.archive if step.archive is before.archive else step.archive
     return Snapshot(step.document, saved.document, picture, archive)
@@ -239,6 +244,7 @@ def restore(document: Mapping[str, Any], origin: Mapping[str, Any], path: Path) 
     """
     restored: dict[str, Any] = _restored(document, origin, path)
     names = tuple(str(key) for key in path[1:])
+    # V2 cards repeat fields at top level for V1 programs, some under another name.
     copy = MIRROR_ALIASES.get(names, names[0] if len(names) == 1 else "")
     if copy in origin and copy != "data":
         restored[copy] = origin[copy]

@@ -92,6 +92,7 @@ class DraftStore:
         if isinstance(row, dict):
             restored = await asyncio.to_thread(self._restored, row)
             file_hash = str(row.get("hash", ""))
+            # Against what the library has now: it may have been saved from elsewhere since.
             draft = Draft(restored, draft.base, character_id=character_id, content_hash=file_hash)
         draft.slot = "" if character_id else key
         await self._set_index(current=key)
@@ -104,6 +105,7 @@ class DraftStore:
             return
         snapshot = draft.snapshot
         row = await asyncio.to_thread(self._row, draft, snapshot)
+        # The row before the list of drafts: killed in between, the draft is whole and only not listed.
         await self._library.state.set(ROW + draft.key, row)
         about = {"name": snapshot_name(snapshot), "at": now_ms()}
         await self._set_index(current=draft.key, note=(draft.key, about))
@@ -141,6 +143,8 @@ class DraftStore:
         there = await self._summary(was) if was else None
         identity = was if there is not None else short_id()
         text = await asyncio.to_thread(dump_json, snapshot.document)
+        # The files lie there before the row names them: a kill in between
+        # leaves no character without its picture.
         picture = await asyncio.to_thread(self._place, snapshot.picture, identity)
         archive = await asyncio.to_thread(self._place, snapshot.archive, identity, f"{identity}.charx")
         loaded = LoadedCard(
@@ -160,8 +164,10 @@ class DraftStore:
         draft.settled(replace(snapshot, picture=picture, archive=archive), identity, new.content_hash)
         if key != identity:
             await self.forget(key)
+        # What was typed while it was being saved is a draft of the character from here on.
         await self.keep(draft)
         await self._set_index(current=identity)
+        # Only after the row: until then the former files are still the character's.
         await asyncio.to_thread(
             self._tidy, identity, {attachment.file for attachment in (picture, archive) if attachment}
         )
@@ -233,6 +239,7 @@ class DraftStore:
 
     def _attachment(self, name: str) -> Attachment | None:
         """A file of the library, None where it is not there."""
+        # A row of a damaged library must not lead out of the folder.
         if not name or Path(name).name != name:
             return None
         try:
@@ -256,6 +263,7 @@ class DraftStore:
             return {}
         if attachment.file and self._lies(attachment):
             return {"file": attachment.file, "own": ""}
+        # Named by its content: the same picture is written once, however often the draft is kept.
         name = f"{KEPT}{hashlib.sha256(attachment.data).hexdigest()[:24]}{attachment.ext}"
         if not (self._pictures / name).exists():
             write_file(self._pictures / name, attachment.data)
@@ -267,6 +275,7 @@ class DraftStore:
         files = []
         for name in ("picture", "archive"):
             attachment = self._attachment(row[name].get("file", ""))
+            # The draft's own copy is no file of the character: it gets a name of its own when it is saved.
             if attachment is not None and row[name].get("own"):
                 attachment = replace(attachment, file="")
             files.append(attachment)

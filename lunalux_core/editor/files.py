@@ -100,12 +100,15 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
+    # Beside the target, so that the rename stays within one file
+    # system; with the process id, for two programs.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
+            # On the disk before it takes the name: after a power cut there is the old file or the new one.
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError:

@@ -59,6 +59,7 @@ def rewritten(document: Mapping[str, Any], greeting: Greeting, text: str) -> Edi
         return {FIRST: text}
     if isinstance(_raw(document, greeting.kind), list):
         return {(*LISTS[greeting.kind], greeting.place): text}
+    # A card may hold a bare text where a list belongs; it becomes a list only where it is changed.
     items = _items(document, greeting.kind)
     items[greeting.place] = text
     return {LISTS[greeting.kind]: items}
@@ -89,6 +90,7 @@ def moved(document: Mapping[str, Any], greeting: Greeting, step: int) -> tuple[E
 
     The first message and the alternates are one row: what moves to its top becomes the first.
     """
+    # Greetings for groups are chosen by themselves, so nothing moves between them and the others.
     row = [each for each in greetings(document) if (each.kind == "group") == (greeting.kind == "group")]
     at = next((place for place, each in enumerate(row) if each.id == greeting.id), -1)
     if at < 0 or not 0 <= at + step < len(row):

@@ -96,6 +96,7 @@ class BookView:
             else enumerate(entries if isinstance(entries, list) else ())
         )
         objects = [(key, raw) for key, raw in pairs if isinstance(raw, dict)]
+        # A card's book and World Info spell their fields differently; an entry tells which one it is.
         of_card = any("keys" in raw and "key" not in raw for _, raw in objects)
         named = any("key" in raw or "disable" in raw for _, raw in objects)
         empty_file = isinstance(entries, dict) and not objects  # a card's own book has a list
@@ -127,6 +128,7 @@ class BookView:
         Args:
             origin: the book as it was when the editing began.
         """
+        # Files may use one number twice; then nobody can tell which entry it was at the beginning.
         begun = [other.raw for other in origin.slots if other.uid == slot.uid]
         base = begun[0] if len(begun) == 1 and origin.world_info == self.world_info else slot.raw
         entry = replace(slot.entry, **changes)
@@ -138,6 +140,7 @@ class BookView:
         raw = self._written(fresh, entry.raw if entry is not None else {})
         if isinstance(self._held, dict):
             key = str(self._free_uid())
+            # An object's key need not be its entry's number, and may be another entry's.
             while key in self._held:
                 key += "0"
             return {(*ENTRIES, key): raw}, key
@@ -171,6 +174,8 @@ class BookView:
     def _written(self, entry: Entry, base: Mapping[str, Any]) -> dict[str, Any]:
         shape: Shape = "world_info" if self.world_info else "character_book"
         entry = replace(entry, raw=base)
+        # Only the writer of books knows how each field is spelled, so the
+        # entry goes through it as a book of one.
         written: dict[str, Any] = write_book(Book("", (entry,), shape, {"entries": [base] if base else []}))
         entries = written["entries"]
         record: dict[str, Any] = entries[0] if isinstance(entries, list) else next(iter(entries.values()))
@@ -189,6 +194,8 @@ def _listed(value: object) -> Sequence[object]:
 
 _REGEX_KEY = re.compile(r"/(?:[^/\\\n]|\\.)+/[gimsuy]*(?=\s*(?:[,，]|\Z))")
 _PLAIN_KEY = re.compile(r"(?:[^,，\\]|\\[,，\\]|\\)*")
+# A key that begins with a slash would be read as a pattern, and one
+# that ends with a backslash would take the comma along.
 _TO_ESCAPE = re.compile(r"[,，]|\\(?=[,，\\]|\Z)|\A(?=/)|\A\\(?=/)")
 _ESCAPED = re.compile(r"\\([,，\\])|\A\\(/)")
 

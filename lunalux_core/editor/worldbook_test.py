@@ -51,6 +51,7 @@ def try_book(
         return Activation()
     book = read_book(card.character_book, card.name).book
     dice, matcher = random.Random(seed), regex_matcher(engine)
+    # The same dice as the engine's: the whole trial comes out alike for one seed.
     macros = MacroContext(
         user=user,
         char=card.nickname or card.name,

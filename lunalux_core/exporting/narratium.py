@@ -51,7 +51,9 @@ async def write_narratium(library: Library, path: Path, progress: Progress) -> E
         if tree := _tree(summary.id, logs):
             stores["character_dialogues"].append(tree)
         own = card.regex_scripts
+        # Narratium writes the scripts of a card as an object by key, SillyTavern as a list.
         items = own.values() if isinstance(own, dict) else own if isinstance(own, list) else ()
+        # Narratium runs what it finds without asking: scripts that nobody allowed here stay in the card.
         if items and character.scripts_allowed:
             scripts[summary.id] = _keyed(items)
         report.count("characters")
@@ -101,6 +103,7 @@ def _picture(library: Library, character: Character) -> list[dict[str, str]]:
     path = library.characters.picture_path(character.summary)
     if path is None or not path.is_file():
         return []
+    # The key ends in .png whatever the picture is: it is what `imagePath` of the record names.
     kind = "png" if path.suffix == ".png" else path.suffix[1:].replace("jpg", "jpeg")
     data = base64.b64encode(path.read_bytes()).decode()
     return [{"key": f"{character.id}.png", "data": f"data:image/{kind};base64,{data}"}]
@@ -113,6 +116,7 @@ def _tree(character_id: str, logs: Sequence[ChatLog]) -> dict[str, Any] | None:
     for number, log in enumerate(logs):
         turns = _turns(log, f"{number}-")
         nodes += [turn for turn in turns.values() if turn is not None]
+        # The conversations come with the one used last in front, so its end is what is shown.
         if not current and log.head >= 0:
             current = f"{number}-{log.head}"
     if len(nodes) == 1:
@@ -122,6 +126,7 @@ def _tree(character_id: str, logs: Sequence[ChatLog]) -> dict[str, Any] | None:
         "id": character_id,
         "character_id": character_id,
         "nodes": nodes,
+        # A conversation that was cut at words which a reply answers ends at no turn of this tree.
         "current_nodeId": current if current in ids else nodes[-1]["nodeId"],
     }
 
@@ -132,6 +137,7 @@ def _turns(log: ChatLog, prefix: str) -> dict[int, dict[str, Any] | None]:
     turns: dict[int, dict[str, Any] | None] = {}
     for place, node in enumerate(log.nodes):
         if node.role == "user" and place in answered:
+            # Words that a reply answers are part of that reply's turn, one for each of its swipes.
             turns[place] = None
             continue
         above = node.parent

@@ -33,6 +33,7 @@ async def write_sillytavern(library: Library, path: Path, progress: Progress) ->
     """Cards with their chats, worldbooks, presets, regex scripts, personas and tags."""
     report = ExportReport(path)
     with opened(path) as target:
+        # The characters first: groups and tags name them by the file names that they get here.
         avatars = await _characters(library, target, report, progress)
         await _groups(library, target, report, avatars)
         await _shelves(library, target, report)
@@ -57,6 +58,7 @@ async def _characters(
         try:
             card = await asyncio.to_thread(card_file, library, character)
             await asyncio.to_thread(target.write, f"characters/{stem}.png", card)
+        # One card that cannot be written is told and keeps none of the others from being written.
         except LunaluxError as error:
             report.lose("characters", 1, f"{summary.name}: {error.message}")
             continue
@@ -69,9 +71,12 @@ async def _characters(
                 continue
             begun = datetime.fromtimestamp(conversation.created_at / 1000)
             title = conversation.title or f"{summary.name} - {begun:%Y-%m-%d@%Hh%Mm%Ss}"
+            # Half of a surrogate pair, which a script can leave in a message, is no UTF-8.
             lines = write_jsonl(log).encode("utf-8", "replace")
             target.write(f"chats/{stem}/{titles.take(title)}.jsonl", lines)
             report.count("conversations")
+            # What hangs on the path is a swipe of it, which the file holds;
+            # what hangs on a swipe is not written.
             on_path = set(log.path())
             branched += any(node.parent not in on_path and node.parent >= 0 for node in log.nodes)
     if branched:
@@ -161,10 +166,12 @@ async def _tags(library: Library, target: Target, report: ExportReport, avatars:
     if not tags:
         return
     of_groups = await library.tags.of_groups()
+    # SillyTavern's map has characters by the file of their card and groups by their id, in one object.
     having = {avatars[who]: those for who, those in (await library.tags.of()).items() if who in avatars}
     document = {
         "tags": [
             {
+                # First what SillyTavern itself kept with the tag (colours, dates), so that our fields win.
                 **tag.extra,
                 "id": tag.id,
                 "name": tag.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Told characters done and characters in all; what it raises ends the export."""
+
+# Names of devices on Windows, which no file can have there, whatever its ending.
+_DEVICE = re.compile(r"CON|PRN|AUX|NUL|(?:COM|LPT)[0-9¹²³]", re.IGNORECASE)
 
 
 def silent(done: int, total: int) -> None:
@@ -63,6 +67,7 @@ class _Archive:
         self._archive = archive
 
     def write(self, name: str, data: bytes) -> None:
+        # A PNG is compressed already: packing it again costs time and saves nothing.
         packed = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
         self._archive.writestr(name, data, packed)
 
@@ -72,6 +77,7 @@ def opened(path: Path) -> Iterator[Target]:
     """A folder, or a zip archive that takes its name only when it is complete. Raises StorageError."""
     temporary = path.with_name(path.name + ".new")
     try:
+        # A folder is filled in place: a second export into it replaces what has the same name.
         if path.suffix.lower() != ".zip":
             path.mkdir(parents=True, exist_ok=True)
             yield _Folder(path)
@@ -95,6 +101,7 @@ class Names:
     def take(self, proposal: str) -> str:
         base = name = file_name(proposal)
         number = 1
+        # Windows and macOS take two names that differ in case alone for the same file.
         while name.casefold() in self._taken:
             name = f"{base}{number}"
             number += 1
@@ -106,7 +113,7 @@ def file_name(name: str) -> str:
     """Words from outside as a file name that stays in its folder on every system."""
     safe = "".join(c if c.isalnum() or c in " -_()@" else "_" for c in name)
     safe = " ".join(safe.split())[:80].strip(" ._")
-    reserved = safe.upper() in {"CON", "PRN", "AUX", "NUL"} or safe.upper()[:3] in {"COM", "LPT"}
+    reserved = _DEVICE.fullmatch(safe) is not None
     return f"character {safe}".strip() if reserved or not safe else safe
 
 

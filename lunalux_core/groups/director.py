@@ -75,6 +75,7 @@ class Director:
         from lunalux_core.chat.raw_request import raw_reply
 
         cards, lines = await self._library.database.read(lambda c: _scene(c, conversation_id))
+        # There is nobody to choose from, and a request may cost money.
         if len(cards) < 2:
             return cards[0].character.id if cards else ""
         spec = await self._model(conversation_id)

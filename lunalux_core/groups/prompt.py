@@ -111,6 +111,7 @@ def group_prompt(connection: Connection, group_id: str, speaker: Character) -> G
         return GroupPrompt(card, (), context)
     with_muted = group.cards == "append_muted"
     heard = [card for card in everybody if with_muted or not card.muted or card.character.id == speaker.id]
+    # One who left the group may be asked for another version of a reply, and then speaks with its own card.
     if all(card.character.id != speaker.id for card in heard):
         heard.append(MemberCard(speaker, card, muted=False))
     beside = tuple(card for card in heard if card.character.id != speaker.id)
@@ -146,6 +147,7 @@ def _between(text: str, field: str, called: str, group: Group) -> str:
 
 
 def _named(text: str, called: str) -> str:
+    # A function, since a backslash in a name would be read as a reference to a group.
     return _CALLED.sub(lambda _: called, text)
 
 
@@ -213,6 +215,7 @@ def _last_spoken(
 
 
 def _dice(said: Message | None) -> Dice:
+    # Seeded by the message: a preview names the same members that answer afterwards.
     return Random(said.id if said else None).random
 
 
@@ -268,6 +271,7 @@ def begin_group(
         for message in messages:
             insert_message(connection, message)
         keep_globals(connection, opened[0])
+        # Global variables that one greeting sets are there for the next member's.
         opener = replace(opener, global_variables=opened[0].global_variables or opener.global_variables)
         first, state = messages[0], messages[0].state or state
     if first is not None:

@@ -67,6 +67,7 @@ def addressed(
         return ""
     from lunalux_core.groups.prompt import answering, first_member
 
+    # In a manual group nobody answers unasked, but a prompt needs somebody whose card it is about.
     chosen = speakers(connection, conversation, said, options) or answering(
         connection, conversation.group_id, said, asked=True
     )

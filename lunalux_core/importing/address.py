@@ -85,6 +85,7 @@ class Downloads:
         """What to call a path in what is told: the address that it came from."""
         for place, address in self._addresses.items():
             if path.startswith(place):
+                # A member of an archive is told as ADDRESS!MEMBER.
                 _, sign, member = path[len(place) :].partition("!")
                 return shown(address) + sign + member
         return path
@@ -116,11 +117,13 @@ def fetch_file(
 def shown(address: str) -> str:
     """An address as it is told: without control characters, and without what is secret in it."""
     line = re.sub(r"//[^/@?#]*@", "//", clean_line(address, 300))
+    # Links for download often carry a key in the query.
     return line.partition("?")[0].partition("#")[0]
 
 
 def _checked(address: str) -> SplitResult:
     try:
+        # A port out of range raises only when it is read.
         parts = urlsplit(address.strip())
         port_is_fine = parts.port is None or 0 < parts.port < 65536
         host = (parts.hostname or "").encode("idna").decode() if parts.hostname else ""
@@ -147,6 +150,7 @@ def _next(at: SplitResult, location: str, address: str) -> SplitResult:
         following = _checked(urljoin(at.geturl(), location)) if location else None
     except ValueError:  # a host in brackets that is no address
         raise _invalid(address) from None
+    # From https to http is no safe step: anybody on the way could put another file in.
     if following is None or (at.scheme.lower() == "https" and following.scheme.lower() != "https"):
         raise InvalidInput(
             "ADDRESS_REDIRECTS",
@@ -165,6 +169,7 @@ def is_public(host: str) -> bool:
     except ValueError:
         return False
     if isinstance(address, IPv6Address):
+        # An IPv4 address in IPv6's clothes leads to the same machine.
         inner = address.ipv4_mapped or address.sixtofour
         if inner is None and any(address in network for network in _EMBEDDING):
             inner = ip_address(address.packed[-4:])  # type: ignore[assignment]
@@ -228,12 +233,14 @@ class _Reply:
     def pieces(self) -> Iterator[bytes]:
         """What comes, unpacked."""
         packed = self.header("content-encoding").strip().lower() in ("gzip", "x-gzip", "deflate")
+        # 47 takes gzip and zlib alike. We ask for neither, and some servers pack all the same.
         unpack = zlib.decompressobj(wbits=47) if packed else None
         while piece := self._piece():
             if unpack is None:
                 yield piece
                 continue
             while piece:
+                # No more at once than a piece: a few bytes may unpack to gigabytes.
                 yield unpack.decompress(piece, PIECE)
                 piece = unpack.unconsumed_tail
 
@@ -252,6 +259,7 @@ class _Reply:
         host = at.hostname or ""
         proxy = self._proxy()
         if proxy is not None:
+            # The proxy looks the name up, so only an address that is written out can be judged here.
             self._refuse_private(host, [host] if _is_literal(host) else [])
             return self._through(*proxy)
         port = at.port or (443 if at.scheme.lower() == "https" else 80)
@@ -259,6 +267,7 @@ class _Reply:
             infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise self._unreachable(error) from error
+        # All of them: whichever answers first is used.
         self._refuse_private(host, [str(info[4][0]) for info in infos])
         failure: Exception = OSError(host)
         for info in infos:
@@ -307,6 +316,7 @@ class _Reply:
             opened.settimeout(IDLE_SECONDS)
             opened.connect(place)
             if self._at.scheme.lower() == "https":
+                # The certificate must be the name's, although the connection goes to the judged address.
                 opened = ssl.create_default_context().wrap_socket(opened, server_hostname=host)
         except BaseException:
             opened.close()
@@ -361,6 +371,7 @@ def file_name(at: SplitResult, disposition: str = "") -> str:
     stem, dot, ending = name.rpartition(".")
     if not dot or not stem or len(ending) > 10:
         stem, ending = name, ""
+    # Cut by bytes, then half a character at the end is dropped.
     stem = stem[:LONGEST_NAME].encode()[:LONGEST_STEM].decode(errors="ignore").strip(". ") or "download"
     return f"{stem}.{ending}" if ending else stem
 
@@ -387,6 +398,7 @@ def _whole(reply: _Reply, address: str) -> Iterator[bytes]:
     size = 0
     try:
         for piece in reply.pieces():
+            # Some hosts send their page for a missing file with the type of a file.
             if not size and _PAGE.match(piece[:4096]):
                 raise _page(address)
             size += len(piece)
@@ -394,6 +406,7 @@ def _whole(reply: _Reply, address: str) -> Iterator[bytes]:
                 raise _too_large(address)
             yield piece
         expected = reply.header("content-length")
+        # The length is that of the packed bytes, so it tells nothing of what was unpacked.
         if expected.isdecimal() and not reply.header("content-encoding") and size < int(expected):
             raise http.client.IncompleteRead(b"")
     except (OSError, http.client.HTTPException, zlib.error) as error:

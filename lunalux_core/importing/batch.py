@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.database import storage_error
 from lunalux_core.importing.cards import CardReader, KnownContents, PreparedFile, clear_leftovers, store
-from lunalux_core.importing.chats import Whereabouts
+from lunalux_core.importing.chats import ChatOwners
 from lunalux_core.importing.results import ImportResult, OnDuplicate
 from lunalux_core.importing.sources import Source, place
 from lunalux_core.library.characters import content_hashes
@@ -45,6 +45,7 @@ def import_files(
         dry_run: read and check everything, store nothing.
     """
     if not dry_run:
+        # Before any thread reads: a folder that cannot be made would fail each file by itself.
         try:
             paths.pictures.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -53,7 +54,7 @@ def import_files(
     known_hashes = KnownContents(library.database.write_now(content_hashes))
     reader = CardReader(paths.pictures, known_hashes, on_duplicate, language, dry_run)
     others: list[PreparedFile] = []
-    where = Whereabouts()
+    where = ChatOwners()
     for batch in _prepared(reader, files, jobs or min(4, (os.cpu_count() or 1) + 1)):
         if not dry_run and any(prepared.new is not None for prepared in batch):
             store(library, batch)
@@ -62,6 +63,7 @@ def import_files(
                 # Chats, groups and settings refer to characters, so they wait until all cards are stored.
                 others.append(prepared)
                 continue
+            # A picture beside a text file of the same name: it is told with its character.
             if prepared.untold:
                 continue
             if prepared.source is not None and prepared.result.id:

@@ -14,10 +14,10 @@ from lunalux_core.importing.sources import Source, place
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
-    from lunalux_core.importing.storing import Storing
+    from lunalux_core.importing.storing import ImportStore
 
 
-def take_byaf(storing: Storing, source: Source, data: bytes) -> Iterator[ImportResult]:
+def take_byaf(storing: ImportStore, source: Source, data: bytes) -> Iterator[ImportResult]:
     """One result for each character, then one for each scenario with words in it."""
     from lunalux_core.cards.byaf import first_message, ours, read_byaf
     from lunalux_core.cards.read import LoadedCard
@@ -43,12 +43,14 @@ def take_byaf(storing: Storing, source: Source, data: bytes) -> Iterator[ImportR
             yield failed(told, error)
             continue
         result = prepared.result
+        # Also of one that was there already: its scenarios may be new.
         ids.append(result.id)
         yield ImportResult(told, result.status, result.id, result.name, result.spec, warnings=result.warnings)
     name = archive.characters[0].card.name
     for number, scenario in enumerate(archive.scenarios, 1):
         title = clean_line(as_text(scenario.get("title")), 120) or f"{place(source).stem} {number}"
         told = f"{source}#scenario{number}"
+        # The card has the first scenario as its own; the others are told in their conversation.
         narrative = ours(as_text(scenario.get("narrative"))) if number > 1 else ""
         if narrative.strip() == archive.characters[0].card.scenario.strip():
             narrative = ""

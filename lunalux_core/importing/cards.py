@@ -120,6 +120,7 @@ async def add_starters(library: Library, paths: Paths) -> None:
 
     if await library.characters.count():
         return
+    # The list shows the newest first, so the one that is to stand in front is added last.
     for path in reversed(cards()):
         language = path.stem.rpartition(".")[2]
         await import_data(library, paths, path.read_bytes(), path.name, language=language)
@@ -137,6 +138,7 @@ def new_character(identity: str, loaded: LoadedCard, language: str = "") -> NewC
         document=card.text,
         content_hash=card.card_hash,
         spec=card.spec,
+        # The beginnings are enough, and a card may have a megabyte of text.
         language=language or guess_language(card.name + card.first_mes[:2000] + card.description[:2000]),
         creator=clean_line(card.creator, 200),
         intro=clean(intro[:1000]),
@@ -184,7 +186,7 @@ class CardReader:
             return PreparedFile(failed(item, not_understood(item, error)), source=item)
 
     def _read(self, source: Source) -> PreparedFile:
-        from lunalux_core.cards.file_kind import Kind, recognise
+        from lunalux_core.cards.file_kind import LEFT_ALONE, Kind, recognise
         from lunalux_core.cards.read import MAX_ARCHIVE, read_card
 
         path = place(source)
@@ -204,7 +206,7 @@ class CardReader:
             kind = recognise(data, path.name)
             if kind is Kind.UNKNOWN and _is_portrait(source):
                 return PreparedFile(ImportResult(str(source), "imported"), source=source, untold=True)
-            if kind in (Kind.CARD, Kind.UNKNOWN):
+            if kind is Kind.CARD or kind in LEFT_ALONE:
                 raise
             return PreparedFile(ImportResult(str(source), "imported"), source=source, other=kind)
         if loaded.source_format == "byaf":  # its chats follow once its characters are stored
@@ -215,6 +217,7 @@ class CardReader:
         """A card that was read; its picture is kept here, its row is stored by `store`."""
         identity = short_id()
         new = new_character(identity, loaded, self._language)
+        # Claimed while it is read: of two equal files in one import, read by two threads, one is stored.
         there = None if self._on_duplicate == "copy" else self._known.claim(new.content_hash, identity)
         label = str(source)
         if there is not None and self._on_duplicate == "skip":
@@ -262,6 +265,7 @@ def _with_portrait(source: Source, loaded: LoadedCard) -> LoadedCard:
         data = read_source(picture)
     except OSError:
         return loaded
+    # A picture that is a card itself comes in as a character of its own.
     if recognise(data, picture.name) is not Kind.UNKNOWN or not data.startswith(b"\x89PNG"):
         return loaded
     return replace(loaded, picture=data, picture_ext=".png")
@@ -282,6 +286,7 @@ def _write_files(
                 target.write_bytes(loaded.picture)
             written.append(target)
         if loaded.source_format == "charx":
+            # The archive stays beside the picture: its expressions are read from there.
             target = pictures / f"{identity}.charx"
             target.write_bytes(data)
             written.append(target)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Whereabouts:
+class ChatOwners:
     """What an import has learnt about where chats belong.
 
     Args:
@@ -39,7 +39,7 @@ class Whereabouts:
         self.by_name[name.casefold()] = identity
 
 
-def owner(connection: Connection, log: ChatLog, path: PurePath, known_cards: Whereabouts) -> str:
+def owner(connection: Connection, log: ChatLog, path: PurePath, known_cards: ChatOwners) -> str:
     """The character a chat belongs to: by its folder, the names inside, its file's name.
 
     A file that names nobody, in a folder that is none's, belongs to nobody that can be told.
@@ -50,7 +50,9 @@ def owner(connection: Connection, log: ChatLog, path: PurePath, known_cards: Whe
     folder = path.parent.name
     if folder in known_cards.by_stem:
         return known_cards.by_stem[folder]
+    # SillyTavern calls a chat's file "NAME - date".
     title, dash, _ = path.stem.partition(" - ")
+    # The name inside goes first: a chat may lie in any folder.
     for name in (log.character_name, folder, title if dash else ""):
         key = clean_line(name, 200).casefold()
         if key and (character_id := known_cards.by_name.get(key) or id_by_name(connection, key, "added")):
@@ -75,6 +77,7 @@ def owner(connection: Connection, log: ChatLog, path: PurePath, known_cards: Whe
 
 def stamp_of(log: ChatLog, character_id: str) -> str:
     """A hash of this content with this character."""
+    # Times and models are left out: the same chat, saved again elsewhere, may have others.
     nodes = [[node.parent, node.role, node.name, node.text, node.thinking] for node in log.nodes]
     text = canonical_json([character_id, log.head, nodes])
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]

@@ -11,7 +11,7 @@ from lunalux_core.cards.file_kind import Kind, recognise
 from lunalux_core.database import data_version
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import CardReader, PreparedFile
-from lunalux_core.importing.chats import Whereabouts, owner, shown, stamp_of
+from lunalux_core.importing.chats import ChatOwners, owner, shown, stamp_of
 from lunalux_core.importing.results import (
     FileKind,
     ImportResult,
@@ -86,7 +86,7 @@ class DocumentImport:
         self,
         library: Library,
         reader: CardReader,
-        known: Whereabouts,
+        known: ChatOwners,
         on_duplicate: OnDuplicate,
         dry_run: bool,
     ) -> None:
@@ -118,6 +118,7 @@ class DocumentImport:
 
     def _results(self, kind: Kind, source: Source, data: bytes) -> Iterator[ImportResult]:
         path = place(source)
+        # A .jsonl was taken for a chat by its ending, and may hold scripts.
         if kind is Kind.CHAT and recognise(data, path.name) is Kind.REGEX:
             kind = Kind.REGEX
         match kind:
@@ -188,6 +189,8 @@ class DocumentImport:
                     kind,
                     document.name,
                     document.document,
+                    # A script that is off in its file stays off; books and
+                    # presets would change every chat at once.
                     enabled=kind == "regex",
                     copy=self.copy,
                     known=known,
@@ -257,6 +260,7 @@ class DocumentImport:
             stamp = stamp_of(log, group or character)
             there = imported_before(connection, stamp)
             if not there and (group or character):
+                # A chat that was exported and comes back has another stamp, as other programs add fields.
                 there = conversation_that_shows(connection, shown(log), character, group or "")
             if not self.copy and there:
                 return ImportResult(label, "duplicate", there, title, kind="chat")

@@ -16,10 +16,10 @@ from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.importing.storing import Storing
+    from lunalux_core.importing.storing import ImportStore
 
 
-def take_group(storing: Storing, source: Source, data: bytes) -> ImportResult:
+def take_group(storing: ImportStore, source: Source, data: bytes) -> ImportResult:
     """Store a group of characters that are here, and remember whose chats follow.
 
     Raises:
@@ -58,6 +58,7 @@ def take_group(storing: Storing, source: Source, data: bytes) -> ImportResult:
         result = ImportResult(str(source), "imported", name=name, warnings=tuple(notes), kind="group")
     else:
         result = storing.write(change)
+    # Its chats and tags name it by this id and follow later in the import.
     storing.known.group_files[as_text(document.get("id")) or place(source).stem] = result.id
     for chat in as_texts(document.get("chats")):
         storing.known.groups[chat] = result.id
@@ -73,6 +74,7 @@ def _store(
         connection,
         name,
         list(members.items()),
+        # An order that SillyTavern does not have yet, or that we read wrongly, must not become a director.
         order=TURN_ORDERS[order] if 0 <= order < DIRECTED else "natural",
         cards=CARD_MODES[cards] if 0 <= cards < len(CARD_MODES) else "swap",
         self_responses=as_flag(document.get("allow_self_responses")),

@@ -21,7 +21,7 @@ from lunalux_core.library.characters import allow_own_scripts
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
-    from lunalux_core.importing.storing import Storing
+    from lunalux_core.importing.storing import ImportStore
 
 MAX_LIBRARY = 256 * 1024 * 1024
 """Bytes of the whole file, which has pictures in it."""
@@ -29,7 +29,7 @@ MAX_LIBRARY = 256 * 1024 * 1024
 UNUSED = "Narratium's chats never read this copy of a card's worldbook; it is kept, switched off."
 
 
-def take_library(storing: Storing, source: Source, data: bytes) -> Iterator[ImportResult]:
+def take_library(storing: ImportStore, source: Source, data: bytes) -> Iterator[ImportResult]:
     """Characters, then what refers to them: scripts, books, presets, dialogues."""
     document = as_object(parse_json(decode_text(data, MAX_LIBRARY)[0]))
     pictures = {
@@ -57,7 +57,7 @@ def take_library(storing: Storing, source: Source, data: bytes) -> Iterator[Impo
 
 
 def _character(
-    storing: Storing, source: Source, label: str, record: Mapping[str, Any], pictures: Mapping[str, str]
+    storing: ImportStore, source: Source, label: str, record: Mapping[str, Any], pictures: Mapping[str, str]
 ) -> ImportResult:
     from lunalux_core.cards.export import export_card
     from lunalux_core.cards.png import is_png
@@ -68,6 +68,7 @@ def _character(
     data = b""
     picture = _decoded(pictures.get(as_text(record.get("imagePath")), ""))
     if is_png(picture):
+        # As a card file, so that the picture and the card lie in one file like those of other imports.
         data = export_card(loaded.card, "png", picture=picture)
         loaded = read_card(data, "card.png")
     prepared = storing.reader.card(source, loaded, data)
@@ -79,7 +80,7 @@ def _character(
 
 
 def _scripts(
-    storing: Storing,
+    storing: ImportStore,
     source: Source,
     document: Mapping[str, Any],
     ids: Mapping[str, str],
@@ -90,6 +91,7 @@ def _scripts(
         scripts = [script for script in stored.values() if isinstance(script, dict) and "findRegex" in script]
         own = _own_finds(cards.get(owner, {}))
         others = [script for script in scripts if as_text(script.get("findRegex")) not in own]
+        # Narratium keeps a copy of the card's own scripts in its store: that it is there shows that they ran.
         if len(others) < len(scripts) and owner in ids and not storing.dry_run:
             storing.library.database.write_now(
                 lambda c, identity=ids[owner]: allow_own_scripts(c, [identity])  # type: ignore[misc]
@@ -106,7 +108,7 @@ def _own_finds(card: Mapping[str, Any]) -> set[str]:
 
 
 def _books(
-    storing: Storing, source: Source, document: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]
+    storing: ImportStore, source: Source, document: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[ImportResult]:
     """The editor's copies of books, where they say anything that the card does not."""
     for owner, stored in _owned(document.get("world_book")):
@@ -115,13 +117,14 @@ def _books(
         if not entries or all(
             canonical_json(as_text(entry["content"])) in inside for entry in entries.values()
         ):
+            # Narratium's chats read the card alone; a copy that says the same would only stand there twice.
             continue
         name = clean_line(as_text(as_object(cards.get(owner, {}).get("data")).get("name")) or owner, 200)
         yield from _shelved(storing, f"{source}#{owner}", "worldbook", entries, name, UNUSED)
 
 
 def _dialogues(
-    storing: Storing, source: Source, document: Mapping[str, Any], ids: Mapping[str, str]
+    storing: ImportStore, source: Source, document: Mapping[str, Any], ids: Mapping[str, str]
 ) -> Iterator[ImportResult]:
     from dataclasses import replace
 
@@ -140,7 +143,7 @@ def _dialogues(
 
 
 def _shelved(
-    storing: Storing, label: str, kind: Any, document: Any, name: str, note: str = ""
+    storing: ImportStore, label: str, kind: Any, document: Any, name: str, note: str = ""
 ) -> Iterator[ImportResult]:
     try:
         documents = shelf_documents(kind, document, name)

@@ -77,9 +77,11 @@ def _profile(row: Mapping[str, Any], *, in_use: bool) -> ReadProfile:
     parts = {
         kind: text(key)
         for key, kind in _PARTS.items()
+        # "cc" is chat completion, where templates say nothing.
         if text(key) and text("mode") != "cc" and key not in off
     }
     start = clean(as_text(given.get("start-reply-with")))
+    # "None" is what SillyTavern's lists have for no choice.
     left = [words for key, words in _LEFT.items() if given.get(key) and given[key] != "None"]
     notes = [f"left where it is: {', '.join(left)}"] if left else []
     notes += [f"{key} was switched off there" for key in sorted(off)]

@@ -105,6 +105,7 @@ class Room:
     @contextmanager
     def taken(self, size: int) -> Iterator[None]:
         """Hold `size` bytes of the room, once they are free; more than there is means all of it."""
+        # Else a file larger than the whole room would wait for ever.
         size = min(size, self._size)
         with self._changed:
             self._changed.wait_for(lambda: self._taken + size <= self._size)
@@ -198,6 +199,7 @@ def _paths(argument: str) -> list[Path]:
             return [path]
         if not any(sign in argument for sign in "*?["):
             return []
+        # A pattern is relative to where it begins: `glob` refuses one with a root or drive in it.
         inside = Path(path.anchor or ".").glob(str(path.relative_to(path.anchor)))
         hidden = path.name.startswith(".")
         return sorted(file for file in inside if file.is_file() and (hidden or not _is_hidden(file.name)))
@@ -232,6 +234,7 @@ def _useful(names: Sequence[tuple[str, ...]], left: set[str]) -> list[bool]:
     for parts in names:
         for depth in range(len(parts) - 1):
             folders.setdefault(parts[:depth], set()).add(parts[depth])
+    # A data folder is known by what lies in it, so that an ordinary folder of cards is taken whole.
     roots = {folder for folder, inside in folders.items() if _is_sillytavern(inside)}
     return [_kept(parts, roots, left) for parts in names]
 
@@ -246,6 +249,7 @@ def _kept(parts: tuple[str, ...], roots: set[tuple[str, ...]], left: set[str]) -
             if parts[depth] in _LEFT:
                 left.add(parts[depth])
                 return False
+            # Below characters/NAME/ lie the pictures of expressions, of which none is a card.
             if parts[depth] == "characters" and len(parts) > depth + 2:
                 left.add("pictures of expressions")
                 return False
@@ -269,6 +273,7 @@ def _members(path: Path, left: set[str]) -> Iterator[Source | ImportResult]:
     infos = [info for info in archive.infolist() if not info.is_dir()]
     infos = [info for info in infos if not any(map(_is_hidden, PurePosixPath(info.filename).parts))]
     names = {info.filename for info in infos}
+    # A card in a zip is a CHARX with another ending.
     if any(name.lower() == "card.json" for name in names) or is_byaf(names):
         yield path
         return
@@ -277,6 +282,7 @@ def _members(path: Path, left: set[str]) -> Iterator[Source | ImportResult]:
         return
     useful = _useful([PurePosixPath(info.filename).parts or ("",) for info in infos], left)
     for info, good in zip(infos, useful, strict=True):
+        # An archive inside an archive is left: a few bytes could unpack without end.
         if good and not info.filename.lower().endswith(".zip"):
             yield Member(path, info.filename, info.file_size, archive)
 

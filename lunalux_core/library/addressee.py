@@ -19,9 +19,11 @@ async def whom(library: Library, name: str) -> Character | Group:
     Raises:
         NotFound: CHARACTER_NOT_FOUND. InvalidInput: CHARACTER_AMBIGUOUS.
     """
+    # A group with the whole name must not lose to a character that only has it as a word.
     for whole in (True, False):
         with suppress(NotFound):
             return await library.characters.find(name, whole=whole)
         with suppress(NotFound):
             return await library.groups.find(name, whole=whole)
+    # Nothing fits: asked once more for its error, which names what is like it.
     return await library.characters.find(name)

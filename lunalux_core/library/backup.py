@@ -63,6 +63,7 @@ async def back_up(
     Raises:
         StorageError: the target cannot be written.
     """
+    # Beside the target, so that the rename at the end stays within one file system.
     temporary = target.with_name(f"{target.name}.{short_id()}{NEW}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +72,8 @@ async def back_up(
         with tempfile.TemporaryDirectory(prefix=PACKING, dir=target.parent) as folder:
             copy = Path(folder) / "library.db"
             await library.database.backup(copy)
+            # Listed after the copy: a picture is written before the row that
+            # names it, so none of the copy's is missed.
             pictures = sorted(paths.pictures.iterdir()) if paths.pictures.is_dir() else []
             members = {"library.db": copy} | {f"pictures/{picture.name}": picture for picture in pictures}
             if paths.config_file.is_file():
@@ -93,6 +96,7 @@ def _pack(target: Path, members: Mapping[str, Path], progress: Progress | None) 
     manifest = {"format": FORMAT, "version": 1, "program": __version__, "created_at": now_ms()}
     total = sum(path.stat().st_size for path in members.values())
     told = _ReportingCopy(total, progress)
+    # Nobody else may read a library, not even while it is being written.
     handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     with (
         os.fdopen(handle, "wb") as file,
@@ -100,7 +104,9 @@ def _pack(target: Path, members: Mapping[str, Path], progress: Progress | None) 
     ):
         archive.writestr("manifest.json", json.dumps(manifest))
         for name, path in members.items():
+            # Zip knows no time before 1980; a clock that was wrong is no reason to have no backup.
             info = zipfile.ZipInfo.from_file(path, name, strict_timestamps=False)
+            # Pictures are compressed already.
             info.compress_type = zipfile.ZIP_STORED if name.startswith("pictures/") else zipfile.ZIP_DEFLATED
             with path.open("rb") as inside, archive.open(info, "w") as outside:
                 told.copy(inside, outside)
@@ -147,6 +153,7 @@ def unpack(paths: Paths, source: Path, progress: Progress | None = None) -> Path
                     with archive.open(name) as inside, (fresh / name).open("wb") as outside:
                         told.copy(inside, outside)
                 _judge(fresh, source)
+        # Also where the person breaks it off: half a copy is of no use to anybody.
         except BaseException as error:
             shutil.rmtree(fresh, ignore_errors=True)
             if isinstance(error, archives.DamagedArchive):
@@ -172,6 +179,7 @@ def _clear(folder: Path, pattern: str) -> None:
 def _judge(fresh: Path, source: Path) -> None:
     """Bring the library of a backup to the newest schema; what cannot be a library never replaces one."""
     file = fresh / "library.db"
+    # The library is as closed as the one it takes the place of, whatever the archive says.
     if os.name == "posix":
         file.chmod(0o600)
     try:
@@ -198,6 +206,7 @@ def put_in_place(paths: Paths, fresh: Path) -> Path | None:
     except OSError as error:
         raise storage_error(error, paths.data) from error
     finally:
+        # Where the plan stands, the next start takes the rest of the steps and needs what lies there.
         if not paths.restore_plan.exists():
             shutil.rmtree(fresh, ignore_errors=True)
 
@@ -234,6 +243,7 @@ def _checked(archive: zipfile.ZipFile, source: Path) -> list[str]:
     """The members to restore, after checks; nothing but our own names is ever taken out of an archive."""
     try:
         manifest = json.loads(archives.read(archive, archive.getinfo("manifest.json"), MANIFEST_LIMIT))
+        # Raises KeyError where there is none: a zip without a library is no backup.
         archive.getinfo("library.db")
         archives.check_sizes(archive.infolist(), archives.BACKUP)
     except (KeyError, ValueError, RecursionError, archives.DamagedArchive, archives.TooLarge) as error:

@@ -78,6 +78,7 @@ class Cache:
         now = self._clock()
         await self._database.write(
             lambda c: c.execute(
+                # Not LIKE, for which an underscore in a key would be a wildcard.
                 "DELETE FROM cache WHERE substr(key, 1, ?) = ? AND expires_at <= ?",
                 (len(prefix), prefix, now),
             )

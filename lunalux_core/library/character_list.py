@@ -91,12 +91,15 @@ def wanted_ids(connection: Connection, wanted: CharacterQuery, index: WordIndex)
             "WHERE folder = 'closed')"
         )
     with_size = wanted.order in ("creator", "size")
+    # Without the join, the usual order is that of the index
+    # `characters_listed`, and nothing has to be sorted.
     beside = "JOIN character_words w ON w.character_id = c.id" if with_size else ""
     rows = connection.execute(
         f"SELECT c.id FROM characters c {beside} WHERE {' AND '.join(where)} "
         f"ORDER BY c.favourite DESC, {_ORDER[wanted.order]}",
         values,
     )
+    # Words are looked for in memory, as SQLite folds the case of A to Z only, and then narrow the order.
     ids = [row[0] for row in rows]
     for word in wanted.words.casefold().split():
         having = index.having(connection, word)
@@ -119,6 +122,7 @@ def first_ids(connection: Connection, limit: int) -> list[str]:
 def summaries_of(connection: Connection, ids: Sequence[str]) -> list[CharacterSummary]:
     """The characters of these ids, in their order; those that are gone are left out."""
     summaries: dict[str, CharacterSummary] = {}
+    # The order is that of `ids`: a statement gives rows in any order.
     for marks, some in in_parts(ids):
         rows = connection.execute(f"SELECT {_COLUMNS} FROM characters WHERE id IN ({marks})", some)
         summaries |= {row["id"]: summary_of(row) for row in rows}

@@ -68,6 +68,7 @@ class WordIndex:
 
     def having(self, connection: Connection, word: str) -> set[str]:
         """Ids of the characters that have `word`, which is folded."""
+        # Numbers are never used twice and a deletion lowers the count, so any change shows in one of the two.
         state = connection.execute(
             "SELECT coalesce(max(number), 0), count(*) FROM character_words"
         ).fetchone()

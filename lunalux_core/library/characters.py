@@ -140,12 +140,14 @@ class Characters:
             key = name_or_id.strip()
             ids = [
                 row[0]
+                # By id or by name: each half has an index of its own.
                 for row in connection.execute(
                     "SELECT id FROM characters WHERE id = ?1 UNION "
                     "SELECT id FROM characters WHERE name_key = ?2 LIMIT 20",
                     (key, key.casefold()),
                 )
             ]
+            # Shorter beginnings fit too many ids to mean one of them.
             if not ids and len(key) >= 4:
                 ids = [
                     row[0]
@@ -198,6 +200,7 @@ class Characters:
             load_character(connection, character_id)
             connection.execute("DELETE FROM characters WHERE id = ?", (character_id,))
 
+        # The row first: where the database refuses, the pictures are still there.
         await self._database.write(change)
         for file in self.pictures.glob(f"{character_id}.*"):  # the picture, and the archive it came from
             file.unlink(missing_ok=True)
@@ -376,6 +379,7 @@ def tie_worldbooks(
     """`Characters.tie` for several books, within a transaction."""
     before = load_worldbooks(connection, character_id)
     keys = {name.casefold() for name in names}
+    # Books are found by name in any case, so two spellings would tie the same one twice.
     there = {name.casefold() for name in before}
     after = [name for name in before if tied or name.casefold() not in keys]
     after += [name for name in names if tied and name.casefold() not in there]

@@ -47,6 +47,7 @@ BY_SOMEBODY = "by_somebody"
 LONGEST = 1_000_000
 """Messages that a path may have; a damaged tree that runs in a circle ends there."""
 
+# Rows are joined by `number`, which is SQLite's own key of a row: the id would be a second look-up.
 ABOVE = """
 WITH RECURSIVE path (number, id, parent_id, step) AS (
   SELECT number, id, parent_id, 0 FROM messages WHERE id = :start
@@ -667,6 +668,7 @@ def _with_swipes(connection: Connection, rows: Sequence[Row]) -> list[Message]:
     order: dict[str, list[str]] = {}
     if rows:
         parents = list({row["parent_id"] for row in rows})
+        # Swipes are the children of one parent, so all of a page are found by the parents.
         for marks, some in in_parts(parents):
             for row in connection.execute(
                 f"SELECT parent_id, id FROM messages WHERE conversation_id = ? AND parent_id IN ({marks}) "
@@ -701,6 +703,7 @@ def _message(row: Row, siblings: Sequence[str]) -> Message:
         thinking=plain_text(row["thinking"]),
         suggestions=texts_in(row["suggestions"]),
         event=plain_text(row["event"]),
+        # A word that another version wrote must not make the message look as if it were still being written.
         status=row["status"] if row["status"] in _STATUSES else "done",
         model=plain_text(row["model"]),
         usage=None if row["usage"] is None else numbers_in(row["usage"]),

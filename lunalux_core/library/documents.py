@@ -15,6 +15,8 @@ from lunalux_core.database import Connection, Database, Row
 from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import moment_in, plain_text, whole_number
+from lunalux_core.library.conversations import Conversation
+from lunalux_core.library.groups import load_group
 from lunalux_core.library.naming import found, missing
 
 MOST_WORDS = 48
@@ -109,6 +111,13 @@ class Documents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def reach_of(self, conversation: Conversation) -> Reach:
+        """What replies of a chat may draw on: a group's on the documents of whichever member speaks."""
+        if not conversation.group_id:
+            return Reach(conversation.id, (conversation.character_id,))
+        group = await self._database.read(lambda c: load_group(c, conversation.group_id))
+        return Reach(conversation.id, tuple(member.character_id for member in group.members))
+
     async def list(self, reach: Reach) -> Sequence[Document]:
         """The documents within reach, oldest first."""
         return await self._database.read(lambda c: load_documents(c, reach))
@@ -141,6 +150,8 @@ class Documents:
 
         def change(connection: Connection) -> None:
             connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+            # Vectors of passages are kept by `document:place`, which no
+            # reference of the schema ties to the document.
             forget_vectors(connection, f"{document_id}:")
 
         await self._database.write(change)
@@ -258,12 +269,15 @@ def called_passages(
         loose: one word of any kind is enough, where a person searches.
     """
     where, values = reach.condition()
+    # Most chats reach no document: for these the words are not even looked for.
     if connection.execute(f"SELECT 1 FROM documents WHERE {where} LIMIT 1", values).fetchone() is None:
         return []
+    # From the newest message upwards: where there are too many words, the oldest fall out.
     words = list(dict.fromkeys(word for text in reversed(texts) for word in sought_words(text)))
     words = [word for word in words if loose or word not in COMMON_WORDS][:MOST_WORDS]
     if not words:
         return []
+    # Words consist of letters and digits, so the quotes cannot be closed from inside.
     match = " OR ".join(f'"{word}"' for word in words)
     rows = connection.execute(
         "SELECT p.*, d.name FROM passage_search JOIN passages p ON p.number = passage_search.rowid "
@@ -271,6 +285,7 @@ def called_passages(
         "ORDER BY bm25(passage_search) LIMIT ?",
         (match, *values, MOST_FOUND),
     ).fetchall()
+    # A person who searches means each word; in a chat common ones would call everything.
     rare = set(words) if loose else _rare(connection, words)
     passages = []
     for row in rows:
@@ -285,6 +300,7 @@ def words_of(text: str) -> Iterable[str]:
     """The words a text is found by, in their order."""
     for run in _RUN.findall(text.casefold()):
         if _is_wide(run):
+            # A run of one sign is a word, too: there is no pair to take.
             yield from (run[at : at + 2] for at in range(max(len(run) - 1, 1)))
         else:
             yield run
@@ -304,6 +320,7 @@ def _rare(connection: Connection, words: Sequence[str]) -> set[str]:
     most = max(RARE_LEAST, int(total * RARE_SHARE))
     rare = set()
     for word in words:
+        # Counted no further than needed: a common word stands in thousands of passages.
         row = connection.execute(
             "SELECT count(*) FROM (SELECT 1 FROM passage_search WHERE passage_search MATCH ? LIMIT ?)",
             (f'"{word}"', most + 1),

@@ -33,6 +33,7 @@ def text_grams(text: str) -> set[str]:
 def query_of(word: str) -> list[str]:
     """Groups that every text with this case-folded word has: its threes, or the word itself if short."""
     safe = word.translate(_SAFE)
+    # Longer than a group: the text has all its threes, whose order the caller then checks.
     if len(safe) <= LONGEST:
         return [safe]
     return [safe[i : i + LONGEST] for i in range(len(safe) - LONGEST + 1)]

@@ -92,6 +92,7 @@ class Group:
             for member in self.members
             if member.name.casefold() == key or member.character_id == name_or_id
         ]
+        # The start of a name counts only where it is one member's; the whole name goes before.
         starts = [member for member in self.members if member.name.casefold().startswith(key)]
         members = names or (starts if len(starts) == 1 else [])
         if not members:
@@ -285,6 +286,7 @@ def insert_group(
 ) -> Group:
     """A new group with members (id, muted), which may be none: an import keeps what it finds."""
     identity, now = short_id(), now_ms()
+    # A group without a name is called after its members, who are known only once they are stored.
     connection.execute(
         "INSERT INTO character_groups (id, name, name_key, turn_order, cards, self_responses, join_prefix, "
         "join_suffix, auto_delay, created_at, used_at) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
@@ -316,6 +318,7 @@ def store_members(connection: Connection, group_id: str, members: Sequence[tuple
     from lunalux_core.library.characters import load_character
 
     connection.execute("DELETE FROM group_members WHERE group_id = ?", (group_id,))
+    # A dict, since a character stands once: the table would refuse a second row.
     for position, (character_id, muted) in enumerate(dict(members).items()):
         load_character(connection, character_id)
         connection.execute(

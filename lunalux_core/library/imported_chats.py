@@ -40,9 +40,11 @@ def conversation_that_shows(
     rows = connection.execute(
         "SELECT c.id, c.head_id FROM conversations c JOIN messages m ON m.id = c.head_id "
         "WHERE c.character_id IS ? AND c.group_id IS ? AND m.content = ?",
+        # The last message is compared in the database, so that only few paths are read at all.
         (None if group_id else character_id, group_id or None, said[-1][1]),
     ).fetchall()
     for identity, head in rows:
+        # One more than was said: a longer chat with the same end is another one.
         path = load_path(connection, head, len(said) + 1)
         if [(message.role, message.content) for message in path] == list(said):
             return str(identity)

@@ -44,6 +44,7 @@ CREATE TABLE cards_{n} (
   likes INTEGER NOT NULL, downloads INTEGER NOT NULL, coins INTEGER NOT NULL,
   nsfw INTEGER NOT NULL, original INTEGER NOT NULL
 )"""
+# The index keeps only which rows hold a group: texts stand in the cards, and the order is that of rowids.
 _GRAMS = """
 CREATE VIRTUAL TABLE grams_{n} USING fts5 (
   grams, content = '', detail = none, columnsize = 0, tokenize = 'ascii'
@@ -245,6 +246,7 @@ def _prepare(connection: Connection) -> None:
     # Asked again under the lock: another program may have made it while this one waited.
     if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
         tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB ?"
+        # The tables behind an index (`grams_1_data` …) go with it.
         for pattern in ("grams_*[0-9]", "cards_*", "lists", "market_*"):
             for (name,) in connection.execute(tables, (pattern,)).fetchall():
                 connection.execute(f'DROP TABLE IF EXISTS "{name}"')
@@ -356,6 +358,7 @@ def _text(value: Any) -> str:
 
 
 def _count(value: Any) -> int:
+    # Not isinstance, as True is an int; and small enough that counting further stays within 64 bits.
     return value if type(value) is int and abs(value) < 2**62 else 0
 
 

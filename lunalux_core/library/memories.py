@@ -226,6 +226,7 @@ class Outline:
 
 _RULES = ("***", "* * *", "---", "- - -", "___", "~~~", "###", "———", "＊＊＊", "◇", "◆", "※", "⁂")
 _RULED = " OR ".join(f"instr(m.content, '{rule}')" for rule in _RULES)
+# Most messages have nothing in `extra`: JSON is read only where the word occurs in it at all.
 _ENDS_SCENE = "iif(instr(m.extra, '\"scene\"') AND json_valid(m.extra), json_extract(m.extra, '$.scene'), 0)"
 
 
@@ -251,6 +252,7 @@ def find_message(connection: Connection, conversation_id: str, name: str) -> str
     name = name.strip()
     rows = connection.execute(
         "SELECT id FROM messages WHERE conversation_id = ? AND substr(id, 1, ?) = ? LIMIT 2",
+        # An empty name is compared with one letter, so that it fits nothing and not everything.
         (conversation_id, max(len(name), 1), name.lower()),
     ).fetchall()
     # A number is a place on the branch, unless it is the whole id of a message; eight digits and more are
@@ -276,6 +278,7 @@ def chain(connection: Connection, first: str, last: str) -> list[str]:
     Raises:
         InvalidInput: MEMORY_RANGE, they do not stand on one branch.
     """
+    # Nobody has to know which of two messages stands higher.
     for upper, lower in ((first, last), (last, first)):
         path = path_ids(connection, lower)
         if upper in path:
@@ -358,6 +361,7 @@ def edit_memory(connection: Connection, memory_id: str, **values: Any) -> Memory
         after = replace(after, state="edited", reason="", sources=())
     coverage: Sequence[tuple[str, str]] | None = None
     if reworded or (after.first, after.last) != (before.first, before.last):
+        # Words may be changed of a memory whose messages are gone; a range that is asked for has to be there.
         try:
             coverage = _coverage_now(connection, after.first, after.last)
         except (InvalidInput, NotFound):
@@ -424,6 +428,7 @@ def parted(connection: Connection, memories: Sequence[Memory], path: Sequence[st
     """See `Branch`."""
     on_path = frozenset(path)
     away = [memory for memory in memories if memory.last and not on_path & {memory.first, memory.last}]
+    # Messages that are deleted are on no other branch: the person finds their memories here, as stale.
     there: set[str] = set()
     for marks, some in in_parts([memory.last for memory in away]):
         rows = connection.execute(f"SELECT id FROM messages WHERE id IN ({marks})", some)
@@ -535,6 +540,7 @@ def _cover(connection: Connection, number: int, coverage: Sequence[tuple[str, st
 def _checked(connection: Connection, rows: Sequence[Row]) -> list[Memory]:
     """The memories of rows, soundness found out where it is not known."""
     return [
+        # A read may not write down what it finds out; `settle_memories` does that later.
         _memory(row, bool(row["sound"]) if row["checked"] else _is_sound(connection, row["number"]))
         for row in rows
     ]

@@ -30,7 +30,9 @@ MARK_LENGTH = 120
 def edit_message(connection: Connection, message_id: str, content: str) -> None:
     """Change the words of a message in place; the model is not asked again."""
     message = load_message(connection, message_id)
+    # Made before the change: it reads the rows as they are now.
     record = Recorder(connection, message.conversation_id, "edit", [message_id])
+    # A reply that was cut off is whole once the person has gone over it; one that streams goes on.
     status = "done" if message.status != "pending" else message.status
     update_message(connection, message_id, content=content, raw=content, status=status)
     record.done()
@@ -49,6 +51,7 @@ def edit_as_branch(connection: Connection, message_id: str, content: str) -> str
         content,
         state=message.state,
         speaker=message.speaker,
+        # The pictures belong to the words; what the program noted about the other version does not.
         extra={PICTURES: message.extra[PICTURES]} if PICTURES in message.extra else {},
     )
     insert_message(connection, twin)
@@ -76,6 +79,7 @@ def delete_branch(connection: Connection, message_id: str) -> str:
     record = Recorder(connection, message.conversation_id, "delete", [*doomed, *_above(message.parent_id)])
     was_shown = _is_on_path(connection, message_id, message.conversation_id)
     connection.executemany("DELETE FROM messages WHERE id = ?", [(identity,) for identity in doomed])
+    # A branch that nobody looks at may go without moving what is on the screen.
     if was_shown:
         remaining = children(connection, message.conversation_id, message.parent_id)
         if remaining:

@@ -146,6 +146,7 @@ PERSONA_BOOKS = """
 ALTER TABLE personas ADD COLUMN worldbook TEXT NOT NULL DEFAULT '';
 """
 
+# SQLite cannot take NOT NULL from a column, so conversations move into a new table.
 GROUPS = """
 CREATE TABLE character_groups (
   id TEXT PRIMARY KEY,
@@ -586,6 +587,7 @@ def migrate(connection: Connection, backups: Path) -> None:
             "This library was written by a newer Lunalux.",
             "Update Lunalux, or choose another folder with LUNALUX_HOME.",
         )
+    # A file that was just made holds nothing that a copy could save.
     if version:
         copy = backups / f"library-v{version}.db"
         copy_database(connection, copy)

@@ -44,6 +44,7 @@ def found(things: Sequence[T], name: str, *, alike: bool = False) -> T | None:
     for thing in things:
         if key in (thing.id, thing.name.casefold()):
             return thing
+    # A beginning goes before a word inside: "moon" means Moonlight rather than Blue Moon.
     for fits in (_begins, _has_word):
         close = [thing for thing in things if fits(thing, key)]
         if len(close) == 1 or (alike and len({thing.name.casefold() for thing in close}) == 1):
@@ -53,10 +54,12 @@ def found(things: Sequence[T], name: str, *, alike: bool = False) -> T | None:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """Up to three names like this one, with commas between them; "" where none is."""
+    # Only an error needs it, and importing it takes a while.
     import difflib
 
     by_key = {name.casefold(): name for name in names}
     key = name.strip().casefold()
+    # Names that hold the words come first; difflib would often leave a long one out.
     near = {each: None for each in by_key if key and key in each}
     near |= dict.fromkeys(difflib.get_close_matches(key, by_key, 3, 0.4))
     return ", ".join(by_key[each] for each in list(near)[:3])

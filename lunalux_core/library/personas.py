@@ -93,6 +93,7 @@ def store_persona(
 ) -> Persona:
     """`Personas.save` within a transaction."""
     identity = persona_id or short_id()
+    # Without a chosen one, new chats would have no persona though there is one.
     first = connection.execute("SELECT count(*) FROM personas").fetchone()[0] == 0
     connection.execute(
         "INSERT INTO personas (id, name, description, chosen, created_at) VALUES (?,?,?,?,?) "

@@ -47,6 +47,7 @@ class Pictures:
 
         def change(connection: Connection) -> Sequence[PictureRef]:
             there = drafted(connection, conversation_id)
+            # One that waits there already may be put again; it moves to the end.
             if len(there) >= MOST_EACH and all(ref.hash != attachment.ref.hash for ref in there):
                 raise too_many()
             store_picture(connection, attachment)
@@ -66,6 +67,7 @@ class Pictures:
             there = drafted(connection, conversation_id)
             gone = picture_hash or (there[-1].hash if there else "")
             remove_drafted(connection, conversation_id, [gone])
+            # Undo may still bring back a message that shows it, so changes are asked, too.
             connection.execute(
                 "DELETE FROM pictures WHERE hash = ?1 "
                 "AND NOT EXISTS (SELECT 1 FROM message_pictures WHERE hash = ?1) "

@@ -35,6 +35,7 @@ class Gallery:
         """
         places = {name: place for name in self.expressions if (place := _last(name, text)) >= 0}
         if places:
+            # Of names that begin at one place ("smile", "smiles sadly") the longer is the one that is meant.
             return max(places, key=lambda name: (places[name], len(name)))
         return next((name for name in CALM if name in self.expressions), "")
 
@@ -57,6 +58,7 @@ def read_gallery(pictures: Path, identity: str, picture: str, card: Card) -> Gal
     except (OSError, LunaluxError):
         stored = {}
     emotions = {
+        # Some cards name an expression by its file, as "joy.png".
         Path(asset.name.strip().casefold()).stem: asset
         for asset in list_assets(card, stored)
         if asset.type.casefold() == "emotion" and asset.where in {"member", "chunk", "data"}
@@ -91,6 +93,7 @@ def _last(name: str, text: str) -> int:
 
     A name of Latin letters begins a word (smile: smiles, smiled); others stand anywhere.
     """
+    # \b finds no border between two signs of a script without blanks.
     if not _LATIN.match(name):
         return text.casefold().rfind(name)
     starts = [match.start() for match in re.finditer(rf"\b{re.escape(name)}", text, re.IGNORECASE)]

@@ -32,6 +32,7 @@ def search_messages(
             values.append('"' + word.replace('"', '""') + '"')
         else:
             where.append("m.content LIKE ? ESCAPE '\\'")
+            # Percent signs and underscores that were typed are letters here, not wildcards.
             values.append("%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%")
     if character_id is not None:
         where.append("c.character_id = ?")

@@ -165,6 +165,7 @@ def load_shelf(connection: Connection, kind: ShelfKind, enabled_only: bool = Fal
         "SELECT * FROM shelf WHERE kind = ? AND (enabled = 1 OR ?) ORDER BY position, created_at",
         (kind, not enabled_only),
     )
+    # One document that cannot be read must not take the others with it.
     return [item for row in rows if (item := _item(row)).document is not None]
 
 

@@ -63,12 +63,14 @@ def load_spending(connection: Connection, conversation_id: str) -> Spending:
             unpriced += 1
         else:
             currency, amount = cost
+            # Sums of binary fractions drift by less than any price has digits.
             amounts[currency] = round(amounts.get(currency, 0) + amount, 8)
     return Spending(replies, **counts, amounts=amounts, unpriced=unpriced, estimated=estimated)
 
 
 def _cost(extra: str) -> tuple[str, float] | None:
     """Currency and amount in a message's `extra`, where it has them."""
+    # Most replies have no price, and their JSON need not be read to know it.
     if '"cost"' not in extra:
         return None
     cost = object_in(extra).get("cost")

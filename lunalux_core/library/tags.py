@@ -21,6 +21,10 @@ from lunalux_core.text import clean_line
 
 Folder = Literal["none", "open", "closed"]
 FOLDERS: tuple[Folder, ...] = get_args(Folder)
+_COUNTS = (
+    "(SELECT count(*) FROM character_tags c WHERE c.tag_id = t.id) AS characters, "
+    "(SELECT count(*) FROM group_tags g WHERE g.tag_id = t.id) AS groups"
+)
 LENGTH = 60
 """Characters of a tag, as of those that cards bring."""
 
@@ -31,7 +35,7 @@ class Tag:
 
     `folder` says how the list shows it: `none` not at all, `open` as a folder whose characters also stand
     outside, `closed` as one that hides them. `hidden`: not shown on a character, only filtered by. `extra`
-    is what SillyTavern keeps beside that (colours, dates).
+    is what SillyTavern keeps beside that (colours, dates). `characters` and `groups` count who has it.
     """
 
     id: str
@@ -41,6 +45,7 @@ class Tag:
     position: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
     characters: int = 0
+    groups: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +100,16 @@ class Tags:
         return await self._database.read(lambda c: tags_of(c, character_ids))
 
     async def of_groups(self) -> Mapping[str, Sequence[Tag]]:
-        """The tags of every group that has some, by the group's id."""
+        """The tags of every group that has some, by the group's id, in the person's order."""
 
         def query(connection: Connection) -> dict[str, list[Tag]]:
-            tags = {tag.id: tag for tag in load_tags(connection)}
-            tags_of_groups: dict[str, list[Tag]] = {}
+            groups_by_tag: dict[str, list[str]] = {}
             for group_id, tag_id in connection.execute("SELECT group_id, tag_id FROM group_tags"):
-                tags_of_groups.setdefault(group_id, []).append(tags[tag_id])
+                groups_by_tag.setdefault(tag_id, []).append(group_id)
+            tags_of_groups: dict[str, list[Tag]] = {}
+            for tag in load_tags(connection) if groups_by_tag else ():
+                for group_id in groups_by_tag.get(tag.id, ()):
+                    tags_of_groups.setdefault(group_id, []).append(tag)
             return tags_of_groups
 
         return await self._database.read(query)
@@ -221,7 +229,7 @@ class GroupTags:
             added = [
                 identity for identity in dict.fromkeys(group_ids) if _tag_group(connection, tag.id, identity)
             ]
-            return Tagging(tag, added=tuple(added))
+            return Tagging(load_tag(connection, tag.id), added=tuple(added))
 
         return await self._database.write(change)
 
@@ -229,8 +237,9 @@ class GroupTags:
         """Take a tag away from groups. Raises NotFound (TAG_NOT_FOUND)."""
 
         def change(connection: Connection) -> Tagging:
-            tag = load_tag(connection, tag_id)
-            return Tagging(tag, removed=_untag_groups(connection, tag_id, group_ids))
+            load_tag(connection, tag_id)
+            removed = _untag_groups(connection, tag_id, group_ids)
+            return Tagging(load_tag(connection, tag_id), removed=removed)
 
         return await self._database.write(change)
 
@@ -267,18 +276,14 @@ def _untag_groups(connection: Connection, tag_id: str, group_ids: Iterable[str])
 
 
 def load_tags(connection: Connection) -> list[Tag]:
-    rows = connection.execute(
-        "SELECT t.*, (SELECT count(*) FROM character_tags c WHERE c.tag_id = t.id) AS characters "
-        "FROM tags t ORDER BY t.position, t.name_key"
-    )
+    rows = connection.execute(f"SELECT t.*, {_COUNTS} FROM tags t ORDER BY t.position, t.name_key")
     return [_tag(row) for row in rows]
 
 
 def load_tag(connection: Connection, tag_id: str) -> Tag:
     """One tag within a transaction. Raises NotFound (TAG_NOT_FOUND)."""
     row = connection.execute(
-        "SELECT t.*, (SELECT count(*) FROM character_tags c WHERE c.tag_id = t.id) AS characters "
-        "FROM tags t WHERE t.id = ?",
+        f"SELECT t.*, {_COUNTS} FROM tags t WHERE t.id = ?",
         (tag_id,),
     ).fetchone()
     if row is None:
@@ -358,6 +363,7 @@ def tags_of(connection: Connection, character_ids: Collection[str] | None) -> di
     tags = {tag.id: (place, tag) for place, tag in enumerate(load_tags(connection))}
     tagged: dict[str, list[tuple[int, Tag]]] = {}
     rows: Iterable[Row] = connection.execute("SELECT character_id, tag_id FROM character_tags")
+    # The tags of one character are looked up; those of many are cheaper to read all at once.
     if character_ids is not None and len(character_ids) == 1:
         rows = connection.execute(
             "SELECT character_id, tag_id FROM character_tags WHERE character_id = ?", tuple(character_ids)
@@ -375,6 +381,7 @@ def tags_of(connection: Connection, character_ids: Collection[str] | None) -> di
 def pick(tags: Sequence[Tag], name: str) -> Tag:
     """See `Tags.find`."""
     by_id = {tag.id: tag for tag in tags}
+    # Spaces do not tell tags apart, so names are compared in the form in which they are unique.
     called = found([NamedReference(tag.id, tag_key(tag.name)) for tag in tags], tag_key(name) or name)
     if called is None:
         raise _missing(name, [tag.name for tag in tags])
@@ -407,4 +414,5 @@ def _tag(row: Row) -> Tag:
         position=whole_number(row["position"]),
         extra=object_in(row["extra"]),
         characters=row["characters"],
+        groups=row["groups"],
     )

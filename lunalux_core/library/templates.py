@@ -58,6 +58,7 @@ class Templates:
 
 def named_like(stored: Sequence[StoredTemplate], name: str) -> Sequence[StoredTemplate]:
     """See `Templates.find`."""
+    # An id means one; a name may mean all parts of a master file.
     by_id = [template for template in stored if template.id == name]
     if by_id:
         return by_id

@@ -24,6 +24,8 @@ from lunalux_core.library.parts import in_parts
 KEPT_SECONDS = 24 * 3600
 """Seconds after which the files of a deletion are nobody's who could take it back."""
 _ROOT = "characters"
+_USES = ("profile_uses", "quick_reply_uses")
+"""Tables whose `target` names a character or chat as text, which no reference of the schema tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Trash:
             NotFound: CHARACTER_NOT_FOUND, and nothing is deleted.
         """
         ids = tuple(dict.fromkeys(character_ids))
+        # The rows first: where the database refuses, no file has moved.
         names, rows = await self._database.write(lambda c: _take(c, ids))
         folder = self._folder / short_id()
         for path in self._files(self._pictures, ids):
@@ -61,6 +64,7 @@ class Trash:
 
     async def restore(self, trashed: Trashed) -> None:
         """Bring back what `delete` took."""
+        # The files first, so that no row comes back without its picture.
         if trashed.folder.is_dir():
             for path in trashed.folder.iterdir():
                 with suppress(OSError):
@@ -97,6 +101,7 @@ def _take(connection: Connection, ids: Sequence[str]) -> tuple[tuple[str, ...], 
         )
     doomed = _doomed(connection, ids)
     connection.executemany("DELETE FROM characters WHERE id = ?", [(identity,) for identity in ids])
+    # Half a surrogate pair may stand in a stored text and has to come back as it was.
     written = json.dumps(doomed, ensure_ascii=False, default=_bytes).encode("utf-8", "surrogatepass")
     return tuple(there[identity] for identity in ids), zlib.compress(written, 1)
 
@@ -111,11 +116,13 @@ def _doomed(connection: Connection, ids: Sequence[str]) -> list[tuple[str, list[
         table, column, values = waiting.pop(0)
         rows = doomed.setdefault(table, {})
         fresh = {
+            # A row may be reached in two ways and is kept once.
             key: row
             for row in _rows(connection, table, column, values)
             if (key := json.dumps([str(value) for value in row.values()])) not in rows
         }
         rows |= fresh
+        # Reached again: it moves behind the table it was reached from, since rows are put back in this order.
         if table in order:
             order.remove(table)
         order.append(table)
@@ -126,15 +133,15 @@ def _doomed(connection: Connection, ids: Sequence[str]) -> list[tuple[str, list[
     tables = [(table, list(doomed[table].values())) for table in order]
     return [
         *tables,
-        ("profile_uses", _profile_uses(connection, doomed)),
+        *((table, _uses(connection, table, doomed)) for table in _USES),
         ("pictures", _shown(connection, doomed)),
     ]
 
 
-def _profile_uses(connection: Connection, doomed: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Uses of profiles name what they are for by text, which no reference of the schema tells."""
-    targets = {row["id"] for table in (_ROOT, "conversations") for row in doomed.get(table, {}).values()}
-    rows = connection.execute("SELECT * FROM profile_uses").fetchall()
+def _uses(connection: Connection, table: str, doomed: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is in use with the characters and in their chats."""
+    targets = {row["id"] for name in (_ROOT, "conversations") for row in doomed.get(name, {}).values()}
+    rows = connection.execute(f"SELECT * FROM {table}").fetchall()
     return [dict(row) for row in rows if row["target"].rpartition(":")[2] in targets]
 
 
@@ -160,6 +167,7 @@ def _references(connection: Connection) -> dict[str, list[tuple[str, str, str]]]
     for name in names:
         for reference in connection.execute(f"PRAGMA foreign_key_list({name})"):
             if reference["on_delete"] == "CASCADE":
+                # A reference that names no column means the primary key.
                 target = reference["to"] or _key(connection, reference["table"])
                 children.setdefault(reference["table"], []).append((name, reference["from"], target))
     return children
@@ -200,7 +208,15 @@ def _insert(connection: Connection, table: str, rows: Sequence[dict[str, Any]]) 
     for row in rows:
         columns = ", ".join(row)
         marks = ",".join("?" * len(row))
-        connection.execute(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})", list(row.values()))
+        try:
+            # Triggers have made some rows again by now, as those of messages for their pictures.
+            connection.execute(
+                f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})", list(row.values())
+            )
+        except connection.IntegrityError as error:
+            # A tag, group or profile that was deleted since takes its row along, not the whole restore.
+            if error.sqlite_errorname != "SQLITE_CONSTRAINT_FOREIGNKEY":
+                raise
 
 
 def _bytes(value: object) -> object:

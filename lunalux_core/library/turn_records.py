@@ -77,6 +77,7 @@ class Records:
             )
             return [bytes(row[0]) for row in rows]
 
+        # Unpacked in a thread of its own: the database's thread is the one that a turn waits for.
         packed = await self._database.read(query)
         return await asyncio.to_thread(_first_of, packed, model)
 
@@ -84,6 +85,7 @@ class Records:
         """Store a record (see `pack`) in place of one for the same reply; the oldest make room."""
 
         def change(connection: Connection) -> None:
+            # A turn that stored no reply (impersonate) has no id, and its records replace nothing.
             if message_id:
                 connection.execute("DELETE FROM turn_records WHERE message_id = ?", (message_id,))
             connection.execute(

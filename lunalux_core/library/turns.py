@@ -58,6 +58,7 @@ def load_history(connection: Connection, above: Message | None, most: int) -> Hi
     """
     pages: list[list[Message]] = []
     start, size = above.id if above else "", 0
+    # By pages, since how long messages are shows only when they are read.
     while start and size < most:
         page = load_path(connection, start, PAGE)
         pages.append(page)
@@ -157,6 +158,7 @@ def remove_leaf(connection: Connection, message: Message) -> bool:
     if children(connection, message.conversation_id, message.id):
         return False
     connection.execute("DELETE FROM messages WHERE id = ?", (message.id,))
+    # Otherwise the parent would lead the way down to a message that is gone.
     connection.execute(
         "UPDATE messages SET selected_child = '' WHERE id = ? AND selected_child = ?",
         (message.parent_id, message.id),

@@ -89,6 +89,7 @@ def keep_change(
             "rows": {identity: side[1] for identity, side in sides.items()},
         },
     )
+    # What was undone belongs to a past that this change has left.
     connection.execute("DELETE FROM changes WHERE conversation_id = ? AND undone = 1", (conversation_id,))
     connection.execute(
         "INSERT INTO changes (conversation_id, kind, before, after, created_at) VALUES (?,?,?,?,?)",
@@ -166,11 +167,14 @@ class _Replay:
         for identity, row in to["rows"].items():
             there = read_row(self._connection, identity)
             if row is not None and there is None:
+                # A row that the change did not create or remove, and that is
+                # gone, was deleted since: it stays so.
                 if at["rows"].get(identity) is None:
                     self._insert(row)
                     moved.append(identity)
             elif row and there and self._change(there, at["rows"].get(identity) or {}, row):
                 moved.append(identity)
+        # After the others have moved: a message that still has children is not deleted.
         self._delete({identity for identity, row in to["rows"].items() if row is None})
         for identity in moved:
             set_depths(self._connection, self._id, identity)
@@ -225,6 +229,7 @@ class _Replay:
     def _show(self, at: str, to: str) -> bool:
         """Show the other side's head where nothing was said since, else what is shown now."""
         here = self._path[0]
+        # The head moved since the change: what was said meanwhile stays on the screen.
         went_on = here != at and to != at
         ends = [to] if here == at != to else []
         ids = [message_id for message_id in (*ends, *self._path) if read_row(self._connection, message_id)]

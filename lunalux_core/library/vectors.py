@@ -36,6 +36,7 @@ def store_vectors(
     """Keep vectors; those of the model that have another length are forgotten."""
     if not vectors:
         return
+    # Another length means another model under the same name; its vectors cannot be compared.
     connection.execute("DELETE FROM vectors WHERE model = ? AND length <> ?", (model, len(vectors[0])))
     connection.executemany(
         "INSERT OR REPLACE INTO vectors (hash, model, length, vector, created_at) VALUES (?,?,?,?,?)",

@@ -39,6 +39,7 @@ def headers_of(value: object) -> dict[str, str]:
         lines = [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else [value]
         pairs = [(name.strip(" \t"), content.strip(" \t")) for name, _, content in map(_parted, lines)]
     for name, content in pairs:
+        # A line break in it would begin another header.
         good = isinstance(content, str) and content.isascii() and content.isprintable() and bool(content)
         if not good or not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
             raise InvalidInput(

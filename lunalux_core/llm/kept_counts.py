@@ -41,6 +41,7 @@ class KeptCounts:
             data = self._path.read_bytes()
             magic, frame, counted, estimated = _HEAD.unpack_from(data)
             rows = memoryview(data)[_HEAD.size :]
+            # A file that a kill cut short counts up to its last whole row.
             whole = len(rows) - len(rows) % _ROW.size
             if magic != _MAGIC or not 0 <= frame < 1000 or whole > MOST_KEPT * _ROW.size:
                 return 0, 0, 0, {}
@@ -55,6 +56,7 @@ class KeptCounts:
             rows.pop(digest, None)  # so that it stands at the end, among the newest
             rows[digest] = min(tokens, 0xFFFFFFFF)
         newest = list(rows.items())[-MOST_KEPT:]
+        # Two programs may write at once; each renames a file of its own.
         temporary = self._path.with_suffix(f".{os.getpid()}.new")
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -114,6 +114,7 @@ class PriceList:
         if self._known is None:
             self._known = await asyncio.to_thread(self._load)
         if key not in self._known:
+            # None is kept as well: what nobody lists need not be looked for again.
             self._known[key] = await asyncio.to_thread(_listed, spec)
             await asyncio.to_thread(self._keep)
         return self._known[key]
@@ -157,6 +158,7 @@ def _address(spec: ModelSpec) -> str | None:
     if kind in _OF_LIST:
         return kind
     host = urlsplit(spec.base_url).hostname or ""
+    # A name without a dot, or a number, is a machine near by, and nobody lists its prices.
     is_address = kind == "generic" and "." in host and not host.replace(".", "").isdigit() and ":" not in host
     return spec.base_url if is_address else None
 

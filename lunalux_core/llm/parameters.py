@@ -668,6 +668,7 @@ def _number_of(param: Parameter, value: object) -> float | int | None:
             value = int(value) if param.value == "whole" else float(value)
         except ValueError:
             return None
+    # True is a number to Python; NaN lies within no bounds.
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not param.low <= value <= param.high:
         return None
     if param.value == "whole":

@@ -43,6 +43,7 @@ async def probe(model: ChatModel) -> ModelTest:
                 if text.strip() and time.monotonic() - begun - first >= PATIENCE:
                     break
     except ProviderError as error:
+        # A model that has spent its few tokens on thinking works.
         if error.code != "MODEL_EMPTY_REPLY" or not thinking:
             raise
     sample = " ".join((text or thinking).split())[:SAMPLE_CHARS]

@@ -159,6 +159,7 @@ class Registry:
             NotFound: MODEL_UNKNOWN, an official model where there is no gateway.
         """
         offer = self._offers.get(spec.name)
+        # A saved model may have the same name, and goes before it.
         if offer and offer.spec == spec:
             return offer.open(spec)
         match spec.provider:
@@ -444,6 +445,7 @@ class Registry:
             key = self._environ.get(spec.key_name.removeprefix(ENVIRONMENT_KEY))
         elif spec.key_name:
             key = self._key(spec.key_name)
+        # Only for this very server: the key of a variable must not reach another address.
         if not key and address == (home.strip() or provider_url).rstrip("/"):
             key = self._environ.get(variable)
         if not key and not keyless and host_of(address) == host_of(provider_url):

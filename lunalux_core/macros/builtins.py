@@ -124,12 +124,16 @@ def _formatted(pattern: str) -> Run:
     return lambda call: dates.format_moment(call.context.now, pattern, call.context.language)
 
 
-def _time(call: Call) -> str:
-    moment = call.context.now
-    offset = re.fullmatch(r"(?:UTC)?([+-]\d{1,4})", call.arguments[0]) if call.arguments else None
-    if offset:
-        moment = dates.at_offset(moment, int(offset[1]))
-    return dates.format_moment(moment, "LT", call.context.language)
+def _time(offset: str) -> Run:
+    """The time of day, at another offset from UTC where the argument matches `offset` whole."""
+
+    def run(call: Call) -> str:
+        moment = call.context.now
+        if call.arguments and (hours := re.fullmatch(offset, call.arguments[0])):
+            moment = dates.at_offset(moment, int(hours[1]))
+        return dates.format_moment(moment, "LT", call.context.language)
+
+    return run
 
 
 def _date_format(call: Call) -> str:
@@ -152,8 +156,8 @@ def _time_difference(call: Call) -> str:
     return dates.humanize(dates.difference(left, right), call.context.language, suffix=True)
 
 
-add("time", _time, 0, 1)
-add("time_UTC", _time, 1, 1)
+add("time", _time(r"UTC([+-]\d{1,4})"), 0, 1)
+add("time_UTC", _time(r"([+-]\d{1,4})"), 1, 1)
 add("date", _formatted("LL"))
 add("weekday", _formatted("dddd"))
 add("isotime", _formatted("HH:mm"))
@@ -220,8 +224,8 @@ def _add_variables(infix: str, scope: Callable[[Variables], Scope]) -> None:
     on("get*var", lambda s, a: s.get(a[0]))
     on("set*var", lambda s, a: s.set(a[0], a[1]), 2)
     on("add*var", lambda s, a: (s.add(a[0], a[1]), None)[1], 2)
-    on("inc*var", lambda s, a: s.add(a[0], "1"))
-    on("dec*var", lambda s, a: s.add(a[0], "-1"))
+    on("inc*var", lambda s, a: s.step(a[0], 1))
+    on("dec*var", lambda s, a: s.step(a[0], -1))
     on("has*var *varexists", lambda s, a: "true" if s.has(a[0]) else "false")
     on("delete*var flush*var", lambda s, a: s.delete(a[0]))
 

@@ -24,7 +24,9 @@ _HEAD = re.compile(
     rf"[{SPACE}]*(?P<flags>(?:(?!//)[!?~#/>][{SPACE}]*)*)"
     rf"(?:(?P<variable>[.$])[{SPACE}]*(?P<key>[a-zA-Z](?:[\w-]*\w)?)[{SPACE}]*"
     r"(?P<operator>\+\+|--|\?\?=|\?\?|\|\|=|\|\||-=|\+=|==|!=|>=|<=|>|<|=)?"
-    rf"|(?P<name>//|time_UTC(?=[+-]\d+[{SPACE}]*\}})|[a-zA-Z][\w-]*(?=[{SPACE}:|}}])))",
+    rf"|(?P<special>//|time_UTC(?=[+-]\d+[{SPACE}]*\}}))"
+    # What is glued behind a name ("{{char's}}", "{{user.name}}") is passed over, as by SillyTavern's lexer.
+    rf"|(?P<name>[a-zA-Z][\w-]*+)[^{SPACE}:|{{}}]*+(?=[{SPACE}:|}}]))",
     re.IGNORECASE | re.ASCII,
 )
 
@@ -160,7 +162,7 @@ def _read_head(text: str, macro: Macro) -> None:
         macro.variable, macro.name = head["variable"], head["key"]
         macro.operator = head["operator"] or ""
         return
-    macro.name = head["name"]
+    macro.name = head["special"] or head["name"]
     macro.arguments = _arguments(text, macro, head.end(), stop)
     if macro.name == "//" and text.startswith("/", head.end()):
         macro.flags += "/"  # {{///}} closes {{//}}

@@ -49,15 +49,17 @@ def _if_missing(scope: Scope, name: str, value: Value) -> str:
 
 
 def _or_set(scope: Scope, name: str, value: Value) -> str:
-    if is_false(scope.get(name)):
-        scope.set(name, value())
-    return scope.get(name)
+    return _put(scope, name, value()) if is_false(scope.get(name)) else scope.get(name)
 
 
 def _set_if_missing(scope: Scope, name: str, value: Value) -> str:
-    if not scope.has(name):
-        scope.set(name, value())
-    return scope.get(name)
+    return scope.get(name) if scope.has(name) else _put(scope, name, value())
+
+
+def _put(scope: Scope, name: str, value: str) -> str:
+    """Sets and shows the value as it was written: ``007`` is read as 7 only by the next look at it."""
+    scope.set(name, value)
+    return value
 
 
 def _truth(result: bool) -> str:
@@ -76,8 +78,8 @@ def _compared(holds: Callable[[float, float], bool]) -> Operation:
 
 OPERATIONS: Mapping[str, Operation] = {
     "": lambda scope, name, _: scope.get(name),
-    "++": lambda scope, name, _: scope.add(name, "1"),
-    "--": lambda scope, name, _: scope.add(name, "-1"),
+    "++": lambda scope, name, _: scope.step(name, 1),
+    "--": lambda scope, name, _: scope.step(name, -1),
     "=": _set,
     "+=": _add,
     "-=": _subtract,

@@ -74,7 +74,7 @@ class Scope:
         current = self.raw(name) or "0"
         items = _array(current)
         if items is not None:
-            self.set(name, json.dumps([*items, value], ensure_ascii=False))
+            self.set(name, _as_ecmascript([*items, value]))
             return self.raw(name) or ""
         left, right = to_number(current), to_number(value)
         if left is None or right is None:
@@ -82,6 +82,14 @@ class Scope:
         else:
             self.set(name, format_number(left + right))
         return self.get(name)
+
+    def step(self, name: str, by: int) -> str:
+        """Counts up or down; an array gets the number itself as its item, not its text."""
+        items = _array(self.raw(name) or "")
+        if items is None:
+            return self.add(name, str(by))
+        self.set(name, _as_ecmascript([*items, by]))
+        return self.raw(name) or ""
 
     def all(self) -> dict[str, str]:
         merged = {**self._base, **self._changes}
@@ -160,6 +168,11 @@ def format_number(number: float) -> str:
         return text
     sign = "-" if exponent.startswith("-") else "+"
     return f"{mantissa.removesuffix('.0')}e{sign}{exponent.lstrip('+-').lstrip('0')}"
+
+
+def _as_ecmascript(items: list[object]) -> str:
+    """A list as ``JSON.stringify`` writes it, so that a card can compare or take it apart as text."""
+    return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
 
 
 def _array(text: str) -> list[object] | None:

@@ -93,6 +93,7 @@ def read_answer(raw: str, messages: int = 0) -> Answer | Refused:
         return Refused("empty")
     document = json_object_in(text)
     if document is None:
+        # An answer that was to be JSON and is broken must not be kept as if it were the summary itself.
         bare = text.strip("` \n")
         if "{" in bare or '":' in bare:
             return Refused("no_json")
@@ -120,6 +121,7 @@ def checked(
         return _refusal(text, source, material, words, short=True) is None
 
     folded = material.casefold()
+    # A keyword that stands nowhere in the story could never call the memory.
     keywords = tuple(keyword for keyword in answer.keywords if keyword.casefold() in folded) or _likely(
         answer.text, names
     )
@@ -134,6 +136,7 @@ def checked(
         for name, text in answer.journals
         if name.casefold() in people and holds(text)
     )
+    # With a letter before it, so that the first word of the title is looked at as a name, too.
     title = answer.title if not unknown_names(f"x {answer.title}", material) else ""
     return replace(answer, title=title, keywords=keywords, facts=facts, journals=journals)
 
@@ -144,6 +147,7 @@ def script_of(text: str) -> Script:
     for sign in text:
         if sign.isalpha():
             counts[_script(sign)] += 1
+    # One sign of these scripts says about as much as two or three letters.
     weighed = {**counts, "han": counts["han"] * 3, "kana": counts["kana"] * 3, "hangul": counts["hangul"] * 2}
     if (
         counts["kana"] * 8 > counts["han"] + counts["kana"]
@@ -164,6 +168,7 @@ def without_thought(raw: str) -> str:
 def json_object_in(text: str) -> Mapping[str, Any] | None:
     """The JSON object in a text, mended where it is broken."""
     fenced = _FENCE.search(text)
+    # The fence first: in the prose before it there may be a brace that opens nothing.
     for part in ([fenced[1]] if fenced else []) + [text]:
         begin = part.find("{")
         if begin < 0:
@@ -185,6 +190,7 @@ def _answer(document: Mapping[str, Any], messages: int, *, prose: bool = False) 
     written = next(
         (document[key] for key in ("summary", "content", "text", "memory") if document.get(key)), ""
     )
+    # Some models give a list of sentences, which joined is the summary.
     told = as_text(written).strip() if not isinstance(written, (list, dict)) else ""
     if isinstance(written, list):
         told = " ".join(part for part in written if isinstance(part, str)).strip()
@@ -224,6 +230,7 @@ def _numbers(text: str) -> list[int]:
     numbers: list[int] = []
     for span in re.split(r"[,，、\s]+", text.strip()):
         ends = [int(end) for end in span.split("-") if end.isdecimal() and len(end) < 6]
+        # A range is bounded, so that "[1-99999]" does not become a list of that length.
         if len(ends) == 2 and ends[0] <= ends[1] < ends[0] + 100:
             numbers += range(ends[0], ends[1] + 1)
         else:
@@ -273,6 +280,7 @@ def _refusal(
 ) -> Refused | None:
     if not short and sum(sign.isalpha() for sign in text) < LEAST_SIGNS:
         return Refused("empty")
+    # With a least length, so that a person who asks for five words is not refused every answer.
     if _length(text) > max(words, 20) * MOST_TIMES:
         return Refused("too_long")
     if not same_script(script_of(text), script_of(source)):
@@ -294,6 +302,7 @@ def _length(text: str) -> int:
 
 
 def same_script(answer: Script, source: Script) -> bool:
+    # A Japanese story may be told in signs of Chinese origin alone, which reads as Chinese.
     return answer == source or (answer == "kana" and source == "han")
 
 
@@ -303,6 +312,7 @@ def unknown_names(text: str, material: str) -> list[str]:
     unknown = []
     for name in dict.fromkeys([*_CAPITAL.findall(text), *_SUBJECT.findall(text)]):
         key = name.casefold()
+        # "Aldric's" and "Aldrics" are the same name: endings of two letters do not count.
         stem = key[: max(len(key) - 2, 4)]
         if key not in _KNOWN_CAPITALS and stem not in folded:
             unknown.append(name)
@@ -316,11 +326,13 @@ def shared_words(text: str, material: str, least: int = 8) -> float | None:
     if script in ("han", "kana"):
         signs = [sign for sign in text if _script(sign) == "han"]
         there = set(material)
+        # A sign says less than a word, so a few more of them are needed to tell.
         return sum(sign in there for sign in signs) / len(signs) if len(signs) >= least + 3 else None
     words = [word.casefold() for word in _WORD.findall(text)]
     if len(words) < least:
         return None
     vocabulary = {word.casefold() for word in _WORD.findall(material)}
+    # Summaries put verbs into another tense, so the beginnings of longer words are enough.
     stems = {word[:5] for word in vocabulary}
     return sum(word in vocabulary or (len(word) > 5 and word[:5] in stems) for word in words) / len(words)
 

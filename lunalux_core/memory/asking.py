@@ -52,6 +52,7 @@ async def asked(
     """
     request = ModelRequest(
         (Message("system", wish.system), Message("user", wish.user)),
+        # Cool, since nothing is to be invented; with room for a model that thinks before it answers.
         sampling=replace(spec.sampling, temperature=0.3, max_tokens=max(1024, words * 12)),
         request_id=request_id,
         language=language,

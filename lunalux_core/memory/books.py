@@ -41,7 +41,7 @@ _META = re.compile(r"^\*(?P<kind>[a-z]+)(?P<rest>(?: · .*)?)\*$")
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportedMemories:
     """What an import stored; `skipped` were there already, `notes` says what differs from the file."""
 
     memories: tuple[Memory, ...]
@@ -121,6 +121,8 @@ def _numbers(connection: Connection, head: str) -> dict[str, int]:
 
 
 def _entry(uid: int, memory: Memory) -> Entry:
+    # Elsewhere a fact without keywords would never be called, so it
+    # is constant; the rest waits for its words.
     always = memory.pinned or memory.kind in ("fact", "marked")
     return Entry(
         uid=uid,
@@ -170,6 +172,7 @@ def read_memory_book(document: Any, name: str, conversation_id: str) -> tuple[li
 def read_memory_text(text: str, conversation_id: str) -> list[_Read]:
     """The memories of a Markdown file: one for each heading of the second level."""
     records = []
+    # What stands before the first heading is the title of the file.
     for section in re.split(r"(?m)^##[ \t]+", text)[1:]:
         heading, _, body = section.partition("\n")
         lines = body.strip().split("\n")
@@ -201,13 +204,16 @@ def read_memory_text(text: str, conversation_id: str) -> list[_Read]:
     return records
 
 
-def store_memories(connection: Connection, conversation_id: str, records: Sequence[_Read]) -> Imported:
+def store_memories(
+    connection: Connection, conversation_id: str, records: Sequence[_Read]
+) -> ImportedMemories:
     """Store what was read, within a transaction; what is there with the same words and range is left.
 
     Raises:
         NotFound: CONVERSATION_NOT_FOUND.
     """
     path = path_ids(connection, load_conversation(connection, conversation_id).head_id)[::-1]
+    # Grows below, so that a file which has one memory twice stores it once.
     known_texts = {_same(memory) for memory in load_memories(connection, conversation_id)}
     stored: list[Memory] = []
     named: dict[str, str] = {}
@@ -219,6 +225,7 @@ def store_memories(connection: Connection, conversation_id: str, records: Sequen
             skipped += 1
             continue
         known_texts.add(_same(memory))
+        # Chapters come behind the summaries they are made of, which have new ids here by then.
         parts = tuple(named.get(part, part) for part in memory.parts)
         kept = add_memory(connection, replace(memory, id="", parts=parts), coverage)
         if memory.id:
@@ -227,7 +234,7 @@ def store_memories(connection: Connection, conversation_id: str, records: Sequen
     notes = []
     if strayed:
         notes.append(f"{strayed} memories cover messages that are not here; they belong to the whole chat.")
-    return Imported(tuple(stored), skipped, tuple(notes))
+    return ImportedMemories(tuple(stored), skipped, tuple(notes))
 
 
 def _same(memory: Memory) -> tuple[str, ...]:
@@ -240,6 +247,7 @@ def _from_entry(entry: Entry, conversation_id: str) -> _Read:
     own = well_formed_value(dict(own))
     kind = as_text(own.get("kind"))
     if kind not in KINDS:
+        # Memory Books marks its scenes; what is constant without that mark was written by hand.
         kind = "fact" if entry.constant and not as_flag(raw.get(MARK)) else "summary"
     memory = Memory(
         as_text(own.get("id")),
@@ -288,6 +296,7 @@ def _placed(
 ) -> tuple[Memory, Sequence[tuple[str, str]] | None]:
     """The memory at its messages: our own file's where they are here, else those with its numbers."""
     memory = record.memory
+    # Our own file read back into its chat: ids and fingerprints count more than places on a branch.
     if record.coverage and _here(connection, memory.conversation_id, record.coverage[-1][0]):
         return replace(memory, first=record.coverage[0][0], last=record.coverage[-1][0]), record.coverage
     if record.numbers is not None:

@@ -52,6 +52,7 @@ def store_rolling(connection: Connection, conversation_id: str, texts: Sequence[
     """
     path = path_ids(connection, load_conversation(connection, conversation_id).head_id)[::-1]
     place = {identity: number for number, identity in enumerate(path)}
+    # Each tells the story from its beginning, so older ones say little that the newest do not.
     for message_id, text in [pair for pair in texts if pair[0] in place][-MOST_ROLLING:]:
         coverage = fingerprints(connection, path[: place[message_id] + 1])
         add_memory(connection, Memory("", conversation_id, "summary", text, made_by=MADE_BY), coverage)
@@ -70,6 +71,7 @@ def rolling_text(connection: Connection, conversation_id: str) -> tuple[str, str
     placed = [used.memory.last for used in told if used.memory.last]
     if not placed:
         return None
+    # The path has its lowest message first.
     last = min(placed, key=path.index)
     return last, plain_story(told)
 
@@ -118,6 +120,7 @@ def store_from_file(
     """Keep the memories of our own JSON; `ids` are the stored messages by their numbers there."""
     made: dict[int, str] = {}
     for at, entry in enumerate(well_formed_value(list(entries))):
+        # The number stays taken, since chapters name their parts by it.
         if not isinstance(entry, dict) or entry.get("kind") not in KINDS:
             continue
         covers = [number for number in _numbers(entry.get("covers")) if 0 <= number < len(ids)]
@@ -145,6 +148,7 @@ def store_from_file(
         if not memory.text.strip() and memory.state != "failed":
             continue
         coverage = fingerprints(connection, [ids[number] for number in covers])
+        # No message has an empty fingerprint, so what was stale where it came from stays so.
         if not as_flag(entry.get("sound", True)):
             coverage = [(message_id, "") for message_id, _ in coverage]
         made[at] = add_memory(connection, memory, coverage).id

@@ -36,6 +36,7 @@ def costs(spec: ModelSpec) -> bool:
 
     if spec.provider == "practice" or spec.options.price == (0, 0, 0):
         return False
+    # Servers that people run themselves; with a key it may be one that is rented.
     if spec.provider in ("ollama", "llamacpp", "koboldcpp", "tabby", "textgen", "vllm") and not spec.key_name:
         return False
     host = urlsplit(spec.base_url).hostname or ""

@@ -88,6 +88,7 @@ def due_scenes(connection: Connection, conversation_id: str, rules: Rules) -> li
     path, memories = _branch(connection, conversation_id)
     ids = {message.id for message in path}
     covered = coverages(connection, conversation_id, STANDING_IN)
+    # Only what this branch can use: a summary of another swipe says nothing about this one.
     told = {
         message_id: memory
         for memory in memories
@@ -125,6 +126,7 @@ def due_chapter(connection: Connection, conversation_id: str, rules: Rules) -> C
     row: list[Memory] = []
     for summary in open_[: len(open_) - KEPT_SUMMARIES]:
         after = covered[row[-1].id][-1] if row else ""
+        # A gap between two summaries would be a gap in the chapter that nobody sees.
         if row and parents.get(covered[summary.id][0]) != after:
             row = []
         row.append(summary)
@@ -231,6 +233,7 @@ def _parts(
         size += 0 if message.hidden else _size(message)
         following = run[place + 1] if place + 1 < len(run) else None
         whole = message.role == "assistant" and (following is None or following.role != "assistant")
+        # A scene is tried again over the very messages that failed, for which the mark stands.
         inside = failed.get(message.id)
         if inside is not None and following is not None and failed.get(following.id) is inside:
             continue
@@ -248,4 +251,5 @@ def _ripe(failed: Memory) -> bool:
     """Whether it is time to try again."""
     tries = failed.extra.get("tries")
     number = tries if isinstance(tries, int) else 1
+    # Five minutes, then three times as long each time: a server that is down is not asked at every reply.
     return number < MOST_TRIES and now_ms() - failed.updated_at >= RETRY_MS * 3 ** (number - 1)

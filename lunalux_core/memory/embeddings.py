@@ -68,6 +68,7 @@ class Embeddings:
             if not found and len(text) > SHORT_TEXT:
                 found = await self._vectors([text[:SHORT_TEXT]], BUILD_SECONDS)
             alone.append(found[0] if found else None)
+            # Two refusals may be the server's: a harmless text shows whether it answers at all.
             if len(alone) == 2 and not any(alone) and not await self._vectors(["."], QUERY_SECONDS):
                 break
         if not any(alone):
@@ -100,6 +101,7 @@ def address_of(server: str) -> str:
     parts = urlsplit(server)
     if parts.path.endswith(("/embeddings", "/api/embed")):
         return server
+    # 11434 is the port of Ollama, which has a route of its own for this.
     if not parts.path:
         return f"{server}/api/embed" if parts.port == 11434 else f"{server}/v1/embeddings"
     return f"{server}/embeddings"
@@ -112,6 +114,7 @@ def vectors_in(document: Any, number: int) -> list[array[float]]:
     rows: Any = document.get("embeddings")
     if rows is None and isinstance(document.get("data"), list):
         data = [row for row in document["data"] if isinstance(row, Mapping)]
+        # Servers may answer in the order in which they are ready; `index` names the text.
         data.sort(key=lambda row: row["index"] if isinstance(row.get("index"), int) else 0)
         rows = [row.get("embedding") for row in data]
     if not isinstance(rows, list) or len(rows) != number:

@@ -54,6 +54,7 @@ def merge_entries(connection: Connection, ids: Sequence[str], title: str = "", t
         )
     placed = [memory for memory in memories if memory.last]
     placed.sort(key=lambda memory: load_message(connection, memory.last).depth)
+    # In the order of the story; those of the whole chat have no place in it and come last.
     ordered = [*placed, *(memory for memory in memories if not memory.last)]
     ends = [end for memory in placed for end in (memory.first, memory.last)]
     first = min(ends, key=lambda end: load_message(connection, end).depth) if ends else ""
@@ -69,6 +70,7 @@ def merge_entries(connection: Connection, ids: Sequence[str], title: str = "", t
         pinned=any(memory.pinned for memory in memories),
         state="edited",
     )
+    # Stored before the others go: where the range is refused, nothing is lost.
     stored = add_memory(connection, merged)
     for memory in memories:
         remove_memory(connection, memory.id)
@@ -150,6 +152,7 @@ def mark_message(connection: Connection, message_id: str) -> bool:
     before = marked_message(connection, message_id)
     if before is not None:
         remove_memory(connection, before.id)
+        # A mark on words that were edited since is renewed instead: the person asks to keep these words.
         if before.sound:
             return False
     message = load_message(connection, message_id)

@@ -142,6 +142,7 @@ def _wish(
     system = template
     for name, value in values.items():
         system = system.replace(f"{{{name}}}", value)
+    # The template shows JSON; its braces are doubled to tell them from the places to fill.
     system = system.replace("{{", "{").replace("}}", "}")
     lines_text = "\n\n".join(
         f"[{number}] {name}: {quoted(text)}" for number, (name, text) in enumerate(lines, 1)
@@ -153,6 +154,7 @@ def _wish(
 
 def quoted(text: str) -> str:
     """A text of the story without the marks around it; the middle of a very long one is left out."""
+    # A message that closes the quotation could speak to the writer in its own name.
     text = text.replace(OPEN, "( story )").replace(CLOSE, "( /story )").strip()
     if len(text) <= LONGEST_MESSAGE:
         return text

@@ -37,6 +37,7 @@ class Keywords:
         text = "\n".join(texts)
         hay = Haystack(text)
         keys_of = {}
+        # The index narrows thousands to those that may match; the matcher then decides as for worldbooks.
         for place in sorted(self._index.look(text) | self._index.always):
             entry = self._entries[place]
             keys = [key for key in entry.keys if self._matcher.matches(key, entry, hay)]
@@ -78,6 +79,7 @@ def searched(memories: Sequence[Memory], query: str) -> list[Memory]:
         memory.id for memory in memories if whole and whole in f"{memory.title}\n{memory.text}".casefold()
     ]
     by_id = {memory.id: memory for memory in memories}
+    # The exact words count as one ranking among three, so they lead without pushing all others out.
     return [by_id[memory_id] for memory_id in fused([exact, called, worded])]
 
 

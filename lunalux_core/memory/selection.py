@@ -169,6 +169,7 @@ class _Filling:
         self._take(
             prepared.told,
             lambda memory: "fact" if memory.kind == "fact" else "marked",
+            # Facts grow with every scene and must not push the story itself out.
             int(self._stable * FACT_SHARE),
         )
         self._take(prepared.chapters, lambda _: "chapter", self._stable)
@@ -236,6 +237,7 @@ class _Filling:
         events = [used.memory for used in self._used.values() if used.memory.made_by == EVENTS]
         if not events:
             return
+        # Only now is it known what the summaries in the prompt cover.
         for event in events:
             if not event.pinned and {event.first, event.last} <= self._told:
                 del self._used[event.id]
@@ -250,6 +252,7 @@ class _Filling:
         recalled: dict[str, UsedMemory] = {}
         journals = self._prepared.journals
         own = [next(iter(self._story.among(journals.get(name, ()))), None) for name in (*self._speaker, "")]
+        # A journal may be kept under the name, the nickname or the id of the speaker, or under nobody.
         newest = max(
             (memory for memory in own if memory is not None), key=lambda memory: memory.number, default=None
         )
@@ -264,6 +267,7 @@ class _Filling:
             if self._foreign(memory):
                 self._leave(memory, "speaker")
             elif memory.tokens > room:
+                # Too long for any prompt says more than that there was no room in this one.
                 if identity not in self._left.get("too_long", ()):
                     self._leave(memory, "budget")
             else:

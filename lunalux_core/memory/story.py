@@ -85,6 +85,7 @@ class SortedMemories:
         newest = self.usable[::-1]
         self.pinned = [memory for memory in newest if memory.pinned]
         told = [memory for memory in newest if not memory.pinned and memory.kind in ("fact", "marked")]
+        # What the person wrote goes before what a model found, and newer before older.
         self.told = sorted(told, key=lambda memory: (memory.made_by == PERSON, memory.number), reverse=True)
         self.chapters = [memory for memory in newest if not memory.pinned and memory.kind == "chapter"]
         self.summaries = [memory for memory in newest if not memory.pinned and memory.kind == "summary"]

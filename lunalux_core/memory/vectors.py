@@ -111,6 +111,7 @@ class VectorRanker:
     async def _signs_for(self, length: int, keys: Sequence[str]) -> Mapping[str, int]:
         """The signs of the vectors that are there. They are kept: thousands of vectors are read once."""
         model = self._settings().vectors_model
+        # Signs of another model or length cannot be compared; what that server refused, this one may take.
         if self._signs_of != (model, length) or len(self._signs) > KEPT_SIGNS:
             self._signs, self._signs_of = {}, (model, length)
             self._passed.clear()
@@ -170,6 +171,7 @@ def _nearest(query: array[float], key_of: Mapping[str, str], signs: Mapping[str,
     there = [name for name, key in key_of.items() if key in signs]
     if len(there) <= WEIGHED:
         return there
+    # Vectors that point the same way have most signs in common, and these are compared in one operation.
     own = _signs(query)
     there.sort(key=lambda name: (signs[key_of[name]] ^ own).bit_count())
     return there[:WEIGHED]

@@ -19,7 +19,9 @@ from lunalux_core.errors import InvalidInput, LimitExceeded
 from lunalux_core.presets.fields import (
     OURS,
     assembly_of,
+    from_prompt_export,
     is_preset,
+    is_prompt_export,
     order_id,
     order_of,
     order_of_groups,
@@ -78,6 +80,7 @@ def parse_preset(data: bytes, name: str) -> ReadPreset:
     text, warnings = decode_text(data)
     try:
         document = parse_json(text)
+    # It is an InvalidInput, too, and says more than that the JSON is broken.
     except LimitExceeded:
         raise
     except InvalidInput as error:
@@ -85,6 +88,7 @@ def parse_preset(data: bytes, name: str) -> ReadPreset:
             "PRESET_BAD_JSON",
             f"This preset is not valid JSON: {error.params.get('reason', '')}.",
             "Export it again, or repair the file in a text editor.",
+            # The translated sentence has a place for the reason, also where the parser gave none.
             **{"reason": "", **error.params},
         ) from None
     preset, notes = read_preset(document, name)
@@ -103,9 +107,12 @@ def read_preset(document: object, name: str, source: PresetSource | None = None)
             "This file is not a chat preset.",
             "Choose a SillyTavern chat-completion preset; those for text completion or instruct mode differ.",
         )
+    if is_prompt_export(document):
+        document = from_prompt_export(document)
     raw, notes = without_unsafe(document)
     prompts, more = prompts_of(raw)
     assembly = assembly_of(raw)
+    # Narratium's own files have no list of the order: number and switch stand in each prompt.
     grouped = assembly == "narratium" and not isinstance(raw.get("prompt_order"), list)
     preset = Preset(
         name=name,
@@ -138,6 +145,7 @@ def set_order(preset: Preset, order: Iterable[OrderEntry]) -> Preset:
     entries = [{"identifier": entry.identifier, "enabled": entry.enabled} for entry in order]
     lists = document.get("prompt_order")
     lists = lists if isinstance(lists, list) else []
+    # The lists under other ids are those of old versions of SillyTavern and not ours to change.
     for group in lists:
         if isinstance(group, dict) and order_id(group) == GLOBAL_ORDER_ID:
             group["order"] = entries
@@ -163,6 +171,7 @@ def set_content(preset: Preset, identifier: str, content: str) -> Preset:
 
 
 def _reread(preset: Preset, document: dict[str, Any]) -> Preset:
+    # `set_order` gives the document a `prompt_order`, by which it would be read as SillyTavern's from now on.
     if preset.assembly == "narratium":
         extensions = as_object(document.get("extensions"))
         document["extensions"] = {**extensions, OURS: {"assembly": "narratium"}}

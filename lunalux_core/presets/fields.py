@@ -27,6 +27,7 @@ _ROLES: Mapping[object, Role] = {
     "system": "system",
     "user": "user",
     "assistant": "assistant",
+    # SillyTavern numbers the roles like this where they are not written out.
     0: "system",
     1: "user",
     2: "assistant",
@@ -35,14 +36,39 @@ _GROUP_KEYS = ("group", "group_id", "groupId")
 _UNSAFE = re.compile(
     r"^custom_|proxy|password|api_?key|secret|headers|(?:^|_)(?:endpoint|base_url|server_url)$", re.IGNORECASE
 )
+# Settings of files from before prompts were a list; `is_preset` asks for two, since other programs have one.
 _SCALARS = ("temperature", "openai_max_context", "openai_max_tokens", "chat_completion_source", "top_p")
 _LEGACY_TEXTS = {"main": "main_prompt", "nsfw": "nsfw_prompt", "jailbreak": "jailbreak_prompt"}
 
 
+_NOVELAI = ("phrase_rep_pen", "tail_free_sampling", "repetition_penalty_slope")
+"""Settings that only presets of NovelAI have."""
+
+
 def is_preset(document: Mapping[str, Any]) -> bool:
-    if isinstance(document.get("prompts"), list):
+    if isinstance(document.get("prompts"), list) or is_prompt_export(document):
         return True
-    return sum(key in document for key in _SCALARS) >= 2
+    return sum(key in document for key in _SCALARS) >= 2 and not is_novelai(document)
+
+
+def is_novelai(document: Mapping[str, Any]) -> bool:
+    """Whether a document is a preset of NovelAI, whose parameters share names with ours."""
+    return any(key in document for key in _NOVELAI) and not isinstance(document.get("prompts"), list)
+
+
+def is_prompt_export(document: Mapping[str, Any]) -> bool:
+    """Whether a document is what the prompt manager of SillyTavern exports: prompts without a preset."""
+    inner = as_object(document.get("data"))
+    return isinstance(inner.get("prompts"), list) and isinstance(inner.get("prompt_order"), list)
+
+
+def from_prompt_export(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset of exported prompts. Their order is one bare list, without the id that a preset has there."""
+    inner = as_object(document.get("data"))
+    order = [item for item in inner["prompt_order"] if isinstance(item, dict)]
+    if not any("order" in item for item in order):
+        order = [{"character_id": GLOBAL_ORDER_ID, "order": order}]
+    return {"prompts": inner["prompts"], "prompt_order": order}
 
 
 def without_unsafe(document: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -73,6 +99,7 @@ def prompts_of(raw: Mapping[str, Any]) -> tuple[tuple[PresetPrompt, ...], tuple[
     for item in _objects(raw["prompts"]):
         prompt = _prompt(item)
         nameless += not prompt.identifier
+        # Of several with one identifier SillyTavern takes the first.
         if prompt.identifier:
             prompts.setdefault(prompt.identifier, prompt)
     notes = (f"Prompts without an identifier cannot be used: {nameless}.",) if nameless else ()
@@ -94,6 +121,7 @@ def _prompt(prompt: Mapping[str, Any]) -> PresetPrompt:
         role=_ROLES.get(role, "system") if isinstance(role, str | int) else "system",
         content=as_text(prompt.get("content")),
         marker=as_flag(prompt.get("marker")),
+        # SillyTavern: 0 is in the place that the order gives, 1 at a depth of the chat.
         absolute=as_integer(prompt.get("injection_position"), 0) == 1,
         depth=max(as_integer(prompt.get("injection_depth"), 4), 0),
         order=as_integer(prompt.get("injection_order"), 100),
@@ -144,6 +172,7 @@ def params_of(raw: Mapping[str, Any]) -> PresetParams:
         default: str = getattr(usual, key)
         return as_text(value) if isinstance(value, str) else default
 
+    # Absent and empty differ: an empty one means that nothing is to be said, an absent one our own words.
     def instruction(key: str) -> str | None:
         value = raw.get(key)
         return as_text(value) if isinstance(value, str) else None
@@ -176,6 +205,7 @@ def params_of(raw: Mapping[str, Any]) -> PresetParams:
 
 def _sampling(raw: Mapping[str, Any], max_tokens: int | None) -> Sampling:
     def number(key: str, off: float | None = None) -> float | None:
+        # NaN stands for "no number there": every other number may be one that a person chose.
         value = as_number(raw.get(key), float("nan"))
         return None if value != value or value == off else value
 
@@ -190,6 +220,7 @@ def _sampling(raw: Mapping[str, Any], max_tokens: int | None) -> Sampling:
         repeat_penalty=number("repetition_penalty", 1),
         min_p=number("min_p", 0),
         top_a=number("top_a", 0),
+        # SillyTavern writes -1 for "another seed each time".
         seed=seed if (seed := as_integer(raw.get("seed"), -1)) >= 0 else None,
         reasoning_effort=_word(raw.get("reasoning_effort")),
         verbosity=_word(raw.get("verbosity")),

@@ -34,12 +34,14 @@ def objects(value: object) -> list[dict[str, Any]]:
 
 def draws(value: object) -> Iterator[float]:
     """What the dice give: one number for every draw, or a list in turn, from its first again at its end."""
+    # A number that is none counts as the middle, which is also what is drawn where nothing is given.
     numbers = [as_number(number, 0.5) for number in (value if isinstance(value, list) else [value])]
     return cycle(numbers or [0.5])
 
 
 def length(text: str) -> int:
     """The length as JavaScript has it, in UTF-16 units."""
+    # Characters outside of the first plane count two there, and one in Python.
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 

@@ -31,10 +31,12 @@ def _replay_one(scenario: Mapping[str, Any]) -> list[str]:
     members = [as_object(member) for member in listed(scenario.get("members"))]
     history = [as_object(message) for message in listed(scenario.get("history"))]
     names = [as_text(member.get("name")) for member in members]
+    # These three draw nobody: they go on with whoever spoke, and leave the dice as they are.
     if scenario.get("type") in {"swipe", "continue", "quiet"}:
         return _the_last(names, history, first_instead=scenario.get("type") == "quiet")
     dice = _dice(scenario.get("random"))
     if scenario.get("type") == "impersonate":
+        # SillyTavern draws any member, muted or not, whose card then stands beside the person's own line.
         return [names[int(dice() * len(names))]] if names else []
     candidates = [
         GroupMember(str(place), (name,), talkativeness(member), as_flag(member.get("muted")))
@@ -49,6 +51,7 @@ def _occasion(scenario: Mapping[str, Any], names: list[str], history: list[Mappi
     typed = as_text(scenario.get("input")) if scenario.get("is_user_input", True) is not False else ""
     last = history[-1] if history else {}
     spoken = []
+    # Only what was said since the person spoke: an order that gives everybody a turn begins anew there.
     for message in reversed(history):
         if as_flag(message.get("is_user")):
             break

@@ -34,6 +34,7 @@ def replay(document: object) -> list[dict[str, Any]]:
 def assemble_scenario(scenario: Mapping[str, Any]) -> Prompt:
     """The prompt of one scenario. Raises what `assemble` raises."""
     settings = as_object(scenario.get("settings"))
+    # A scenario may consist of settings alone, which by themselves are not known for a preset.
     document = {"prompts": [], **as_object(scenario.get("preset")), **settings}
     preset = read_preset(document, "scenario").preset
     material = _material(scenario, document)
@@ -96,6 +97,7 @@ def _material(scenario: Mapping[str, Any], document: Mapping[str, Any]) -> Promp
         quiet=as_text(scenario.get("quiet")),
         pin_examples=as_flag(scenario.get("pinExamples", document.get("pin_examples"))),
         budget=context - reply,
+        # SillyTavern drops even the newest message where it does not fit; chats here refuse instead.
         newest_required=False,
     )
 
@@ -134,4 +136,5 @@ def _bucket(value: object) -> str:
 
 
 def _is_top(example: Mapping[str, Any]) -> bool:
+    # 5 is the number of that place in an entry, 0 what SillyTavern's engine gives out for it.
     return example.get("position") in (0, "before", "top", 5)

@@ -25,9 +25,11 @@ def replay(document: object, engine: EcmaEngine | None = None) -> list[dict[str,
 
 
 def _replay_one(scenario: Mapping[str, Any], engine: EcmaEngine) -> dict[str, Any]:
+    # A scenario leaves out what does not matter to it, and a script without a placement runs nowhere.
     document = {"placement": [AI_OUTPUT], **scenario.get("script", {})}
     script = read_script(document)
     target: Target = "store"
+    # SillyTavern asks with two flags that may both be set: for a script of the display the first one counts.
     if scenario.get("isMarkdown") and (script.markdown_only or not scenario.get("isPrompt")):
         target = "display"
     elif scenario.get("isPrompt"):

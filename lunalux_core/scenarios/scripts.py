@@ -51,6 +51,7 @@ def shown(outcome: Outcome, echoes: list[str]) -> dict[str, Any]:
         "globals": outcome.global_,
         "echo": echoes,
         "aborted": outcome.aborted,
+        # A script that cannot be read never begins to run, which tells the two stages apart.
         "error": None if outcome.error is None else ("execution" if outcome.ran else "parser"),
     }
     if outcome.aborted:

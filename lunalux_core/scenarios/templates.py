@@ -26,6 +26,7 @@ from lunalux_core.templates.cleanup import Cleaning, clean_reply
 from lunalux_core.templates.reading import read_context, read_instruct
 from lunalux_core.templates.values import Context, Instruct, SystemPrompt, TextTemplate
 
+# So large that nothing is left out for want of room unless a scenario gives its own numbers.
 _MAX_CONTEXT, _MAX_REPLY = 100_000, 100
 _PERSONA_AT_DEPTH = 4
 _NOBODY = "-"
@@ -135,6 +136,7 @@ def _material(scenario: Mapping[str, Any], power: Mapping[str, Any]) -> PromptMa
     kind = as_text(scenario.get("type"))
     history = [_message(message, user, char) for message in objects(scenario.get("chat"))]
     if kind == "swipe":  # the reply that is to be replaced
+        # A hidden message is no reply, so the one that is to be replaced may stand further up.
         last = next((at for at in range(len(history) - 1, -1, -1) if not history[at].hidden), None)
         history = [message for at, message in enumerate(history) if at != last]
     context = as_integer(scenario.get("maxContext"), _MAX_CONTEXT)
@@ -142,6 +144,7 @@ def _material(scenario: Mapping[str, Any], power: Mapping[str, Any]) -> PromptMa
     return PromptMaterial(
         card=read_card(as_object(scenario.get("card")), char),
         user=user,
+        # At any other place the story string has no persona: it goes into the chat, or nowhere.
         persona="" if persona_place else as_text(scenario.get("persona")),
         history=tuple(history),
         before=as_text(scenario.get("worldinfo_before")),
@@ -310,4 +313,5 @@ def _choice(scenario: Mapping[str, Any], matches: Matches) -> dict[str, Any]:
 
 
 _FIELDS = {field.name for field in fields(Instruct)} | {field.name for field in fields(Context)}
+# A field that is renamed fails here at once, and not only in a scenario that happens to use it.
 assert _FIELDS.issuperset((*_TOLD_INSTRUCT, *_TOLD_CONTEXT))

@@ -64,6 +64,7 @@ def _replay(scenario: Mapping[str, Any], engine: EcmaEngine) -> dict[str, Any]:
         return _step(scenario, engine, rolls, TimedState())[0]
     timed, results = TimedState(), []
     for step in steps:
+        # Sticky entries and cooldowns go on from one step to the next, as from turn to turn.
         result, timed = _step({**scenario, **as_object(step)}, engine, rolls, timed)
         results.append(result)
     return {"steps": results}
@@ -75,6 +76,7 @@ def _step(
     user, character = as_text(scenario.get("user")) or "User", as_text(scenario.get("char")) or "Char"
     chat = [read_message(message, user, character) for message in listed(scenario.get("chat"))]
     fields = texts(scenario)
+    # Macros draw their own numbers: those of the scenario are for the probabilities of entries alone.
     expand = expander(_world(user, character, chat, fields, dice.Random(0).random))
     tags = scenario.get("tags")
     drawn: list[float] = []

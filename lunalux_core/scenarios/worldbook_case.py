@@ -53,6 +53,7 @@ def _book(document: Any, name: str, raw: bool) -> Book:
     if isinstance(document, dict) and isinstance(document.get("entries"), dict):
         defaults = _AS_UNDEFINED if raw else _AS_NEW
         entries = {
+            # An entry with `keys` is written as cards do it, where missing fields have other meanings.
             key: {**defaults, **entry} if isinstance(entry, dict) and "keys" not in entry else entry
             for key, entry in document["entries"].items()
         }
@@ -83,6 +84,7 @@ def in_turn(value: Any) -> Iterator[float]:
 def texts(scenario: Mapping[str, Any]) -> dict[str, Any]:
     """The texts of the character, by the fields of `ScanContext` and `MacroContext`."""
     fields = as_object(scenario.get("charFields"))
+    # Named as cards, macros or SillyTavern's own code do it; the first name that is there counts.
     return {
         name: as_text(next((fields[key] for key in keys if key in fields), ""))
         for name, keys in _FIELDS.items()

@@ -14,6 +14,8 @@ from lunalux_core.errors import InvalidInput
 
 VERSION = 2
 MAX_REPLIES = 2_000
+MAX_MENUS = 100
+"""Sets that the menu of one reply opens."""
 
 
 Moment = Literal["startup", "user", "reply", "chat", "member", "new_chat", "generation"]
@@ -30,6 +32,14 @@ MOMENTS: Mapping[str, Moment] = {
 
 
 @dataclass(frozen=True, slots=True)
+class MenuSet:
+    """A set whose replies stand in the menu of a reply. `chained`: what is chosen runs behind that reply."""
+
+    name: str
+    chained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class QuickReply:
     """One button. `message` is a script where it begins with ``/``, else a text to send or insert.
 
@@ -38,6 +48,7 @@ class QuickReply:
         moments: when it runs by itself.
         automation_id: it runs when a worldbook entry of the same id is activated.
         prevents: while it runs, no other reply runs by itself.
+        menus: the sets that its menu opens.
     """
 
     id: int
@@ -50,6 +61,7 @@ class QuickReply:
     moments: frozenset[Moment] = frozenset()
     automation_id: str = ""
     prevents: bool = True
+    menus: tuple[MenuSet, ...] = ()
 
     @property
     def is_automatic(self) -> bool:
@@ -131,7 +143,18 @@ def _reply(item: Mapping[str, Any], place: int) -> QuickReply:
         moments=frozenset(moment for name, moment in MOMENTS.items() if as_flag(item.get(name))),
         automation_id=as_text(item.get("automationId")).strip(),
         prevents=as_flag(item.get("preventAutoExecute"), True),
+        menus=tuple(_menus(item.get("contextList"))),
     )
+
+
+def _menus(listed: object) -> Iterator[MenuSet]:
+    """The sets that a reply opens, each once."""
+    seen = set()
+    for entry in listed[:MAX_MENUS] if isinstance(listed, list) else ():
+        name = as_text(entry.get("set")) if isinstance(entry, dict) else ""
+        if name.strip() and name not in seen:
+            seen.add(name)
+            yield MenuSet(name, as_flag(entry.get("isChained")))
 
 
 def _of_slots(document: Mapping[str, Any]) -> dict[str, Any]:

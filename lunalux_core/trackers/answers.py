@@ -55,6 +55,8 @@ def read_value(raw: str, tracker: Tracker, material: str) -> str | Refused:
         value: str | None = _json_value(document, tracker.shape)
     else:
         value = _text_value(document)
+        # Without an envelope the text itself may be the value. Where
+        # JSON came, only lines with the labels are.
         if value is None and (document is None or labels(tracker.shape)):
             value, prose = _plain(text, tracker.shape), not labels(tracker.shape)
     if value is None:
@@ -72,8 +74,10 @@ def _json_value(document: Any, shape: str) -> str | None:
         return None
     properties = as_object(as_object(json.loads(shape) if shape else {}).get("properties"))
     value: Any = document
+    # A schema may have a property of that name itself: then the object is the value, not an envelope.
     if "value" in document and "value" not in properties:
         value = document["value"]
+        # Some models write the JSON of the value once more as a text.
         if isinstance(value, str):
             try:
                 value = json.loads(value)
@@ -106,6 +110,7 @@ def _plain(text: str, shape: str) -> str | None:
     text = (fenced[1] if fenced else text).strip()
     wanted = labels(shape)
     if not wanted:
+        # Broken JSON must not become the value as if it were prose.
         return None if "{" in text else text
     lines = text.splitlines()
     first = next((at for at, line in enumerate(lines) if labels(line)[:1] == wanted[:1]), None)
@@ -115,10 +120,12 @@ def _plain(text: str, shape: str) -> str | None:
 def _refusal(value: str, tracker: Tracker, material: str, prose: bool) -> Refused | None:
     texts = list(_texts(json.loads(value))) if tracker.form == "json" else value.splitlines()
     whole = "\n".join(texts)
+    # Below that the letters are too few to tell a language, as in "Mood: calm".
     if sum(sign.isalpha() for sign in whole) >= LEAST_SIGNS:
         script = script_of(whole)
         if not any(same_script(script, script_of(text)) for text in (material, tracker.instruction)):
             return Refused("language")
+    # Short texts are labels and headings, where every word may be capitalised.
     sentences = (text for text in texts if len(text.split()) >= SENTENCE_WORDS)
     unknown = [name for text in sentences for name in unknown_names(text, material)]
     if unknown:

@@ -52,6 +52,7 @@ def trackers_for_file(
             "values": [
                 _for_file(connection, value, place)
                 for value in load_values(connection, tracker.id)
+                # Values at messages that the file leaves out would hang on nothing there.
                 if not value.message_id or value.message_id in place
             ],
         }
@@ -95,6 +96,8 @@ def _tracker(entry: Mapping[str, Any], conversation_id: str) -> Tracker:
         return entry[name] if entry.get(name) in names else names[0]
 
     form, shape = one_of("form", FORMS), clean(as_text(entry.get("shape")))[:LONGEST_SHAPE]
+    # Every value is held against the schema, which has to be JSON
+    # then: a broken one would stop each revision.
     if form == "json" and not _is_schema(shape):
         shape = ""
     return Tracker(

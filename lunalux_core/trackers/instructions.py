@@ -63,6 +63,7 @@ def tracker_wish(tracker: Tracker, old: str, lines: Sequence[tuple[str, str]], l
     if tracker.shape:
         form = (SCHEMA if tracker.form == "json" else PATTERN)[language] + f"{tracker.shape}\n{form}"
     system = FRAME[language]
+    # Each mark stands in the frame before anything that is put in, so a "{name}" of the person's own stays.
     for name, value in (
         ("open", OPEN),
         ("close", CLOSE),
@@ -70,6 +71,7 @@ def tracker_wish(tracker: Tracker, old: str, lines: Sequence[tuple[str, str]], l
         ("name", tracker.name),
         ("instruction", tracker.instruction),
     ):
+        # Only so often as the frame has it: what was put in before is not filled a second time.
         system = system.replace(f"{{{name}}}", value, 2 if name in ("open", "close") else 1)
     story = "\n\n".join(f"[{number}] {name}: {quoted(text)}" for number, (name, text) in enumerate(lines, 1))
     sheet = quoted(old) or NONE[language]

@@ -74,6 +74,7 @@ def schema_of(example: Any, depth: int = 0) -> dict[str, Any]:
         return {"type": "array", **({"items": schema_of(example[0], depth + 1)} if example else {})}
     if isinstance(example, bool):
         return {"type": "boolean"}
+    # Not "integer": the next value may well have a fraction.
     if isinstance(example, (int, float)):
         return {"type": "number"}
     return {"type": "string"} if isinstance(example, str) else {}
@@ -89,6 +90,7 @@ def departure(value: str, form: Form, shape: str) -> str:
         missing = [label for label in labels(shape) if label not in labels(value)]
         return f"it lacks {missing[0]!r}" if missing else ""
     try:
+        # Python reads NaN and Infinity, which no JSON has and no other program could read back.
         document = json.loads(value, parse_constant=_refused)
     except (ValueError, RecursionError):
         return "it is no JSON"
@@ -97,6 +99,7 @@ def departure(value: str, form: Form, shape: str) -> str:
 
 def labels(text: str) -> list[str]:
     """The labels that lines of a text begin with, in any case."""
+    # "**Place:** here" and "- Place: here" have the same label.
     heads = (_head(line).lstrip(_MARKS).rstrip().rstrip("*") for line in text.split("\n"))
     return [clean_line(head).casefold() for head in heads if 0 < len(head) <= _LONGEST_LABEL]
 
@@ -180,6 +183,7 @@ def _is(value: Any, kind: object) -> bool:
     types = _TYPES.get(str(kind))
     if types is None:
         return True
+    # True is an int in Python, and in JSON it is no number.
     if isinstance(value, bool):
         return bool in types
     if kind == "integer" and isinstance(value, float):
@@ -193,6 +197,7 @@ def _unwrapped(document: Any) -> dict[str, Any] | None:
         return None
     for name in ("json_schema", "schema", "value", "format"):
         inner = document.get(name)
+        # A schema may have an entry of such a name itself; only an object without properties is a wrapper.
         if (
             isinstance(inner, dict)
             and (shape := _unwrapped(inner)) is not None

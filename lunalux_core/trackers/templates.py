@@ -167,6 +167,7 @@ def template_named(name: str) -> Template:
     }
     if key in by_name:
         return by_name[key]
+    # English and Chinese names of one template are one match, not two.
     close = {by_name[name].key: by_name[name] for name in by_name if key and key in name}
     if len(close) == 1:
         return next(iter(close.values()))

@@ -12,13 +12,16 @@ from pydantic import StringConstraints
 
 from lunalux_core.wire.base import Success, Wire
 
+# One @ with something at each side: whether mail arrives there, only a mail can tell.
 Email = Annotated[
     str,
     StringConstraints(
         strip_whitespace=True, max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$"
     ),
 ]
+# Not stripped, unlike the others: a blank may be part of it.
 Password = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+# Codes are copied out of mails, often with the blanks around them.
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32)]
 ReferralCode = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64)]
 

@@ -22,6 +22,7 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,128}$"
 class Wire(BaseModel):
     """A JSON object of the API. Unknown members are ignored, so that old servers meet new clients."""
 
+    # JSON has neither NaN nor infinity, though Python reads and writes both.
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, frozen=True, allow_inf_nan=False, extra="ignore"
     )
@@ -33,6 +34,7 @@ class Wire(BaseModel):
         Raises:
             pydantic.ValidationError: an attribute is missing or not of the type that the wire has.
         """
+        # What the value does not have is left to its default.
         own = {name: getattr(value, name) for name in cls.model_fields if hasattr(value, name)}
         return cls.model_validate(own | besides)
 

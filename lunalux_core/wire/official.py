@@ -76,6 +76,7 @@ class SubmitRequest(Wire):
     model_id: str | None = Field(default=None, max_length=128)
     system_message: Prompt = ""
     user_message: Prompt = ""
+    # Bounded like every list that a stranger may send.
     messages: Annotated[list[PromptMessage], Field(max_length=10_000)] | None = None
     language: Lang = "en"
     character_id: Identifier | None = None

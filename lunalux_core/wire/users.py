@@ -92,6 +92,7 @@ class MeResponse(Success):
 
 
 class UsernameRequest(Wire):
+    # Longer than any may be: what a username is like is judged later, with a code of its own.
     username: Annotated[str, StringConstraints(max_length=256)]
 
 
@@ -129,6 +130,7 @@ class SettleResponse(Success):
 
 
 class RedeemRequest(Wire):
+    # Coupons are pasted as often as they are typed.
     coupon: Annotated[str, StringConstraints(strip_whitespace=True, max_length=256)]
 
 

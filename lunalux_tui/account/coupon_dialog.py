@@ -34,6 +34,7 @@ class CouponDialog(FormDialog[tuple[str, int]]):
 
     @on(Input.Changed)
     def _changed(self) -> None:
+        # The line under the field tells that the code is on its way; typing must not wipe it away.
         if not self.busy:
             self.say("")
 

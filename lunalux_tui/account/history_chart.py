@@ -59,6 +59,7 @@ def balances(movements: Sequence[Mapping[str, Any]], currency: str, now: int) ->
             continue
         points.append(Point(moment(str(movement.get("createdAt", ""))), balance))
         balance -= int(movement.get("amount", 0))
+    # Something was there before the oldest of these movements: the line begins with it.
     if points and balance:
         points.append(Point(points[-1].at, balance))
     return points[::-1]
@@ -69,6 +70,7 @@ def columns(points: Sequence[Point], width: int) -> list[int]:
     if not points:
         return []
     first, span = points[0].at, points[-1].at - points[0].at
+    # Movements of one moment have no span to divide by.
     if span < SHORT_SECONDS:
         return [points[column * len(points) // width].balance for column in range(width)]
     values, place = [], 0

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PAGE = 50
 """Movements fetched at a time."""
 
+# Ten years: the totals of the account say whether they are stale, not their age.
 KEPT_MS = 3650 * 86_400_000
 
 
@@ -59,10 +60,13 @@ class Movements:
         cache, key = self._view.runtime.library.cache, f"history:{state.user_id}"
         cached = await cache.get(key)
         if cached is not None:
+            # Shown even if something moved since: without an answer it is all there is.
             self._show(cached.value["movements"], cached.value["next"])
             if cached.value["totals"] == [*totals]:
+                # Only after the answer: a reading that is interrupted by the next one has to be done again.
                 self._read_for = totals
                 return
+        # `_read_for` stays as it was, so the next change of the account asks again.
         if not state.signed_in or state.offline:
             return
         try:

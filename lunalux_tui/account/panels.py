@@ -187,6 +187,7 @@ class MovesPanel(Panel):
         at = moment(str(movement.get("createdAt", "")))
         when = datetime.fromtimestamp(at).strftime("%m-%d %H:%M") if at else " " * 11
         kind = clean_line(str(movement.get("kind", "")), 40)
+        # A newer backend may name kinds that have no words here.
         name = t(f"wallet.kind.{kind}") if has(f"wallet.kind.{kind}") else kind
         detail = self._model(str(movement.get("modelId") or ""))
         amount, sign = int(movement.get("amount", 0)), LUNA if movement.get("currency") == "luna" else STAR

@@ -155,6 +155,7 @@ class AccountScreen(LunaScreen[None]):
 
     @work(group="account", exclusive=True, exit_on_error=False)
     async def action_refresh(self) -> None:
+        # Who asks for it wants to see what the backend has, even where the totals say that nothing moved.
         self.movements.distrust()
         await self.attempt(self.account.refresh)
 
@@ -204,6 +205,7 @@ class AccountScreen(LunaScreen[None]):
         from lunalux_tui.account.sign_in_dialog import SignInDialog
 
         state = self.state
+        # The local account has an address that nobody chose and nobody can sign in with elsewhere.
         email = "" if state.local else state.email
         hint = t("account.notice.taken_over_hint") if state.status == "taken_over" else ""
         if await self.app.push_screen_wait(SignInDialog(self.account, step, email=email, hint=hint)):

@@ -56,6 +56,7 @@ class SignInDialog(FormDialog[bool]):
         yield Input(placeholder=t("account.field.referral"), id="referral", max_length=64)
 
     def on_mount(self) -> None:
+        # The watcher is silent where that is the step already, so the fields are arranged here.
         self.step = self._first
         self._arrange()
         if self._email:
@@ -75,6 +76,7 @@ class SignInDialog(FormDialog[bool]):
 
     def _value(self, name: str) -> str:
         text = self.query_one(f"#{name}", Input).value
+        # Blanks may be a part of a password.
         return text if name == "password" else text.strip()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -86,6 +88,7 @@ class SignInDialog(FormDialog[bool]):
 
     @on(Input.Changed)
     def _changed(self) -> None:
+        # The line under the fields tells that something is on its way; typing must not wipe it away.
         if not self.busy:
             self.say("")
 
@@ -130,6 +133,7 @@ class SignInDialog(FormDialog[bool]):
                     await account.sign_in(email, password)
                 except BackendError as error:
                     if error.code == "USER_NOT_CONFIRMED":
+                        # Raised on: the reason stands under the fields of the step that it leads to.
                         self.step = "confirm"
                     raise
                 self.finish(True)
@@ -144,6 +148,7 @@ class SignInDialog(FormDialog[bool]):
                 await self._enter(email, password)
             case "forgot":
                 await account.forgot(email)
+                # What stands there is the old one; a new one is asked for next.
                 self.query_one("#password", Input).value = ""
                 self.step = "reset"
                 self.say(t("account.sent"))

@@ -53,6 +53,7 @@ class TakenOverPanel(Panel):
 def show_taken_over(screens: Iterable[Screen[Any]]) -> None:
     """Put the panel over those screens that are places of the app and do not have it yet."""
     for screen in screens:
+        # A dialog has no place and counts as covered: the screen under it shows the panel.
         covered = getattr(screen, "PLACE", OWN) == OWN or screen.query(TakenOverPanel)
         if screen.is_mounted and not covered:
             screen.mount(TakenOverPanel())

@@ -56,7 +56,6 @@ class ForcedUsernameDialog(UsernameDialog):
 
     ACTIONS = (SAVE, LEAVE)
     BINDINGS = bindings(ACTIONS)
-    inherit_bindings = False
 
     def __init__(self, account: Account) -> None:
         super().__init__(account, hint=t("account.username.forced"))

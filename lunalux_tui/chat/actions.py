@@ -73,6 +73,7 @@ DIRECTING_ACTIONS = (
     Action("directing.reply_buttons", "reply_buttons"),
     *REPLY_KEYS,
     Action("directing.overrides", "overrides"),
+    Action("directing.out_of_character", "out_of_character"),
     Action("directing.begin_with", "begin_with"),
     Action("directing.profiles", "profiles"),
 )

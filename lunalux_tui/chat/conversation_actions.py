@@ -57,6 +57,7 @@ class ConversationActions:
         elif answer and answer != current:
             await opener.open_conversation(answer)
         elif current in dialog.deleted:
+            # What stands in the prompt is not to be stored with a conversation that is gone.
             chat.conversation = None
             await opener.open_again()
         elif current:
@@ -93,7 +94,7 @@ class ConversationActions:
         conversations, identity = self._runtime.library.conversations, self._open.conversation.id
         nodes = await conversations.tree(identity)
         head_id = (await conversations.get(identity)).head_id  # turns moved it since the last reading
-        message_id = await self._view.ask(TreeDialog(nodes, head_id))
+        message_id = await self._view.ask(TreeDialog(nodes, head_id, conversations.message))
         if message_id:
             await self._opener.reveal(message_id)
 

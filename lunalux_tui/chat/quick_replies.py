@@ -11,6 +11,7 @@ from lunalux_core.chat.scripts.automation import Automation
 from lunalux_core.dialogue.turn import TurnCompleted
 from lunalux_core.ids import now_ms
 from lunalux_core.library.quick_replies import ReplyScope, ReplyUse, StoredSet
+from lunalux_core.stscript.reply_menu import MenuEntry, menu_of
 from lunalux_tui.chat.reply_bar import ReplyButton
 from lunalux_tui.chat.slash_actions import SlashView
 from lunalux_tui.i18n import t
@@ -68,13 +69,18 @@ class QuickReplies:
             held = await self._runtime.library.quick_replies.in_force(chat.conversation.id, chat.row_id)
         self._automation.follow([stored for stored, _ in held])
         between = self._automation.waits_for("user", "member", "generation")
+        # The core stops between the steps of a turn only where something may be due there.
         self._runtime.chat.moments = self if between else None
-        self.buttons = [
-            ReplyButton(reply, stored.content)
+        pressable = [
+            (reply, stored.content)
             for stored, visible in held
             if visible
             for reply in stored.content.replies
             if not reply.hidden
+        ]
+        sets = await self._sets() if any(reply.menus for reply, _ in pressable) else ()
+        self.buttons = [
+            ReplyButton(reply, of, menu=bool(menu_of(MenuEntry(reply, of), sets))) for reply, of in pressable
         ]
         shown = self.buttons if self._runtime.settings.reply_buttons else ()
         await self._view.show_reply_buttons(shown)
@@ -84,6 +90,7 @@ class QuickReplies:
         """Another conversation is on screen: follow it, and run what is due then."""
         await self.follow()
         conversation = self._opener.chat.conversation
+        # A conversation is shown anew after every change; what is due when it is opened is due once.
         if conversation is None or conversation.id == self._opened:
             return
         self._opened = conversation.id
@@ -135,14 +142,37 @@ class QuickReplies:
         if not replies:
             self._view.say(t("slash.no_replies"))
             return
+        contents = [one.content for one in stored]
         rows = [
-            Row(str(place), reply.label or reply.message, reply.title or reply.message, reply_set.name)
-            for place, (reply_set, reply) in enumerate(replies)
+            Row(
+                str(place),
+                (reply.label or reply.message) + (" ▸" if menu_of(MenuEntry(reply, of), contents) else ""),
+                reply.title or reply.message,
+                of.name,
+            )
+            for place, (of, reply) in enumerate(replies)
         ]
         chosen = await self._view.ask(PickDialog(t("slash.replies"), rows, two_lines=True))
         if chosen:
             reply_set, reply = replies[int(chosen)]
-            self.use(reply, reply_set)
+            await self._choose_behind(MenuEntry(reply, reply_set), contents)
+
+    async def open_menu(self, place: int) -> None:
+        """Have one chosen of the menu that a button of the bar opens."""
+        if self.has(place):
+            shown = self.buttons[place]
+            await self._choose_behind(MenuEntry(shown.reply, shown.of), await self._sets(), itself=False)
+
+    async def _choose_behind(
+        self, entry: MenuEntry, sets: Sequence[QuickReplySet], *, itself: bool = True
+    ) -> None:
+        from lunalux_tui.chat.reply_menu import chosen_in_menu
+
+        if (chosen := await chosen_in_menu(self._view, entry, sets, itself=itself)) is not None:
+            self.use(chosen.chosen, chosen.of)
+
+    async def _sets(self) -> Sequence[QuickReplySet]:
+        return [stored.content for stored in await self._runtime.library.quick_replies.list()]
 
     # -- pressing one ------------------------------------------------------------------------------
 
@@ -150,6 +180,10 @@ class QuickReplies:
         """Whether there is a button at a place of the bar."""
         shown = self._runtime.settings.reply_buttons
         return shown and isinstance(place, int) and 0 <= place < len(self.buttons)
+
+    def only_opens_a_menu(self, place: int) -> bool:
+        """Whether a button of the bar says nothing itself."""
+        return self.has(place) and self.buttons[place].menu and not self.buttons[place].reply.message.strip()
 
     def press(self, place: int) -> None:
         """Press a button of the bar."""
@@ -200,6 +234,7 @@ class QuickReplies:
     def watched(self, events: AsyncIterator[TurnEvent]) -> AsyncIterator[TurnEvent]:
         """The events of a turn, looked at for what is due behind it."""
         self._replied, self._entries = False, set()
+        # Where nothing can be due, a turn runs without another generator around it.
         if not self._automation.waits_for("reply") and not self._automation.ids:
             return events
         return self._watching(events)

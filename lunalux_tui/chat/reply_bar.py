@@ -21,6 +21,7 @@ KEYED = 6
 LABEL = 24
 """Cells of a label at most."""
 
+# Icons are named as in Font Awesome, which SillyTavern uses; these have a sign that terminals can draw.
 _SIGNS = {
     **dict.fromkeys(("dice", "dice-d6", "dice-d20", "dice-one", "dice-six"), "⚄"),
     **dict.fromkeys(("play", "forward", "step-forward", "circle-play"), "▶"),
@@ -48,10 +49,11 @@ _COLOR = re.compile(r"rgba?\(\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)(?:[\s,/]+([\d.]+)%?)
 
 @dataclass(frozen=True, slots=True)
 class ReplyButton:
-    """One quick reply with the set it comes from."""
+    """One quick reply with the set it comes from. `menu`: it opens replies of other sets."""
 
     reply: QuickReply
     of: QuickReplySet
+    menu: bool = False
 
     @property
     def words(self) -> str:
@@ -85,10 +87,14 @@ class ReplyBar(Bar):
         self.buttons = buttons
 
     def left(self) -> Sequence[Part]:
-        return [
-            Part(self._text(place, shown), ACCENT | BOLD, f"screen.quick_reply({place})", place + 1)
-            for place, shown in enumerate(self.buttons)
-        ]
+        parts = []
+        for place, shown in enumerate(self.buttons):
+            action, weight = f"screen.quick_reply({place})", 2 * place + 1
+            parts.append(Part(self._text(place, shown), ACCENT | BOLD, action, weight))
+            if shown.menu:
+                menu = f"screen.quick_reply({place}, True)"
+                parts.append(Part("▾", ACCENT | BOLD, menu, weight + 1))
+        return parts
 
     @staticmethod
     def _text(place: int, shown: ReplyButton) -> str:
@@ -99,7 +105,7 @@ class ReplyBar(Bar):
         palette, width = palette_of(self), self.size.width
         strip = palette.strip(self._runs(), width)
         for start, end, action in self.zones:
-            shown = self.buttons[int(action.partition("(")[2][:-1])]
+            shown = self.buttons[int(action.partition("(")[2].rstrip(")").partition(",")[0])]
             strip = _colored(strip, start, end, shown.of)
         blank = palette.strip([("", self.GROUND), (" " * width, self.GROUND)], width)
         return within(self, [strip if y == 0 else blank for y in crop.line_range], crop)
@@ -113,6 +119,7 @@ def _colored(strip: Strip, start: int, end: int, reply_set: QuickReplySet) -> St
     if reply_set.document.get("onlyBorderColor"):
         end = start + 1
     red, green, blue = color
+    # How light a colour looks, in thousandths: green counts most, blue least.
     dark = red * 299 + green * 587 + blue * 114 < 128_000
     style = Style(color="#ffffff" if dark else "#000000", bgcolor=f"#{red:02x}{green:02x}{blue:02x}")
     parts = (strip.crop(0, start), strip.crop(start, end).apply_style(style), strip.crop(end))

@@ -80,7 +80,12 @@ EVERY = 1.0
 """Seconds between two looks whether another program wrote to the library."""
 
 DIRECTING = frozenset(action.method for action in DIRECTING_ACTIONS)
-ALSO_WHILE_BUSY = frozenset({"begin_with", "prose", "overrides", "profiles", "reply_sets", "reply_buttons"})
+ALSO_WHILE_BUSY = frozenset(
+    {
+        *("begin_with", "prose", "overrides", "out_of_character", "profiles"),
+        *("reply_sets", "reply_buttons"),
+    }
+)
 """What directs later replies alone."""
 NOT_WHILE_BUSY = frozenset(
     {
@@ -820,6 +825,7 @@ class ChatScreen(LunaScreen[None]):
     action_quick_replies = handed(DIALOG, lambda screen: screen.quick_replies.choose)
     action_reply_sets = handed(DIALOG, lambda screen: screen.quick_replies.places)
     action_overrides = handed(DIALOG, lambda screen: screen.directing_actions.overrides)
+    action_out_of_character = handed(DIALOG, lambda screen: screen.directing_actions.out_of_character)
     action_begin_with = handed(DIALOG, lambda screen: screen.directing_actions.begin_with)
     action_profiles = handed(DIALOG, lambda screen: screen._choose_profile)
 
@@ -911,8 +917,12 @@ class ChatScreen(LunaScreen[None]):
         if suggestion:
             self._take(suggestion)
 
-    def action_quick_reply(self, place: int) -> None:
-        self.quick_replies.press(place)
+    def action_quick_reply(self, place: int, menu: bool = False) -> None:
+        """Press a button of quick replies, or open its menu."""
+        if menu or self.quick_replies.only_opens_a_menu(place):
+            self._run(DIALOG, partial(self.quick_replies.open_menu, place))
+        else:
+            self.quick_replies.press(place)
 
     def action_reply_buttons(self) -> None:
         """Show the buttons of quick replies, or do without them."""

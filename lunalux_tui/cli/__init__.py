@@ -58,6 +58,7 @@ NOUNS: Mapping[str, str] = {
 COMPLETE = "_LUNALUX_COMPLETE"
 """Set by the completion scripts of shells, which call the program to be told what fits."""
 
+# Only where the module has another name: `import` is a word of Python, and some nouns share a module.
 MODULES: Mapping[str, str] = {
     "import": "import_",
     "backup": "library",
@@ -99,6 +100,7 @@ class Nouns(TyperGroup):
         noun.rich_markup_mode = None  # plain help, as everywhere: no boxes in a pipe, no Rich to load
         command = _dressed(lighten(typer.main.get_command(noun)))
         command.name = cmd_name
+        # Only for completion: what completes a value imports the settings and the library.
         if COMPLETE in os.environ:
             from lunalux_tui.cli.completion_values import teach
 
@@ -148,19 +150,23 @@ def run_cli(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     with output.guarded() as out:
         code = _run(list(arguments), as_json)
+        # While it can still be told: at its own end Python would write a traceback over a full disk.
         out.flush()
         if out.lost is not None and not isinstance(out.lost, BrokenPipeError):
             _speak()
             output.report(output.unwritable(out.lost), as_json=as_json)
+            # A command that failed by itself keeps its own code.
             code = code or output.FAILED
         sys.stderr.flush()
     return code
 
 
 def _run(arguments: list[str], as_json: bool) -> int:
+    # Without the parser, which a version does not need.
     if arguments in (["--version"], ["-V"]):
         output.print_text(f"lunalux {__version__}")
         return output.DONE
+    # Shells ask for completions without arguments, too; theirs are in the environment.
     if not arguments and COMPLETE not in os.environ:
         command = typer.main.get_command(app)
         sys.stderr.write(command.get_help(command.make_context("lunalux", [], resilient_parsing=True)) + "\n")
@@ -173,6 +179,7 @@ def _run(arguments: list[str], as_json: bool) -> int:
             from lunalux_tui.cli.shells import take_over
 
             take_over()
+        # Not in Typer's own mode, which prints errors its own way and ends the process.
         result = command.main(arguments, prog_name="lunalux", standalone_mode=False)
         return result if isinstance(result, int) else output.DONE
     except LunaluxError as error:
@@ -201,6 +208,7 @@ def _speak() -> None:
 def _ended(error: Exception, as_json: bool) -> int:
     """Report wrong usage, as Typer found it, or an internal fault, whose details go to a file."""
     _speak()
+    # By their method: the classes of wrong usage are inside Typer and have no public name.
     message = getattr(error, "format_message", None)
     if message is None:
         from lunalux_core.config.paths import Paths

@@ -44,6 +44,7 @@ def signup(
     Example: lunalux account signup ada@example.org --referral K7Q2M9
     """
     address = _address(email or email_option)
+    # Before the runtime opens: within its event loop ctrl+c would not end the question at once.
     password = _password(password_stdin, twice=True)
     with_runtime(lambda runtime: _sign_up(runtime, address, password, referral, as_json=as_json))
 
@@ -119,6 +120,7 @@ def login(
         return
     password = ""
     if address:
+        # Before the password is asked for, so that nobody types it in vain.
         _address(address)
         password = _password(password_stdin, twice=bool(reset))
     with_runtime(lambda runtime: _sign_in(runtime, address, password, reset, referral, as_json=as_json))
@@ -229,6 +231,7 @@ def erase(
 
 
 async def _erase(runtime: Runtime, password: str) -> None:
+    # This runtime is not the one that was asked about: it has to look for the session itself.
     await runtime.account.online()
     await runtime.account.erase(password)
 
@@ -261,6 +264,7 @@ def _tell_of_beginnings(runtime: Runtime) -> None:
         output.say("last_known")
     if account.referral_refused:
         output.say("referral_refused")
+    # Without a wallet nothing of the account was read yet, and a missing name says nothing.
     if not account.state.local and not account.state.username and account.state.wallet:
         output.say("no_username")
 
@@ -268,6 +272,8 @@ def _tell_of_beginnings(runtime: Runtime) -> None:
 def _state(state: AccountState, place: str) -> dict[str, Any]:
     """Profile and session, without the session's token."""
     signed_in = state.signed_in
+    # The last account is remembered after signing out, so that signing in again is easy; it is no profile any
+    # more.
     visible = state if signed_in else replace(state, user_id="", email="", username=None)
     return {
         "profile": {"id": visible.user_id, "email": visible.email, "username": visible.username}
@@ -301,6 +307,7 @@ def _address(email: str) -> str:
 
 
 def _password(from_stdin: bool, *, twice: bool) -> str:
+    # What is piped in is the password, also without the option: nobody could be asked.
     if from_stdin or not sys.stdin.isatty():
         password = input_secret()
     else:
@@ -315,6 +322,7 @@ def _password(from_stdin: bool, *, twice: bool) -> str:
 def _typed_password(*, twice: bool) -> str:
     """A password typed without being shown, asked for again until both are the same."""
     while True:
+        # On stderr, because stdout may be a pipe for the JSON.
         first = str(typer.prompt(t("cli.password"), hide_input=True, prompt_suffix=" ", err=True))
         if not twice:
             return first

@@ -124,6 +124,7 @@ async def rank(
     """
     langs = [cast("Lang", lang)] if lang else ["en", "zh"]
     sorts = [sort] if sort else ["hot", "new"]
+    # `time` is the name that the tables have for the order people know as new.
     if not set(langs) <= {"en", "zh"} or not set(sorts) <= {"hot", "new", "time"}:
         raise usage("That list is not known.", "Use --lang en or zh, --sort hot or new.", "list")
     rows = [
@@ -146,6 +147,7 @@ Status = Literal["active", "hidden", "deleted"]
 
 async def _moderate(services: Services, card_id: str, status: Status, as_json: bool) -> None:
     card = await services.characters.set_status(card_id, status)
+    # Not with the next batch: a card that was hidden has to leave the lists at once.
     await services.ranking.drain(card.language, "hot")
     await services.ranking.drain(card.language, "time")
     tell({"id": card_id, "status": status}, as_json)
@@ -235,10 +237,12 @@ async def reconcile(
         }
         if repair:
             row["repair"] = await services.ledgers.repair(discrepancy.user_id, discrepancy.currency)
+        # None also where a repair was tried and the account moved too fast for it.
         open_ones += row.get("repair") is None
         rows.append(row)
     users = 0
     async for item in services.store.scan_all(services.settings.tables.wallet):
+        # Rows of other kinds stand in the same table.
         users += item["SK"] == "WALLET"
     if as_json:
         output.print_json({"ok": not open_ones, "users": users, "discrepancies": rows})
@@ -279,6 +283,7 @@ async def _provision(
     try:
         return await (worker.plan() if dry_run else worker.apply())
     except StorageError:
+        # Without credentials a dry run still shows what is declared.
         if not dry_run:
             raise
         return None

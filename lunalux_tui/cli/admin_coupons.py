@@ -103,6 +103,7 @@ def revoke_coupon(code: str = CODE, yes: bool = YES, storage: str = STORAGE, as_
 
 async def _find(services: Services, code: str) -> IssuedCoupon:
     """Raises NotFound (COUPON_NOT_FOUND), with the nearest codes."""
+    # A whole code is found by one read; only for a mistyped one all of them are looked through.
     with suppress(NotFound):
         return await services.coupons.issued(code)
     everything = await services.coupons.all()

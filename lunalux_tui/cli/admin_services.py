@@ -36,6 +36,7 @@ def in_services(command: Callable[Concatenate[Services, P], Awaitable[None]]) ->
     def run(*args: Any, storage: str, **kwargs: Any) -> None:
         with_services(lambda services: command(services, *args, **kwargs), storage)
 
+    # Typer makes the flag of this; `run` keeps its value to itself, the command only knows its services.
     option = Parameter("storage", Parameter.POSITIONAL_OR_KEYWORD, default=STORAGE, annotation=str)
     return show_parameters(run, command, option)
 
@@ -50,6 +51,7 @@ def with_services(work: Callable[[Services], Awaitable[T]], storage: str) -> T:
         services = await open_services(settings, kind)
         try:
             return await work(services)
+        # What no storage can hold was typed by the operator: it is wrong usage and no fault of ours.
         except Invalid as error:
             raise InvalidInput(
                 "INVALID_REQUEST",

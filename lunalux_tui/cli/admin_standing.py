@@ -42,6 +42,8 @@ async def adopt(
 
     def told(change: Change) -> None:
         kept = looks if change.action == LOOK else changes
+        # A large service may have millions of changes: each is printed at once, the lists for JSON are
+        # bounded.
         if len(kept) < MOST_CHANGES:
             kept.append(change)
         if not as_json:

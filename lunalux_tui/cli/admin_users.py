@@ -47,6 +47,7 @@ async def list_users(
     users = [
         user
         for user in await services.users.all()
+        # Looked through here, because the storage knows accounts by whole keys only.
         if any(wanted in (text or "").casefold() for text in (user.email, user.username, user.id))
     ]
     rows = [_row(user) for user in users[:limit]]
@@ -171,6 +172,7 @@ def erase_user(
 
     async def erase(services: Services, user_id: str) -> None:
         profile = await services.users.get(user_id)
+        # Cards that are older than the notes of who owns what would be left behind.
         cards = await services.erasure.adopt(user_id)
         await services.erasure.erase(user_id, profile.email if profile is not None else "")
         tell({"userId": user_id, "cards": cards, "erased": True}, as_json)

@@ -47,13 +47,15 @@ async def add(
     failed = 0
     for path in paths:
         try:
+            # Reading a book takes seconds, in which the loop has to hear ctrl+c.
             document, passages = await asyncio.to_thread(document_of, path, *owner)
             added.append(await runtime.library.documents.add(document, passages))
         except LunaluxError as error:
             if len(paths) == 1:
                 raise
+            # What was added before stays, so that only the bad files have to be named again.
             failed += 1
-            output.note(" ".join(output.sentence(error)).strip())
+            output.note(output.one_line(*output.sentence(error)))
     _print_documents(added, as_json)
     if failed:
         raise typer.Exit(output.PARTLY)
@@ -145,8 +147,7 @@ async def _owner(runtime: Runtime, conversation: str, character: str) -> tuple[s
 async def _reach(runtime: Runtime, conversation: str, character: str) -> Reach:
     chat, owner = await _owner(runtime, conversation, character)
     if chat:
-        place = await runtime.library.conversations.get(chat)
-        return Reach(chat, (place.character_id,) if place.character_id else ())
+        return await runtime.library.documents.reach_of(await runtime.library.conversations.get(chat))
     return Reach(characters=(owner,)) if owner else Reach(everything=True)
 
 

@@ -50,7 +50,9 @@ async def list_characters(
     """
     if sort not in ORDERS:
         raise output.not_known("--sort", sort, ORDERS)
+    # A new library is not shown empty: our own characters come first.
     await runtime.first_start()
+    # The same word, as one of the literals that the type checker knows.
     order = next(name for name in ORDERS if name == sort)
     having, lacking = await _known_tags(runtime, tag, without)
     wanted = CharacterQuery(search, favourites, having, lacking, order=order)
@@ -144,6 +146,7 @@ def delete(
 
     async def find(runtime: Runtime) -> tuple[CharacterSummary, int]:
         summary = (await named_character(runtime, name)).summary
+        # Counted before the question, which says what goes along.
         return summary, len(await runtime.library.conversations.list(summary.id))
 
     async def remove(runtime: Runtime, asked: tuple[CharacterSummary, int]) -> None:
@@ -207,26 +210,29 @@ def validate(
 
     Example: lunalux character validate ~/cards --json
 
-    The exit code is 7 when a file holds no readable card or one with errors; warnings alone are no failure.
+    The exit code is 7 when a file holds no readable card or one with errors, and 5 for a single path that is
+    not there; warnings alone are no failure.
     """
     from lunalux_core.cards.validation import validate as check
     from lunalux_core.importing import ImportResult, expand
 
     command_settings()
     reports = []
+    failures: list[LunaluxError | bool] = []
     for item in expand(paths, input_lines()):
         if isinstance(item, ImportResult):
             assert item.error is not None
+            failures.append(item.error)
             report = {"path": item.path, "spec": None, "valid": False, "departures": [_problem(item.error)]}
         else:
             report = _checked(item, check)
+            failures.append(not report["valid"])
         reports.append(report)
         if not as_json:
             _print_report(report)
     if as_json:
         output.print_json(reports)
-    if not all(report["valid"] for report in reports):
-        raise typer.Exit(output.PARTLY)
+    output.finish_batch(failures, as_json=as_json)
 
 
 def _checked(path: Path, check: Callable[[bytes, str], list[Departure]]) -> dict[str, Any]:

@@ -142,6 +142,7 @@ def chat(
         show_prompt or show_request,
         bool(image),
     )
+    # The other kinds need no message, and the input of a script may never end.
     if not message and not wishes.kinds and not sys.stdin.isatty():
         message = input_text().strip()
         wishes = replace(wishes, message=message)
@@ -159,6 +160,7 @@ def chat(
     )
     silent = no_reply or as_ is not None or narrator
     if not (message or wishes.kinds or image) and (silent or not (wishes.show or speaker)):
+        # Without a message the app is meant, which needs a terminal at both ends.
         if sys.stdin.isatty() and sys.stdout.isatty() and not (silent or instruction or replies > 1):
             from lunalux_tui.app.run import run
 
@@ -183,11 +185,15 @@ def chat(
         if image:
             options = replace(options, pictures=await _pictures(image))
         await runtime.first_start()
+        # What a killed program left half written belongs to the story before anything is added to it.
         await runtime.chat.recover(output.journal_damaged)
+        # The second run goes on in the conversation that the first one made.
         where = begun or conversation
         place = await _conversation(runtime, character, where, speaker, new=new and not begun, user=user)
+        # A line that is only stored needs nobody to answer it.
         if not no_reply:
             await _check_speaker(runtime, place, options, wishes)
+        # The second run is the same turn, of which this was told before.
         if not begun:
             await _tell_of_scripts(runtime, place)
         if image:
@@ -200,6 +206,7 @@ def chat(
             await _store(runtime, place, message, options, as_json=as_json)
         else:
             paid = await _model_name(runtime, place, options)
+            # There is a second run only after a yes.
             dearer = await _dearer(runtime, paid, accept_price or bool(begun))
             if dearer is not None:
                 return _Dearer(place.id, dearer)
@@ -408,6 +415,7 @@ class _Notices:
             case PluginFailed():
                 output.say("warning", text=event.message)
             case ScriptSkipped():
+                # The same script may be skipped in many messages.
                 self._skipped.setdefault(event.script, event.reason)
             case WorldbookOverflowed():
                 output.say("book_overflow", n=event.entries, budget=event.budget)
@@ -445,6 +453,7 @@ async def _turn(
     printed = _Printed()
     rows: list[dict[str, Any]] = []
     notices = _Notices()
+    # Left early, by ctrl+c, the turn is closed here and not whenever Python collects it: it keeps what came.
     async with aclosing(turn) as events:
         async for event in events:
             match event:
@@ -468,6 +477,7 @@ async def _turn(
                         printed.end()
                         output.print_text(f"\n--- {event.number}/{event.of}")
                         printed.say(reply.content)
+                    # What was paid belongs to this reply; the next member's has a price of its own.
                     billing = None
                     if reply.finish in {"length", "cut", "filtered", "tool"}:
                         printed.end()
@@ -477,6 +487,7 @@ async def _turn(
     notices.end()
     if as_json and rows:
         several = place.group_id or replies > 1
+        # Of several swipes the first is the one that is shown; of a group's replies the last ends the turn.
         shown = rows[0] if replies > 1 else rows[-1]
         output.print_json({**shown, "replies": rows} if several else shown)
     printed.end()
@@ -504,6 +515,7 @@ class _Printed:
     def say(self, text: str) -> None:
         if self._void:
             self.end()
+            # Both streams may be the same terminal: what was printed comes before the sentence about it.
             sys.stdout.flush()
             output.say("was_thinking")
             self._shown, self._void = "", False

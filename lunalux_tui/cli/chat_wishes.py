@@ -104,6 +104,8 @@ def refuse_together(given: Mapping[str, bool], apart: Iterable[tuple[str, str]])
 
 
 _KINDS = ("--continue", "--regenerate", "--impersonate")
+# What means nothing beside the other: a reply that goes on has its beginning already, nobody answers a line
+# that is only stored, and what the person might say is not kept, so it has no swipes.
 _APART = (
     ("--continue", "--regenerate"),
     ("--continue", "--impersonate"),

@@ -13,6 +13,7 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.database import peek
 from lunalux_core.llm.parameters import PROVIDERS
 
+# A shell asks again with more letters; a library may have ten thousand names.
 MOST = 200
 Values = Callable[[], Iterable[str]]
 
@@ -56,6 +57,7 @@ def _personas() -> Iterable[str]:
 
 
 def _any_tags() -> Iterable[str]:
+    # One spelling for tags that differ in case only, the most common first.
     return [*_tags(), *_rows("SELECT min(name) FROM card_tags GROUP BY name_key ORDER BY count(*) DESC")]
 
 

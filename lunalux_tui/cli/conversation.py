@@ -52,6 +52,7 @@ async def list_conversations(
         for place in await library.conversations.list(pinned_first=True)
         if not chosen
         or place.character_id == chosen
+        # A group's conversation is one of each of its members.
         or (place.group_id and groups[place.group_id].member(chosen) is not None)
     ]
     if as_json:
@@ -85,6 +86,7 @@ async def show(
         group = await runtime.library.groups.get(place.group_id)
     else:
         name = (await runtime.library.characters.get(place.character_id)).name
+    # More messages than any conversation has.
     page = await runtime.library.conversations.page(place.id, limit=limit or 1 << 30)
     if as_json:
         messages = [_message(message) for message in page]
@@ -152,6 +154,7 @@ async def export(
     target = free_path(path, force=force)
     place = await runtime.library.conversations.named(conversation)
     text = await export_conversation(runtime.library, place.id, format_of(path), thinking=thinking)
+    # Texts that were imported may hold halves of surrogate pairs, which have no UTF-8.
     write_file(target, text.encode("utf-8", "replace"))
     if as_json:
         output.print_json({**_named(place), "path": str(path)})
@@ -361,13 +364,13 @@ async def _owner(library: Library, data: bytes, path: Path, character: str, grou
     """
     from lunalux_core.chat.group_files import is_group_chat
     from lunalux_core.chatlogs.read import read_chat
-    from lunalux_core.importing.chats import Whereabouts, owner
+    from lunalux_core.importing.chats import ChatOwners, owner
 
     if character:
         return (await library.characters.find(character)).id
     if group or is_group_chat(log := read_chat(data, path.name)):
         return ""
-    return await library.database.read(lambda connection: owner(connection, log, path, Whereabouts()))
+    return await library.database.read(lambda connection: owner(connection, log, path, ChatOwners()))
 
 
 def _title(conversation: Conversation) -> str:

@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 doctor_app = typer.Typer(add_completion=False)
 commands = {"doctor": doctor_app}
 
+# For each check by itself.
 SECONDS = 10
+# Columns and rows below which parts of the app are left out.
 SMALLEST = (80, 24)
 Status = Literal["ok", "warn", "fail"]
+# Free space below which the disk counts as nearly full.
 ROOM_BYTES = 200 * 1024 * 1024
 
 
@@ -94,6 +97,7 @@ async def _all(runtime: Runtime) -> list[Check]:
 
 async def _guarded(name: str, look: Callable[[Runtime], Awaitable[Check]], runtime: Runtime) -> Check:
     try:
+        # A server that takes the connection and says nothing must not hold up the other checks.
         async with asyncio.timeout(SECONDS):
             return await look(runtime)
     except TimeoutError:
@@ -169,6 +173,7 @@ async def _storage(runtime: Runtime) -> Check:
     where = runtime.paths.data
     if result != "ok":
         return _check("storage", "fail", "damaged", path=runtime.paths.library, reason=result)
+    # Reading proves little: a full or write-protected disk shows only when something is written.
     await library.state.set("doctor", True)
     count = await library.characters.count()
     free = shutil.disk_usage(where).free
@@ -190,10 +195,12 @@ async def _keyring(runtime: Runtime) -> Check:
     if place == "keyring":
         return _check("keyring", "ok", "keyring")
     told = _check("keyring", "warn", "key_file", path=place)
+    # With a home of one's own the keyring is not used, so a file is what was asked for.
     return replace(told, status="ok", hint="") if os.environ.get("LUNALUX_HOME") else told
 
 
 async def _scripts(runtime: Runtime) -> Check:
+    # Classes of Unicode letters are what Python's own expressions do not have.
     works = await asyncio.to_thread(runtime.engine.test, r"^\p{L}+$", "u", "Luna")
     if works:
         return _check("scripts", "ok", "scripts")
@@ -201,6 +208,7 @@ async def _scripts(runtime: Runtime) -> Check:
 
 
 async def _plugins(runtime: Runtime) -> Check:
+    # They are imported, because only that shows whether one fails.
     await asyncio.to_thread(runtime.plugins.start)
     plugins = runtime.plugins.available()
     enabled = [plugin for plugin in plugins if plugin.enabled]

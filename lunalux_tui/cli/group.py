@@ -16,7 +16,7 @@ from lunalux_tui.cli.shelf_commands import JSON, scenario_command
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     Members = list[tuple[str, bool]]
 
@@ -46,15 +46,28 @@ SELF_HELP = "Whether the one who spoke last may be the next."
 
 @group_app.command("list")
 @in_runtime
-async def list_(runtime: Runtime, as_json: bool = JSON) -> None:
+async def list_(
+    runtime: Runtime,
+    tag: list[str] = typer.Option([], help="Only those with this tag of yours; repeat it for several."),
+    without: list[str] = typer.Option([], help="Only those without this tag; repeat it for several."),
+    as_json: bool = JSON,
+) -> None:
     """Every group, the one used last first.
 
-    Example: lunalux group list --json
+    Example: lunalux group list --tag "to read" --json
     """
-    groups = await runtime.library.groups.list()
+    tags = runtime.library.tags
+    having = {(await tags.find(name)).name for name in tag}
+    lacking = {(await tags.find(name)).name for name in without}
+    own = await _own_tags(runtime)
+    groups = [
+        group
+        for group in await runtime.library.groups.list()
+        if having.issubset(own.get(group.id, ())) and lacking.isdisjoint(own.get(group.id, ()))
+    ]
     if as_json:
         names = await _profile_names(runtime)
-        output.print_json([_row(group, names) for group in groups])
+        output.print_json([_row(group, names, own.get(group.id, ())) for group in groups])
     else:
         output.print_table(
             ["id", "name", "order", "members"],
@@ -102,6 +115,7 @@ async def create(
         join_prefix=join_prefix,
         join_suffix=join_suffix,
         auto_mode=auto,
+        # 0 is a delay, too, so "not given" is None and leaves the usual one.
         **({} if auto_delay is None else {"auto_delay": auto_delay}),
     )
     await _print(runtime, await groups.get(made.id), as_json)
@@ -139,6 +153,7 @@ async def set_(
         "auto_mode": auto,
         "auto_delay": auto_delay,
     }
+    # Before the rules: where a name is not found, nothing is changed.
     await _use_profiles(runtime, await groups.get(identity), profile)
     if changes := {key: value for key, value in wishes.items() if value is not None}:
         await groups.set(identity, **changes)
@@ -257,6 +272,7 @@ async def _use_profiles(runtime: Runtime, group: Group, written: list[str]) -> N
 
     chosen: list[tuple[Use, str]] = []
     for pair in written:
+        # From the right: names of members come from cards and may hold the sign.
         member, sign, name = pair.rpartition("=")
         if not sign:
             message = f"{pair!r} is not MEMBER=PROFILE."
@@ -280,7 +296,13 @@ async def _profile_names(runtime: Runtime) -> dict[str, str]:
     return {target: names[identity] for target, identity in uses.items() if identity in names}
 
 
-def _row(group: Group, profiles: Mapping[str, str]) -> dict[str, Any]:
+async def _own_tags(runtime: Runtime) -> dict[str, list[str]]:
+    """The names of the person's tags on every group that has some."""
+    of_groups = await runtime.library.tags.of_groups()
+    return {identity: [tag.name for tag in tags] for identity, tags in of_groups.items()}
+
+
+def _row(group: Group, profiles: Mapping[str, str], tags: Sequence[str]) -> dict[str, Any]:
     return {
         "id": group.id,
         "name": group.name,
@@ -291,6 +313,7 @@ def _row(group: Group, profiles: Mapping[str, str]) -> dict[str, Any]:
         "join_suffix": group.join_suffix,
         "auto_mode": group.auto_mode,
         "auto_delay": group.auto_delay,
+        "own_tags": [*tags],
         "members": [
             {
                 "id": member.character_id,
@@ -304,7 +327,7 @@ def _row(group: Group, profiles: Mapping[str, str]) -> dict[str, Any]:
 
 
 async def _print(runtime: Runtime, group: Group, as_json: bool) -> None:
-    row = _row(group, await _profile_names(runtime))
+    row = _row(group, await _profile_names(runtime), (await _own_tags(runtime)).get(group.id, ()))
     if as_json:
         output.print_json(row)
         return

@@ -45,6 +45,7 @@ def help_of(command: Any, context: Any) -> str:
 
 def told(text: str) -> str:
     """A text of the help in the language in use; as it is where there is none."""
+    # Docstrings are wrapped as the source needs it; the catalogue has a paragraph in one line.
     text = " ".join(text.split())
     return sentences(i18n.language()).get(text, text)
 
@@ -129,6 +130,7 @@ def _about(param: Any) -> str:
     if param.param_type_name == "option" and param.required:
         facts.append(t("cli.help.required"))
     default = param.default
+    # "" and -1 stand for nothing chosen, which the text of the option explains.
     if isinstance(default, (str, int, float)) and not isinstance(default, bool) and default not in ("", -1):
         facts.append(t("cli.help.default", value=default))
     about = told(param.help or "")
@@ -142,6 +144,7 @@ def _commands(command: Any, context: Any) -> Iterator[tuple[str, str]]:
         return
     about = getattr(command, "about", None)
     for name in command.list_commands(context):
+        # The nouns of the program, which would have to be imported to be asked themselves.
         if about is not None:
             yield name, told(about(name))
             continue

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from lunalux_core.errors import LunaluxError
 from lunalux_core.importing import ImportResult, gather, import_files
 from lunalux_core.library import Library
 from lunalux_tui.cli import output
@@ -50,16 +51,18 @@ def import_cards(
 
     A file's content decides what it is. Folders are searched whole, zip archives are looked into; an address
     is that of a file, not of a page about it. A bad file never stops the batch; the exit code is 7 when any
-    failed. A dry run says what it would do.
+    failed, and 5 for a single path that is not there. A dry run says what it would do.
     """
     if on_duplicate not in CHOICES:
         raise output.not_known("--on-duplicate", on_duplicate, CHOICES)
     if lang not in {"", "en", "zh"}:
         raise output.not_known("--lang", lang, ("en", "zh"))
     settings = command_settings()
+    # The library alone, without the account and the models that a runtime brings.
     library = Library(settings.paths)
     began = time.monotonic()
     count: Counter[str] = Counter()
+    failures: list[LunaluxError | bool] = []
     left: set[str] = set()
     progress = _Progress(enabled=sys.stderr.isatty())
     downloads = _Downloads(allow_private, progress)
@@ -75,7 +78,10 @@ def import_cards(
         )
         for result in results:
             count[result.status] += 1
+            failures.append(result.error or False)
+            # The counter leaves its line to the row and comes back below it.
             progress.clear()
+            # What was fetched lies in a temporary folder; people know it by its address.
             result = replace(result, path=downloads.told(result.path))
             _tell(result, as_json=as_json, dry_run=dry_run)
             progress.show(sum(count.values()))
@@ -93,8 +99,7 @@ def import_cards(
         )
     else:
         output.say("imported_dry" if dry_run else "imported", **totals, seconds=f"{seconds:.1f}")
-    if count["failed"]:
-        raise typer.Exit(output.PARTLY)
+    output.finish_batch(failures, as_json=as_json)
 
 
 class _Downloads:
@@ -130,6 +135,7 @@ def _tell(result: ImportResult, *, as_json: bool, dry_run: bool) -> None:
     notes = list(map(note, result.warnings))
     status: str = result.status
     identity = result.id
+    # Nothing was stored, so there is no id yet, except of what would be replaced.
     if dry_run and status in _WOULD:
         status, identity = _WOULD[status], result.id if status == "replaced" else ""
     if as_json:

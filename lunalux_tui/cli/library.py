@@ -78,10 +78,8 @@ async def _export(runtime: Runtime, path: Path, format: str, *, as_json: bool) -
     if as_json:
         output.print_json({"path": str(path), "format": format, **report.counts, "notes": notes})
     else:
-        what = ", ".join(f"{number} {output.heading(kind)}" for kind, number in report.counts.items()) or t(
-            "cli.nothing"
-        )
-        output.say("saved_to", what=what, path=path)
+        counts = [f"{output.heading(kind)} {number}" for kind, number in report.counts.items()]
+        output.say("saved_to", what=t("settings.list_comma").join(counts) or t("cli.nothing"), path=path)
 
 
 @restore_app.command()
@@ -94,6 +92,7 @@ def restore(
     """
     from lunalux_core.library import backup as backups
 
+    # Without a runtime: nothing may have the library open while it is exchanged.
     old = backups.restore(command_settings().paths, home_path(path))
     if as_json:
         output.print_json({"path": str(path), "replaced": str(old) if old else None})

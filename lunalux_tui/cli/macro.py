@@ -10,6 +10,7 @@ macro_app = typer.Typer(help="Test macros.", no_args_is_help=True, add_completio
 commands = {"macro": macro_app}
 
 
+# Without it Typer takes an only command for the whole noun, and `test` would be no word.
 @macro_app.callback()
 def _macro() -> None:
     """Test macros."""

@@ -84,6 +84,7 @@ async def search(
     _check(lang=lang, sort=sort, nsfw=nsfw)
     language, order = _list(runtime, lang, sort)
     filters = _filters(runtime, nsfw, original, tag)
+    # A list that has expired is searched as it is, also without a network; `market list` fetches.
     if refresh or not (await runtime.market.listing(language, order, limit=0)).stored_at:
         await runtime.market.refresh(language, order, force=True)
     cards = await runtime.market.search(query, language, order, filters, limit=limit)
@@ -238,6 +239,7 @@ async def edit(
         raise InvalidInput(
             "USAGE", "There is nothing to change.", "Add --intro or --tag.", kind="market_edit"
         )
+    # None leaves intro or tags as they are.
     await runtime.market.edit(card_id, intro=intro, tags=tuple(tag) or None)
     if as_json:
         output.print_json({"id": card_id, **given(intro=intro, tags=tag or None)})
@@ -294,6 +296,7 @@ async def _bring(runtime: Runtime, lang: Lang, sort: Sort, limit: int, *, force:
         await market.refresh(lang, sort, force=force)
         began = time.monotonic()
         while (count := await market.count(lang, sort)) < limit and await market.more(lang, sort):
+            # Most lists are there within a second, and need no line about it.
             if time.monotonic() - began > 1:
                 output.passing("so_far", n=count)
     except NetworkError as error:

@@ -57,7 +57,10 @@ async def list_(
     place = await runtime.library.conversations.named(conversation)
     memories, path = await runtime.library.memories.shown(place.id)
     _print_rows(
-        [memory for memory in memories if not here or not memory.last or memory.last in path], path, as_json
+        # One without a range belongs to all branches.
+        [memory for memory in memories if not here or not memory.last or memory.last in path],
+        path,
+        as_json,
     )
 
 
@@ -109,6 +112,7 @@ async def add(
         speaker=well_formed(speaker),
         pinned=pin,
     )
+    # One transaction for the messages of the range and the memory, so that neither changes in between.
     made = await runtime.library.database.write(
         lambda c: add_entry(
             c,
@@ -218,10 +222,11 @@ async def write(
     writer = runtime.models.named(model).name if model else ""
     written = await runtime.memory_writer.write(place.id, everything=everything, model=writer)
     if written.memories:
+        # Trackers that are revised after a memory wait for this.
         await runtime.trackers.run_due(place.id, "memory")
     _, path = await runtime.library.memories.shown(place.id)
     if written.error is not None:
-        output.note(" ".join(output.sentence(written.error)).strip())
+        output.note(output.one_line(*output.sentence(written.error)))
     if as_json or written.memories or written.failed:
         _print_rows([*written.memories, *written.failed], path, as_json)
     else:

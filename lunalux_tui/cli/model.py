@@ -202,6 +202,7 @@ async def add(
         "reasoning_effort": reasoning_effort or None,
     }
     sampling = read_pairs(param)
+    # An option of its own goes before the same parameter given by --param.
     sampling |= {key: checked_value(key, value) for key, value in given.items() if value is not None}
     config = ModelConfig(
         name=name,
@@ -238,6 +239,7 @@ async def add(
         secret = input_secret().strip()
         if not secret:
             raise InvalidInput("USAGE", "There is no key on stdin.", "Pipe it in, one line.", kind="key")
+        # Before the configuration: one whose key could not be kept is not saved either.
         runtime.credentials.set(credential_name(name), secret)
         place = runtime.credentials.place
     replaced = name in runtime.settings.models
@@ -248,6 +250,7 @@ async def add(
         output.say("model_saved", name=name)
     if replaced:
         output.say("model_replaced", name=name)
+    # Saved all the same: the variable may be set where the chats run.
     if key_env and not os.environ.get(key_env):
         output.say("variable_unset", name=key_env)
 
@@ -263,6 +266,7 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
 
     spec = runtime.models.named(name)
     facts = await runtime.models.look(spec) or runtime.models.facts(spec)
+    # What the person set counts also where the server says otherwise, which is told below.
     shown = spec if spec.window_source == "person" else runtime.models.windowed(spec)
     prices = await runtime.models.prices(spec)
     told = model_details(shown, runtime.models.learnt(spec), facts, prices)
@@ -307,8 +311,10 @@ def remove(name: str = NAME, yes: bool = YES, as_json: bool = JSON) -> None:
         from lunalux_core.llm.registry import credential_name
 
         if not remove_model(runtime.paths.config_file, name):
+            # Somebody removed it while the question was open.
             raise unknown(())
         runtime.credentials.delete(credential_name(name))
+        # Or every reply would ask for a model that is gone.
         if runtime.settings.model == name:
             reset_value(runtime.paths.config_file, "chat.model")
         if as_json:
@@ -332,6 +338,7 @@ async def test(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
     spec = runtime.models.named(name)
     model = runtime.models.open(spec)
     if isinstance(model, ServerModel):
+        # A test asks the server again, as somebody may just have changed it.
         model.forget()
     trial = await probe(model)
     if as_json:

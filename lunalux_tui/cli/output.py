@@ -28,6 +28,7 @@ from lunalux_core.errors import (
     SessionError,
 )
 
+# Scripts go by these numbers, and docs/cli.md names them: none may ever change its meaning.
 DONE, FAILED, USAGE, SIGN_IN, PAYMENT, NOT_FOUND, NETWORK, PARTLY, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 7, 130
 
 
@@ -42,6 +43,7 @@ class Guarded:
     def __init__(self, stream: TextIO | None) -> None:
         self.lost: OSError | None = None
         if stream is None:
+            # What the system would have said, had there been something to write to.
             self.lost = OSError(errno.EBADF, os.strerror(errno.EBADF))
             stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - lives as long as the program
         self.stream = stream
@@ -102,6 +104,7 @@ def unwritable(error: OSError) -> LunaluxError:
 _USAGE_CODES = frozenset(
     {
         "USAGE",
+        "API_URL_INVALID",
         "SETTING_INVALID",
         "PARAMETER_UNKNOWN",
         "PARAMETER_INVALID",
@@ -126,6 +129,24 @@ def exit_code(error: LunaluxError) -> int:
         case NetworkError():
             return NETWORK
     return USAGE if error.code in _USAGE_CODES else FAILED
+
+
+def finish_batch(failures: Sequence[LunaluxError | bool], *, as_json: bool) -> None:
+    """End a command over items of which some failed; where none did, do nothing.
+
+    A single item that is not there ends it as it ends a command that takes one: that was no batch.
+
+    Args:
+        failures: of each item its error, which was told in its row, or whether it failed.
+    """
+    import typer
+
+    if len(failures) == 1 and isinstance(failures[0], NotFound):
+        if as_json:
+            report(failures[0], as_json=True)
+        raise typer.Exit(NOT_FOUND)
+    if any(failures):
+        raise typer.Exit(PARTLY)
 
 
 def print_json(document: Any) -> None:
@@ -157,11 +178,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     """A table: aligned on a terminal, tab-separated without a heading when piped."""
     from lunalux_core.text import clean_line
 
+    # A cell may be a whole description, of which no terminal shows more.
     cells = [[clean_line(_in_a_cell(cell), 2000) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in cells:
             _write(sys.stdout, "\t".join(row) + "\n")
         return
+    # On a terminal only: to a program, no line is the right answer.
     if not cells:
         say("nothing_there")
         return
@@ -268,6 +291,7 @@ def passing(key: str = "", **params: object) -> None:
 
 def talks() -> bool:
     """Whether somebody on a terminal can be asked something."""
+    # Python has None for a stream that was closed before it started.
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty()
 
 
@@ -278,6 +302,7 @@ def answer(question: str) -> str:
     _write(sys.stderr, clean(question))
     sys.stderr.flush()
     line = sys.stdin.readline()
+    # The input ended on the line of the question, and what is said next belongs below it.
     if not line.endswith("\n"):
         _write(sys.stderr, "\n")
     return line
@@ -316,6 +341,7 @@ def report(error: LunaluxError, *, as_json: bool) -> None:
     """One sentence on stderr; with --json an object with code and message."""
     message, hint = sentence(error)
     if as_json:
+        # On stderr as well: stdout has the document of a success, or nothing.
         document = {"error": {"code": error.code, "message": message, **({"hint": hint} if hint else {})}}
         _write(sys.stderr, _json_text(document, sys.stderr) + "\n")
     else:
@@ -326,6 +352,7 @@ def one_line(message: str, hint: str) -> str:
     """Message and hint as two sentences on one line; what a server said may lack its full stop."""
     if not hint:
         return message
+    # Chinese sentences follow one another without a blank.
     if message.endswith(("。", "！", "？")):
         return message + hint
     return f"{message} {hint}" if message.endswith((".", "!", "?", "…")) else f"{message}. {hint}"
@@ -352,6 +379,7 @@ def _json_text(document: Any, stream: Any) -> str:
     """A document as JSON, with escapes for what acts on a terminal and for what the stream cannot carry: lone
     surrogates, narrow code pages. What a program reads back is the same either way."""
     text = json.dumps(document, ensure_ascii=False)
+    # Of the signs below, ASCII has only DEL: most documents need no search.
     if not text.isascii() or "\x7f" in text:
         text = _ACTING.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
     try:

@@ -80,6 +80,7 @@ async def add(
     Example: lunalux persona add Robin --description "A cartographer with a bad knee."
     """
     personas = runtime.library.personas
+    # Looked up first: where it is not found, no persona is made.
     book = (await runtime.library.worldbooks.find(worldbook)).name if worldbook else ""
     made = await personas.save(_name(name), text_of(description))
     await personas.bind(made.id, book)

@@ -61,6 +61,7 @@ async def enable(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> No
     """
     name = _named(runtime, name)
     entry = runtime.plugins.entry(name)
+    # Behind the @ stands the digest of the file that was trusted; a plug-in has one entry.
     others = [plugin for plugin in runtime.settings.plugins if plugin.partition("@")[0] != name]
     _store(runtime, [*others, entry])
     _tell(name, True, as_json)
@@ -103,6 +104,7 @@ async def run(
     name = _named(runtime, name)
     offered = [command for plugin, command in runtime.plugins.commands() if plugin == name]
     if not command:
+        # A plug-in that does not run offers nothing, which is told instead of an empty list.
         _check_enabled(runtime, name)
         _list_commands(offered, as_json)
         return
@@ -156,6 +158,7 @@ def _check_enabled(runtime: Runtime, name: str) -> None:
     """Raises NotFound: PLUGIN_UNKNOWN, PLUGIN_NOT_ENABLED."""
     if name in {entry.partition("@")[0] for entry in runtime.settings.plugins}:
         return
+    # For what it raises where there is no such plug-in at all.
     runtime.plugins.entry(name)
     raise NotFound(
         "PLUGIN_NOT_ENABLED",

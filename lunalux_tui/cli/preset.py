@@ -35,6 +35,7 @@ async def list_presets(runtime: Runtime, as_json: bool = JSON) -> None:
     from lunalux_core.presets.builtin import builtin_presets
 
     shelf = await runtime.library.presets.list()
+    # One of the shelf goes before the setting: then no built-in one is in use.
     imported = any(item.enabled for item in shelf)
     rows = [{**summary(item), "title": item.name, "builtin": False} for item in shelf]
     rows += [
@@ -70,6 +71,7 @@ async def enable(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> No
     else:
         from lunalux_core.config.config_file import set_value
 
+        # A preset of the shelf wins over the setting, so all of them have to be off.
         for other in await runtime.library.presets.list(enabled_only=True):
             await runtime.library.presets.enable(other.id, False)
         set_value(runtime.paths.config_file, "chat.preset", item)
@@ -218,6 +220,7 @@ def _slots(preset: Preset) -> list[dict[str, Any]]:
                 "position": "in_chat" if prompt and prompt.absolute else "relative",
                 "depth": prompt.depth if prompt and prompt.absolute else None,
                 "order": prompt.order if prompt and prompt.absolute else None,
+                # A marker is filled by the turn; its size is not known before.
                 "tokens": count.text(prompt.content) if prompt and not prompt.marker else 0,
                 "content": prompt.content if prompt else "",
             }

@@ -191,6 +191,7 @@ async def import_profiles(
 
     async def store(entry: ReadProfile) -> tuple[dict[str, Any], Sequence[str]]:
         saved, is_new = await runtime.library.profiles.add(entry.profile)
+        # None is put in use here, so the person hears which one was.
         if entry.in_use:
             output.say("profile_was_used", name=saved.name)
         row = _row(saved, await runtime.library.profiles.uses())

@@ -76,11 +76,13 @@ async def _entry(runtime: Runtime, folder: Path, entry: Any, *, again: bool) -> 
     try:
         path, lang, intro, tags, name = _checked(folder, entry)
         digest = hashlib.sha256(read_file(path)).hexdigest()
+        # By content and place: a changed card is another one, and another backend has none of them.
         memory = f"published:{runtime.place}:{lang}:{digest}"
         before = None if again else await runtime.library.state.get(memory)
         if before:
             return {**result, "status": "skipped", "id": before}
         row = await publish_one(runtime, path, lang, intro, tags, name)
+        # At once, so that a batch that is stopped after it does not publish the card a second time.
         await runtime.library.state.set(memory, row["id"])
         return {**result, "status": "published", "id": row["id"]}
     except LunaluxError as error:
@@ -114,6 +116,7 @@ def _checked(folder: Path, entry: Any) -> tuple[Path, Lang, str, tuple[str, ...]
 
     if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
         raise wrong("no path", "path")
+    # A manifest may come from somebody else, and must not publish other files of this computer.
     path = (folder / entry["path"]).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise wrong("a path outside of its folder", "outside")

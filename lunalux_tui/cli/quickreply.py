@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lunalux_core.errors import NotFound
+from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.library.quick_replies import ReplyUse, StoredSet, pick
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
@@ -42,7 +42,7 @@ async def list_sets(runtime: Runtime, as_json: bool = JSON) -> None:
     if as_json:
         output.print_json(rows)
         return
-    table = [[row["id"], row["name"], ", ".join(reply["label"] for reply in row["replies"])] for row in rows]
+    table = [[row["id"], row["name"], ", ".join(map(_with_menus, row["replies"]))] for row in rows]
     output.print_table(["id", "name", "replies"], table)
 
 
@@ -99,23 +99,27 @@ async def export(
 @quickreply_app.command()
 def run(
     name: str = NAME,
-    label: str = typer.Argument(metavar="LABEL", help="Label of the reply."),
+    labels: list[str] = typer.Argument(
+        metavar="LABEL...", help="Label of the reply; further ones go through the menus that it opens."
+    ),
     conversation: str = CONVERSATION,
     as_json: bool = typer.Option(False, "--json", help="Print an object, as `lunalux script run` does."),
 ) -> None:
     """Run a quick reply that is a script; print one that is a text. /run in it finds the others. With
-    --conversation it works on that chat.
+    --conversation it works on that chat. What stands in the menu of a reply is named behind it.
 
     Example: lunalux quickreply run Dice d6
     """
 
+    # All sets, because a script may run replies of the others.
     stored = with_runtime(lambda runtime: runtime.library.quick_replies.list())
     chosen = pick(stored, name)
-    reply = _reply(chosen, label)
+    # The chosen set first, so that /run finds the label there before it looks into the others.
+    sets = [chosen.content, *(stored_set.content for stored_set in stored if stored_set.id != chosen.id)]
+    reply = _reply(chosen, labels, sets)
     from lunalux_core.stscript.commands.table import everything
     from lunalux_core.stscript.interpreter import Interpreter, Outcome
 
-    sets = [chosen.content, *(stored_set.content for stored_set in stored if stored_set.id != chosen.id)]
     host = _Host(sets)
     if reply.is_script and conversation:
         from lunalux_tui.cli.script_surface import run_on_conversation
@@ -166,6 +170,7 @@ async def use(
     elif character:
         place = replace(place, scope="character", target=(await named_character(runtime, character)).id)
     elif group:
+        # A group stands where the character does: no id is both.
         place = replace(place, scope="character", target=(await library.groups.find(group)).id)
     await library.quick_replies.use(place, on=not off)
     if automatic is not None:
@@ -177,6 +182,7 @@ async def use(
     output.print_text(f"{row['id']}\t{row['name']}\t{'automatic' if row['automatic'] else ''}".rstrip())
     for used in row["in_force"]:
         output.print_text("\t".join(filter(None, (used["scope"], used["target"]))))
+    # Nobody was asked yet, so these do not run by themselves.
     if stored.content.automatic and row["automatic"] is None:
         output.say("quick_automatic", n=len(stored.content.automatic))
 
@@ -214,19 +220,40 @@ class _Host(TerminalHost):
         return None if reply is None else reply.message
 
 
-def _reply(stored: StoredSet, label: str) -> QuickReply:
-    reply = stored.content.find(label)
+def _reply(stored: StoredSet, labels: Sequence[str], sets: Sequence[QuickReplySet]) -> QuickReply:
+    """The reply of a label, or the one that a way of labels through its menus ends at."""
+    from lunalux_core.stscript.reply_menu import MenuEntry, followed, menu_of
+
+    reply = stored.content.find(labels[0])
     if reply is None:
-        labels = ", ".join(reply.label for reply in stored.content.replies)
-        raise NotFound(
-            "QUICK_REPLY_NOT_FOUND",
-            f"There is no quick reply {label!r} in {stored.name}.",
-            f"It has: {labels}." if labels else "It is empty.",
-            label=label,
-            name=stored.name,
-            labels=labels,
+        raise _not_found(labels[0], stored.name, stored.content.replies)
+    entry = MenuEntry(reply, stored.content)
+    for label in labels[1:]:
+        inner = followed(entry, label, sets)
+        if inner is None:
+            raise _not_found(label, entry.reply.label, [one.reply for one in menu_of(entry, sets)])
+        entry = inner
+    if not entry.reply.message and (choices := menu_of(entry, sets)):
+        raise InvalidInput(
+            "QUICK_REPLY_IS_MENU",
+            f"{entry.reply.label} only opens a menu.",
+            f"Name one of it behind the label: {', '.join(one.reply.label for one in choices)}.",
+            label=entry.reply.label,
+            labels=", ".join(one.reply.label for one in choices),
         )
-    return reply
+    return entry.chosen
+
+
+def _not_found(label: str, name: str, replies: Sequence[QuickReply]) -> NotFound:
+    labels = ", ".join(reply.label for reply in replies)
+    return NotFound(
+        "QUICK_REPLY_NOT_FOUND",
+        f"There is no quick reply {label!r} in {name}.",
+        f"It has: {labels}." if labels else "It is empty.",
+        label=label,
+        name=name,
+        labels=labels,
+    )
 
 
 def _read(path: Path, name: str) -> QuickReplySet:
@@ -252,6 +279,11 @@ def _lacks(content: QuickReplySet) -> list[str]:
     return told
 
 
+def _with_menus(row: Mapping[str, Any]) -> str:
+    """A label for the table, with the sets that its menu opens."""
+    return " ▸ ".join(filter(None, (row["label"], "/".join(menu["set"] for menu in row["menus"]))))
+
+
 def _summary(stored: StoredSet, uses: Sequence[ReplyUse] = ()) -> dict[str, Any]:
     """A set for JSON. `automatic`: whether its replies may run by themselves, null where nobody was asked."""
     return {
@@ -271,6 +303,7 @@ def _summary(stored: StoredSet, uses: Sequence[ReplyUse] = ()) -> dict[str, Any]
                 "script": reply.is_script,
                 "hidden": reply.hidden,
                 "runs_on": sorted(reply.moments) + (["worldbook"] if reply.automation_id else []),
+                "menus": [{"set": menu.name, "chained": menu.chained} for menu in reply.menus],
             }
             for reply in stored.content.replies
         ],

@@ -43,6 +43,7 @@ def test(
         )
     if target not in TARGETS:
         raise output.not_known("--target", target, TARGETS)
+    # 3 is SillyTavern's place for slash commands; nothing here runs there, so it is not offered.
     if placement not in {1, 2, 3, 5, 6}:
         raise output.not_known("--placement", str(placement), ("1", "2", "5", "6"))
     from lunalux_core.regex.engine import EcmaEngine
@@ -60,6 +61,7 @@ def test(
             engine=engine,
         )
     finally:
+        # It has a helper process, which is ended with the command.
         engine.close()
     if as_json:
         skipped = [{"name": entry.name, "reason": entry.reason} for entry in result.skipped]

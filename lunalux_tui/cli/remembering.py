@@ -24,6 +24,7 @@ async def remember_turn(runtime: Runtime, conversation_id: str) -> None:
         output.passing()
         output.say("remember_costs", model=model, id=conversation_id)
 
+    # The reply is seen whole before the wait begins.
     sys.stdout.flush()
     runtime.memory_writer.on_question = ask
     work = asyncio.ensure_future(runtime.catch_up(conversation_id, LONGEST_SECONDS))
@@ -33,5 +34,6 @@ async def remember_turn(runtime: Runtime, conversation_id: str) -> None:
             output.passing("remembering")
         await work
     finally:
+        # After ctrl+c it must not go on behind the command; to a task that is done this means nothing.
         work.cancel()
         output.passing()

@@ -101,6 +101,7 @@ def delete_asked(
     Raises:
         InvalidInput: USAGE, there is nobody to ask and `yes` was not said.
     """
+    # Read once for both runs, so that what is wrong with the file is told once.
     settings = command_settings()
     do_asked(lambda work: with_runtime(work, settings=settings), find, question, delete, yes=yes)
 
@@ -189,4 +190,5 @@ def run_work(work: Callable[[], Awaitable[T]]) -> T:
     try:
         return asyncio.run(run())
     except asyncio.CancelledError:
+        # SIGTERM cancels and ctrl+c interrupts: both leave by one way, with one exit code.
         raise KeyboardInterrupt from None

@@ -52,6 +52,7 @@ def run(
     _speak()
     piped = str(path) == "-"
     text = input_text() if piped else _script_text(path)
+    # The input cannot hold the script and its answers.
     asks = not piped and output.talks()
     if conversation:
         from lunalux_tui.cli.run import with_runtime
@@ -75,6 +76,7 @@ def print_outcome(outcome: Outcome, echoes: list[str], *, as_json: bool) -> None
         output.print_text(outcome.pipe)
     if outcome.abort_shown is not None and not as_json:
         output.note(outcome.abort_shown)
+    # Once more, behind the document that tells it in full: the exit code comes of it.
     if outcome.error is not None:
         raise outcome.error
 

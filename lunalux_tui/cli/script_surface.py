@@ -115,5 +115,6 @@ async def run_on_conversation(
     try:
         outcome = await interpreter.run(script)
     finally:
+        # Also after a failure: what the commands before it have set stays set.
         await host.keep_variables()
     return outcome, surface.echoes

@@ -26,6 +26,7 @@ serve_app = typer.Typer(add_completion=False)
 commands = {"serve": serve_app}
 
 Storage = Literal["embedded", "aws"]
+# For the replies that were cut: so long they may take to give their coins back.
 REFUND_SECONDS = 10
 SPARE_CONNECTIONS = 64  # connections are limited before; these are on their way out
 
@@ -68,6 +69,7 @@ def backend_settings() -> BackendSettings:
 
     settings = BackendSettings.from_env()
     if settings.data_dir is None:
+        # Where the app keeps it: both work on the same accounts.
         settings = replace(settings, data_dir=command_settings().paths.backend)
     return settings
 
@@ -143,6 +145,7 @@ def _server(app: Any, settings: BackendSettings) -> Any:
 
     class Server(uvicorn.Server):
         async def on_tick(self, counter: int) -> bool:
+            # uvicorn ticks every tenth of a second: once a second is enough.
             if counter % 10 == 0:
                 connections.look()
             return await super().on_tick(counter)
@@ -158,6 +161,7 @@ def _server(app: Any, settings: BackendSettings) -> Any:
     errors.setLevel(logging.WARNING)
     config = uvicorn.Config(
         app,
+        # The services are opened and closed around the server, not by it.
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -175,6 +179,7 @@ def _serve_many(settings: BackendSettings, kind: Storage, listening: socket.sock
     import multiprocessing
     import time
 
+    # Not forked: a copy of this process would share whatever is open in it.
     context = multiprocessing.get_context("spawn")
     stopping = False
     counted = _shared_counts(settings)
@@ -192,14 +197,17 @@ def _serve_many(settings: BackendSettings, kind: Storage, listening: socket.sock
         return worker
 
     running = [start() for _ in range(workers)]
+    # Looked at and not waited for: any of them may end first, and a signal has to be heard meanwhile.
     while not stopping:
         time.sleep(0.2)
         for place, worker in enumerate(running):
             if not worker.is_alive() and not stopping:
                 running[place] = start()
     for worker in running:
+        # All are told before any is waited for, so that they finish their requests at the same time.
         worker.terminate()
     for worker in running:
+        # As long as a worker may take itself: its requests end, then their coins are given back.
         worker.join(settings.shutdown_grace_s + REFUND_SECONDS)
     if counted is not None:
         counted.cleanup()
@@ -224,6 +232,7 @@ def _worker(settings: BackendSettings, kind: Storage, listening: socket.socket) 
     from lunalux_core.backend.running import logs
 
     logs.configure(settings.log_level)
+    # How `run_work` ends by a signal that comes before the server takes signals itself.
     with suppress(KeyboardInterrupt):
         run_work(lambda: _serve(settings, kind, listening))
 
@@ -238,6 +247,7 @@ def _listen(host: str, port: int, workers: int) -> socket.socket:
         # is kept waits 40 ms for the other side's acknowledgement.
         listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Connections of a server that has just ended hold the port for a minute otherwise.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen(2048)  # whoever connects from now on waits for the first worker

@@ -104,6 +104,7 @@ def set_setting(
         reset_value(path, key)
         stored = declaration(key).default
     else:
+        # Only these need the library; everything else is stored without opening it.
         if key in _NAMES_A_THING and value.strip():
             name = value.strip()
             value = with_runtime(lambda runtime: _whole(runtime, key, name))

@@ -75,6 +75,8 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
                     kind,
                     name or document.name,
                     document.document,
+                    # A script has a switch of its own in its file, which counts; the others wait until they
+                    # are enabled.
                     enabled=kind == "regex",
                     copy=bool(name),
                 )
@@ -135,6 +137,7 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
             try:
                 return await shelf_of(runtime.library, kind).find(name)
             except NotFound:
+                # Built-in ones are listed beside the others: it is said why this one stays.
                 if kind == "preset" and _is_builtin(name):
                     raise _builtin(name) from None
                 raise
@@ -173,6 +176,7 @@ async def import_each(
         try:
             documents = read(path)
         except LunaluxError as error:
+            # With one file the command itself has failed, by the code of what is wrong.
             if len(paths) == 1:
                 raise
             sentence = output.sentence(error)[0]
@@ -228,6 +232,7 @@ def _about(item: ShelfItem) -> dict[str, Any]:
     try:
         book = read_book(item.document, item.name).book
     except InvalidInput:
+        # A list shows everything there is, also what cannot be read.
         return {"entries": 0, "own_settings": False}
     return {"entries": len(book.entries), "own_settings": own_settings(book)}
 

@@ -91,6 +91,7 @@ def install(shell: str) -> tuple[str, Path]:
 
     chosen, path = install_script(shell=shell, prog_name=PROGRAM, complete_var=VARIABLE)
     if chosen in SCRIPTS:
+        # Typer has made the shell read this file; what stands in it is ours.
         path.write_text(SCRIPTS[chosen], encoding="utf-8")
     return chosen, path
 
@@ -114,6 +115,7 @@ class Bash(BashComplete):
 
     def complete(self) -> str:
         arguments, begun = self.get_completion_args()
+        # Typer takes the line apart as a shell does and drops the quote; our script passes it on.
         opened = os.environ.get(WORD, "")[:1]
         words = (in_bash(value, opened) for value, _ in offered(self.get_completions(arguments, begun)))
         return "\n".join(value for value in words if value is not None)
@@ -143,6 +145,7 @@ class PowerShell(PowerShellComplete):
 
     def complete(self) -> str:
         arguments, begun = self.get_completion_args()
+        # The word comes with the quote that was opened, of which PowerShell knows several.
         pairs = offered(self.get_completions(arguments, begun.lstrip("'\"\u2018\u2019\u201a\u201b")))
         quoted = ((in_powershell(value), explanation) for value, explanation in pairs)
         return "\n".join(
@@ -152,8 +155,10 @@ class PowerShell(PowerShellComplete):
 
 def in_bash(value: str, opened: str = "") -> str | None:
     """A value as bash must find it behind the quote `opened`; None where it cannot be written there."""
+    # Nothing can be escaped within single quotes.
     if opened == "'":
         return None if "'" in value else value
+    # Within double quotes a backslash before ! would stay in the word.
     if opened == '"':
         return None if "!" in value else re.sub(r'[\\"$`]', r"\\\g<0>", value)
     return re.sub(r"[\s'\"\\$&|;<>()`*?\[\]#~!{}^=%]", r"\\\g<0>", value)
@@ -161,11 +166,13 @@ def in_bash(value: str, opened: str = "") -> str | None:
 
 def in_numbers(value: str) -> str:
     """A value as one word of zsh in which nothing but letters and digits stands as itself."""
+    # Beyond ASCII no sign means anything to zsh, and \x stands for a byte.
     signs = (sign if sign.isalnum() or ord(sign) > 127 else f"\\x{ord(sign):02x}" for sign in value)
     return f"$'{''.join(signs)}'"
 
 
 _POWERSHELL_PLAIN = re.compile(r"[^\W_][\w./:+-]*\Z")
+# PowerShell takes typographic quotes for quotes.
 _POWERSHELL_QUOTE = re.compile("['\u2018\u2019\u201a\u201b]")
 
 

@@ -203,6 +203,7 @@ async def _find(runtime: Runtime, name: str, kind: str) -> list[StoredTemplate]:
         parts = named_like(stored, name)
     except NotFound:
         parts = named_like([*stored, *shipped], name)
+    # Where no kind is named, the first one is meant.
     return sorted(parts, key=lambda part: KINDS.index(part.kind))
 
 
@@ -254,6 +255,7 @@ def _documents(path: Path, name: str) -> list[TemplateDocument]:
     for repair in mended:
         output.note(f"{path.name}: {note(repair)}")
     documents = template_documents(document, name or path.stem)
+    # A name is for one template; the parts of a master file have their own.
     if not name or len(documents) > 1 or documents[0].bundle:
         return documents
     document = documents[0].document

@@ -12,7 +12,7 @@ import typer
 
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.memories import find_message
-from lunalux_core.library.trackers import Standing, Tracker
+from lunalux_core.library.trackers import Tracker, TrackerState
 from lunalux_core.runtime import Runtime
 from lunalux_core.text import well_formed
 from lunalux_tui.cli import output
@@ -226,6 +226,7 @@ async def edit(
         )
     changed = replace(stored.tracker, **changes)
     if held is not None:
+        # Before anything is stored: a value that does not fit the new shape changes nothing.
         held = checked_by_hand(changed, held)
     if changes:
         await runtime.library.trackers.edit(changed.id, **changes)
@@ -248,7 +249,7 @@ def delete(
     Example: lunalux tracker delete 3fa8c21b clothes --yes
     """
 
-    async def remove(runtime: Runtime, standing: Standing) -> None:
+    async def remove(runtime: Runtime, standing: TrackerState) -> None:
         await runtime.library.trackers.delete(standing.tracker.id)
         output.deleted({"id": standing.tracker.id, "name": standing.tracker.name}, as_json=as_json)
 
@@ -271,6 +272,7 @@ def _shape(path: Path | None) -> dict[str, str]:
         return {}
     from lunalux_core.trackers.shape import read_shape
 
+    # Editors on Windows put a byte order mark at the beginning.
     form, shape = read_shape(read_file(path).decode("utf-8-sig", "replace"))
     return {"form": form, "shape": shape}
 
@@ -290,7 +292,7 @@ async def _language(runtime: Runtime, conversation_id: str) -> Literal["en", "zh
     return await runtime.library.database.read(lambda c: story_language(c, conversation_id, spoken))
 
 
-async def _found(runtime: Runtime, conversation: str, name: str) -> Standing:
+async def _found(runtime: Runtime, conversation: str, name: str) -> TrackerState:
     place = await runtime.library.conversations.named(conversation)
     return await runtime.library.trackers.find(place.id, name)
 
@@ -301,7 +303,7 @@ async def _row(runtime: Runtime, tracker: Tracker) -> dict[str, Any]:
     return tracker_row(await runtime.library.trackers.find(tracker.conversation_id, tracker.id))
 
 
-def _print_rows(trackers: Sequence[Standing], as_json: bool) -> None:
+def _print_rows(trackers: Sequence[TrackerState], as_json: bool) -> None:
     from lunalux_core.trackers.rows import tracker_row
 
     if as_json:
@@ -324,7 +326,7 @@ def _print_rows(trackers: Sequence[Standing], as_json: bool) -> None:
     )
 
 
-def _print_one(standing: Standing, as_json: bool) -> None:
+def _print_one(standing: TrackerState, as_json: bool) -> None:
     from lunalux_core.trackers.rows import tracker_row
 
     if as_json:

@@ -8,6 +8,7 @@ from lunalux_core.errors import InvalidInput
 
 _HELP = "Try the same command with --help."
 _NEAR = re.compile(r"Did you mean (?:one of: )?'?([^'?]+)'?\?|\(Possible options: ([^)]+)\)")
+# Typer tells only in sentences, so they are taken apart here; one that it words anew is told as it is.
 _FORMS = (
     ("command", re.compile(r"No such command '(.+?)'"), "There is no command {value}."),
     ("option", re.compile(r"No such option:? '?(--?[^\s'.]+)"), "There is no option {value}."),

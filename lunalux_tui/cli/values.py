@@ -50,6 +50,7 @@ class PlainValue:
         except ValueError:
             raise typer.BadParameter(f"{value!r} is not {_WORDS[self._kind]}", ctx, param) from None
         low, high = getattr(param, "min", None), getattr(param, "max", None)
+        # Put this way, what is no number (nan) is out of every range.
         if (low is not None and not number >= low) or (high is not None and not number <= high):
             room = " and ".join(
                 f"{word} {limit}"
@@ -94,6 +95,7 @@ LONGEST_LINE = 64 * 1024
 
 def input_text() -> str:
     """All of stdin as one text. Raises LimitExceeded (INPUT_TOO_LARGE)."""
+    # One more than is allowed: so a text that ends there is told from one that goes on.
     return _held(_read(lambda: sys.stdin.read(LARGEST_INPUT + 1)), LARGEST_INPUT)
 
 
@@ -161,6 +163,7 @@ def lighten(command: Any) -> Any:
         descriptor = getattr(parameter, "type_descriptor", None)
         plain = _plain(getattr(descriptor, "annotation", None))
         if plain is not None:
+            # Where Typer keeps the reader of a parameter once it has made one; ours is found there instead.
             parameter._runtime_param = plain
     for below in getattr(command, "commands", {}).values():
         lighten(below)

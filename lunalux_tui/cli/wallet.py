@@ -61,6 +61,7 @@ async def history(
     while len(rows) < limit:
         page, cursor = await runtime.account.history(cursor, min(limit - len(rows), 100))
         rows += page
+        # An empty page ends it as well: a cursor that leads nowhere would be followed for ever.
         if cursor is None or not page:
             break
     if as_json:
@@ -95,6 +96,7 @@ async def redeem(
 
     Example: lunalux wallet redeem MOON-2026-STAR
     """
+    # A code that was copied with blanks in it comes as several words.
     currency, amount = await runtime.account.redeem("".join(code))
     if as_json:
         output.print_json({"currency": currency, "amount": amount, **_wallet(runtime.account.state)})

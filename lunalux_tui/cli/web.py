@@ -48,6 +48,7 @@ def web(
             output.print_line({"url": server.address, "port": server.port})
         else:
             output.print_text(server.address)
+            # Whoever started it in the background waits for this line.
             sys.stdout.flush()
             output.say("open_address")
         if open_browser:

@@ -123,6 +123,7 @@ async def bind(
     if conversation:
         place = await runtime.library.conversations.named(conversation)
         header = dict(place.metadata)
+        # Where SillyTavern keeps it, so that an exported chat takes it along.
         metadata = {**header.get("chat_metadata", {}), "world_info": "" if off else item.name}
         await runtime.library.conversations.set(place.id, metadata={**header, "chat_metadata": metadata})
     elif character:
@@ -151,6 +152,7 @@ def _messages(text: str | None, path: Path | None) -> list[ScanMessage]:
     from lunalux_core.worldbook.engine import ScanMessage
 
     if path is None:
+        # A text alone is a message of the person.
         return [ScanMessage("User", input_text() if text is None else text, is_user=True)]
     document = read_json(path)
     if not isinstance(document, list) or not all(isinstance(message, dict) for message in document):

@@ -90,6 +90,7 @@ class BookScreen(LunaScreen[None]):
     # -- keeping -------------------------------------------------------------------------------------
 
     def _show_state(self) -> None:
+        # By identity: every change makes a new document, and undo brings an old one back.
         self.head.kept = self.draft.document is self._kept
         self.head.refresh()
         self.refresh_bindings()
@@ -108,6 +109,7 @@ class BookScreen(LunaScreen[None]):
         if document is self._kept:
             return
         await self.runtime.library.worldbooks.save(self._item.id, document=self.book)
+        # Not the draft's document: something may have been typed while this one was stored.
         self._kept = document
         self._show_state()
 

@@ -53,6 +53,7 @@ def edit_box(app: App[Any], box: FieldBox) -> None:
     text = in_one_line(text) if box.kind == "line" else text
     if text != box.text:
         box.show(text)
+        # `show` is silent, and the draft has to hear of it.
         box.post_message(FieldBox.Edited(box, text))
 
 
@@ -62,6 +63,7 @@ def editor_command() -> list[str]:
     try:
         words = shlex.split(named, posix=os.name == "posix")
     except ValueError:
+        # A quote is not closed: the error names the whole.
         words = [named]
     if not words or shutil.which(words[0]) is None:
         raise _missing(words[0] if words else "")

@@ -48,6 +48,7 @@ class JsonView(Selectable, can_focus=True):
             return
         self._lines = lines
         self.forget_selection()
+        # Compared from the beginning and from the end: what is left between is what changed.
         shorter = min(len(before), len(lines))
         first = next((at for at in range(shorter) if before[at] != lines[at]), shorter)
         rest = shorter - first
@@ -83,6 +84,7 @@ class JsonView(Selectable, can_focus=True):
         mark: Run = ("▎", ACCENT | SURFACE) if first <= at < end else (" ", SURFACE)
         indent = " " * min(len(line) - len(bare), width // 2)
         room = width - 2 - len(indent)
+        # Cut first: a line may hold a whole description, of which a screen shows a hundred signs.
         text = fit(clean_line(bare, width * 2), room)
         runs: list[Run] = [mark, (indent, SURFACE)]
         key, colon, value = text.partition('": ')

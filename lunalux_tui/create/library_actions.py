@@ -40,6 +40,7 @@ class LibraryActions:
 
     async def choose(self) -> None:
         """Go on with a draft, change a character of the library, or begin a new one."""
+        # So that the list knows what was typed last.
         await self._open.keep()
         waiting = {draft.key: draft for draft in await self._open.store.drafts()}
         rows = [Row(NEW, t("create.open.new"), mark="+")]
@@ -51,6 +52,7 @@ class LibraryActions:
         for character in characters:
             note, mark = (t("create.open.unsaved"), "✎") if character.id in waiting else ("", "·")
             rows.append(Row(OPEN + character.id, character.name, right=note, mark=mark))
+        # Of characters that were deleted meanwhile, what was written about them is still there.
         there = {character.id for character in characters}
         rows += [
             Row(OPEN + lost.key, lost.name, right=t("create.open.gone"), mark="✎")
@@ -132,6 +134,7 @@ class LibraryActions:
             return
         await self._open.keep()
         snapshot, card = self._draft.snapshot, self._draft.card
+        # The beginnings are enough for a guess; whole cards can be hundreds of kilobytes.
         language = guess_language(card.name + card.first_mes[:2000] + card.description[:2000])
 
         async def png() -> bytes:

@@ -73,6 +73,7 @@ class OpenDraft:
         try:
             self.draft = await self.store.open(key)
         except NotFound:
+            # Its character was deleted, and nothing of it was unsaved.
             self.draft = await self.store.open("")
         self._taken_up = True
         self._view.show_draft()
@@ -82,8 +83,10 @@ class OpenDraft:
         self.kept = False
         self._view.show_draft_state()
         now = time.monotonic()
+        # The first change since the last keeping; the bound for typing without a pause counts from here.
         if self._pause is None:
             self._unkept_since = now
+        # The timer that runs is no longer put off.
         elif now - self._unkept_since > LONGEST_UNKEPT:
             return
         else:
@@ -101,6 +104,7 @@ class OpenDraft:
 
     async def keep(self) -> None:
         """Store what is written. Called on every pause, when the screen is left and when the program ends."""
+        # Until then the draft is an empty one, which must not take the place of what is stored.
         if not self._taken_up:
             return
         if self._pause is not None:
@@ -108,6 +112,7 @@ class OpenDraft:
             self._pause = None
         async with self._keeping:  # one after the other, the newest last
             await self.store.keep(self.draft)
+        # Typing that went on meanwhile has set the next pause.
         self.kept = self._pause is None
         self._view.show_draft_state()
 

@@ -74,6 +74,7 @@ class PictureDialog(PathDialog):
 
     @on(Input.Submitted)
     def _chosen(self, event: Input.Submitted) -> None:
+        # Not the answer of a plain path: only a file that is there is taken.
         event.prevent_default()
         event.stop()
         path = self.path

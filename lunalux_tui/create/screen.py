@@ -209,6 +209,7 @@ class CreateScreen(LunaScreen[None]):
         self.toggle_class(self.PREVIEW)
         if self.has_class(self.PREVIEW):
             self._show_preview()
+            # There it covers the form, so that keys have to go to it.
             if self.has_class("-narrow"):
                 self.preview.focus()
 
@@ -407,6 +408,7 @@ class CreateScreen(LunaScreen[None]):
         return await self.app.push_screen_wait(dialog)
 
     def copy(self, text: str) -> bool:
+        # These terminals have no clipboard sequence (OSC 52), and would say nothing.
         if os.environ.get("TERM", "") in ("", "dumb", "linux") and not self.app.is_headless:
             return False
         self.app.copy_to_clipboard(text)

@@ -24,6 +24,7 @@ class SectionPanes(Column):
         if pane is None:
             pane = self._made[section.id] = section.make()
             self.mount(pane)
+        # One that was only just mounted reads by itself.
         elif pane.stands:
             pane.come_up()
         for section_id, other in self._made.items():

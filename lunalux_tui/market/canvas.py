@@ -96,6 +96,7 @@ class CardCanvas(ScrollView):
         rows = -(-len(self._cards) // self._columns)
         height = rows * PITCH + (1 if self._cards else 0)
         self.virtual_size = Size(width, height)
+        # By hand, because `virtual_size` brings no layout here, which would tell the bar.
         self.vertical_scrollbar.window_virtual_size = height
         self.vertical_scrollbar.window_size = self.size.height
 
@@ -110,6 +111,7 @@ class CardCanvas(ScrollView):
         if palette is not self._palette:
             self._palette = palette
             self._lines.clear()
+        # The scroll bar came or went, which is known only after the layout.
         if self._room != self._width:
             self._measure()
         width, top = self._room, int(self.scroll_offset.y)

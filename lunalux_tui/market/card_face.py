@@ -123,11 +123,13 @@ def _stats(card: MarketCard, liked: bool) -> list[Run]:
 
 
 def _intro(card: MarketCard, room: int) -> list[list[Run]]:
+    # No more of it than can be shown: an intro may have thousands of signs.
     text = clean_line(card.intro, room * (INTRO_LINES + 1)) or t("market.no_intro")
     lines = wrap([(text, NARRATION if card.intro else MUTED)], room)
     shown = [[(text, style) for text, style in line] for line in lines[:INTRO_LINES]]
     if len(lines) > INTRO_LINES:
         last = "".join(text for text, _ in shown[-1]).rstrip()
+        # A full line gets one cell too many on purpose: `fit` cuts it and ends it with the ellipsis.
         shown[-1] = [(fit(last + "…" if cell_len(last) < room else last + "……", room), NARRATION)]
     while len(shown) < INTRO_LINES:
         shown.append([])
@@ -142,6 +144,7 @@ def _tags(card: MarketCard, room: int) -> list[Run]:
     runs: list[Run] = []
     shown = card.tags[:TAGS_SHOWN]
     for place, tag in enumerate(shown):
+        # The first of two tags leaves the second its length, but takes at least half.
         share = left if place == len(shown) - 1 else max(left - 1 - cell_len(shown[-1]) - 1, left // 2)
         text = fit(clean_line(tag, 60), share - 1)
         if not text:

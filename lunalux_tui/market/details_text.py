@@ -63,7 +63,9 @@ class CardSheet(Selectable, can_focus=True):
         if card.tags:
             yield ()
             tags = "  ".join(
-                "#" + clean_line(tag, 60).replace(" ", "\u00a0") for tag in card.tags[:TAGS_PER_CARD]
+                # Not broken at the blanks within a tag.
+                "#" + clean_line(tag, 60).replace(" ", "\u00a0")
+                for tag in card.tags[:TAGS_PER_CARD]
             )
             yield from wrap([(tags, ACCENT | SURFACE)], width)
 

@@ -54,6 +54,7 @@ class MarketGrid(CardCanvas, can_focus=True):
         self._cards = cards
         self._lines.clear()
         place = next((at for at, card in enumerate(cards) if card.id == chosen), -1) if chosen else -1
+        # Before the cursor, whose watcher scrolls by these measures.
         self._measure()
         if place < 0 and not keep:
             self.scroll_to(y=0, animate=False, force=True)
@@ -87,6 +88,7 @@ class MarketGrid(CardCanvas, can_focus=True):
         if top < y:
             self.scroll_to(y=top, animate=False, force=True)
         elif view and top + HEIGHT > y + view:
+            # Of a view lower than a card, the head is shown.
             self.scroll_to(y=min(top + HEIGHT - view, top), animate=False, force=True)
 
     def _tell(self) -> None:
@@ -94,12 +96,14 @@ class MarketGrid(CardCanvas, can_focus=True):
             return
         if self.thumbnails is not None:
             self.thumbnails.want(self.in_view())
+        # A screen ahead of what is in view, so that further cards come before the person gets there.
         last = (int(self.scroll_offset.y) + 2 * self.size.height) // PITCH * self._columns
         if self.more and not self.waiting and last >= len(self._cards):
             self.post_message(self.EndNear())
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
+        # A movement passes through fractions of a line, in which the same cards are in view.
         if int(old_value) != int(new_value):
             self._tell()
 

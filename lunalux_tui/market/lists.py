@@ -155,6 +155,7 @@ class MarketLists:
         return (await market.listing(self.lang, self.sort, self.filters, limit=limit, offset=offset)).cards
 
     def _set_more(self) -> None:
+        # While there is trouble, every look at the end of the list would ask in vain.
         fetchable = self._next_key is not None and not self._view.words.strip() and not self.trouble
         self.more = not self._disk_end or fetchable
 
@@ -180,9 +181,11 @@ class MarketLists:
         except LunaluxError as error:
             self._note_trouble(error)
         finally:
+            # The person may have gone to another list meanwhile, which has its own end.
             if key == self._key():
                 self.waiting = False
                 self._set_more()
+                # A refresh in between moves cards, so that some may come twice.
                 there = {card.id for card in self.cards}
                 further = [card for card in cards if card.id not in there]
                 self.cards = [*self.cards, *further]
@@ -260,6 +263,7 @@ class MarketLists:
         if sort is not None:
             self.sort = self._sorts[self.lang] = sort
         self.trouble = ""
+        # A fetch that is under way is about the list that was left.
         self._view.stop("refresh")
         self.fetching = False
         self._view.show_list_state()

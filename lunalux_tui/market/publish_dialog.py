@@ -192,6 +192,7 @@ class PublishDialog(FormDialog["Lang"]):
         }
 
     def action_cancel(self) -> None:
+        # Leaving would end the worker that publishes, perhaps with the file sent and nothing said about it.
         if not self.busy:
             self.run_worker(self._leave(), group="leave", exit_on_error=False)
 
@@ -229,6 +230,7 @@ class PublishDialog(FormDialog["Lang"]):
             self._progress("")
             raise
         if self._pause is not None:
+            # Otherwise the words would be kept again behind the card that is published.
             self._pause.stop()
         await self._runtime.library.state.set(self._key, None)
         self.app.notify(t("market.published", name=self._name), markup=False)

@@ -18,6 +18,7 @@ class TagsFilterDialog(PickDialog):
     """Answers the number of a tag in `names`, or None."""
 
     def __init__(self, cards: Sequence[MarketCard], chosen: Sequence[str]) -> None:
+        # A card counts once for a tag, however often it names it.
         counts = Counter(tag for card in cards for tag in dict.fromkeys(card.tags))
         self.names = [*chosen, *(tag for tag, _ in counts.most_common() if tag not in chosen)]
         rows = [

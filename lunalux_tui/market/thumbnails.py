@@ -92,6 +92,7 @@ class Thumbnails:
             self._start(self._work())
         if (later := [at for at in waiting if at > now]) and not self._asleep:
             self._asleep = True
+            # A moment after it is due, or the clock could say once more that it is not.
             self._later(min(later) - now + 0.1, self._wake)
 
     def retry(self) -> None:
@@ -133,6 +134,7 @@ class Thumbnails:
         try:
             drawing = await asyncio.to_thread(self._draw, await self._fetch(card))
         except NetworkError:
+            # The others would fail as well, each after its own wait.
             self._wanted.clear()
             self._quiet_until = time.monotonic() + QUIET_SECONDS
         except LunaluxError:
@@ -148,6 +150,7 @@ class Thumbnails:
             while len(self._kept) > KEPT:
                 self._write(self._kept.popitem(last=False)[1].drop)
             return
+        # Or `want` would take it for one that is on its way.
         self._coming.discard(key)
         self.want(self._in_view)  # sets the alarm for the next try
 

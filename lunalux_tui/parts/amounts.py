@@ -20,6 +20,7 @@ def compact(number: int) -> str:
     """A count in at most five cells: 999, 1.2k, 34k, 5.6M."""
     for size, letter in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
         if number >= size:
+            # Four signs before the letter: of "123.4" the point goes too, once its digit was cut.
             return f"{number / size:.1f}".removesuffix(".0")[:4].removesuffix(".") + letter
     return str(number)
 
@@ -44,6 +45,7 @@ def wallet_parts(state: AccountState | None, *, weight: int = 1) -> Sequence[Par
     """The two balances for a bar; nothing while nobody is signed in."""
     if state is None or not state.wallet:
         return ()
+    # Offline the balances are as old as the last answer.
     style = MUTED if state.offline else ACCENT
     return (
         Part(f"{STAR} {compact(state.star)}", style, "app.go('user')", weight),
@@ -68,6 +70,7 @@ def money(cost: Mapping[str, object]) -> str:
     if not isinstance(amount, (int, float)) or isinstance(amount, bool) or amount < 0:
         return ""
     shown = f"{amount:.2f}" if amount >= 1 or not amount else f"{amount:.2g}"
+    # `g` turns to an exponent below a ten-thousandth, and nobody reads a price that way.
     if "e" in shown:
         shown = f"{amount:.8f}".rstrip("0")
     currency = clean_line(str(cost.get("currency", "")), 8)

@@ -27,6 +27,7 @@ class NarrowField(Input):
     BINDINGS = bindings(ACTIONS)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # Only screens with a list say whether there is a row to take.
         if action == "submit" and not getattr(self.screen, "can_choose", True):
             return False
         return super().check_action(action, parameters)

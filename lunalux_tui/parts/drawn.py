@@ -43,6 +43,7 @@ def within(widget: Widget, strips: list[Strip], crop: Region) -> list[Strip]:
     """Finished lines: cut to the columns that are asked for, and through the app's filters."""
     if crop.column_span != (0, widget.size.width):
         strips = [strip.crop(*crop.column_span) for strip in strips]
+    # Textual applies the filters (dim, no colour) to lines that it renders itself; these go past it.
     background = widget.background_colors[1]
     for line_filter in widget.get_line_filters():
         strips = [strip.apply_filter(line_filter, background) for strip in strips]
@@ -118,6 +119,7 @@ class Bar(Widget):
         left, right = list(self.left()), list(self.right())
         while (left or right) and self._length(left) + self._length(right) + (2 if right else 0) > width:
             weightiest = max([*left, *right], key=lambda part: part.weight)
+            # Only parts that have to stay are left now; `_write` cuts the last of them.
             if not weightiest.weight:
                 break
             (left if weightiest in left else right).remove(weightiest)

@@ -51,6 +51,8 @@ class EditDialog(Dialog[str]):
         area = self.query_one(TextArea)
         area.focus()
         if self._draft:
+            # An edit over the stored text and not the text it begins with: one undo leads back to what is
+            # stored. Without the checkpoint what is typed next would be undone together with it.
             area.replace(self._draft, (0, 0), area.document.end)
             area.history.checkpoint()
         area.move_cursor(area.document.end)

@@ -87,6 +87,7 @@ class FieldsDialog(FormDialog[Values]):
         keep: Callable[[Values], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(title, hint=t("dialog.unsaved") if draft else hint)
+        # Three heights instead of the two of other dialogs: the fields get their room by them (CSS above).
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-tall"), (37, "-high")]
         self._fields = fields
         self._words = words
@@ -126,6 +127,7 @@ class FieldsDialog(FormDialog[Values]):
             text = TextField(placeholder)
             text.load_text(stored)
             if written != stored:
+                # As an edit over the stored text, so that one undo leads back to it.
                 text.replace(written, (0, 0), text.document.end)
                 text.history.checkpoint()
             text.move_cursor(text.document.end)
@@ -150,6 +152,7 @@ class FieldsDialog(FormDialog[Values]):
         for field in self._fields:
             if field.kind == "number":
                 text = self._value(field)
+                # The length before the value: Python refuses to read a number of thousands of digits.
                 if not (text.isdecimal() and len(text) < 9 and field.low <= int(text) <= field.high):
                     return field
         return None
@@ -204,13 +207,15 @@ async def ask_fields(
     """Show a form whose unsaved words are kept under `key`; the values after they were saved, or None."""
 
     async def keep(written: Values) -> None:
+        # The fields give their texts without blanks at the ends, so that stored ones are compared like that.
         changed = {name: text for name, text in written.items() if text != values.get(name, "").strip()}
         await drafts.keep(key, json.dumps(changed, ensure_ascii=False) if changed else "")
 
     names = {field.name for field in fields}
     stored = object_in(await drafts.get(key))
+    # The kept words may come from a version whose form had other fields.
     draft = {name: str(text) for name, text in stored.items() if name in names}
     dialog = FieldsDialog(title, fields, words, values, save, hint=hint, draft=draft, keep=keep)
     saved: Values | None = await app.push_screen_wait(dialog)
-    await keep(values if saved is not None else dialog.unsaved)
+    await keep({} if saved is not None else dialog.unsaved)
     return saved

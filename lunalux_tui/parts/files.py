@@ -63,6 +63,7 @@ async def import_paths(runtime: Runtime, arguments: Sequence[str]) -> ImportRepo
                 report.failed.append(result.error)
                 continue
             if result.kind == "card":
+                # Duplicates too: the character that was there already can be opened just as well.
                 report.ids.append(result.id)
             else:
                 report.others[result.kind] = report.others.get(result.kind, 0) + 1
@@ -95,10 +96,12 @@ def split_paths(text: str) -> list[str]:
     if len(lines) != 1 or _exists(lines[0]):
         return lines
     try:
+        # On Windows a backslash parts folders and escapes nothing.
         words = shlex.split(lines[0], posix=os.name == "posix")
     except ValueError:
         return lines
     paths = [_of_address(word.strip("\"'")) for word in words]
+    # Several words of which none is there are one path with blanks; the error then names all of it.
     plain = len(paths) > 1 and not any(_exists(word) for word in paths)
     return lines if plain else paths
 
@@ -114,6 +117,7 @@ def _of_address(word: str) -> str:
 
 def importable_paths(text: str) -> list[str]:
     """The files a pasted text names, if it names nothing else: so do terminals with dropped files."""
+    # Every paste into the prompt comes through here: the disk is asked only about what could be a path.
     if len(text) > LARGEST_PASTE or "." not in text:
         return []
     paths = split_paths(text)

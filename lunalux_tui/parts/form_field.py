@@ -37,6 +37,7 @@ def too_long(text: str, *, line: bool = False) -> bool:
         return len(text) > LONGEST_IN_LINE
     if len(text) > LONGEST_TEXT:
         return True
+    # The length first: a text is only split where it can hold such a line at all.
     return len(text) > LONGEST_LINE and max(map(len, text.split("\n"))) > LONGEST_LINE
 
 
@@ -90,6 +91,7 @@ class LineField(Input):
         super().__init__(placeholder=placeholder, compact=True, classes="field-line")
 
     def on_paste(self, event: events.Paste) -> None:
+        # Textual's own handler, which would run as well, takes only the first line of a paste.
         event.prevent_default()
         event.stop()
         pasted = in_one_line(event.text)
@@ -120,6 +122,7 @@ class TextField(TextArea):
         pasted = clean(event.text)
         start, end = sorted((self.selection.start, self.selection.end))
         if not too_long(pasted) and len(pasted) + len(self.text) <= LONGEST_TEXT:
+            # As Textual does for typed text: the cursor ends behind what was pasted.
             self.replace(pasted, start, end, maintain_selection_offset=False)
             return
         first = self.get_text_range((0, 0), start)
@@ -151,6 +154,7 @@ class ChoiceField(Bar, can_focus=True):
             Part(
                 f"{'●' if choice == self.value else '○'} {t(f'{self._words}.{choice}')}",
                 (ACCENT | BOLD if self.has_focus else BOLD) if choice == self.value else MUTED,
+                # In a narrow form the value that is set stays in view.
                 weight=int(choice != self.value),
             )
             for choice in self._choices
@@ -274,6 +278,7 @@ class FieldBox(Column):
         locked = not isinstance(control, ChoiceField) and too_long(text, line=isinstance(control, Input))
         self._lock(locked)
         content = "" if locked else text
+        # What the program shows is no edit of the person and must not be stored as one.
         with self.prevent(Input.Changed, TextArea.Changed):
             if isinstance(control, TextArea):
                 at = control.cursor_location
@@ -310,6 +315,7 @@ class FieldBox(Column):
             text = clean(typed)
             if text == self._text:
                 return
+            # Otherwise signs that no text may hold were taken out, and the field has to show what is kept.
             if text == typed:
                 self._text = text
             else:

@@ -47,6 +47,7 @@ def pictures_wanted(app: App[Any]) -> bool:
 
 def cell_of(app: App[Any]) -> Cell | None:
     """The pixels of a cell where pictures can be shown in full; None where blocks have to do."""
+    # The placeholders of a picture carry its number as their colour: with fewer colours it would be lost.
     if app.is_headless or app.is_web or app.console.color_system != "truecolor":
         return None
     if cast(_Set, app).runtime.settings.pictures == "blocks" or graphics(os.environ) != "kitty":
@@ -62,6 +63,7 @@ def tell_terminal(app: App[Any], sequence: str) -> None:
 
 def _cell_pixels() -> Cell | None:
     """What the window's size says; no question is sent."""
+    # `sys.stdout` is Textual's own while the app runs; the terminal is behind `sys.__stdout__`.
     if sys.platform == "win32" or sys.__stdout__ is None:
         return None
     import fcntl
@@ -72,6 +74,7 @@ def _cell_pixels() -> Cell | None:
     except (OSError, ValueError):
         return None
     rows, columns, width, height = struct.unpack("HHHH", answer)
+    # Many terminals leave the pixels at zero.
     if not (rows and columns and width >= columns and height >= rows):
         return None
     return Cell(width // columns, height // rows)

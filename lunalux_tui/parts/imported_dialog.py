@@ -68,6 +68,7 @@ class ImportedDialog(PickDialog):
         if result.status == "failed":
             told = " ".join(part for part in tell(result.error) if part) if result.error is not None else ""
             return Row(key, name, clean_line(told, 300), right=question("imported.failed"), mark="✗")
+        # That a document is off is told by its state, which can be changed in this list.
         warnings = [warning for warning in result.warnings if warning not in OFF.values()]
         detail = "  ".join(clean_line(note(warning), 200) for warning in warnings)
         if not detail and result.kind == "card":
@@ -92,6 +93,7 @@ class ImportedDialog(PickDialog):
     async def _switch(self, result: ImportResult) -> None:
         shelf = self._shelf(result.kind)
         await shelf.enable(result.id, not self._on[result.id])
+        # All of them: a preset that is switched on switches another one off.
         for item in await shelf.list():
             self._on[item.id] = item.enabled
         self.show(self._rows())

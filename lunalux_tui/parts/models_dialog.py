@@ -45,11 +45,13 @@ class ModelsDialog(PickDialog):
         self._rows = [own_row(spec) for spec in runtime.models.specs()]
         current = runtime.settings.model
         if current not in {row.id for row in self._rows}:
+            # Only its server could name it, which may be off: what is in use stands in the list all the same.
             self._rows.insert(0, Row(current, current, t("model.in_use")))
         super().__init__(question("models.title"), self._rows, current=current, hint=question("models.hint"))
 
     def on_mount(self) -> None:
         super().on_mount()
+        # The ways to a new model stand in the list before any server has answered.
         self._add([])
         for spec in self._runtime.models.connections():
             self._ask_server(spec)
@@ -122,10 +124,10 @@ class ModelsDialog(PickDialog):
 
 def connect_rows() -> list[Row]:
     """The ways to a new model, by company."""
-    from lunalux_tui.parts.model_kinds import ANOTHER, HOSTED
+    from lunalux_tui.parts.model_kinds import ANOTHER, HOSTED, place
 
     return [
-        Row(CONNECT + kind, t("connect.row", where=t(f"model.kind.{kind}")), t("connect.row_help"), mark="+")
+        Row(CONNECT + kind, t("connect.row", where=place(kind)), t("connect.row_help"), mark="+")
         for kind in (*HOSTED, ANOTHER)
     ]
 
@@ -145,7 +147,9 @@ def found_row(model: FoundModel) -> Row:
         facts.append(t("model.window", n=f"{spec.context_tokens:,}"))
     if model.size:
         facts.append(_bytes(model.size))
-    where = t("model.local", server=f"{model.title} · {spec.base_url}")
+    unknown = spec.name.startswith(("local:", "local@"))
+    title = t("model.local_any") if unknown else model.title
+    where = t("model.local", server=f"{title} · {spec.base_url}")
     return Row(spec.name, spec.model, where, right=" · ".join(facts))
 
 

@@ -35,6 +35,7 @@ class Panel(Widget):
 
     def appear(self) -> None:
         """A panel with nothing to show takes no room."""
+        # Whether there are lines at all does not depend on the width, which may not be known yet.
         self.display = bool(self.rows(40))
 
     def title(self) -> str:

@@ -52,6 +52,7 @@ def fitting(text: str) -> Sequence[Fitting]:
                 for entry in entries
                 if entry.name.casefold().startswith(tail.casefold())
                 and (tail.startswith(".") or not entry.name.startswith("."))
+                # Last, because it may ask the disk once more: only about names that fit.
                 and (folder := entry.is_dir(), True)[1]
             ]
     except (OSError, ValueError, RuntimeError):
@@ -61,6 +62,7 @@ def fitting(text: str) -> Sequence[Fitting]:
 
 def _split(text: str) -> tuple[str, str]:
     """The folder of a text with its last separator, and what is typed behind it."""
+    # Windows takes both signs.
     cut = max(text.rfind(os.sep), text.rfind("/")) + 1
     return text[:cut], text[cut:]
 
@@ -73,6 +75,7 @@ def longest(fittings: Sequence[Fitting], text: str) -> str:
     columns = zip(*(fitting.name for fitting in fittings), strict=False)
     alike = itertools.takewhile(lambda signs: len(set(signs)) == 1, columns)
     common = "".join(signs[0] for signs in alike)
+    # Names that begin alike only without regard to case have less in common than what is typed.
     return head + common if len(common) > len(tail) else text
 
 
@@ -138,6 +141,7 @@ class PathDialog(AskDialog[str]):
     def compose_body(self) -> ComposeResult:
         yield PathField(self._value, placeholder=self._placeholder, id="answer")
         rows = Rows(ground=SURFACE, id="path-rows")
+        # The field keeps the focus and passes the arrows on, so the row has to show its cursor without it.
         rows.can_focus = False
         rows.always_here = True
         yield rows
@@ -161,6 +165,7 @@ class PathDialog(AskDialog[str]):
 
     @work(group="path", exclusive=True, exit_on_error=False)
     async def _look(self, text: str) -> None:
+        # A folder may be on a slow disk; a later look at another one takes the place of this one.
         self._found = await asyncio.to_thread(fitting, text) if text.strip() else await self._beginnings()
         offered = self._offers if not text.strip() else ()
         rows = [*offered, *map(_row, self._found)]
@@ -176,6 +181,7 @@ class PathDialog(AskDialog[str]):
     def _complete(self) -> None:
         """As far as it is clear, else the row under the cursor."""
         text = self.field.value
+        # Once somebody has walked to a row with the arrows, tab means that row.
         wanted = longest(self._found, text) if text.strip() and self._found and not self._walked else text
         if wanted == text and self.rows.chosen:
             wanted = self.rows.chosen

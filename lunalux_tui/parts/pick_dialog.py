@@ -59,6 +59,7 @@ class PickDialog(Dialog[str]):
     def compose_body(self) -> ComposeResult:
         yield NarrowField(placeholder=t(self.PLACEHOLDER), compact=True, id="narrow")
         rows = Rows(two_lines=self._two_lines, ground=SURFACE, id="choices")
+        # The field keeps the focus, so the row has to show its cursor without it.
         rows.can_focus = False
         rows.always_here = True
         yield rows
@@ -95,6 +96,7 @@ class PickDialog(Dialog[str]):
     @property
     def can_choose(self) -> bool:
         """Whether there is a row to be taken."""
+        # The footer asks as well before the list is there and after it has gone.
         return any(rows.chosen for rows in self.query("#choices").results(Rows))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -71,6 +71,7 @@ class Picture(Widget):
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._drawing: Drawing | None = None
+        # Past the watchers: there is neither a size nor an app to draw for yet.
         self.set_reactive(Picture.source, source)
         self.set_reactive(Picture.who, who)
         self.set_reactive(Picture.seed, seed)
@@ -83,6 +84,7 @@ class Picture(Widget):
     def redraw(self) -> None:
         """Draw again: the size, a setting, or what is in the file has changed."""
         if self.source is None or not self.display or not all(self.size) or not pictures_wanted(self.app):
+            # A drawing that is under way would bring the picture back.
             self.workers.cancel_node(self)
             self._put(None)
         else:
@@ -111,6 +113,7 @@ class Picture(Widget):
 
     def _put(self, drawing: Drawing | None) -> None:
         if self._drawing is not None:
+            # The terminal keeps what was uploaded until it is told to forget it.
             tell_terminal(self.app, self._drawing.drop)
         self._drawing = drawing
         if drawing is not None:

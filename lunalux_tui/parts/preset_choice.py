@@ -56,6 +56,7 @@ async def put_in_use(app: Host, row_id: str) -> None:
     if not row_id.startswith(BUILTIN):
         await shelf.enable(row_id)
         return
+    # A preset of the shelf wins over the setting, so all of them have to be off.
     for other in await shelf.list(enabled_only=True):
         await shelf.enable(other.id, False)
     app.change_setting("chat.preset", row_id.removeprefix(BUILTIN))

@@ -49,6 +49,7 @@ class ProgressDialog(Dialog[Result], Generic[Result]):
 
     def on_mount(self) -> None:
         self._show()
+        # The work tells from its own thread, and more often than anybody can see: it is looked at instead.
         self.set_interval(0.1, self._show)
         self._begin()
 
@@ -64,6 +65,7 @@ class ProgressDialog(Dialog[Result], Generic[Result]):
 
     def _told(self, done: int, total: int) -> None:
         self._at = (done, total)
+        # Only the work itself can break off between two of its steps; `action_cancel` merely asks for it.
         if self._stopped:
             raise Stopped
 

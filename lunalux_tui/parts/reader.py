@@ -22,6 +22,8 @@ class Reader(TextView):
         super().__init__(id=id)
         self._runs: Sequence[Run] = ()
         self._joined = False
+        self._first_lines: list[int] = []
+        """The line where each paragraph begins."""
 
     def show(self, runs: Sequence[Run], *, joined: bool = False) -> None:
         """Show another text, from its beginning. Each run is a paragraph; where they are `joined`, a piece of
@@ -29,6 +31,11 @@ class Reader(TextView):
         self._runs, self._joined = runs, joined
         self.lay_again()
         self.scroll_home(animate=False)
+
+    def line_of(self, place: int) -> int:
+        """The line where a run that is a paragraph begins; of one that is not laid out, the last line."""
+        begun = self._first_lines
+        return begun[place] if place < len(begun) else max(self.virtual_size.height - 1, 0)
 
     def lay(self, width: int) -> Sequence[Line]:
         lines = self._lay_joined(width) if self._joined else self._lay_paragraphs(width)
@@ -48,7 +55,9 @@ class Reader(TextView):
     def _lay_paragraphs(self, width: int) -> list[Line]:
         lines: list[Line] = []
         room = LONGEST
+        self._first_lines = []
         for text, style in self._runs:
+            self._first_lines.append(len(lines))
             for paragraph in clean(text[:room]).split("\n"):
                 for start in range(0, max(len(paragraph), 1), LONGEST_LINE):
                     piece = paragraph[start : start + LONGEST_LINE]

@@ -117,6 +117,7 @@ class Rows(ScrollView, can_focus=True):
         places = {row.id: place for place, row in enumerate(rows)}
         self.virtual_size = Size(self.size.width, len(rows) * self._height)
         self.cursor = places.get(wanted, min(self.cursor, max(len(rows) - 1, 0)))
+        # The watcher sees a new number only, and the cursor may keep its number among other rows.
         self._show_cursor()
         self.refresh()
 
@@ -136,6 +137,7 @@ class Rows(ScrollView, can_focus=True):
         y = self.scroll_offset.y
         if top < y:
             self.scroll_to(y=top, animate=False, force=True)
+        # Without a size there is no view yet; `on_resize` looks again.
         elif view and top + self._height > y + view:
             self.scroll_to(y=top + self._height - view, animate=False, force=True)
 
@@ -155,6 +157,7 @@ class Rows(ScrollView, can_focus=True):
     def jump_places(self) -> Iterator[tuple[Offset, str]]:
         """The rows in view."""
         top = self.scroll_offset.y
+        # Rounded up: a row whose first line is above the view has nowhere to show its letter.
         for place in range(-(-top // self._height), len(self._rows)):
             y = place * self._height - top
             if y >= self.size.height:
@@ -188,6 +191,7 @@ class Rows(ScrollView, can_focus=True):
             place, line = divmod(self.scroll_offset.y + y, self._height)
             runs, selected = self._line(place, line, width)
             if selected and palette.cursor:
+                # The bar at the left stays as it is and marks the row a second time.
                 runs = (runs[0], *((text, style | palette.cursor) for text, style in runs[1:]))
             strips.append(palette.strip(runs, width, selected))
         return within(self, strips, crop)
@@ -219,6 +223,7 @@ class Rows(ScrollView, can_focus=True):
     def _title(self, row: Row, room: int, ground: int, *, bold: bool) -> list[Run]:
         mark = f"{row.mark} " if row.mark else ""
         column = max(self._longest + 4, NEAREST) if self.VALUES else room
+        # A long value gets half of the row, or more where the titles leave it.
         right = fit(clean_line(row.right, 80), max(room // 2, room - column))
         title_room = min(column, room - (cell_len(right) + 1 if right else 0)) - cell_len(mark)
         title = fit(clean_line(row.title, 300), title_room)

@@ -94,6 +94,7 @@ class KeyBar(Bar):
         keys: dict[str, str] = {}
         for entry in self.screen.active_bindings.values():
             binding = entry.binding
+            # A binding without a key of its own stands under a name that no keyboard sends.
             if binding.show and entry.enabled and binding.id and not binding.key.startswith(UNBOUND):
                 keys.setdefault(binding.id, binding.key)
         actions = {action.id: action for action in reachable(self.app, self.screen)}

@@ -78,6 +78,7 @@ class Selectable(ScrollView):
         """Where a selection begins and ends. One that goes on in another widget holds what is in view."""
         top, lines = self.scroll_offset.y, self.virtual_size.height
         bottom = min(top + self.size.height, lines) - 1
+        # Textual leaves open the end that lies in another widget; the last sign is beyond every line.
         return selection.start or Offset(0, top), selection.end or Offset(1 << 30, bottom)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
@@ -90,6 +91,7 @@ class Selectable(ScrollView):
         return (text, "\n") if text.strip() else None
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
+        # A double click only calls `text_select_all`, which is not told where it was.
         self._pressed = event.screen_offset
 
     def text_select_all(self) -> None:

@@ -27,6 +27,7 @@ class TextView(Selectable, can_focus=True):
     def lay_again(self) -> None:
         """Follow a change of what is shown."""
         self.forget_selection()
+        # Before the first layout the width is 0, for which nothing can be wrapped.
         self._lines = self.lay(max(self.size.width - 2, 20))
         self.virtual_size = Size(self.size.width, len(self._lines))
         self.refresh()

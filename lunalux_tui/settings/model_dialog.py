@@ -176,6 +176,7 @@ class ModelDialog(FormDialog[ModelDraft]):
         wrong = self._wrong()
         field = (event.input.id or "").removeprefix("field-")
         for control in self.query("#fields Input").results(Input):
+            # A field that is still empty is missed only when the form is sent.
             bad = (control.id or "").removeprefix("field-") in wrong and bool(control.value)
             control.set_class(bad, "-wrong")
         if event.input is self.focused:
@@ -197,6 +198,7 @@ class ModelDialog(FormDialog[ModelDraft]):
                 self._text("stream").lower() not in _NO,
                 next((mode for mode in POST_PROCESSING if mode == self._text("post_process")), ""),
                 tuple(self._text("thinking_marks").split()),
+                # What the form does not show stays as it was; so do mode and template below.
                 prefill=self._config.options.prefill,
                 images=next((use for use in IMAGE_USES if use == self._text("images")), ""),
                 **added,
@@ -238,6 +240,7 @@ class ModelDialog(FormDialog[ModelDraft]):
         try:
             result = await probe(registry.open(spec))
         finally:
+            # This registry is the dialog's own, so nobody else closes its connections.
             await registry.aclose()
         self.say(answer_of(result), good=True)
 
@@ -284,12 +287,15 @@ def _bounds(parameter: Parameter) -> str:
 def written(value: object) -> str:
     """A value as it is typed: one text or number as it is, everything else as JSON."""
     if isinstance(value, (list, tuple)) and len(value) == 1 and isinstance(value[0], str):
+        # A text that begins like a list, or loses its blanks in the field, would be read back as something
+        # else.
         plain = value[0].isprintable() and value[0] == value[0].strip() and not value[0].startswith("[")
         value = value[0] if plain else value
     if value is None or value == ():
         return ""
     if isinstance(value, str) and value.isprintable() and value == value.strip():
         return value
+    # The exact types: a truth value is a number to `isinstance`, but is written as JSON.
     return f"{value:.10g}" if type(value) in (int, float) else json.dumps(value, ensure_ascii=False)
 
 
@@ -315,6 +321,7 @@ def _read(name: str, text: str) -> Any:
     if name == "price":
         return price_of(text)
     parameter = PARAMETERS[name]
+    # The bounds under the field are written with commas between thousands, so people type them.
     return checked_value(name, text.replace(",", "") if parameter.value in {"number", "whole"} else text)
 
 

@@ -138,6 +138,7 @@ class SettingsScreen(LunaScreen[None]):
             view = SearchResults(section) if section is FOUND else section.make()
             self._panes[section.id] = view
             self.query_one("#settings-place").mount(view)
+        # Search results are read by `seek`, which knows the words.
         elif section is not FOUND:
             self._panes[section.id].read()
         for section_id, pane in self._panes.items():
@@ -148,6 +149,7 @@ class SettingsScreen(LunaScreen[None]):
 
     def explain(self) -> None:
         """Explain what the cursor stands on."""
+        # A pane that is only being mounted has no screen yet; it explains itself when it reads.
         if self.ready and (pane := self.pane).is_attached:
             self.query_one(Explain).told = pane.explain(pane.chosen)
 
@@ -162,9 +164,11 @@ class SettingsScreen(LunaScreen[None]):
     def action_enter(self) -> None:
         """Into the section that is shown, or that the cursor is on."""
         if self.ready:
+            # The keys may be faster than the messages that show a section for each row.
             if self.sections.has_focus and self.sections.chosen not in ("", self.section.id):
                 self._show(BY_ID[self.sections.chosen])
             self.remove_class("-sections")
+            # Textual gives no focus to what is not displayed yet.
             self.call_after_refresh(self.pane.focus)
 
     def action_search(self) -> None:

@@ -36,6 +36,7 @@ PAUSE = 0.3
 
 TEXTS = {"scriptName": "line", "findRegex": "line", "replaceString": "text", "trimStrings": "line"}
 FLAGS = ("markdownOnly", "promptOnly", "runOnEdit")
+# SillyTavern's numbers: replies, what the person writes, worldbook entries, thinking.
 PLACES = (2, 1, 5, 6)
 DEPTHS = ("minDepth", "maxDepth")
 DEEPEST = 10_000
@@ -131,6 +132,7 @@ class ScriptScreen(LunaScreen[None]):
 
     def _show_state(self) -> None:
         self.head.name_shown = str(self.document.get("scriptName") or self._item.name)
+        # By identity: every change makes a new document, and undo brings an old one back.
         self.head.kept = self.document is self._kept
         self.head.refresh()
         self.refresh_bindings()
@@ -168,6 +170,7 @@ class ScriptScreen(LunaScreen[None]):
             self._text = event.text
             self._later()
         elif name == "trimStrings":
+            # Chinese keyboards have a comma of their own.
             parts = event.text.replace("，", ",").split(",")
             self.change(trimStrings=[part.strip() for part in parts if part.strip()])
         else:
@@ -231,6 +234,7 @@ class ScriptScreen(LunaScreen[None]):
             return
         name = clean_line(str(document.get("scriptName") or self._item.name), 200)
         await self.runtime.library.scripts.save(self._item.id, name=name, document=document)
+        # Not `self.document`: something may have been typed while this one was stored.
         self._kept = document
         self._show_state()
 
@@ -239,11 +243,13 @@ class ScriptScreen(LunaScreen[None]):
         """Run the script on the text in a thread, and show what came of it."""
         from lunalux_core.regex.substitution import run_scripts
 
+        # A script that is switched off can be tried all the same.
         text, script = self._text, read_script({**self.document, "disabled": False})
         if not text.strip() or not script.find:
             self._tell(t("script_edit.nothing_to_try"), "", warns=False)
             return
         target: Target = "display" if script.markdown_only else "prompt" if script.prompt_only else "store"
+        # Without any place it would never run; it is tried as if on a reply, and `_outcome` says so.
         place = script.placement[0] if script.placement else 2
         result = await asyncio.to_thread(
             run_scripts, [script], text, placement=place, target=target, engine=self.runtime.engine

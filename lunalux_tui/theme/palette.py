@@ -13,6 +13,7 @@ from textual.strip import Strip
 from lunalux_tui.theme import styles as bit
 from lunalux_tui.theme.styles import Run
 
+# By precedence: where a run has several of them, the first gives the colour.
 _COLOURS = (
     (bit.ERROR, "lx-error"),
     (bit.WARNING, "lx-warning"),
@@ -79,6 +80,7 @@ class Palette:
 
     def blank(self, width: int) -> Strip:
         """An empty line."""
+        # One is enough: all lines of a view have its width.
         if self._blank is None or self._blank.cell_length != width:
             self._blank = self.strip((), width)
         return self._blank
@@ -88,6 +90,7 @@ class Palette:
         return Style(
             color=self._colour(bits).rich_color,
             bgcolor=self._ground(bits, selected).rich_color,
+            # None and not False: False would switch off what a style under this one has.
             reverse=bool(bits & bit.REVERSE) or "reverse" in words or None,
             bold=bool(bits & bit.BOLD) or "bold" in words or None,
             italic=bool(bits & bit.ITALIC) or "italic" in words or None,

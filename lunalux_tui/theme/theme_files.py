@@ -96,6 +96,7 @@ def load_themes(own: Path) -> tuple[dict[str, Theme], list[InvalidInput]]:
     loaded: dict[str, Theme] = {}
     failed: list[InvalidInput] = []
     for path in _files(own):
+        # The person's folder is read first: a theme of one's own takes the place of a bundled one.
         if path.stem in loaded:
             continue
         try:
@@ -118,6 +119,7 @@ def read_theme(path: Path) -> Theme:
         InvalidInput: THEME_INVALID, naming the file, the line and what is wrong there.
     """
     try:
+        # Editors on Windows put a byte order mark at the beginning, which is not TOML.
         text = path.read_text(encoding="utf-8-sig")
         document = tomllib.loads(text)
     except (OSError, ValueError) as error:

@@ -89,6 +89,7 @@ class ThemedApp(App[None]):
         stamp = stamp_of(self.runtime.paths.themes)
         if stamp == self._stamp:
             return
+        # Names of files that are new, gone, or have another time or size.
         changed = {entry[0] for entry in set(stamp) ^ set(self._stamp)}
         self._stamp, self._theme_names = stamp, []
         self.themes_changed(changed)

@@ -42,6 +42,7 @@ class ThemesDialog(PickDialog):
         self.show(self._rows())
 
     def show(self, rows: Sequence[Row], at: str | None = None) -> None:
+        # Narrowing can put another theme under a cursor that does not move, which posts no `Moved`.
         super().show(rows, at)
         self._try_on()
 

@@ -189,6 +189,9 @@ def _stories(run: Tourist, folder: Path, card: Path, book: Path) -> None:
         ("test", "--scenarios", str(VECTORS / "groups.json")),
     ):
         run("group", *words)
+    run("tag", "add", "pairs", "--group", "The watch")
+    run("group", "list", "--tag", "pairs")
+    run("tag", "remove", "pairs", "--group", "The watch")
     run("note", "set", place, "--text", "Slow.", "--depth", "2")
     run("note", "show", place)
     run("persona", "add", "Robin", "--description", "A cartographer.")
@@ -249,7 +252,9 @@ def _texts(run: Tourist, folder: Path, card: Path, book: Path) -> None:
     run("template", "test", "--scenarios", str(VECTORS / "text.json"))
     run("template", "delete", "master", "--yes")
     run("template", "delete", "Mine", "--yes")
-    replies = {"version": 2, "name": "Dice", "qrList": [{"id": 1, "label": "d6", "message": "/add 1 2"}]}
+    menu = [{"set": "Dice", "isChained": False}]
+    reply = {"id": 1, "label": "d6", "message": "/add 1 2", "contextList": menu}
+    replies = {"version": 2, "name": "Dice", "qrList": [reply]}
     run("quickreply", "import", str(_json(folder / "dice.json", replies)))
     run("quickreply", "list")
     run("quickreply", "export", "Dice", "dice2.json")

@@ -49,3 +49,20 @@ def test_documents_are_added_found_and_deleted(program: Program, tmp_path: Path)
     assert near.error["code"] == "DOCUMENT_NOT_FOUND" and "rules.md" in near.error["hint"]
     both = program("bank", "add", "more.txt", "--character", "x", "--conversation", "y", "--json", code=2)
     assert both.error["code"] == "USAGE"
+
+
+def test_a_chat_of_a_group_draws_on_what_its_members_have(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "rules.md").write_text("A spell needs salt and a true name.", "utf-8")
+    names = [row["name"] for row in program("character", "list", "--json").json[:2]]
+    program("bank", "add", "rules.md", "--character", names[1])
+    chat = program("conversation", "group", "The watch", *names, "--json").json["id"]
+    assert [row["name"] for row in program("bank", "list", "--conversation", chat, "--json").json] == [
+        "rules.md"
+    ]
+    (hit,) = program("bank", "search", "salt for a spell", "--conversation", chat, "--json").json
+    assert hit["name"] == "rules.md"
+    asked = ("chat", "The watch", "-m", "What does a spell need?", "--show-prompt", "--speaker")
+    assert "true name" in program(*asked, names[1]).out
+    assert (
+        program("bank", "delete", "rules", "--conversation", chat, "--yes", "--json").json["deleted"] is True
+    )

@@ -110,7 +110,7 @@ NO_SENTENCES = [
     (("character", "delete", "nobody", "--yes"), 5),
     (("import", "--jobs", "x", "a"), 2),
     (("import", "--jobs", "99", "a"), 2),
-    (("import", "nowhere.png"), 7),
+    (("import", "nowhere.png"), 5),
     (("group", "create", "a", "b", "--order", "bogus"), 2),
     (("group", "show", "nobody"), 5),
     (("memory", "add", "x", "--kind", "bogus"), 2),

@@ -43,6 +43,37 @@ def test_tags_of_ones_own_stand_beside_the_cards(program: Program, make_card: Ca
     assert [row["name"] for row in program("tag", "list", "--json").json] == ["other"]
 
 
+def test_groups_have_tags_as_characters_do(program: Program, make_card: Callable[..., Path]) -> None:
+    for name in ("Ada", "Bao", "Cleo"):
+        program("import", str(make_card(name)))
+    watch = program("group", "create", "The night watch", "Ada", "Bao", "--json").json
+    crew = program("group", "create", "Crew", "Bao", "Cleo", "--json").json
+    assert watch["own_tags"] == []
+    done = program("tag", "add", "later", "Ada", "--group", "night", "--group", crew["id"], "--json").json
+    assert len(done["changed"]) == 1 and done["changed_groups"] == [watch["id"], crew["id"]]
+    assert (done["characters"], done["groups"]) == (1, 2)
+    assert program("tag", "add", "later", "--group", "night", "--json").json["changed_groups"] == []
+    told = program("tag", "add", "sea", "--group", "night", "--group", "Crew").err
+    assert "2 groups are now tagged sea." in told
+    gone = program("tag", "remove", "later", "--group", "crew", "Bao", "--json").json
+    assert gone["changed"] == [] and gone["changed_groups"] == [crew["id"]] and gone["groups"] == 1
+
+    def named(*options: str) -> set[str]:
+        return {row["name"] for row in program("group", "list", *options, "--json").json}
+
+    assert named("--tag", "later") == {"The night watch"} and named("--without", "later") == {"Crew"}
+    assert named("--tag", "sea", "--tag", "later") == {"The night watch"}
+    assert program("group", "show", "night", "--json").json["own_tags"] == ["later", "sea"]
+    assert program("group", "list", "--tag", "nowhere", "--json", code=5).error["code"] == "TAG_NOT_FOUND"
+    missing = program("tag", "add", "new", "Ada", "--group", "nobody", "--json", code=5)
+    assert missing.error["code"] == "GROUP_NOT_FOUND"
+    assert "new" not in {row["name"] for row in program("tag", "list", "--json").json}, "nothing is half done"
+    assert program("tag", "add", "later", "--json", code=2).error["code"] == "USAGE"
+    assert "群组" in program("tag", "remove", "later", "--group", "night", LUNALUX_LANG="zh").err
+    program("tag", "delete", "sea", "--yes")
+    assert program("group", "show", "crew", "--json").json["own_tags"] == []
+
+
 def test_a_tag_for_somebody_who_is_not_there_tags_nobody(program: Program) -> None:
     name = program("character", "list", "--json").json[0]["name"]
     assert (

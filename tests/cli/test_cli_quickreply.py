@@ -69,6 +69,7 @@ def test_a_set_comes_in_once_is_listed_and_goes_out_as_it_was(
         "script": True,
         "hidden": True,
         "runs_on": [],
+        "menus": [],
     }
     program("quickreply", "export", "dice", "out.json")
     assert json.loads((tmp_path / "out.json").read_text("utf-8")) == SET
@@ -80,6 +81,93 @@ def test_replies_run_by_label_and_call_each_other(program: Program, imported: st
     assert program("quickreply", "run", "Table dice", "dot.ted", "--json").json["pipe"] == " of 2"
     refused = program("quickreply", "run", "Table dice", "send", code=1)
     assert "/send" in refused.err and refused.out == ""
+
+
+MENU = {
+    "version": 2,
+    "name": "Weather",
+    "qrList": [
+        {
+            "id": 1,
+            "label": "sky",
+            "message": "/setvar key=what {{pipe}}rain",
+            "contextList": [
+                {"set": "Colours", "isChained": True},
+                {"set": "Nowhere", "isChained": False},
+                {"set": "Weather"},
+            ],
+        },
+        {"id": 2, "label": "burger", "message": "", "contextList": [{"set": "Weather"}]},
+        {"id": 3, "label": "inside", "message": "/echo in", "isHidden": True, "icon": "fa-house"},
+        {"id": 4, "label": "library", "message": "/echo no", "isHidden": True},
+    ],
+}
+COLOURS = {
+    "version": 2,
+    "name": "Colours",
+    "qrList": [
+        {"id": 1, "label": "grey", "message": "/echo grey {{getvar::what}} of %%parent%%"},
+        {
+            "id": 2,
+            "label": "more",
+            "message": "/pass {{pipe}}!",
+            "contextList": [{"set": "Weather", "isChained": True}, {"set": "Colours"}, {"set": "Shades"}],
+        },
+        {"id": 3, "label": "hidden", "message": "/echo no", "isHidden": True},
+    ],
+}
+SHADES = {
+    "version": 2,
+    "name": "Shades",
+    "qrList": [{"id": 1, "label": "dark", "message": "%%parent-2%% %%parent%% %%parent-9%% dark"}],
+}
+
+
+def test_replies_behind_a_menu_are_named_on_the_way_to_them(program: Program, tmp_path: Path) -> None:
+    """A chained one runs behind the one that opens it; of a set's own replies only hidden ones with an icon
+    stand in its menu; a set that was opened on the way is not opened again."""
+    for document in (MENU, COLOURS, SHADES):
+        (tmp_path / "set.json").write_text(json.dumps(document), encoding="utf-8")
+        program("quickreply", "import", "set.json")
+    rows = program("quickreply", "list", "--json").json
+    assert rows[0]["replies"][0]["menus"] == [
+        {"set": "Colours", "chained": True},
+        {"set": "Nowhere", "chained": False},
+        {"set": "Weather", "chained": False},
+    ]
+    assert "sky ▸ Colours/Nowhere/Weather" in program("quickreply", "list").out.replace("\n", "")
+    assert program("quickreply", "run", "Weather", "sky", "GREY").out == "grey rain of sky\n"
+    assert program("quickreply", "run", "Weather", "sky", "inside").out == "in\n"
+    assert program("quickreply", "run", "Weather", "burger", "inside").out == "in\n"
+    dark = program("quickreply", "run", "Weather", "sky", "more", "dark").out
+    assert dark == "sky more sky dark\n"
+    refused = program("quickreply", "run", "Weather", "burger", code=1)
+    assert "only opens a menu" in refused.err and "inside" in refused.err
+    assert "grey, more, inside" in program("quickreply", "run", "Weather", "sky", "hidden", code=5).err
+    assert program("quickreply", "run", "Weather", "sky", "more", "sky").out == "rain!rain\n"
+    again = program("quickreply", "run", "Weather", "sky", "more", "sky", "grey", code=5).err
+    assert "It is empty" in again
+    chinese = program("quickreply", "run", "Weather", "burger", code=1, LUNALUX_LANG="zh").err
+    assert "菜单" in chinese
+
+
+def test_menus_of_any_type_do_no_harm(program: Program, tmp_path: Path) -> None:
+    menus = [
+        5,
+        None,
+        {"set": ["x"]},
+        {"set": 7, "isChained": "yes"},
+        {"isChained": True},
+        *[{"set": "S"}] * 500,
+    ]
+    replies = [
+        {"id": 1, "label": "a", "message": "/echo a", "contextList": menus},
+        {"id": 2, "label": "b", "message": "/echo b", "contextList": "S"},
+    ]
+    (tmp_path / "odd.json").write_text(json.dumps({"name": "S", "qrList": replies}), encoding="utf-8")
+    (row,) = program("quickreply", "import", "odd.json", "--json").json
+    assert {"set": "S", "chained": False} in row["replies"][0]["menus"] and row["replies"][1]["menus"] == []
+    assert program("quickreply", "run", "S", "a").out == "a\n"
 
 
 def test_old_slots_become_a_set(program: Program, tmp_path: Path) -> None:

@@ -183,3 +183,73 @@ def test_the_doctor_ends_whatever_folder_cannot_be_looked_into(home: Path) -> No
         assert {"storage", "plug-ins", "crashes"} <= {
             one["name"] for one in json.loads(done.stdout)["checks"]
         }
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("import",),
+        ("character", "validate"),
+        ("worldbook", "import"),
+        ("preset", "import"),
+        ("regex", "import"),
+        ("template", "import"),
+        ("profile", "import"),
+        ("quickreply", "import"),
+        ("conversation", "import"),
+        ("bank", "add"),
+        ("script", "run"),
+        ("restore",),
+    ],
+)
+def test_a_single_path_that_is_not_there_is_not_found(program: Program, command: tuple[str, ...]) -> None:
+    path = "nowhere.txt" if command[0] == "bank" else "nowhere.json"
+    told = program(*command, path, code=5)
+    assert path in told.err + told.out
+    error = program(*command, path, "--json", code=5).error
+    assert error["code"] in {"FILE_NOT_FOUND", "BACKUP_NOT_FOUND"} and path in error["message"]
+
+
+def test_one_missing_path_among_others_is_a_part_of_the_batch(program: Program, make_card: MakeCard) -> None:
+    card = str(make_card("Ada"))
+    for command in (("import",), ("character", "validate")):
+        program(*command, card, "nowhere.png", code=7)
+        program(*command, "nowhere.png", "nor-here.png", code=7)
+
+
+def test_a_wrong_backend_address_is_wrong_usage(program: Program) -> None:
+    error = program("account", "show", "--refresh", "--json", code=2, LUNALUX_API_URL="foo").error
+    assert error["code"] == "API_URL_INVALID" and "https://" in error["hint"]
+
+
+def test_a_backend_that_does_not_answer_is_named_with_its_port(program: Program) -> None:
+    told = program("market", "list", "--refresh", code=6, LUNALUX_API_URL="http://127.0.0.1:9")
+    assert "127.0.0.1:9 " in told.err
+
+
+def test_exports_make_the_folders_of_their_path(program: Program, make_card: MakeCard, home: Path) -> None:
+    program("import", str(make_card("Ada")))
+    place = program("chat", "Ada", "-m", "hello", "--json").json["conversation_id"]
+    for number, words in enumerate(
+        [
+            ("backup", "all.zip"),
+            ("backup", "--format", "sillytavern", "all"),
+            ("backup", "--format", "narratium", "all.json"),
+            ("character", "export", "Ada", "ada.png"),
+            ("conversation", "export", place, "chat.jsonl"),
+            ("preset", "export", "mirror_realm", "preset.json"),
+            ("memory", "export", place, "memory.md"),
+            ("template", "export", "chatml", "template.json"),
+        ]
+    ):
+        path = home.parent / f"new {number}" / "deeper" / words[-1]
+        program(*words[:-1], str(path))
+        assert path.exists(), words
+
+
+def test_what_a_backup_holds_is_counted_in_both_languages(program: Program, make_card: MakeCard) -> None:
+    program("import", str(make_card("Ada")))
+    english = program("backup", "--format", "sillytavern", "one", LUNALUX_LANG="en").err
+    assert english.strip() == "Saved to one: characters 1"
+    chinese = program("backup", "--format", "sillytavern", "two", LUNALUX_LANG="zh").err
+    assert chinese.strip() == "已保存到 two：角色数 1"

@@ -163,6 +163,10 @@ def test_names_are_taken_once_and_lead_nowhere() -> None:
         assert (
             name and len(name) <= 91 and not set(name) & set('/\\:*?"<>|\x00\x1b') and name.strip(".") == name
         )
+    for device in ("con", "AUX", "Com1", "lpt9"):
+        assert file_name(device) == f"character {device}"
+    for ordinary in ("Comrade Anna", "Compass", "Conan", "Lpt"):
+        assert file_name(ordinary) == ordinary
 
 
 async def test_groups_go_along(library: Library, tmp_path: Path) -> None:

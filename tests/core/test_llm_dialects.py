@@ -477,6 +477,47 @@ async def test_a_refusal_in_mid_stream_keeps_the_text(
     assert heard.error is not None and words in heard.error.message
 
 
+# -- counts and gaps -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told", "prompt", "reply", "estimated"),
+    [
+        ({"prompt_tokens": 11, "completion_tokens": 7}, 11, 7, False),
+        ({"prompt_tokens": 11.0, "completion_tokens": 7.0}, 11, 7, False),
+        ({"prompt_tokens": 10**30, "completion_tokens": 7}, 6, 7, True),
+        ({"prompt_tokens": True, "completion_tokens": -5}, 6, 8, True),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, 6, 8, True),
+        ({"prompt_tokens": 11, "completion_tokens": None}, 11, 8, True),
+        ({"prompt_tokens": "11", "completion_tokens": [7]}, 6, 8, True),
+    ],
+)
+async def test_counts_that_cannot_be_are_estimated(
+    server: ModelServer,
+    connections: HttpPool,
+    told: dict[str, Any],
+    prompt: int,
+    reply: int,
+    estimated: bool,
+) -> None:
+    server.will(raw(chunk(SAID), event({"choices": [], "usage": told}), chunk(finish="stop"), DONE))
+    usage = (await listen(openai(server, connections))).last.usage
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.estimated) == (prompt, reply, estimated)
+    assert type(usage.prompt_tokens) is type(usage.completion_tokens) is int
+
+
+async def test_a_piece_that_cannot_be_read_is_a_gap(server: ModelServer, connections: HttpPool) -> None:
+    """The reply goes on, and says that something is missing; a piece without words is none."""
+    lost = b'data: {"choices":[{"index":0,"delta":{"content":" has stop\n\n'
+    server.will(raw(chunk("The rain"), lost, chunk("ped."), chunk(finish="stop"), DONE))
+    heard = await listen(openai(server, connections))
+    assert (heard.text, heard.last.finish) == ("The rainped.", "cut")
+    for harmless in (b'data: {"choices":[{"index":0,"delta":{"cont\n\n', b"data: ping\n\n"):
+        server.will(raw(chunk("The rain"), harmless, chunk(finish="stop"), lost, DONE))
+        assert (await listen(openai(server, connections))).last.finish == "stop"
+
+
 # -- replies without a word ----------------------------------------------------------------------------
 
 
@@ -643,6 +684,43 @@ TEMPLATES: dict[str, tuple[Any, str, int]] = {
         "Cannot set `add_generation_prompt` to True when the last message is from the assistant.",
         400,
     ),
+    "alternating, in other words": (
+        alternates,
+        "reasoner does not support successive user or assistant messages. You should interleave them.",
+        400,
+    ),
+    "alternating, in Chinese": (alternates, "messages 参数非法：role 必须交替出现", 400),
+    "the odd ones the user's": (alternates, "the role of odd-numbered messages must be user", 400),
+    "system first, in other words": (
+        lambda roles, _: "system" not in roles[1:],
+        "Only the first message can be a system message",
+        400,
+    ),
+    "system first, by place": (
+        lambda roles, _: "system" not in roles[1:],
+        "messages.4.role: Input should be 'user' or 'assistant'",
+        422,
+    ),
+    "no system, by place": (
+        lambda roles, _: "system" not in roles,
+        "messages.0.role: Input should be 'user' or 'assistant'",
+        422,
+    ),
+    "no system, as a list": (
+        lambda roles, _: "system" not in roles,
+        "'system' is not one of ['user', 'assistant'] - 'messages.0.role'",
+        400,
+    ),
+    "the person last, in other words": (
+        lambda roles, _: roles[-1] == "user",
+        "messages: final message must be a user message",
+        400,
+    ),
+    "no begun reply": (
+        lambda roles, _: roles[-1] == "user",
+        "Assistant response prefill is incompatible with enable_thinking.",
+        500,
+    ),
     "nothing but one message": (lambda roles, _: len(roles) == 1, "chat template error", 500),
 }
 
@@ -787,6 +865,93 @@ async def test_marks_of_ones_own(server: ModelServer, connections: HttpPool) -> 
     server.will(raw(*said(f"<<{THOUGHT}>>{SAID}")))
     heard = await listen(openai(server, connections, thinking_marks=("<<", ">>")))
     assert (heard.text, heard.thinking) == (SAID, THOUGHT)
+
+
+REFUSED_FIELDS: list[tuple[str, str]] = [
+    ("top_k", "parameter top_k is invalid for this model"),
+    ("top_k", "invalid parameter: top_k"),
+    ("top_k", "top_k is not a valid parameter"),
+    ("top_k", "This model doesn't accept top_k"),
+    ("top_k", "top_k cannot be used with this model"),
+    ("top_k", "top_k is not available for this model"),
+    ("top_k", "不支持参数 top_k"),
+    ("temperature", "`temperature` is deprecated for this model."),
+    ("temperature", "invalid temperature: only 1 is allowed for this model"),
+    ("top_p", "`temperature` and `top_p` cannot both be specified for this model. Please use only one."),
+    ("stream_options", "The 'stream_options' parameter is only allowed when 'stream' is enabled."),
+]
+
+
+@pytest.mark.parametrize(("name", "words"), REFUSED_FIELDS)
+async def test_a_refused_field_is_done_without_and_only_that(
+    server: ModelServer, connections: HttpPool, name: str, words: str
+) -> None:
+    from lunalux_core.llm.model import Sampling
+
+    server.will(document({"error": {"message": words}}, 400), raw(*said()))
+    request = ModelRequest((Message("user", "Hello"),), Sampling(temperature=0.7, top_p=0.9, top_k=40))
+    assert (await listen(openai(server, connections), request)).text == SAID
+    first, second = (seen.body for seen in server.seen)
+    assert set(first) - set(second) == {name}
+
+
+@pytest.mark.parametrize(
+    ("words", "left", "most"),
+    [
+        ('Seed is not supported: unknown name "seed"', "seed", 1024),
+        ("Unable to submit request: topP is not supported by this model", "topP", 1024),
+        (
+            "Unable to submit request because it has a maxOutputTokens value of 1024 but the supported "
+            "range is from 1 (inclusive) to 513 (exclusive). Update the value and try again.",
+            "",
+            512,
+        ),
+    ],
+)
+async def test_what_gemini_refuses_is_done_without(
+    server: ModelServer, connections: HttpPool, words: str, left: str, most: int
+) -> None:
+    from lunalux_core.llm.model import Sampling
+
+    refusal = {"error": {"code": 400, "message": words, "status": "INVALID_ARGUMENT"}}
+    server.will(document(refusal, 400), raw(event(part(SAID, "STOP"))))
+    request = ModelRequest((Message("user", "Hello"),), Sampling(top_p=0.9, seed=5, max_tokens=1024))
+    assert (await listen(gemini(server, connections), request)).text == SAID
+    first, second = (seen.body["generationConfig"] for seen in server.seen)
+    assert set(first) - set(second) == ({left} if left else set())
+    assert second["maxOutputTokens"] == most
+
+
+async def test_a_dropped_configuration_of_gemini_is_no_fault(
+    server: ModelServer, connections: HttpPool
+) -> None:
+    server.will(document({"error": {"code": 400, "message": "unknown lamp"}}, 400))
+    heard = await listen(gemini(server, connections, drop=("generationConfig",)))
+    assert heard.code == "MODEL_REFUSED"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "max_tokens is too large: 1024. This model supports at most 512 completion tokens.",
+        "Invalid max_tokens value, the valid range of max_tokens is [1, 512]",
+        "max_tokens must not exceed 512",
+    ],
+)
+async def test_the_most_tokens_are_learnt_under_either_name(
+    server: ModelServer, connections: HttpPool, words: str
+) -> None:
+    from lunalux_core.llm.model import Sampling
+
+    renamed = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    words = words.replace("max_tokens", "max_completion_tokens")
+    server.will(
+        *(document({"error": {"message": text}}, 400) for text in (renamed, words)),
+        raw(*said()),
+    )
+    request = ModelRequest((Message("user", "Hello"),), Sampling(max_tokens=1024))
+    assert (await listen(openai(server, connections), request)).text == SAID
+    assert server.seen[-1].body["max_completion_tokens"] == 512
 
 
 async def test_more_tokens_than_the_model_takes(server: ModelServer, connections: HttpPool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,8 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import ModelSpec
 from lunalux_core.llm.registry import Registry
 from lunalux_core.llm.servers.facts import ServerFacts
+from lunalux_core.llm.servers.failures import Failures
+from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.windows import named_window
 
 # -- recognised by asking ----------------------------------------------------------------------------
@@ -281,6 +284,37 @@ async def test_a_window_smaller_than_the_card_gets_its_beginning(paths: Paths) -
         assert refused.value.code == "PROMPT_TOO_LARGE"
 
 
+async def test_a_card_that_a_server_finds_too_long_is_cut_for_the_second_try(paths: Paths) -> None:
+    """It fits the window that the person was told of: the turn goes on, and what was cut is told by name."""
+    long = "Alice keeps a lighthouse. " * 1200
+    fake = LMStudio(32_768, loaded=4096)
+    async with (
+        running(fake),
+        opened(paths, fake.url, "openai", description=long, context_tokens=16_384) as (runtime, place),
+    ):
+        events = await say(runtime, place)
+    assert completed(events).text == "The lamp burns." and len(fake.chats) == 2
+    assert [one.window for one in events if isinstance(one, Shortened)] == [4096]
+    assert [one.names for one in events if isinstance(one, TextsCut)] == [("description",)]
+    assert "I brought oil." in fake.prompt_of(fake.chats[-1])
+
+
+async def test_a_plainer_preset_comes_before_a_refusal(paths: Paths) -> None:
+    """In a window that the card fits, and the instructions of the chosen preset beside it do not."""
+    fake = LlamaCpp(3000)
+    async with (
+        running(fake),
+        opened(paths, fake.url, "llamacpp", description="A lighthouse. " * 260, context_tokens=3000) as (
+            runtime,
+            place,
+        ),
+    ):
+        events = await say(runtime, place)
+    assert completed(events).text == "The lamp burns."
+    assert not any(isinstance(one, TextsCut) for one in events)
+    assert fake.prompt_of(fake.chats[-1]).count("A lighthouse.") == 260
+
+
 SENTENCES = [
     (
         "the request exceeds the available context size",
@@ -356,6 +390,77 @@ SENTENCES = [
     ("the input length exceeds the context length", {}, (None, None)),
     ("max_tokens must be at most 3 for context", {}, (None, None)),
 ]
+
+
+TOO_LONG: list[tuple[int, str, int | None]] = [
+    (
+        400,
+        "Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 300000 tokens.",
+        272_000,
+    ),
+    (400, "The prompt (length 9000) is longer than the maximum model length of 8192.", 8192),
+    (
+        400,
+        "You passed 5001 input tokens and requested 1024 output tokens. However, the model's context length "
+        "is only 4096 tokens, resulting in a maximum input length of 3072 tokens.",
+        4096,
+    ),
+    (
+        422,
+        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 9000 `inputs` "
+        "tokens and 1024 `max_new_tokens`",
+        8193,
+    ),
+    (422, "Input validation error: `inputs` must have less than 4095 tokens. Given: 5000", 4095),
+    (400, "The input token count exceeds the maximum number of tokens allowed 32768.", 32_768),
+    (
+        400,
+        "Unable to submit request because the input token count is 40000 but model only supports up to 32768",
+        32_768,
+    ),
+    (400, "This model's maximum prompt length is 131072 but the request contains 140000 tokens.", 131_072),
+    (400, "Invalid request: Your request exceeded model token limit: 8192 (requested: 9000)", 8192),
+    (400, "Invalid request: Your request exceeded model token limit: 131072", 131_072),
+    (413, "Request body too large for gpt-4o model. Max size: 8000 tokens.", 8000),
+    (400, "prompt token count of 140000 exceeds the limit of 128000", 128_000),
+    (400, "Prompt exceeds max length", None),
+    (400, "input length too long", None),
+    (400, "输入长度超过模型最大上下文长度 128000", 128_000),
+    (400, "输入内容过长，请减少后重试", None),
+    (400, "Prompt is too long: 9000 tokens, max 8192", 8192),
+    (400, "Too many tokens in prompt: 5000 > 4096", 4096),
+    (400, "Input exceeds maximum of 8,192 tokens (got 9,120)", 8192),
+    (400, "the prompt has 9000 tokens, but the model can only take 8192", 8192),
+    # Numbers that are no window: by how much it is too long, a code, a point for thousands.
+    (400, "prompt too long; exceeded max context length by 523 tokens", None),
+    (400, "invalid params, context window exceeds limit (2013)", None),
+    (400, "Your request exceeds this model's context window (8.192 tokens)", None),
+]
+
+
+@pytest.mark.parametrize(("status", "message", "window"), TOO_LONG, ids=range(len(TOO_LONG)))
+def test_a_prompt_that_is_too_long_is_known_in_every_wording(
+    status: int, message: str, window: int | None
+) -> None:
+    body = json.dumps({"error": {"message": message}}).encode()
+    told = Failures("host", "m").refusal(read_report(body, status, {}))
+    assert (told.code, told.params.get("window")) == ("CONTEXT_TOO_LONG", window)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "code"),
+    [
+        (400, "max_tokens is too large: 100000. This model supports at most 16384 tokens.", "MODEL_REFUSED"),
+        (400, "'max_tokens' exceeds the maximum tokens of the model", "MODEL_REFUSED"),
+        (400, "messages[0].name exceeds maximum length of 64", "MODEL_REFUSED"),
+        (422, "top_k must be <= 100. Given: 200", "MODEL_REFUSED"),
+        (429, "Tokens per minute limit exceeded - too many tokens processed.", "MODEL_RATE_LIMITED"),
+        (429, "Rate limit on tokens per min (TPM): Limit 10000, Used 9000", "MODEL_RATE_LIMITED"),
+    ],
+)
+def test_another_limit_is_no_window(status: int, message: str, code: str) -> None:
+    body = json.dumps({"error": {"message": message}}).encode()
+    assert Failures("host", "m").refusal(read_report(body, status, {})).code == code
 
 
 @pytest.mark.parametrize(("message", "fields", "named"), SENTENCES, ids=range(len(SENTENCES)))

@@ -89,6 +89,9 @@ def test_the_vectors_recorded_from_sillytavern(vectors: Path) -> None:
         # names and legacy markers
         ("{{user}} {{CHAR}} {{ char }} <USER> <bot> <Group>", "Bo Al Al Bo Al Al"),
         ("{{group}} {{charIfNotGroup}} {{notChar}}", "Al Al Bo"),
+        # what is glued behind a name is passed over, arguments still count
+        ("{{char's}} {{user.name}} {{char（名）}} {{reverse.x::abc}}", "Al Bo Al cba"),
+        ("{{none's}} {{char x}}", "{{none's}} {{char x}}"),
         # the card: fields are expanded, nothing else that is inserted
         ("{{description}} {{charPersonality}} {{version}}", "Al is Bo's friend kind 1.2"),
         ("{{greeting}} {{charFirstMessage::2}} {{greeting::9}}", "Hi Bo Third "),
@@ -165,6 +168,8 @@ def test_conditions_choose_and_evaluate_only_one_branch(text: str, expected: str
         ("{{incvar::n}}{{incvar::n}}{{decvar::n}}", "121"),
         ("{{setvar::s::a}}{{addvar::s::b}}{{getvar::s}}", "ab"),
         ("{{setvar::l::[]}}{{addvar::l::x}}{{getvar::l}}", '["x"]'),
+        ("{{setvar::l::[1, 2]}}{{addvar::l::é}}{{incvar::l}} {{.l--}}", '[1,2,"é",1] [1,2,"é",1,-1]'),
+        ("{{.o ||= 007}} {{.o}} {{.p ??= 1e2}} {{.p ??= 5}}", "007 7 1e2 100"),
         ("{{setvar::h::0x" + "f" * 300 + "}}{{addvar::h::1}}{{getvar::h}}", "Infinity"),
         ("{{setvar::n::007}}{{getvar::n}} {{setvar::n::1.50}}{{getvar::n}}", "7 1.5"),
         ("{{hasvar::n}}{{setvar::n::}}{{hasvar::n}}{{deletevar::n}}{{varexists::n}}", "falsetruefalse"),

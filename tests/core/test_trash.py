@@ -17,7 +17,9 @@ from lunalux_core.errors import NotFound
 from lunalux_core.importing import add_starters
 from lunalux_core.library import Library
 from lunalux_core.library.conversations import append_message, create_conversation, new_message
+from lunalux_core.library.quick_replies import ReplyUse
 from lunalux_core.runtime import Runtime
+from lunalux_core.stscript.quick_replies import read_set
 
 
 @pytest.fixture
@@ -89,6 +91,34 @@ async def test_what_was_written_since_stays(library: Library) -> None:
         assert [message.content for message in page] == [f"{word} {number}" for number in range(3)]
     assert len(await library.conversations.search("old")) == 3
     assert await library.database.soundness() == "ok"
+
+
+async def test_what_was_deleted_since_keeps_nobody_from_coming_back(library: Library) -> None:
+    ids = [one.id for one in await library.characters.list()]
+    tag = (await library.tags.add("gone", ids[:1])).tag
+    kept = (await library.tags.add("kept", ids[:1])).tag
+    group = await library.groups.create("All", ids)
+    trashed = await library.trash.delete(ids[:1])
+    await library.tags.delete(tag.id)
+    await library.groups.delete(group.id)
+    await library.trash.restore(trashed)
+    assert {one.id for one in await library.characters.list()} == set(ids)
+    assert [one.id for one in (await library.tags.of(ids[:1]))[ids[0]]] == [kept.id]
+    assert await library.database.soundness() == "ok"
+
+
+async def test_quick_replies_are_in_force_again_where_they_were(library: Library) -> None:
+    (first, *_) = [one.id for one in await library.characters.list()]
+    chat = await library.conversations.create(first)
+    replies = library.quick_replies
+    stored, _ = await replies.add(read_set({"version": 2, "name": "Dice", "qrList": []}, "Dice"))
+    await replies.use(ReplyUse("character", first, stored.id))
+    await replies.use(ReplyUse("chat", chat.id, stored.id, visible=False))
+    before = await replies.uses()
+    trashed = await library.trash.delete([first])
+    assert not await replies.uses()
+    await library.trash.restore(trashed)
+    assert await replies.uses() == before
 
 
 async def test_one_who_is_not_there_keeps_the_others(library: Library) -> None:

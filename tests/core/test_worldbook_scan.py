@@ -307,6 +307,20 @@ def test_minimum_activations_lift_the_limit_of_passes_unless_one_is_set() -> Non
             WorldbookSettings.read({"depth": bad})
 
 
+def test_a_pass_that_said_nothing_opens_no_recursion_for_minimum_activations() -> None:
+    """As in SillyTavern, a delayed entry waits for text that recursion could search."""
+    lore = book({**P, "delay_until_recursion": 1}, {"keys": ("nowhere",)})
+    assert fired(scan(lore, "p", "a", "b", "c", given={"min_activations": 2})) == []
+    spoken = book({**P, "delay_until_recursion": 1}, {"keys": ("c",)})
+    assert fired(scan(spoken, "p", "a", "b", "c", given={"min_activations": 2, "depth": 4})) == [1, 0]
+
+
+def test_a_pass_that_said_nothing_costs_no_tokens() -> None:
+    """Two levels of delay make three passes; the empty first one must not count against the budget."""
+    lore = book({**P, "delay_until_recursion": 1, "content": "xxxx"}, {"delay_until_recursion": 2})
+    assert fired(scan(lore, "p", given={"budget": 100}, max_context=6)) == [0]
+
+
 def test_a_depth_of_nothing_hides_recursion_until_minimum_activations_look_further() -> None:
     lore = book({"constant": True, "content": "the key"}, {"keys": ("key",)})
     assert fired(scan(lore, "x", given={"depth": 0})) == [0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chat_world import open_app, stored_conversation
+from chat_world import Driven, open_app, stored_conversation
 from model_server import model_server
 from textual.command import CommandPalette
 from textual.events import Paste
@@ -423,3 +423,19 @@ async def test_the_tree_opens_at_the_newest_message() -> None:
         await driven.until(lambda: isinstance(driven.app.screen, TreeDialog))
         rows = driven.app.screen.rows  # type: ignore[attr-defined]
         assert rows.chosen == driven.chat.transcript.messages[-1].id
+
+
+@pytest.mark.parametrize("height", [40, 24])
+async def test_the_tree_shows_the_whole_message_under_the_cursor(height: int) -> None:
+    async with open_app(size=(80, height)) as driven:
+        await driven.say("Hello " + "and how are you " * 12 + "my dear?")
+        await driven.press("ctrl+t")
+        await driven.until(lambda: isinstance(driven.app.screen, TreeDialog))
+        assert "dear?" not in screen_text(driven)
+        await driven.press("up")
+        await driven.until(lambda: "dear?" in screen_text(driven))
+
+
+def screen_text(driven: Driven) -> str:
+    strips = driven.app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)

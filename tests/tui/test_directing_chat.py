@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from chat_world import Driven, open_app
+from textual.widgets import Input
 
 from lunalux_core.library.conversations import Message
 from lunalux_core.library.profiles import Profile, Use
+from lunalux_tui.parts.ask_dialog import AskDialog
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -40,6 +42,28 @@ async def test_an_instruction_among_the_words_is_sent_and_not_kept() -> None:
         assert "be curt" in await recorded(driven) and all("curt" not in one for one in driven.contents())
         await driven.say("And?")
         assert "be curt" not in await recorded(driven)
+
+
+async def test_an_out_of_character_note_is_set_from_the_palette_and_by_command() -> None:
+    async with open_app() as driven:
+        driven.chat.action_out_of_character()
+        await driven.until(lambda: isinstance(driven.app.screen, AskDialog))
+        await driven.press(*"be brief", "enter")
+        await driven.until(lambda: driven.app.screen is driven.chat)
+        await driven.say("Good evening")
+        assert "[OOC: be brief]" in await recorded(driven)
+        await driven.write("/ooc be wordy")
+        await driven.press("enter")
+        await driven.until(lambda: driven.chat.prompt.text == "" and not driven.chat.busy)
+        await driven.say("And now?")
+        assert "[OOC: be wordy]" in await recorded(driven)
+        driven.chat.action_out_of_character()
+        await driven.until(lambda: isinstance(driven.app.screen, AskDialog))
+        assert driven.app.screen.query_one("#answer", Input).value == "be wordy"
+        await driven.press("ctrl+u", "enter")
+        await driven.until(lambda: driven.app.screen is driven.chat)
+        await driven.say("So?")
+        assert "OOC" not in await recorded(driven) and all("OOC" not in one for one in driven.contents())
 
 
 async def test_an_instruction_alone_asks_for_a_reply() -> None:

@@ -166,6 +166,43 @@ async def test_two_turns_are_compared() -> None:
         assert "Stable" in titles(dialog)
 
 
+async def test_the_changes_between_two_turns_are_walked_through() -> None:
+    async with open_app() as driven:
+        await prepare(driven)
+        await driven.say("The zebra")
+        await driven.say("Silence")
+        dialog = await inspect(driven)
+        await driven.press("d")
+        await driven.until(lambda: {"~", "+"} & {row.mark for row in dialog.rows.rows})
+        marked = [place for place, row in enumerate(dialog.rows.rows) if row.mark in {"~", "+", "−"}]
+        walked = []
+        while not walked or dialog.rows.cursor > walked[-1]:
+            walked.append(dialog.rows.cursor)
+            await walk(driven, "n")
+        assert [place for place in walked if place] == [place for place in marked if place]
+        assert dialog._at == 1, "n leaves the turn alone while changes are walked through"
+        while dialog.rows.cursor > marked[0]:
+            before = dialog.rows.cursor, dialog.reader.scroll_offset.y
+            await walk(driven, "N")
+            assert (dialog.rows.cursor, dialog.reader.scroll_offset.y) < before
+        await driven.press("d")
+        await driven.until(lambda: not any(row.mark.strip() for row in dialog.rows.rows))
+        await driven.press("n")
+        await driven.until(lambda: dialog._at == 0)
+
+
+async def walk(driven: Driven, key: str) -> None:
+    """Press a key that walks through changes as long as it moves within one text."""
+    dialog = driven.app.screen
+    assert isinstance(dialog, InspectorDialog)
+    while True:
+        row, top = dialog.rows.cursor, dialog.reader.scroll_offset.y
+        await driven.press(key)
+        await driven.pilot.pause()
+        if dialog.rows.cursor != row or dialog.reader.scroll_offset.y == top:
+            return
+
+
 async def test_rows_are_filtered_and_the_whole_record_copied() -> None:
     async with open_app() as driven:
         await prepare(driven)

@@ -39,15 +39,22 @@ KEYS = {
 LINES = ["Good evening", ", and come", " closer to the", " fire."]
 
 
-class CutOnce(BaseHTTPRequestHandler):
-    """A model server that breaks off in the middle of its first reply."""
+class Story(BaseHTTPRequestHandler):
+    """A model server with one model, which breaks off in the middle of so many replies at first."""
 
-    answered = 0
+    to_cut = 0
+
+    def do_GET(self) -> None:
+        body = json.dumps({"object": "list", "data": [{"id": "story-9b", "object": "model"}]}).encode()
+        self.send_response(200 if self.path == "/v1/models" else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        cut = type(self).answered == 0
-        type(self).answered += 1
+        cut = type(self).to_cut > 0
+        type(self).to_cut -= 1
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         if cut:
@@ -64,12 +71,12 @@ class CutOnce(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def cut_once() -> Iterator[dict[str, str]]:
-    """Variables that make a server of our own the model."""
-    CutOnce.answered = 0
-    server = ThreadingHTTPServer(("127.0.0.1", 0), CutOnce)
+def story_server() -> Iterator[str]:
+    """The address of a model server."""
+    Story.to_cut = 0
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Story)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield {"OPENAI_BASE_URL": f"http://127.0.0.1:{server.server_port}/v1"}
+    yield f"http://127.0.0.1:{server.server_port}/v1"
     server.shutdown()
     server.server_close()
 
@@ -104,8 +111,11 @@ def test_a_journey_leads_where_it_should(
     environ = {"LUNALUX_HOME": str(home), "LUNALUX_LANG": "en", "LUNALUX_PRACTICE_RATE": "300"}
     script = JOURNEYS[journey]
     words = {"folder": str(folder), "coupon": "MOON-2026-STAR"}
+    if "model" in script:
+        words["server"] = request.getfixturevalue("story_server")
     if script.get("model") == "cut":
-        environ |= request.getfixturevalue("cut_once")
+        Story.to_cut = 1
+        environ["OPENAI_BASE_URL"] = words["server"]
         lunalux(home, "settings", "set", "chat.model", "openai:story")
     if "coupon" in journey:
         lunalux(home, "admin", "coupon", "create", "MOON-2026-STAR", "--currency", "star", "--amount", "50")
@@ -230,6 +240,13 @@ def own_texts(home: Path) -> None:
     assert held["scenario"] == "Ten years later."
 
 
+def connected(home: Path) -> None:
+    listed = lunalux(home, "model", "list", "--json")["own"]
+    assert [row["name"] for row in listed if row["in_use"]] == ["story-9b"]
+    (reply,) = replies(home)
+    assert (reply["content"], reply["model"]) == ("".join(LINES), "story-9b")
+
+
 HOLDS: dict[str, Callable[[Path], None]] = {
     "third-reply": three_replies,
     "import-and-find": imported,
@@ -248,4 +265,5 @@ HOLDS: dict[str, Callable[[Path], None]] = {
     "remember": remembered,
     "story-mode": storied,
     "own-texts": own_texts,
+    "connect-model": connected,
 }

@@ -11,6 +11,7 @@ from chat_world import Driven, open_app
 from model_server import model_server
 from textual.widgets import Input, TextArea
 
+from lunalux_core.bank.files import document_of
 from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import ModelConfig, load_settings
@@ -234,6 +235,21 @@ async def test_words_that_were_not_saved_are_there_again_and_count_once_they_are
         assert not await driven.app.runtime.library.drafts.get(f"memory:{memory.id}")
 
 
+async def test_saved_words_leave_no_draft_of_the_old_ones(home: Path) -> None:
+    place, _ = await story()
+    await remember((Memory("", place, "fact", "Mirelle fears the sea.\n"), "", ""))
+    async with open_app() as driven:
+        dialog = await open_pane(driven)
+        await driven.press("e")
+        await dialog_of(driven, FieldsDialog)
+        await fill(driven, "text", "Mirelle fears the fog.")
+        await driven.press("ctrl+s")
+        await driven.until(lambda: "Mirelle fears the fog." in names(dialog))
+        await driven.press("e")
+        await dialog_of(driven, FieldsDialog)
+        assert driven.app.screen.query_one("#field-text", TextArea).text == "Mirelle fears the fog."
+
+
 async def test_a_fact_is_added_to_this_branch_and_found_by_typing(home: Path) -> None:
     place, ids = await story()
     await of_the_story(place, ids)
@@ -448,7 +464,8 @@ async def test_documents_are_added_by_path_and_deleted(home: Path, tmp_path: Pat
         await driven.press("enter")
         await driven.until(lambda: names(dialog) == ["tides.md"])
         assert "this chat" in dialog.tab.rows.rows[0].detail
-        assert [passage.document for passage in await documents.search("zephyrine", dialog.tab._reach)]  # type: ignore[attr-defined]
+        chat = driven.chat.conversation
+        assert chat is not None and await documents.search("zephyrine", await documents.reach_of(chat))
         await driven.press("a")
         await dialog_of(driven, PathDialog)
         driven.app.screen.query_one("#answer", Input).value = str(tmp_path / "nothing.pdf")
@@ -461,6 +478,29 @@ async def test_documents_are_added_by_path_and_deleted(home: Path, tmp_path: Pat
         await driven.press("y")
         await driven.until(lambda: not names(dialog))
         assert (tmp_path / "tides.md").exists()
+
+
+async def test_documents_of_members_are_listed_in_a_group(home: Path, tmp_path: Path) -> None:
+    async with Runtime.open(load_settings()) as runtime:
+        await runtime.first_start()
+        members = [character.id for character in (await runtime.library.characters.list())[:2]]
+        group = await runtime.library.groups.create("The watch", members)
+        await runtime.chat.start_group(group.id)
+        (tmp_path / "tides.md").write_text("The tide turns at noon.", "utf-8")
+        document, passages = document_of(tmp_path / "tides.md", "", members[1])
+        await runtime.library.documents.add(document, passages)
+    async with open_app() as driven:
+        dialog = await open_pane(driven)
+        await driven.press("3")
+        await driven.until(lambda: names(dialog) == ["tides.md"])
+        await driven.press("a")
+        await dialog_of(driven, PathDialog)
+        driven.app.screen.query_one("#answer", Input).value = str(tmp_path / "tides.md")
+        await driven.press("enter")
+        await dialog_of(driven, PickDialog)
+        scopes = driven.app.screen
+        assert isinstance(scopes, PickDialog)
+        assert [row.id for row in scopes.rows.rows] == ["conversation", "all"]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

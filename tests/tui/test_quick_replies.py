@@ -11,6 +11,8 @@ from lunalux_core.library.quick_replies import ReplyUse
 from lunalux_core.runtime import Runtime
 from lunalux_core.stscript.quick_replies import read_set
 from lunalux_tui.chat.reply_bar import ReplyBar
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Rows
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -79,6 +81,51 @@ async def test_buttons_are_pressed_by_key_and_mouse_and_hidden_ones_are_left_out
         await driven.until(lambda: "I wave." in driven.contents() and not driven.chat.busy)
         await driven.press("alt+9")
         assert driven.chat.prompt.text == "HELLO"
+
+
+async def test_a_reply_opens_a_menu_of_further_sets_by_key_mouse_and_list() -> None:
+    async with open_app() as driven:
+        runtime = driven.app.runtime
+        for name, replies in (
+            ("Inner", [reply(1, "loud", "/upper | /setinput", contextList=[{"set": "Inner"}])]),
+            ("Deep", [reply(1, "tell", "/setinput told %%parent%%")]),
+            (
+                "Mid",
+                [reply(1, "more", "", contextList=[{"set": "Deep"}]), reply(2, "no", "/echo", isHidden=True)],
+            ),
+        ):
+            await runtime.library.quick_replies.add(read_set({"name": name, "qrList": replies}))
+        await put(
+            runtime,
+            "Top",
+            reply(1, "words", "/pass {{input}}", contextList=[{"set": "Inner", "isChained": True}]),
+            reply(2, "burger", " ", contextList=[{"set": "Mid"}, {"set": "nosuch"}]),
+            reply(3, "plain", "/setinput plain", contextList=[{"set": "nosuch"}]),
+        )
+        await followed(driven)
+        assert (await bar(driven)).split() == ["4", "words", "▾", "5", "burger", "▾", "6", "plain"]
+        await driven.write("hello")
+        await driven.pilot.click(ReplyBar, offset=((await bar(driven)).index("▾"), 0))
+        await driven.until(lambda: isinstance(driven.app.screen, PickDialog))
+        assert [row.title for row in driven.app.screen.query_one(Rows).rows] == ["loud"]
+        await driven.press("enter")
+        await driven.until(lambda: driven.chat.prompt.text == "HELLO" and not driven.chat.busy)
+        await driven.press("alt+5")
+        await driven.until(lambda: isinstance(driven.app.screen, PickDialog))
+        assert [row.title for row in driven.app.screen.query_one(Rows).rows] == ["more ▸"]
+        await driven.press("enter")
+        await driven.until(lambda: [row.title for row in driven.app.screen.query_one(Rows).rows] == ["tell"])
+        await driven.press("enter")
+        await driven.until(lambda: driven.chat.prompt.text == "told more" and not driven.chat.busy)
+        await driven.press("alt+q")
+        await driven.until(lambda: isinstance(driven.app.screen, PickDialog))
+        await driven.press(*"words", "enter")
+        await driven.until(
+            lambda: [row.title for row in driven.app.screen.query_one(Rows).rows] == ["words", "loud"]
+        )
+        await driven.press("escape")
+        await driven.until(lambda: driven.app.screen is driven.chat)
+        assert driven.chat.prompt.text == "told more"
 
 
 @pytest.mark.parametrize("size", [(120, 40), (40, 16), (24, 12)])

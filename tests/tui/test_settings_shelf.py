@@ -102,6 +102,23 @@ async def test_scripts_are_put_in_order_and_a_bad_file_is_told(tmp_path: Path) -
         assert len(pane.items) == 3
 
 
+async def test_several_deleted_scripts_come_back_in_the_order_there_was(tmp_path: Path) -> None:
+    async with open_app((100, 30)) as driven:
+        pane = await section(driven, "regex")
+        for name in ("one", "two", "three"):
+            write(tmp_path / f"{name}.json", script(name))
+        await bring(driven, tmp_path / "*.json", pane, 3)
+        names = [row.title for row in pane.rows]
+        pane.set_rows(pane.rows, at=pane.rows[0].id)
+        for left in (2, 1, 0):
+            await driven.press("d")
+            await driven.until(lambda left=left: len(pane.rows) == left)  # type: ignore[misc]
+        for back in (1, 2, 3):
+            await driven.press("u")
+            await driven.until(lambda back=back: len(pane.rows) == back)  # type: ignore[misc]
+        assert [row.title for row in pane.rows] == names
+
+
 async def test_a_preset_is_put_in_use_and_leaves_again(tmp_path: Path) -> None:
     async with open_app((100, 30)) as driven:
         pane = await section(driven, "presets")

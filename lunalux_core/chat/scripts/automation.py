@@ -64,6 +64,7 @@ class Automation:
     @contextmanager
     def quiet(self, reply: QuickReply) -> Iterator[None]:
         """While a reply runs that lets nothing else run by itself (`preventAutoExecute`), nothing does."""
+        # Counted, since such a reply may run while another one does.
         self._held += reply.prevents
         try:
             yield
@@ -79,6 +80,7 @@ class Automation:
         """
         if self._held or self._depth >= DEEPEST:
             return
+        # A moment of the chat itself, not one that a reply has brought about.
         if not self._depth:
             self._runs = 0
         self._depth += 1

@@ -36,6 +36,7 @@ async def _preset(host: ConversationHost, call: AppCall) -> str:
         return (await runtime.chat.next_turn(host.place, "", host.surface.options())).preset.name
     shelf = runtime.library.presets
     if name.lower() in BUILTIN_KEYS:
+        # An imported preset that is enabled would go before the built-in one.
         for item in await shelf.list(enabled_only=True):
             await shelf.enable(item.id, False)
         await host.surface.use_preset(name.lower())

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 async def _say(host: ConversationHost, call: AppCall, text: str, voice: Voice) -> Message:
     if at := call.named.get("at"):  # a line can only stand at the end
         raise bad("at=", at)
+    # Before the line: its macros read what the script has set.
     await host.keep_variables()
     options = replace(host.surface.options(), voice=voice)
     line, _ = await host.runtime.chat.say(host.place, text.strip(), options)

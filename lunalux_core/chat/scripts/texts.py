@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from lunalux_core.chat.scripts.arguments import bad, flag, number, one_of
+from lunalux_core.chat.standing_note import keep_note, note_in
 from lunalux_core.dialogue.chat_texts import (
     DEEPEST,
     LONGEST_ID,
@@ -68,6 +69,15 @@ async def _list(host: ConversationHost, call: AppCall) -> str:
     )
 
 
+async def _ooc(host: ConversationHost, call: AppCall) -> str:
+    """Sets the standing out-of-character note; `off` takes it away, without a text it is given."""
+    library, text = host.runtime.library, call.text.strip()
+    if not text:
+        return note_in((await library.conversations.get(host.place)).metadata)
+    await keep_note(library, host.place, "" if text.casefold() == "off" else text)
+    return ""
+
+
 async def _change(host: ConversationHost, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
     def work(connection: Connection) -> None:
         place = load_conversation(connection, host.place)
@@ -76,4 +86,4 @@ async def _change(host: ConversationHost, change: Callable[[Mapping[str, Any]], 
     await host.runtime.library.database.write(work)
 
 
-COMMANDS = {"inject": _inject, "flushinject": _flush, "listinjects": _list}
+COMMANDS = {"inject": _inject, "flushinject": _flush, "listinjects": _list, "ooc": _ooc}

@@ -66,6 +66,7 @@ async def _run(host: ConversationHost, events: AsyncIterator[TurnEvent], *, impe
     host.ask_a_model()
     await host.keep_variables()
     await host.surface.take_turn(_watched(host, events), impersonate=impersonate)
+    # The person was told of it as the turn ended.
     if host.failed:
         raise Aborted("", quiet=True)
     return ""

@@ -40,6 +40,7 @@ class Room:
 def budget_of(preset: Preset, material: PromptMaterial) -> int:
     """Tokens for the prompt: the material's, else the preset's, else SillyTavern's factory values."""
     if material.budget is not None:
+        # The material's budget has the reply taken off already; the preset's window below has not.
         return material.budget - REPLY_PRIMER
     params = preset.params
     context = params.context_tokens or FACTORY_CONTEXT

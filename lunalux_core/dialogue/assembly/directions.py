@@ -21,6 +21,7 @@ def directions_of(
     if kind == "impersonate":
         texts += _as_the_person(direction, labels, expand)
     depth_texts = [DepthText(direction.depth, direction.role, text) for text in texts if text]
+    # Below everything else: it is what the model has to write next.
     if begin:
         depth_texts.append(DepthText(0, "system", expand_around(labels.begin, expand, {"start": begin})))
     return tuple(depth_texts)
@@ -30,6 +31,7 @@ def _instruction(direction: Direction, labels: Labels, expand: Expand) -> str:
     wish = expand(direction.instruction).strip()
     if not direction.rewrites or not wish:
         return wish
+    # The reply goes in unread: a macro that a model has written is not run.
     values = {"reply": direction.rewrites, "instruction": wish}
     return expand_around(labels.rewrite, expand, values)
 

@@ -61,6 +61,7 @@ def parse_block(
     In a group, whose members may all speak, names stay and another speaker begins another message.
     """
     user_marks = tuple(f"{name}:" for name in users if name)
+    # Nickname and name both: authors write examples with either.
     character_marks = tuple(f"{name}:" for name in (*characters, *group) if name)
     messages: list[ExampleLine] = []
     speaker: Speaker | None = None

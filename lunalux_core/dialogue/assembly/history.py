@@ -79,6 +79,7 @@ def fill_history(
     """
     newest = _NewestFirst(entries, prepare)
     trial = Room(room.left)
+    # On trial: only this shows whether anything is cut, and whether its events need room.
     chosen = newest.fitting(trial)
     memory, events = None, 0
     if (len(chosen) < len(entries) or material.omitted) and _events(entries, material):
@@ -93,6 +94,7 @@ def fill_history(
         trial.left += share - (memory.tokens if memory else 0)
     room.left = trial.left
     left_out = entries[: len(entries) - len(chosen)]
+    # Texts at a depth are left out as well, and counted by themselves: they are no part of the story.
     dropped = tuple(entry for entry in left_out if isinstance(entry, HistoryMessage))
     return HistoryFill(tuple(reversed(chosen)), dropped, len(left_out) - len(dropped), memory, events)
 

@@ -74,6 +74,7 @@ def joined(from_preset: Iterable[Injection], from_material: Iterable[Injection])
     Deeper ones first; within a depth by order; within an order assistant, user, system. In one message
     the preset's texts stand before the material's.
     """
+    # SillyTavern joins what has the same depth, order and role into one message.
     groups: dict[tuple[int, int, int], tuple[list[Injection], list[Injection]]] = {}
     for source, injections in enumerate((from_preset, from_material)):
         for injection in injections:

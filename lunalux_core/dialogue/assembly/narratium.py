@@ -71,6 +71,7 @@ class NarratiumAssembly:
             instruction=_joined(filter(_is_instruction, after)),
         )
         texts = program_texts(self._preset, self._material, self._expand)
+        # Values go in when all is laid out: what stands in them is not looked through for marks again.
         values = {name: text() for name, text in texts.items()} | {"userInput": self._said(spoken)}
         fixed = [piece for part in parts if (piece := self._piece(part, values))]
         remembered = self._remembered()
@@ -80,6 +81,7 @@ class NarratiumAssembly:
         room = Room(self._budget - len(_SECTIONS) * self._frame)
         if begun is not None:
             fixed.append(_Text("continuePrefill", begun.content, begun.tokens))
+        # The words themselves are counted with their element; here is what their pictures add.
         if spoken is not None and spoken.pictures:
             fixed.append(_Text("chatHistory", "", sum(picture.tokens for picture in spoken.pictures)))
         if not room.take(*fixed):
@@ -95,6 +97,7 @@ class NarratiumAssembly:
             "memory": "\n\n".join(text.text for text in (remembered, history.memory) if text),
             "dialogueExamples": _BETWEEN_EXAMPLES.join(example.text for example in examples),
         }
+        # The story is one text, so its pictures go with the request's last message.
         shown = tuple(picture for piece in history.pieces for picture in piece.pictures)
         if spoken is not None:
             shown += spoken.pictures
@@ -136,6 +139,7 @@ class NarratiumAssembly:
             wishes = [
                 entry for entry in entries[(-1 if place is None else place) + 1 :] if _is_instruction(entry)
             ]
+            # Without new words of the person, texts at depth 0 stay in the story; wishes still go behind it.
             return [entry for entry in entries if entry not in wishes], None, wishes
         return entries[:place], self._visible[-1], entries[place + 1 :]
 
@@ -168,6 +172,7 @@ class NarratiumAssembly:
         text = self._spoken(entry, named=True)
         above = self._material.omitted or self._material.replaced
         begins = entry is self._visible[0] and entry.role == "assistant" and not above
+        # One token for the line break that joins it to the next.
         cost = self._cost(text) + 1 + sum(picture.tokens for picture in entry.pictures)
         return _Text("chatHistory", text, cost, opening=begins, pictures=entry.pictures)
 
@@ -194,6 +199,7 @@ class NarratiumAssembly:
         if not _places(parts, "chatHistory"):
             return HistoryFill(dropped=tuple(entry for entry in entries if isinstance(entry, HistoryMessage)))
         around = f"<chatHistory>\n{self._labels.opening}\n\n{self._labels.recent}\n</chatHistory>"
+        # The headings around the story, which are there as soon as it has one line.
         room.left -= self._cost(around) if entries else 0
         history = fill_history(room, entries, self._material, self._line, self._memory)
         newest = last_message(entries)
@@ -209,6 +215,8 @@ class NarratiumAssembly:
         texts: list[_Text] = []
         blocks = [text for text in example_texts(self._material, self._expand) if text]
         for number, block in enumerate(blocks):
+            # Each pays for the element, which is more than all together
+            # need: the prompt never comes out too long.
             cost = self._cost(f"<dialogueExamples>\n{block}\n</dialogueExamples>")
             piece = _Text("dialogueExamples", block, cost)
             if not room.take(piece):

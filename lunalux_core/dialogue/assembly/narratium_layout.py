@@ -78,6 +78,7 @@ def layout(
         instruction: what the person says about this one reply.
     """
     parts = _listed(preset, material, expand)
+    # What a person switched off must not come back as something that is missing.
     off = {entry.identifier for entry in preset.order if not entry.enabled}
     _complete(parts, off)
     _insert_note(parts, material, expand)
@@ -112,6 +113,7 @@ def _listed(preset: Preset, material: PromptMaterial, expand: Expand) -> list[Pa
 
 def _known_text(prompt: PresetPrompt, material: PromptMaterial, expand: Expand) -> str:
     own = overridden(prompt, expand(mark(prompt.content, _MACROS)), material, expand)
+    # A prompt that has the macro places the value itself; otherwise it goes below the prompt's own words.
     if prompt.identifier in _TEXTS or prompt.identifier in marks_in(own):
         return own
     return "\n".join(filter(None, (own, token(prompt.identifier))))
@@ -165,6 +167,7 @@ def _endings(preset: Preset, material: PromptMaterial, expand: Expand) -> list[P
         text = expand_around(form, expand, {"reply_words": str(material.reply_words)})
         parts.append(Part("outputFormat", "user", text))
     if material.type == "continue" and not material.goes_on:
+        # The message that is gone on with is the last one that the model sees.
         last = next((message.content for message in reversed(material.history) if not message.hidden), "")
         own = params.continue_nudge_prompt
         nudge = labels.continue_nudge if own is None else own

@@ -39,6 +39,7 @@ def fill(text: str, values: Mapping[str, str], *, once: bool = False) -> str:
 
     def value(match: re.Match[str]) -> str:
         name = match[1]
+        # SillyTavern replaces `{{original}}` once; a second one would repeat a whole prompt.
         if once and name in used:
             return ""
         used.add(name)

@@ -14,6 +14,7 @@ from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage
 from lunalux_core.llm.model import Prefill
 from lunalux_core.presets.document import PresetParams
 
+# "claude-sonnet-4-5" and "claude-3-5-haiku"; a date behind the first number is no second one.
 _CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[.-](\d{1,2})(?!\d))?", re.IGNORECASE)
 _REFUSED_FROM = (4, 6)
 

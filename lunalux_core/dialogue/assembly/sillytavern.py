@@ -37,7 +37,9 @@ from lunalux_core.dialogue.assembly.slots import MEMORY_SLOTS, Slot, Slots, memo
 from lunalux_core.llm.model import Role
 from lunalux_core.presets.document import Preset
 
+# OpenAI takes only these signs in a name, and at most 64 of them.
 _NO_NAME_CHARACTER = re.compile(r"[^a-zA-Z0-9_]")
+# Headings that SillyTavern keeps as messages of their own.
 _NOT_SQUASHED = frozenset({"newMainChat", "newExampleChat", "groupNudge"})
 
 
@@ -101,6 +103,7 @@ class SillyTavernAssembly:
         # From the inside out: the note and the events, then memories, then trackers.
         before = self._material.note is not None and self._material.note.position == "before_main"
         fixed["main"] = [*note, *fixed["main"], *memory] if before else [*fixed["main"], *memory, *note]
+        # Before the history: the story so far, then what was said last.
         ahead = remembered if self._has("chatHistory") and self._material.memory.position == "auto" else []
         if not ahead:
             first = self._material.memory.position == "before_main"
@@ -203,6 +206,7 @@ class SillyTavernAssembly:
         if isinstance(entry, Injection):
             return self._message(entry.slot, entry.content, entry.role)
         content = self._expand(entry.content.replace("\r", ""))
+        # 2 puts the names into the texts, 1 into the request's own field, 0 only those of others.
         behavior = self._params.names_behavior
         prefixed = behavior == 2 or (behavior == 0 and entry.foreign)
         if prefixed and entry.name and entry.role != "system":

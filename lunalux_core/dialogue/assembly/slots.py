@@ -94,6 +94,7 @@ def program_texts(
         text = expand(text)
         if not text or not params.wi_format.strip():
             return text
+        # The place is turned into a macro, so that braces in an entry are not taken for it.
         return expand_around(params.wi_format.replace(_WI_PLACE, "{{entries}}"), expand, {"entries": text})
 
     return {
@@ -112,6 +113,7 @@ def _memory_texts(preset: Preset, material: PromptMaterial) -> Mapping[str, Call
     there = [name for name in MEMORY_SLOTS if memory_slot(preset, material, name)]
     if memory.position != "auto" or not there:
         return {}
+    # A preset with both markers tells facts and story apart; with one of them all goes there.
     if len(there) == 2 and memory.block:
         story = memory.story if memory.block != memory.facts else ""
         return {"memory": lambda: memory.facts, "summary": lambda: story}
@@ -157,6 +159,7 @@ def _place(slots: Slots, prompt: PresetPrompt, content: str) -> None:
     if not prompt.absolute or prompt.identifier in _PLACES:
         slots.places.append(Slot(prompt.identifier, prompt.role, content))
         return
+    # Its text goes into the history, and the place stays for what stands beside it.
     if prompt.identifier == "main":
         slots.places.append(Slot("main"))
     if content:

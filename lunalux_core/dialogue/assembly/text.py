@@ -144,7 +144,9 @@ class TextAssembly:
         around = around_story(story, self._context, self._instruct, self._expand)
         examples = [] if self._wishes.strip_examples else formatted
         pieces = self._pieces(story)
+        # The turn that goes on is the end of the text, so nothing may push it out.
         continued = pieces.pop() if self._continues and len(pieces) > 1 else None
+        # The story string stands among the turns then (`_injections`), not before them.
         if self._context.in_chat:
             around = ""
         fixed = _FixedTexts(
@@ -413,6 +415,7 @@ class TextAssembly:
         # the room.
         share = max(self._limit - base, 0) // MEMORY_SHARE
         kept = self._filled(pieces, base, self._limit - share, fixed)
+        # The oldest events give way first: those near what is still there matter more.
         for begin in range(len(events := self._events(pieces, kept))):
             text = "\n".join((LABELS[self._material.language].memory, *events[begin:]))
             memory = format_turn(Turn("system", text), self._instruct, self._names, self._expand)
@@ -423,6 +426,7 @@ class TextAssembly:
 
     def _filled(self, pieces: Sequence[_Piece], base: int, limit: int, fixed: _FixedTexts) -> _FittingTurns:
         kept, spent, oldest = _FittingTurns(), base, len(pieces) - 1
+        # Texts at a depth before the turns, as SillyTavern has it for text completion.
         between = [at for at in range(len(pieces) - 1, -1, -1) if _is_injected(pieces[at])]
         others = [at for at in range(len(pieces) - 1, -1, -1) if not _is_injected(pieces[at])]
         for places in (between, others):
@@ -454,6 +458,8 @@ class TextAssembly:
             wrapped = self._instruct is not None and self._instruct.wrap and self._material.type != "quiet"
             if self._instruct is None or wrapped:
                 last = chosen[-1]
+                # SillyTavern takes the last line break off; what ends the
+                # prompt brings its own where it needs one.
                 chosen[-1] = replace_text(last, last.text.removesuffix("\n"))
         return chosen
 

@@ -51,10 +51,12 @@ async def _with_near(
 
     texts = draft.last_texts()
     passages = {passage.id: passage for passage in called}
+    # The words' own ranking is one among those that are joined.
     rankings = [list(passages)]
     for ranker in rankers:
         names = await ranker.read(lambda c: passage_names(c, reach))
         near = await ranker.closest("passages", {name: name for name in names}, texts, _texts)
+        # Closeness always finds something, so it may bring in only a few that no word calls for.
         new = [name for name in near if name not in passages][:MOST_NEAR]
         passages |= await ranker.read(lambda c, new=new: load_passages(c, new))  # type: ignore[misc]
         rankings.append([name for name in near if name in passages])

@@ -32,6 +32,7 @@ def context(engine: EcmaEngine) -> Node[Draft, Draft]:
                 pictures=message.pictures,
             )
             for message in turn.history
+            # A reply without words, as one that is about to be made, is nothing to send.
             if message.content or message.pictures
         ]
         if draft.request.sent or turn.shown:
@@ -86,6 +87,7 @@ def _outgoing(
     result: list[HistoryMessage] = []
     failed: set[str] = set()
     depth = 0
+    # From the end, since a script may be bound to a depth; hidden messages have none.
     for message in reversed(history):
         placement = _PLACEMENT.get(message.role)
         if placement is None or message.hidden:

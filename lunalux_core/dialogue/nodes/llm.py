@@ -83,6 +83,7 @@ async def _answered(models: Registry, answer: _Answer, ready: Ready) -> Completi
     if ready.request.turn.wanted > 1 and models.gives_several(model):
         request = replace(request, choices=ready.request.turn.wanted)
     others: dict[int, _Answer] = {}
+    # Closed at once when the turn is stopped: an open stream keeps the server writing.
     async with aclosing(models.open(model).stream(request)) as deltas:
         async for delta in deltas:
             if delta.choice:
@@ -277,6 +278,7 @@ class _Answer:
             estimated += sum(picture.ref.tokens for m in messages for picture in m.pictures)
         if usage is None:
             usage = Usage(estimated, count.text(text), estimated=True)
+        # Pictures count differently with each server and would spoil the factor for texts.
         elif not usage.estimated and usage.prompt_tokens and not any(m.pictures for m in messages):
             # The server counted: what our estimate was off by is remembered for this model.
             factor = calibrated(self._turn.token_factor, estimated, usage.prompt_tokens)
@@ -319,6 +321,7 @@ class _Answer:
         self._pass(text)
 
     def _pass(self, text: str) -> None:
+        # The template has sent it to the model, so it is part of the reply that nobody has seen yet.
         if text and self._start:
             text, self._start = self._start + text, ""
         self._keep(self._cut.feed(text) if self._cut is not None and text else text)
@@ -358,6 +361,7 @@ class _Answer:
             self._context.tell(ThinkingDelta(text))
 
     def _bill(self, billing: dict[str, object]) -> None:
+        # Wallet and ledger are the account's and change at once; the message keeps what it cost.
         wallet = billing.pop("wallet", None)
         ledger = billing.pop("ledgerSummary", None)
         if billing.pop("deactivateBinding", False):

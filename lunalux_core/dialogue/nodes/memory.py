@@ -61,6 +61,7 @@ def _with(draft: Draft, selection: Selection, context: TurnContext) -> Draft:
     kept = [
         replace(message, event="") if message.event and message.id in told else message
         for message in material.history
+        # The reply that is continued stays, whatever covers it: the model must see where it stops.
         if not message.id or message.id not in replaced or message.id == turn.reply_id
     ]
     events = [

@@ -25,6 +25,7 @@ async def near_entries(draft: Draft, rankers: Sequence[Ranker]) -> frozenset[tup
     for name, active in named(draft.request.turn.books):
         for entry in active.book.entries:
             if entry.vectorized and not entry.disabled and entry.content.strip():
+                # A name of its own: uids are unique in one book only, and two books may have one name.
                 identity = f"{len(place)}"
                 place[identity] = (name, entry.uid)
                 words[identity] = f"{entry.comment}\n{entry.content}".strip()

@@ -63,6 +63,7 @@ def plugin_prompt(plugins: Callable[[], Plugins]) -> Node[Ready, Ready]:
         _tell(failures, context)
         if after == before:
             return ready
+        # A message that comes back as it was keeps its slot and its count, wherever a plug-in puts it.
         originals = dict(zip(before, ready.prompt.messages, strict=True))
         count = counter(turn).message
         messages = tuple(

@@ -30,6 +30,7 @@ def regex(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Node[Completion
             completion = await raw_answer(completion, plugins(), context)
         tag_marks = marks(turn.model.options.thinking_marks)
         parsed = parse_reply(completion.text, going_on=turn.kind == "continue", thinking=tag_marks)
+        # Servers may give the reasoning apart and in the text, too; it is kept once.
         thoughts = dict.fromkeys(
             thought for thought in (completion.thinking, parsed.thinking) if thought.strip()
         )
@@ -37,6 +38,7 @@ def regex(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Node[Completion
         text = without_name(parsed.text, own_names(turn))
         if (begun := told_beginning(completion.ready)) is not None:
             text = begun.whole(text)
+        # The person's own words, which impersonate writes, are run through scripts when they are sent.
         if turn.scripts and turn.kind != "impersonate":
             expand = expander(macro_context(turn, completion.ready.request.sent), completion.ready.variables)
             for placement in (REASONING, REPLY):

@@ -44,6 +44,7 @@ async def _begun(draft: Draft, models: Callable[[], Registry]) -> Draft:
     turn = draft.request.turn
     params = turn.preset.params
     continues = turn.kind == "continue" and bool(turn.partial.strip())
+    # To ask costs a request to the server; most turns begin with nothing.
     if not (continues or turn.start or params.assistant_prefill or params.assistant_impersonation):
         return draft
     prefill = await models().prefill(turn.model)
@@ -93,6 +94,7 @@ async def template_of(
     fitting = fitting_template(stored, model.model, language, matches_with(engine))
     if fitting is not None:
         return fitting
+    # Last of all: the server has to be asked.
     opened = models().open(model)
     if isinstance(opened, TextCompletionModel):
         rendered = await opened.served_template(probe())

@@ -22,7 +22,7 @@ from lunalux_core.dialogue.assembly.prefill import prefilled, takes_beginning
 from lunalux_core.dialogue.counting import counter
 from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.nodes.preset import note_of
-from lunalux_core.dialogue.tight import fitted
+from lunalux_core.dialogue.tight import TIGHT_WINDOW, fitted
 from lunalux_core.dialogue.turn import Beginning, Draft, Ready, TextsCut, TurnInput, WorldbookOverflowed
 from lunalux_core.dialogue.turn_record import Trace
 from lunalux_core.dialogue.window import allowed_window, window_of
@@ -79,6 +79,7 @@ def worldbook(engine: EcmaEngine, rankers: Callable[[], Sequence[Ranker]] = tupl
 def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
     """The prompt; where the window is too small for memories, the messages themselves as far as they fit."""
     plain = draft.without_memory
+    # A prompt that is built twice must not count a {{incvar}} twice.
     variables = draft.variables.fork() if plain is not None else draft.variables
     try:
         return _assembled(draft, engine, trace)
@@ -128,7 +129,8 @@ def _assembled(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
     if draft.without_memory is not None:  # memories go before the card loses a word
         prompt = make(turn.preset, material)
     else:
-        prompt, trace.cut = fitted(make, turn.preset, material, turn.language, window_of(turn))
+        cuts = turn.refused or window_of(turn) <= TIGHT_WINDOW
+        prompt, trace.cut = fitted(make, turn.preset, material, turn.language, cuts=cuts)
     prompt = replace(prompt, report=replace(prompt.report, unknown_macros=tuple(unknown)))
     return Ready(draft.request, prompt, activation, draft.variables, beginning)
 

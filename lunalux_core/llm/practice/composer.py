@@ -188,6 +188,7 @@ class _Composer:
     def _spoken(self, template: str) -> str:
         before, after = self._phrases.quotes
         text = self._filled(template)
+        # A quotation within what is said gets the inner marks.
         if after == "”" and "“" in text:
             text = text.replace("“", "‘").replace("”", "’")
         return f"{before}{text}{after}"
@@ -218,5 +219,6 @@ def _seed(request: ModelRequest) -> bytes:
 def _told(request: ModelRequest) -> str:
     """What has been said in the conversation, newest 40,000 characters, without the greeting."""
     greeting = request.character.greeting if request.character else ""
+    # The greeting is quoted from: counted, its own lines would all pass for used.
     texts = [m.content for m in request.messages if m.role != "system" and m.content != greeting]
     return "\n".join(texts)[-40_000:]

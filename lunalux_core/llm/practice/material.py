@@ -128,6 +128,7 @@ def with_names(material: CharacterMaterial) -> CharacterMaterial:
     changes = {}
     for field in fields(material):
         text = getattr(material, field.name)[:FIELD_CHARS]
+        # A function, since a backslash in a name would be read as a reference to a group.
         text = re.sub(r"\{\{char\}\}|<BOT>", lambda _: material.name, text, flags=re.I)
         text = re.sub(r"\{\{user\}\}|<USER>", lambda _: material.user, text, flags=re.I)
         changes[field.name] = text.replace("\r", "").replace("\xa0", " ")

@@ -43,6 +43,7 @@ class PracticeModel:
         begun = clock()
         for count, delta in enumerate(_deltas(composition.thinking, composition.raw)):
             if self._rate:
+                # By the clock from the beginning, so that late steps do not add up.
                 await asyncio.sleep(max(0.0, begun + count / self._rate - clock()))
             elif count % UNPACED_TURN == 0:
                 await asyncio.sleep(0)

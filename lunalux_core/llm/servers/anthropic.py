@@ -96,6 +96,7 @@ class _Exchange(ServerExchange):
         """Model, instructions and turns: what a prompt's tokens are counted from."""
         said = self.said()
         blocks = [block_of(role, message) for role, message in said]
+        # What is begun goes on in the next request, so the part that stays ends before it.
         stable = blocks[:-1] if self.begun else blocks
         marked = frozenset[int]() if "cache_control" in self.learnt.refused else self.sent.marks(stable)
         parts = [_parts(message, place in marked) for place, (_, message) in enumerate(said)]
@@ -158,6 +159,7 @@ class _Exchange(ServerExchange):
         text = report.message.lower()
         if status in {400, 422} and self.begun and _PREFILL_REFUSED.search(text):
             self.learnt.prefill = "refused"
+            # A person who wants the roles as they are gets the refusal instead.
             if self.spec.options.post_process != "none":
                 self.learnt.shape = replace(self.learnt.shape, user_last=True)
                 self._changed = True
@@ -181,6 +183,7 @@ class _Exchange(ServerExchange):
         temperature = sent.get("temperature")
         if isinstance(temperature, (int, float)) and temperature > 1 and _RANGE.search(text):
             return {_WIDE}
+        # A message may name a field without refusing it.
         if not _REFUSES_FIELD.search(text):
             return set()
         return {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
@@ -215,9 +218,12 @@ class _Exchange(ServerExchange):
         wish = _wish(sampling)
         if not wish.budget or self.begun:
             return {}
+        # An effort fits the adaptive form, a number of tokens the other;
+        # the second serves where one was refused.
         forms = ("adaptive", "enabled") if wish.effort else ("enabled", "adaptive")
         form = next((form for form in forms if f"thinking.{form}" not in self.learnt.refused), "")
         most = self.learnt.most or reply_tokens + wish.budget
+        # The reply keeps its tokens, or half of what the model writes at most.
         budget = min(wish.budget, most - min(reply_tokens, most // 2))
         if not form or budget < LEAST_BUDGET:
             return {}

@@ -56,6 +56,9 @@ _MESSAGES = frozenset(
 )
 """The types of the events of Anthropic's Messages, without those that all protocols share."""
 
+MOST_TOKENS = 1_000_000_000
+"""A count beyond this is none."""
+
 _BUSY = re.compile(r"insufficient_system|network_error|overload|busy|abort|cancel|timeout|unavailable")
 
 
@@ -406,5 +409,13 @@ def _inside(usage: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _count(usage: Mapping[str, Any], *names: str) -> int:
-    values = (usage.get(name) for name in names)
-    return next((value for value in values if isinstance(value, int) and value >= 0), 0)
+    return next((count for name in names if (count := _tokens(usage.get(name))) is not None), 0)
+
+
+def _tokens(value: object) -> int | None:
+    """A number of tokens; None for anything that no prompt and no reply can have."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # some servers count in JavaScript
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MOST_TOKENS:
+        return None
+    return value

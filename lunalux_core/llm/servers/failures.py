@@ -34,6 +34,14 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"|token count.{0,40}exceeds|exceed(s|ed|ing)?.{0,40}context|max_model_len|max_seq_len"
             r"|(length|tokens).{0,40}(greater|longer|more|larger) than.{0,30}(max|limit|allowed|context)"
             r"|context.{0,20}overflow|range of input length|max(imum)? context"
+            r"|max(imum)? (prompt|input|model|sequence) length|(model|context|prompt|input) token limit"
+            r"|\btoken limit exceeded|max_(prompt|input)_tokens.{0,20}exceed|input length too long"
+            r"|(input|prompt) tokens exceed"
+            r"|inputs?`? (tokens \+|must have)|token count.{0,60}(up to|limit of)"
+            r"|(prompt|input|messages?|(?<!_)tokens)\b[^.'\"\]]{0,40}exceeds? (the )?max(imum)?"
+            r"( (of|length|message)|.{0,20}token)"
+            r"|prompt has.{0,60}(only|up to|at most).{0,20}\d"
+            r"|(输入|提示词?|上下文).{0,12}(过长|太长|超出|超过)|超(过|出).{0,12}最大.{0,6}长度"
         ),
     ),
     (
@@ -89,6 +97,7 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = (
         ),
     ),
 )
+_PER_TIME = re.compile(r"per[-_ ]?(second|minute|hour)|\b[tr]pm\b|rate[_ -]?limit|too many requests")
 # What routers of web frameworks say of an address that they do not serve.
 _NOTHING_THERE = re.compile(
     r"(404 ?)?((page|path|route|url|resource|method)? ?not (found|allowed)\.?)?|no route.{0,60}|{}"
@@ -207,7 +216,9 @@ class Failures:
         by_status = _BY_STATUS.get(report.status or 0, "")
         # Servers send 429 for an empty account, 400 for a long prompt: the words are truer than the status.
         stands = {"MODEL_QUOTA", "MODEL_DAILY_LIMIT", "CONTEXT_TOO_LONG"}
-        # On a 429 words such as "model" or "key" only name what is limited.
+        # On a 429 words such as "model", "key" or "tokens" only name what is limited.
+        if report.status == 429 and _PER_TIME.search(text):
+            stands.discard("CONTEXT_TOO_LONG")
         if report.status != 429:
             stands |= {"MODEL_KEY_REJECTED", "MODEL_BLOCKED", "MODEL_NOT_AVAILABLE", "MODEL_REGION"}
         if by_status and code not in stands:

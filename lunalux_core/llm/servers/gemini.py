@@ -6,6 +6,7 @@ The key travels in the header `x-goog-api-key`, never in a URL, where logs and p
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -15,7 +16,7 @@ from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.reply import effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.request_fields import completed, request_fields
-from lunalux_core.llm.servers.server import ServerExchange, ServerModel
+from lunalux_core.llm.servers.server import REFUSES_FIELD, ServerExchange, ServerModel
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
 LIST_PAGES = 20
@@ -27,6 +28,8 @@ _OPTIONAL = {
     "topK": r"top_?k",
 }
 """Fields of generationConfig that some models refuse, and how a refusal names them."""
+_LIMIT = "maxOutputTokens"
+_TOO_MANY_TOKENS = re.compile(r"max_?output_?tokens.{0,80}?to (?P<beyond>\d{2,7}) \(exclusive\)")
 
 
 class _Exchange(ServerExchange):
@@ -36,19 +39,48 @@ class _Exchange(ServerExchange):
         body = _contents(self.messages)
         config = _generation_config(self.spec, self.request)
         refused = self.learnt.refused
-        body["generationConfig"] = {name: value for name, value in config.items() if name not in refused}
+        config = {name: value for name, value in config.items() if name not in refused}
+        if self.learnt.most is not None and isinstance(limit := config.get(_LIMIT), int):
+            config[_LIMIT] = min(limit, self.learnt.most)
+        body["generationConfig"] = config
         model = quote(self.spec.model.removeprefix("models/"), safe="/")
         path = model if "/" in model else f"models/{model}"
         method = "streamGenerateContent?alt=sse" if self.streams else "generateContent"
         return completed(Call(f"{self.base_url}/{path}:{method}", self.headers, body), self.spec.options)
 
+    @property
+    def _sent(self) -> Mapping[str, Any]:
+        """What is asked of the reply; nothing where a person drops all of it."""
+        config = self.call().body.get("generationConfig")
+        return config if isinstance(config, Mapping) else {}
+
     def fields(self, body: bytes) -> set[str]:
         report = read_report(body, None, {})
-        sent = self.call().body["generationConfig"]
-        if self.failures.refusal(report).code != "MODEL_REFUSED" or not isinstance(sent, dict):
+        if self.failures.refusal(report).code != "MODEL_REFUSED":
             return set()
-        text = report.message.lower()
-        return {name for name, sign in _OPTIONAL.items() if name in sent and re.search(sign, text)}
+        text, sent = report.message.lower(), self._sent
+        named = {name for name, sign in _OPTIONAL.items() if name in sent and re.search(sign, text)}
+        if not named and REFUSES_FIELD.search(text):
+            named = {name for name in sent if name != _LIMIT and _names(text, name)}
+        return named
+
+    def amend(self, status: int, body: bytes) -> bool:
+        return ServerExchange.amend(self, status, body) or self._capped(status, body)
+
+    def _capped(self, status: int, body: bytes) -> bool:
+        """Whether the reply was allowed more tokens than this model writes; from now on it is not."""
+        text = read_report(body, status, {}).message.lower()
+        match = _TOO_MANY_TOKENS.search(text) if status == 400 else None
+        return self.capped_at(int(match["beyond"]) - 1 if match is not None else 0)
+
+    def asked_tokens(self) -> object:
+        return self._sent.get(_LIMIT)
+
+
+def _names(text: str, field: str) -> bool:
+    """Whether a lower-cased text names a field, in either spelling of the API."""
+    snake = re.sub(r"(?<!^)(?=[A-Z])", "_", field).lower()
+    return re.search(rf"\b({field.lower()}|{snake})\b", text) is not None
 
 
 class GeminiModel(ServerModel):

@@ -22,7 +22,14 @@ from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.request_fields import completed, request_fields
-from lunalux_core.llm.servers.server import LIST_SECONDS, ServerExchange, ServerModel, reply_key
+from lunalux_core.llm.servers.server import (
+    LIST_SECONDS,
+    REFUSES_FIELD,
+    TOO_MANY_TOKENS,
+    ServerExchange,
+    ServerModel,
+    reply_key,
+)
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
@@ -36,9 +43,7 @@ _OPTIONAL = (
     "repeat_penalty",
 )
 """Fields that a server may refuse by name; the call is then made without them."""
-REFUSES_FIELD = re.compile(
-    r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|extra_forbidden"
-)
+_ONLY_ONE = re.compile(r"temperature.{0,40}top_p.{0,80}(both|one)|both.{0,40}temperature.{0,40}top_p")
 _RENAMED = "max_completion_tokens"
 _CACHE = "cache_control"
 _HOSTS: Mapping[str, Prefill] = {
@@ -56,11 +61,6 @@ _KINDS: Mapping[str, Prefill] = {
     "vllm": "flags",
 }
 """Kinds of server, by what a model's provider or the first word of its name calls them."""
-TOO_MANY_TOKENS = re.compile(
-    r"max_(completion_|output_)?tokens.{0,120}?"
-    r"(at most|maximum( value)?( is| of)?|less than or equal to|<=|no more than)"
-    r"\D{0,12}(?P<most>\d{2,7})"
-)
 
 
 class _Exchange(ServerExchange):
@@ -172,12 +172,18 @@ class _Exchange(ServerExchange):
             return {"max_tokens"}
         if _CACHE in text and self._marks_help:
             return {_CACHE}
+        if {"temperature", "top_p"} <= sent and _ONLY_ONE.search(text):
+            return {"top_p"}
         if not REFUSES_FIELD.search(text):
             named = set()
         else:
             named = {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
         # Who gives one reply at a time says so in many ways; it is asked for one before anything is given up.
         return named or ({"n"} if "n" in sent and self.request.choices > 1 else set())
+
+    def asked_tokens(self) -> object:
+        body = self.call().body
+        return body.get("max_tokens", body.get(_RENAMED))
 
     def amend(self, status: int, body: bytes) -> bool:
         return ServerExchange.amend(self, status, body) or self._capped(status, body)

@@ -50,6 +50,8 @@ class ReplyDecoder:
         self.over = False
         """Whether the server has said that nothing more will come."""
         self.usage: Usage | None = None
+        self.gaps = False
+        """Whether a piece of the reply could not be read."""
         self._held = ""
         self._word = ""
         self._messages = tuple(messages)
@@ -136,7 +138,7 @@ class ReplyDecoder:
                 raise self._nothing(finish)
             # It ended by itself and said nothing else: servers file a whole reply as reasoning.
             yield Delta(text=whole, turned=True)
-        yield Delta(usage=self.usage or self._estimate(), finish=finish)
+        yield Delta(usage=self._counted(), finish="cut" if finish == "stop" and self.gaps else finish)
 
     def _nothing(self, finish: Finish) -> LunaluxError:
         if finish == "filtered":
@@ -192,6 +194,19 @@ class ReplyDecoder:
             yield Delta(thinking=thinking)
         if text:
             yield Delta(text=text)
+
+    def _counted(self) -> Usage:
+        """The server's counts; estimates for what it does not count, or counts as nothing."""
+        told = self.usage or Usage()
+        if told.prompt_tokens and told.completion_tokens:
+            return told
+        guess = self._estimate()
+        return replace(
+            told,
+            prompt_tokens=told.prompt_tokens or guess.prompt_tokens,
+            completion_tokens=told.completion_tokens or guess.completion_tokens,
+            estimated=True,
+        )
 
     def _estimate(self) -> Usage:
         prompt = sum(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Literal
 
@@ -41,6 +42,7 @@ BODY_LIMIT = 512 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
 _JSON = json.JSONDecoder()
+_WORDS_BEGUN = re.compile(r'"(content|text|token|response)"\s*:\s*"[^"]')
 
 
 class Body:
@@ -158,7 +160,7 @@ class Body:
             items = _items(event) if event is not None else [_parsed(line) for line in text.splitlines()]
             for item in items:
                 if item is None:
-                    self._count_broken()
+                    self._count_broken(text)
                 else:
                     self._take(item)
 
@@ -167,8 +169,11 @@ class Body:
         self._deltas += self._decoder.feed(item)
         self.done = self.done or self._decoder.over
 
-    def _count_broken(self) -> None:
+    def _count_broken(self, text: str) -> None:
         self._broken += 1
+        # Words are lost with it where some had begun; after the reason to finish only counts are.
+        if self._decoder.finish is None and _WORDS_BEGUN.search(text):
+            self._decoder.gaps = True
         if self._broken > BROKEN_EVENTS and not self._events:
             raise self._decoder.failures.bad_answer("its events are not JSON")
 

@@ -46,6 +46,19 @@ _NO_STREAM = re.compile(
     r"|(not|n't) support.{0,30}\bstream(s|ing)?\b"
 )
 
+REFUSES_FIELD = re.compile(
+    r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|extra_forbidden"
+    r"|deprecated|not enabled|not available|cannot be used|(not|n't) accept|only allowed|only \S+ is allowed"
+    r"|invalid (param|field|argument|key)|is invalid for|not a valid (param|field|argument|key)|不支持"
+)
+"""What a server says of a field that it does not take."""
+TOO_MANY_TOKENS = re.compile(
+    r"max_(completion_|output_)?tokens.{0,120}?"
+    r"(at most|maximum( value)?( is| of)?|less than or equal to|<=|no more than|not exceed|up to|\[\d+ ?,)"
+    r"\D{0,12}(?P<most>\d{2,7})"
+)
+"""What a server says of a reply that was allowed more tokens than it writes."""
+
 
 @dataclass(slots=True)
 class ServerExchange(ABC):
@@ -83,10 +96,9 @@ class ServerExchange(ABC):
             return taught if chosen != "none" else Shape()
         return replace(taught, mode=chosen) if chosen != "none" else Shape()
 
-    @property
-    def limit_name(self) -> str:
-        """The field that says how many tokens the reply may have."""
-        return "max_tokens"
+    def asked_tokens(self) -> object:
+        """How many tokens the reply may have, as it is sent."""
+        return self.call().body.get("max_tokens")
 
     @property
     def streams(self) -> bool:
@@ -161,7 +173,7 @@ class ServerExchange(ABC):
 
         A limit of 0 is none.
         """
-        limit = self.call().body.get(self.limit_name)
+        limit = self.asked_tokens()
         if not isinstance(limit, int) or not 0 < most < limit:
             return False
         self.learnt.most = most

@@ -101,11 +101,13 @@ _NAME = re.compile(
 )
 _ALTERNATE = re.compile(
     r"alternat|consecutive|same role|(first|conversation|(must|should) (start|begin)).{0,60}\buser\b"
-    r"|expected.{0,20}role|role order|roles must"
+    r"|expected.{0,20}role|role order|roles must|(odd|even)-numbered messages|successive|interleav"
+    r"|user in the first|交替|第一条.{0,12}(user|用户)"
 )
 _SYSTEM_FIRST = re.compile(
     r"system (message|prompt|role)s?.{0,40}(begin|first|start|only)"
-    r"|(only|single|one|multiple|second).{0,20}system|system.{0,40}must be"
+    r"|(only|single|one|multiple|second).{0,20}system|only the first.{0,30}system|system.{0,40}must be"
+    r"|messages\W{0,3}[1-9]\d*\W.{0,10}role.{0,20}should be"
     r"|unexpected.{0,20}system|after the (optional )?system"
 )
 _NO_SYSTEM = re.compile(
@@ -113,11 +115,14 @@ _NO_SYSTEM = re.compile(
     r"(not (enabled|supported|allowed|available|valid)|unsupported)"
     r"|(not|n't) support.{0,20}\bsystem\b|unsupported.{0,20}\bsystem\b"
     r"|\bsystem\b['\"`]? (is )?not (supported|allowed)"
-    r"|only user.{0,40}(roles?|supported|allowed)|invalid role.{0,10}system|unknown role.{0,10}system"
+    r"|only user.{0,40}(roles?|supported|allowed)|(invalid|unknown)( message)? role.{0,10}system"
+    r"|\bsystem\b['\"`]? is not one of|messages\W{0,3}0\W.{0,10}role.{0,20}should be|不支持.{0,6}system"
     r"|got ['\"`]?system|role.{0,12}system.{0,40}(invalid|not (supported|valid|allowed))"
 )
 _USER_LAST = re.compile(
-    r"last message.{0,60}(assistant|user)|add_generation_prompt|(must|should|needs to) end with.{0,30}user"
+    r"(last|final) message.{0,60}(assistant|user)|message at the end.{0,20}user|最后一条.{0,20}(user|用户)"
+    r"|prefill.{0,40}(incompatible|not (supported|allowed)|unsupported)"
+    r"|add_generation_prompt|(must|should|needs to) end with.{0,30}user"
     r"|(turn|request|conversation)s? end(s)? with.{0,20}user"
 )
 _TEMPLATE = re.compile(r"jinja|raise_exception|chat[_ ]template|template.{0,40}(error|exception|fail|render)")

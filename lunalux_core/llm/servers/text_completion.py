@@ -19,12 +19,18 @@ from lunalux_core.llm.parameters import PARAMETERS, kind_of
 from lunalux_core.llm.servers.facts import SILENT
 from lunalux_core.llm.servers.http import Call
 from lunalux_core.llm.servers.marks import marks
-from lunalux_core.llm.servers.openai import REFUSES_FIELD, TOO_MANY_TOKENS, OpenAIModel
+from lunalux_core.llm.servers.openai import OpenAIModel
 from lunalux_core.llm.servers.pool import HttpPool
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.request_fields import completed, request_fields
-from lunalux_core.llm.servers.server import ServerExchange, reply_key, root_of
+from lunalux_core.llm.servers.server import (
+    REFUSES_FIELD,
+    TOO_MANY_TOKENS,
+    ServerExchange,
+    reply_key,
+    root_of,
+)
 from lunalux_core.llm.servers.shaping import Shape
 from lunalux_core.templates.jinja import render_chat
 
@@ -142,9 +148,8 @@ class TextExchange(ServerExchange):
         """There are no messages to be shaped."""
         return Shape()
 
-    @property
-    def limit_name(self) -> str:
-        return _LIMITS[self.protocol]
+    def asked_tokens(self) -> object:
+        return self.call().body.get(_LIMITS[self.protocol])
 
     def call(self) -> Call:
         root = root_of(self.base_url)
@@ -160,8 +165,9 @@ class TextExchange(ServerExchange):
             for name, value in fields.items()
             if value is not None and value != [] and name not in refused
         }
-        if self.learnt.most is not None and isinstance(limit := sent.get(self.limit_name), int):
-            sent[self.limit_name] = min(limit, self.learnt.most)
+        limit = _LIMITS[self.protocol]
+        if self.learnt.most is not None and isinstance(tokens := sent.get(limit), int):
+            sent[limit] = min(tokens, self.learnt.most)
         return completed(Call(path, self.headers, sent), self.spec.options)
 
     @property

@@ -15,7 +15,8 @@ from lunalux_core.llm.servers.facts import whole
 LEAST_WINDOW = 64
 """Tokens; a number below is a count of something else."""
 
-_N = r"(?P<window>\d[\d,]{1,12})"
+_N = r"(?<![\d.,])(?<!by )(?<!exceeds limit \()(?P<window>\d[\d,]{1,12})(?![.,]?\d)"
+"""Not the rest of a number, not by how much a prompt is too long, not the code that MiniMax ends with."""
 _P = r"(?P<prompt>\d[\d,]{0,12})"
 _IN = r"(?:messages|prompt|text|input)"
 _SENTENCES = tuple(
@@ -29,6 +30,10 @@ _SENTENCES = tuple(
         # OpenAI, DeepSeek, text-generation-webui
         rf"maximum context length (?:is|of) {_N}.{{0,80}}?{_IN} (?:resulted in|contains?|has|is) {_P}",
         rf"maximum context length (?:is|of) {_N}.{{0,80}}?{_IN} resulted in (?:over|about) {_P}",
+        rf"configured limit of {_N}.{{0,60}}?resulted in {_P}",
+        # vLLM of text, and newer
+        rf"\(length {_P}\) is longer than the maximum model length of {_N}",
+        rf"passed {_P} input tokens.{{0,80}}?context length is only {_N}",
         # Anthropic
         rf"prompt is too long: {_P} tokens > {_N}",
         rf"exceed context limit: {_P} \+ \d+ > {_N}",
@@ -36,6 +41,7 @@ _SENTENCES = tuple(
         rf"maximum prompt length is {_N}.{{0,60}}?contains {_P}",
         # Gemini
         rf"token count \(?{_P}\)? exceeds the maximum number of tokens allowed \(?{_N}",
+        rf"token count (?:is|of) {_P}.{{0,40}}?(?:supports up to|limit of) {_N}",
         # TabbyAPI
         rf"length {_P}(?: \+ \d+)? (?:is|was) (?:greater|longer) than (?:the )?max_seq_len \(?{_N}",
         # SGLang
@@ -51,14 +57,29 @@ _SENTENCES = tuple(
         rf"n_keep: {_P}.{{0,20}}?n_ctx: {_N}",
         # TGI and Together
         rf"must be <= {_N}. Given: {_P}",
+        rf"must have less than {_N} tokens. Given: {_P}",
+        # Moonshot
+        rf"model token limit: {_N}(?: \(requested: {_P}\))?",
         # DashScope
         rf"input length should be \[\d+, {_N}\]",
+        # GitHub, Zhipu
+        rf"max size: {_N} tokens",
+        rf"(?:最大|上下文|限制)\D{{0,12}}{_N}",
         # anything else that names a limit
         rf"(?:n_ctx|max_model_len|max_seq_len|num_ctx)\D{{0,12}}{_N}",
-        rf"(?:context (?:length|window|size|limit)|max(?:imum)? (?:context|tokens|input)).{{0,40}}?{_N}",
+        rf"(?:context (?:length|window|size|limit)|max(?:imum)? (?:context|tokens|input|number of tokens))"
+        rf".{{0,40}}?{_N}",
         rf"{_N}(?:[- ]token)? (?:maximum )?(?:context|limit|maximum)",
     )
 )
+_NUMBER = re.compile(
+    r"(?<![\d.,])(?<!by )\d{1,3}(?:,\d{3})+(?![.,]?\d)|(?<![\d.,])(?<!by )\d{2,9}(?![.,]?\d)"
+)
+_BOUND = re.compile(
+    r"(?:max\w*|limit\w*|allow\w*|only|support\w*|up to|at most|than|window|context|<=?|>)\D{0,40}$",
+    re.I,
+)
+"""What stands before a number that is a limit."""
 
 
 class NamedWindow(NamedTuple):
@@ -85,4 +106,17 @@ def named_window(message: str, fields: Mapping[str, object]) -> NamedWindow:
         said = match.groupdict().get("prompt")
         if window and window >= LEAST_WINDOW:
             return NamedWindow(window, whole(said.replace(",", "")) if said else None)
-    return NOT_NAMED
+    return _compared(text)
+
+
+def _compared(text: str) -> NamedWindow:
+    """Of a sentence nobody here has heard yet: two numbers are prompt and limit, the smaller the limit."""
+    found = {
+        number: match.start()
+        for match in reversed(list(_NUMBER.finditer(text)))
+        if (number := int(match[0].replace(",", ""))) >= LEAST_WINDOW
+    }
+    if len(found) != 2:
+        return NOT_NAMED
+    window, prompt = sorted(found)
+    return NamedWindow(window, prompt) if _BOUND.search(text[: found[window]]) else NOT_NAMED

@@ -80,6 +80,7 @@ def builtin_presets(language: Language = "en") -> tuple[BuiltinPreset, ...]:
     return tuple(BuiltinPreset(key, document.title, document.summary) for key, document in documents)
 
 
+# Every turn asks for its preset, and one in the language of each member of a group.
 @lru_cache(maxsize=2 * len(BUILTIN_KEYS))
 def load_builtin(key: str, language: Language = "en") -> Preset:
     """A built-in preset; its name is its key. Raises NotFound (PRESET_NOT_FOUND)."""
@@ -100,6 +101,7 @@ def output_contract(language: Language) -> str:
     return _read("contract", language).sections["contract"]
 
 
+# The list and the texts come out of one file: six presets and the contract, in two languages.
 @lru_cache(maxsize=16)
 def _read(key: str, language: Language) -> _Document:
     text = (_FOLDER / f"{key}.{language}.md").read_text("utf-8")
@@ -113,6 +115,7 @@ def _framework(sections: Mapping[str, str]) -> dict[str, Any]:
     texts = {
         "main": sections["prompt"],
         "enhanceDefinitions": f"{sections['cot']}\n\n{sections['structure']}",
+        # Empty, and in the order all the same: a card's own post-history instructions go there.
         "jailbreak": "",
     }
     order = [{"identifier": identifier, "enabled": True} for identifier in _FRAMEWORK_ORDER]
@@ -136,6 +139,7 @@ def _plain(sections: Mapping[str, str]) -> dict[str, Any]:
 def _prompts(identifiers: Iterable[str], texts: Mapping[str, str]) -> list[dict[str, Any]]:
     def prompt(identifier: str) -> dict[str, Any]:
         head = {"identifier": identifier, "name": _NAMES[identifier], "system_prompt": True}
+        # A place that the program fills. SillyTavern has none called userInput and would send its text.
         if identifier in MARKERS or identifier == "userInput":
             return {**head, "marker": True}
         return {**head, "role": "system", "content": texts.get(identifier, "")}

@@ -96,6 +96,9 @@ class Scan:
 
     def _remember(self, triggers: Sequence[tuple[Candidate, str]]) -> None:
         contents = [content for _, content in triggers]
+        if not "\n".join(contents):
+            # Only text makes a recursion possible: a pass that said nothing must not open one later.
+            return
         text = self._buffer.remember(
             searched(contents, [candidate.entry.content for candidate, _ in triggers])
         )

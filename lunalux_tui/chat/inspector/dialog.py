@@ -14,6 +14,7 @@ from textual.widgets import Input
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.chat.inspector.bars import TurnHead, ViewTabs
+from lunalux_tui.chat.inspector.changes import blocks, walk_rows, walk_text
 from lunalux_tui.chat.inspector.items import Item
 from lunalux_tui.chat.inspector.views import VIEWS, Look, Record, items
 from lunalux_tui.i18n import t, tell
@@ -49,6 +50,9 @@ class InspectorDialog(Dialog[None]):
             Action(f"inspect.{view}", f"view('{view}')", str(number), palette=False)
             for number, view in enumerate(VIEWS, 1)
         ),
+        # Before the turns: while two of them are compared, n means the changes.
+        Action("inspect.next_change", "change(1)", "n", footer=3, palette=False),
+        Action("inspect.previous_change", "change(-1)", "N", palette=False),
         Action("inspect.older", "turn(1)", "p,left_square_bracket", footer=2, palette=False),
         Action("inspect.newer", "turn(-1)", "n,right_square_bracket", footer=3, palette=False),
         Action("inspect.compare", "compare", "d", footer=4, palette=False),
@@ -72,6 +76,8 @@ class InspectorDialog(Dialog[None]):
         self._heads: Sequence[RecordHead] = ()
         self._at = NOW
         self._compare = False
+        self._walked = 0
+        """Which way a change was looked for that the next text begins with; 0 where none was."""
         self._view = VIEWS[0]
         self._record: Record | None = None
         self._found: dict[str, list[Item]] = {}
@@ -107,6 +113,7 @@ class InspectorDialog(Dialog[None]):
     async def _begin(self) -> None:
         """Begin with the last turn; where there is none, or something is written, with what would be sent."""
         self._heads = await self._runtime.library.records.list(self._conversation_id)
+        # Who has written something wants to see what would be sent.
         self._at = NOW if self._text.strip() or not self._heads else NOW + 1
         await self._read()
 
@@ -127,6 +134,21 @@ class InspectorDialog(Dialog[None]):
             return
         self._compare = not self._compare
         await self._read()
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Changes are walked through only where turns are compared."""
+        return self._compare if action == "change" else super().check_action(action, parameters)
+
+    def action_change(self, step: int) -> None:
+        """Show the next change: further on in this text, else in the next row that has one."""
+        item = self._items.get(self.rows.chosen)
+        if item is not None and walk_text(self.reader, item.told(), step):
+            return
+        if walk_rows(self.rows, step):
+            self._walked = step
+        else:
+            self.notify(t("inspector.no_more_changes"), markup=False)
 
     async def _read(self) -> None:
         head = self.query_one(TurnHead)
@@ -146,6 +168,7 @@ class InspectorDialog(Dialog[None]):
         conversations = self._runtime.library.conversations
         spending = await conversations.spending(self._conversation_id)
         look = Look(record, before, texts, await self._reply(), spending)
+        # In a thread: comparing long prompts takes a while, in which keys are to be read.
         self._found = await asyncio.to_thread(lambda: {view: items(view, look) for view in VIEWS})
         self._show()
 
@@ -225,7 +248,12 @@ class InspectorDialog(Dialog[None]):
     @on(Rows.Moved, "#inspect-rows")
     def _tell(self) -> None:
         item = self._items.get(self.rows.chosen)
-        self.reader.show(item.told() if item else (), joined=item is not None and item.joined)
+        runs = item.told() if item else ()
+        self.reader.show(runs, joined=item is not None and item.joined)
+        if self._walked and (found := blocks(runs)):
+            line = self.reader.line_of(found[0] if self._walked > 0 else found[-1])
+            self.reader.scroll_to(y=max(line - 1, 0), animate=False)
+        self._walked = 0
 
     @on(Rows.Chosen, "#inspect-rows")
     def _enter(self, event: Rows.Chosen) -> None:

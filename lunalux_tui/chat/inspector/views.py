@@ -20,6 +20,7 @@ from lunalux_core.library.spending import Spending
 from lunalux_core.text import clean_line
 from lunalux_tui import i18n
 from lunalux_tui.chat.inspector.beginning import beginning
+from lunalux_tui.chat.inspector.changes import SIGNS
 from lunalux_tui.chat.inspector.chat_texts import chat_texts
 from lunalux_tui.chat.inspector.cost import took
 from lunalux_tui.chat.inspector.items import Item
@@ -187,10 +188,9 @@ def _message_told(pair: MessageDifference, look: Look) -> list[Run]:
     runs.append(("", 0))
     if pair.mark == "changed" and pair.before is not None and pair.now is not None:
         styles = {"same": MUTED, "gone": ERROR | STRIKE, "new": ACCENT}
-        signs = {"same": "  ", "gone": "− ", "new": "+ "}
         lines = compare_texts(pair.before["content"], pair.now["content"])
         for mark, group in groupby(lines, key=lambda line: line[0]):
-            told = [(signs[mark] + line, styles[mark]) for _, line in group]
+            told = [(SIGNS[mark] + line, styles[mark]) for _, line in group]
             runs += _folded(told) if mark == "same" else told
         return runs
     return [*runs, (message["content"], ERROR if pair.mark == "gone" else 0)]
@@ -201,7 +201,11 @@ def _folded(lines: list[Run]) -> list[Run]:
     hidden = len(lines) - 2 * AROUND
     if hidden <= 1:
         return lines
-    return [*lines[:AROUND], (f"  {t('inspector.unchanged', n=hidden)}", MUTED), *lines[-AROUND:]]
+    return [
+        *lines[:AROUND],
+        (f"{SIGNS['same']}{t('inspector.unchanged', n=hidden)}", MUTED),
+        *lines[-AROUND:],
+    ]
 
 
 def _window(record: Record) -> Iterator[Item]:
@@ -235,6 +239,7 @@ def _tokens(look: Look) -> Iterator[Item]:
     before = {slot["slot"]: slot["tokens"] for slot in look.before["prompt"]["slots"]} if look.before else {}
     for slot in slots:
         share = slot["tokens"] * 100 / whole
+        # What took anything at all gets a cell.
         bar = "█" * max(round(slot["tokens"] * BAR / most), 1 if slot["tokens"] else 0)
         change = slot["tokens"] - before.get(slot["slot"], 0)
         moved = f"  ({change:+,})" if look.before and change else ""
@@ -380,6 +385,7 @@ def _cut(look: Look) -> Iterator[Item]:
             yield _note(kind, t(f"inspector.cut.{kind}", n=report[f"{kind}_dropped"]), "✂")
     if report["memory_events"]:
         yield _note("memory", t("inspector.cut.memory", n=report["memory_events"]), "·")
+    # Messages that were never offered to the prompt are counted and not named.
     further = report["history_dropped"] - len(report["dropped_ids"])
     for identity in reversed(report["dropped_ids"]):
         text = look.texts.get(identity, "")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import LunaluxError
-from lunalux_core.library.documents import Document, Reach
+from lunalux_core.library.documents import Document
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.chat.memory.tab import Entry, Tab
@@ -37,14 +37,16 @@ class DocumentsTab(Tab):
     def __init__(self, runtime: Runtime, conversation_id: str) -> None:
         super().__init__(runtime, conversation_id)
         self._documents: dict[str, Document] = {}
-        self._reach = Reach(conversation_id)
+        self._character = ""
+        """Who is talked with; "" in a group, whose members keep their documents with themselves."""
         self._reading = 0
         """Files that are being read."""
 
     async def read(self) -> None:
-        place = await self.runtime.library.conversations.get(self.conversation_id)
-        self._reach = Reach(place.id, (place.character_id,) if place.character_id else ())
-        documents = await self.runtime.library.documents.list(self._reach)
+        library = self.runtime.library
+        place = await library.conversations.get(self.conversation_id)
+        self._character = place.character_id
+        documents = await library.documents.list(await library.documents.reach_of(place))
         self._documents = {document.id: document for document in documents}
         self.show([_entry(document) for document in documents])
 
@@ -70,7 +72,7 @@ class DocumentsTab(Tab):
         paths = split_paths(answer) if answer else []
         if not paths:
             return
-        scopes = ["conversation", *(["character"] if self._reach.characters else []), "all"]
+        scopes = ["conversation", *(["character"] if self._character else []), "all"]
         rows = [Row(scope, t(f"{WORDS}.scope.{scope}"), t(f"{WORDS}.scope_told.{scope}")) for scope in scopes]
         scope = await self.ask(PickDialog(t("memory_pane.document.for_whom"), rows, two_lines=True))
         if scope:
@@ -82,7 +84,7 @@ class DocumentsTab(Tab):
         from lunalux_tui.parts.files import path_of
 
         owner = {"conversation": (self.conversation_id, ""), "all": ("", "")}
-        conversation, character = owner.get(scope, ("", "".join(self._reach.characters)))
+        conversation, character = owner.get(scope, ("", self._character))
         added, failed = 0, ""
         self._reading += len(paths)
         self.post_message(self.Counted())

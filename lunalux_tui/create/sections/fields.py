@@ -31,6 +31,8 @@ class FieldsSection(EditorSection):
         for box in self.query(FieldBox):
             field = BY_ID[box.field]
             text = field.shown(document)
+            # A list stays as it is typed while it means the same: "a, b," must not be tidied under the
+            # cursor.
             if field.kind not in ("tags", "texts") or field.value(box.text) != field.value(text):
                 box.show(text)
             self._judge(box)

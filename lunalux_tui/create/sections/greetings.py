@@ -94,6 +94,7 @@ class GreetingsSection(EditorSection):
         event.stop()
         greeting = self.chosen
         changes = edits.rewritten(self.draft.document, greeting, event.text)
+        # Joined with what was typed before, so that one undo takes back a stretch and not a letter.
         self.draft.edit(changes, f"{PLACE} {greeting.id}", joined=True)
         self.show()
         self.host.touched()

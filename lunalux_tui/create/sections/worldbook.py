@@ -145,6 +145,7 @@ class WorldbookSection(EditorSection):
     def _tried(self, event: Trial.Done) -> None:
         event.stop()
         firing = self.trial.firing
+        # Only the marks of the list are others now; the entry is left alone, somebody may be writing in it.
         self.rows.set_rows([self._row(slot, firing) for slot in self.view.find(self.field.value)])
         self._tell_why()
 
@@ -236,6 +237,7 @@ class WorldbookSection(EditorSection):
             place = self.rows.cursor
             self._edit(self.view.removed(slot), slot.key)
             self.show()
+            # On what came up from below, so that several can be removed one after the other.
             self.rows.cursor = min(place, max(len(self.rows.rows) - 1, 0))
             self.host.tell_undo("create.book.removed")
 
@@ -264,6 +266,7 @@ class WorldbookSection(EditorSection):
     def change(self, changes: Any, *, joined: bool = False) -> None:
         """Other values for the entry under the cursor."""
         slot = self.form.slot
+        # Looked up again by its key: the form may show the entry as it was some changes ago.
         slot = self.view.at(slot.key) if slot is not None else None
         if slot is None:
             return

@@ -166,6 +166,7 @@ class EntryForm(Column):
         for box in self.query(FieldBox):
             value = getattr(self._entry, box.field)
             if isinstance(value, tuple):
+                # A list stays as it is typed while it means the same.
                 if split_keys(box.text) != value:
                     box.show(clean(join_keys(value)).replace("\n", " "))
             else:
@@ -209,6 +210,7 @@ class EntryForm(Column):
         value = split_keys(event.text) if name in ("keys", "secondary_keys") else event.text
         changes: dict[str, Any] = {name: value}
         if name == "secondary_keys" and value and not self._entry.selective:
+            # Second keys are looked at only in entries that are selective.
             changes["selective"] = True
         if value != getattr(self._entry, name):
             self.post_message(self.Edited(changes, True))

@@ -163,6 +163,7 @@ class Trial(Column):
                     Row(f"on {entry.uid}", title, right=reason_of(entry, short=True), mark=FIRES, strong=True)
                 )
             for other in outcome.skipped:
+                # Entries of which no key was found are most of a book, and none of them came near.
                 if other.reason not in ("disabled", "no_keys", "no_key"):
                     title = clean_line(other.comment or str(other.uid), 120)
                     rows.append(Row(f"off {other.uid}", title, right=skip_reason(other.reason), mark=STAYS))

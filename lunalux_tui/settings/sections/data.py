@@ -157,6 +157,7 @@ class DataSection(SectionView):
         reading = partial(asyncio.to_thread, unpack, paths, source)
         fresh = await self.app.push_screen_wait(ProgressDialog[Path](t("data.restore.title"), reading))
         if fresh is not None:
+            # The app holds the library open; the folders are exchanged when it has ended.
             self.lunalux.afterwards = partial(put_in_place, paths, fresh)
             self.app.exit()
 
@@ -183,6 +184,7 @@ def size_of(path: Path) -> int:
     """Bytes of a file, or of everything in a folder; 0 for what is not there."""
     try:
         if path.is_file():
+            # SQLite keeps what was written last in files beside the database.
             beside = [path, *path.parent.glob(f"{path.name}-*")] if path.suffix == ".db" else [path]
             return sum(file.stat().st_size for file in beside)
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else 0

@@ -26,8 +26,11 @@ async def chosen_files(pane: SectionView, title: str, hint: str) -> list[tuple[P
     if not answer:
         return []
     named = Path(answer.strip("'\"")).expanduser()
+    # `Path.glob` refuses patterns that begin at the root.
     pattern = named.relative_to(named.anchor) if named.anchor else named
     magic = any(mark in str(named) for mark in "*?[")
+    # Where nothing fits, the words themselves are the path: a file may have such signs in its name, and the
+    # error names what was written.
     paths = (sorted(Path(named.anchor).glob(str(pattern))) if magic else []) or [named]
     return await asyncio.to_thread(lambda: [(path, read_file(path)) for path in paths])
 
@@ -49,6 +52,7 @@ def write(path: Path, text: str) -> None:
     """Write a text. Raises StorageError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Documents of strangers may hold halves of surrogate pairs, which have no UTF-8.
         path.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
         raise storage_error(error, path) from error

@@ -96,6 +96,7 @@ class KeysSection(SectionView):
 
     def _taken(self, action: Action) -> Mapping[str, str]:
         """What a key does already where this action works."""
+        # An action with priority gets its key before the field that is being written in.
         taken = {} if action.priority else dict.fromkeys(editing_keys(), t("keys.editing"))
         for other in self.known.values():
             near = other.group == action.group or EVERYWHERE & {other.group, action.group}
@@ -123,6 +124,7 @@ def editing_keys() -> set[str]:
     from textual.binding import Binding
     from textual.widgets import Input, TextArea
 
+    # Textual declares several keys as one text between commas; this takes them apart.
     made = Binding.make_bindings([*TextArea.BINDINGS, *Input.BINDINGS])
     return {binding.key for binding in made}
 

@@ -75,6 +75,8 @@ class ModelsSection(SectionView):
         self._specs = {spec.name: spec for spec in (*models.specs(), *self._local)}
         self._servers = {spec.name: spec for spec in models.connections()}
         rows = [self._row(own_row(spec)) for spec in models.specs()]
+        # A model of a server is in no list here until the server is asked, but what is in use is always
+        # shown.
         if used not in self._specs and not used.startswith("official:"):
             rows.insert(0, Row(used, used, mark="✓"))
         for spec in self._servers.values():
@@ -83,6 +85,7 @@ class ModelsSection(SectionView):
         rows += [Row(spec.name, spec.name, right=here, mark=self._mark(spec.name)) for spec in self._local]
         official = (official_row(row) for row in self._official)
         rows += [Row(row.id, row.title, right=row.right, mark=self._mark(row.id)) for row in official]
+        # Only the first time: later readings leave the cursor where the person put it.
         self.show(rows, at=None if self.rows else used)
         self.refresh_bindings()
 
@@ -217,6 +220,7 @@ class ModelsSection(SectionView):
         settings = await asyncio.to_thread(
             save_configuration, self.settings, self.runtime.credentials, config, key=key, former=former
         )
+        # What a test said was about the configuration as it was.
         self._told.pop(config.name, None)
         self.lunalux.apply_settings(settings)
         self._show()

@@ -161,7 +161,12 @@ class ShelfSection(SectionView):
         *rest, (item, order) = self.deleted
         self.deleted = tuple(rest)
         back = await self.shelf.add(item.name, item.document, enabled=item.enabled)
-        await self.shelf.reorder([back.id if item_id == item.id else item_id for item_id in order])
+        # It comes back under another id, also for the orders of what was deleted before it.
+        names = {item.id: back.id}
+        self.deleted = tuple(
+            (other, tuple(names.get(item_id, item_id) for item_id in ids)) for other, ids in self.deleted
+        )
+        await self.shelf.reorder([names.get(item_id, item_id) for item_id in order])
         await self.reread(at=back.id)
 
     @work(group=WORK, exclusive=True, exit_on_error=False)

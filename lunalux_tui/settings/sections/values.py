@@ -127,6 +127,7 @@ class ValuesSection(SectionView):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def _run(self, action: Action) -> None:
+        # In a worker, because an action may wait for a dialog, which Textual allows nowhere else.
         await self.app.run_action(f"app.{action.method}")
 
     def action_reset(self) -> None:
@@ -161,6 +162,8 @@ def shown(declaration: Declaration, value: Any) -> str:
     key = f"setting.{declaration.key}.value.{value}"
     if has(key):
         return t(key)
+    if isinstance(value, int):
+        return f"{value:,}"
     return str(value) if value != "" else t("settings.none")
 
 
@@ -171,7 +174,7 @@ def allowed(declaration: Declaration) -> str:
     if isinstance(declaration.default, bool):
         return t("settings.on_or_off")
     if isinstance(declaration.default, (int, float)):
-        return t("settings.range", low=f"{declaration.low:g}", high=f"{declaration.high:,.10g}")
+        return t("settings.range", low=f"{declaration.low:,.10g}", high=f"{declaration.high:,.10g}")
     return t("settings.a_list") if isinstance(declaration.default, tuple) else t("settings.a_text")
 
 

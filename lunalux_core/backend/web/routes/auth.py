@@ -60,6 +60,7 @@ async def evened() -> AsyncIterator[None]:
 
 
 def _who(email: str) -> str:
+    # Hashed, so that rows which count requests hold nobody's address.
     return digest(normal_email(email))[:32]
 
 
