@@ -135,6 +135,7 @@ def _both(key: str) -> str:
     parts = [part.strip() for part in key.split("&")]
     if key.startswith("/") or len(parts) < 2 or not all(parts):
         return key
+    # Each looks ahead from the start, so the words may stand in any order.
     lookaheads = "".join(rf"(?=[\s\S]*{re.escape(part)})" for part in parts)
     return "/" + lookaheads.replace("/", r"\/") + "/i"
 
