@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lunalux_core.database import Connection
     from lunalux_core.library.memories import Memory, Removed
-    from lunalux_core.memory.writer import Written
+    from lunalux_core.memory.writer import WritingResult
     from lunalux_core.runtime import Runtime
 
 Work = Callable[[], Coroutine[Any, Any, None]]
@@ -100,7 +100,7 @@ class Desk:
             self.writing.pop(conversation_id, None)
             self._changed()
 
-    def _tell_of(self, written: Written) -> None:
+    def _tell_of(self, written: WritingResult) -> None:
         if written.error is not None:
             self._tell_error(written.error)
         elif written.memories:
