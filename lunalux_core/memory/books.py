@@ -172,8 +172,8 @@ def read_memory_book(document: Any, name: str, conversation_id: str) -> tuple[li
 def read_memory_text(text: str, conversation_id: str) -> list[_Read]:
     """The memories of a Markdown file: one for each heading of the second level."""
     records = []
-    # What stands before the first heading is the title of the file.
-    for section in re.split(r"(?m)^##[ \t]+", text)[1:]:
+    # What stands before the first heading is the title of the file; a mark of some editors is nothing.
+    for section in re.split(r"(?m)^##[ \t]+", text.removeprefix("\ufeff"))[1:]:
         heading, _, body = section.partition("\n")
         lines = body.strip().split("\n")
         meta = _META.match(lines[0].strip()) if lines else None
@@ -236,7 +236,8 @@ def store_memories(connection: Connection, conversation_id: str, records: Sequen
 
 
 def _same(memory: Memory) -> tuple[str, ...]:
-    return memory.kind, memory.text, memory.first, memory.last
+    """What two memories share that are one; what two members of a group know alike is two."""
+    return memory.kind, memory.text, memory.speaker, memory.first, memory.last
 
 
 def _from_entry(entry: Entry, conversation_id: str) -> _Read:

@@ -320,8 +320,9 @@ async def import_(
 
     place = await runtime.library.conversations.named(conversation)
     notes: Sequence[str] = ()
+    data = read_file(path)  # before its name is judged: what is not there is told first
     if _ending(path) == "md":
-        read = read_memory_text(read_file(path).decode("utf-8", "replace"), place.id)
+        read = read_memory_text(data.decode("utf-8", "replace"), place.id)
     else:
         read, notes = read_memory_book(read_json(path), path.stem, place.id)
     stored = await runtime.library.database.write(lambda c: store_memories(c, place.id, read))
