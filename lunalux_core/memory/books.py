@@ -42,11 +42,12 @@ _META = re.compile(r"^\*(?P<kind>[a-z]+)(?P<rest>(?: · .*)?)\*$")
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import stored; `skipped` were there already, `notes` says what differs from the file."""
+    """What an import stored; `skipped` were there already, so many `strayed` from messages that are not here
+    and belong to the whole chat now."""
 
     memories: tuple[Memory, ...]
     skipped: int
-    notes: tuple[str, ...]
+    strayed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +156,12 @@ def _own(connection: Connection, memory: Memory) -> dict[str, Any]:
 # -- in -----------------------------------------------------------------------------------------------------
 
 
-def read_memory_book(document: Any, name: str, conversation_id: str) -> tuple[list[_Read], list[str]]:
-    """The memories of a worldbook. Raises InvalidInput (WORLDBOOK_UNKNOWN)."""
+def read_memory_book(document: Any, name: str, conversation_id: str) -> tuple[list[_Read], int]:
+    """The memories of a worldbook, and how many are switched off and were left out.
+
+    Raises:
+        InvalidInput: WORLDBOOK_UNKNOWN.
+    """
     read = read_book(document, name)
     records: list[_Read] = []
     off = 0
@@ -165,8 +170,7 @@ def read_memory_book(document: Any, name: str, conversation_id: str) -> tuple[li
             off += 1
         elif entry.content.strip():
             records.append(_from_entry(entry, conversation_id))
-    notes = [f"{off} entries are switched off and were left out."] if off else []
-    return records, notes
+    return records, off
 
 
 def read_memory_text(text: str, conversation_id: str) -> list[_Read]:
@@ -229,10 +233,7 @@ def store_memories(connection: Connection, conversation_id: str, records: Sequen
         if memory.id:
             named[memory.id] = kept.id
         stored.append(kept)
-    notes = []
-    if strayed:
-        notes.append(f"{strayed} memories cover messages that are not here; they belong to the whole chat.")
-    return Imported(tuple(stored), skipped, tuple(notes))
+    return Imported(tuple(stored), skipped, strayed)
 
 
 def _same(memory: Memory) -> tuple[str, ...]:

@@ -125,6 +125,9 @@ def test_a_file_of_a_windows_editor_brings_its_first_memory_too(
         ("Red water", "The tide is red."),
         ("Snow", "Ash fell."),
     ]
+    (tmp_path / "plain.md").write_text("Words without a heading.", "utf-8")
+    nothing = program("memory", "import", chat, "plain.md", "--json")
+    assert nothing.json == [] and "plain.md" in nothing.err and "##" in nothing.err
     for name in ("gone", "gone.md", "gone.json"):
         gone = program("memory", "import", chat, name, "--json", code=5)
         assert gone.error["code"] == "FILE_NOT_FOUND"
