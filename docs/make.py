@@ -242,7 +242,7 @@ line, and the default is used.
 
 每个按键都可以更改：在“设置 → 按键”中按下新的按键，或在 `config.toml` 中按操作的 id 填写。
 多个按键用逗号分隔。嵌套表含义相同：`[keys.chat]` 下的 `tree = "ctrl+y"` 等于 `"chat.tree" = "ctrl+y"`。
-写错操作或按键的条目会连同行号一起提示，并使用默认按键。
+写错的条目会提示所在行号，并使用默认按键。
 """,
 }
 KEYS_HEADS = {"en": "| keys | action | what it does | id |", "zh": "| 按键 | 操作 | 作用 | id |"}

@@ -78,6 +78,7 @@ _problems: dict[str, InvalidInput] = {}
 
 
 def _broken(file: Path, reason: str) -> None:
+    # The first thing that is wrong in a file is enough to find it.
     _problems.setdefault(
         str(file),
         InvalidInput(
@@ -122,12 +123,35 @@ def t(key: str, **params: object) -> str:
     """
     entry = catalogue(_Current.language).get(key)
     if entry is None:
+        # A sentence that one language lacks is said in another: better than its key.
         entry = next((words[key] for words in map(catalogue, LANGUAGES) if key in words), None)
     if entry is None:
         return key
     if not isinstance(entry, str):
         entry = entry.get("one", entry["other"]) if params.get("n") == 1 else entry["other"]
-    return entry.format_map(_Blanks(_harmless(params))) if params else entry
+    # Without values nothing is filled in: braces of the sentence itself stay.
+    return _filled(entry, _Blanks(_harmless(params))) if params else entry
+
+
+_WIDE = "[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
+_BLANK_BEFORE = re.compile(rf"(?<={_WIDE}) (?=\{{(\w+)\}})")
+_BLANK_BEHIND = re.compile(rf"(?<=\{{)(\w+)\}} (?={_WIDE})")
+_WIDE_FIRST, _WIDE_LAST = re.compile(_WIDE), re.compile(f"{_WIDE}$")
+
+
+def _filled(sentence: str, params: Mapping[str, object]) -> str:
+    """A sentence with its values. Chinese ones have blanks around a value, which only stay beside one that
+    begins and ends with other letters."""
+
+    def before(blank: re.Match[str]) -> str:
+        return "" if _WIDE_FIRST.match(str(params[blank[1]])) else " "
+
+    def behind(name: re.Match[str]) -> str:
+        return name[0].rstrip() if _WIDE_LAST.search(str(params[name[1]])) else name[0]
+
+    if _Current.language == "zh" and params:
+        sentence = _BLANK_BEHIND.sub(behind, _BLANK_BEFORE.sub(before, sentence))
+    return sentence.format_map(params)
 
 
 def _harmless(params: Mapping[str, object]) -> dict[str, object]:
@@ -192,6 +216,7 @@ def note(text: str) -> str:
     for pattern, said in _notes(_Current.language):
         if (match := pattern.fullmatch(text)) is not None:
             first, *others = said.split("{}")
+            # A remark may hold another one.
             values = map(note, match.groups())
             return first + "".join(f"{value}{rest}" for value, rest in zip(values, others, strict=True))
     return text
@@ -215,8 +240,9 @@ def _told(error: LunaluxError) -> tuple[str, str]:
     for key, values in ((f"@{kind}", params), ("@where", full), ("@full", full), ("", params)):
         sentence = sentences.get(error.code + key)
         if sentence is not None:
+            # The sentence names a value that this error does not bring: the next form is tried.
             with suppress(KeyError):
-                return sentence[0].format_map(values), sentence[1].format_map(values)
+                return _filled(sentence[0], values), _filled(sentence[1], values)
     return error.message, error.hint
 
 

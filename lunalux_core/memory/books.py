@@ -41,7 +41,7 @@ _META = re.compile(r"^\*(?P<kind>[a-z]+)(?P<rest>(?: · .*)?)\*$")
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportedMemories:
     """What an import stored; `skipped` were there already, so many `strayed` from messages that are not here
     and belong to the whole chat now."""
 
@@ -208,7 +208,9 @@ def read_memory_text(text: str, conversation_id: str) -> list[_Read]:
     return records
 
 
-def store_memories(connection: Connection, conversation_id: str, records: Sequence[_Read]) -> Imported:
+def store_memories(
+    connection: Connection, conversation_id: str, records: Sequence[_Read]
+) -> ImportedMemories:
     """Store what was read, within a transaction; what is there with the same words and range is left.
 
     Raises:
@@ -233,7 +235,7 @@ def store_memories(connection: Connection, conversation_id: str, records: Sequen
         if memory.id:
             named[memory.id] = kept.id
         stored.append(kept)
-    return Imported(tuple(stored), skipped, strayed)
+    return ImportedMemories(tuple(stored), skipped, strayed)
 
 
 def _same(memory: Memory) -> tuple[str, ...]:

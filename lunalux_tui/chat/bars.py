@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -130,6 +131,7 @@ class StatusBar(Bar):
 
     def watch_writer(self, before: str, writer: str) -> None:
         """Count the seconds from when somebody begins to write to when nobody does."""
+        # In a group one writer follows another within the same turn, whose seconds go on.
         if writer and not before:
             self.seconds, self._began = 0, time.monotonic()
             self._clock = self.set_interval(1, self._tick)
@@ -238,7 +240,7 @@ class Suggestions(Widget):
         for y in crop.line_range:
             runs: list[Run] = []
             if y < len(self.suggestions):
-                text = fit(clean_line(self.suggestions[y].replace("*", ""), 300), width - 6)
+                text = fit(_as_a_line(self.suggestions[y]), width - 6)
                 runs = [("  ", 0), (str(y + 1), ACCENT | BOLD), ("  ", 0), (text, MUTED)]
             strips.append(palette.strip(runs, width))
         return within(self, strips, crop)
@@ -251,6 +253,11 @@ class Suggestions(Widget):
     def on_click(self, event: events.Click) -> None:
         if picked := self.pick(event.y + 1):
             self.post_message(self.Picked(picked))
+
+
+def _as_a_line(suggestion: str) -> str:
+    """A suggestion without marks of Markdown; Chinese sentences then stand without the blank between them."""
+    return re.sub(r"(?<=[。！？，：；、”’]) +", "", clean_line(suggestion.replace("*", ""), 300))
 
 
 def short_number(tokens: int) -> str:

@@ -13,7 +13,7 @@ from lunalux_core.text import clean_line
 from lunalux_tui.chat.view import Asker
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.ask_dialog import AskDialog
-from lunalux_tui.parts.model_kinds import ANOTHER, KINDS
+from lunalux_tui.parts.model_kinds import ANOTHER, KINDS, place
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
 
@@ -42,7 +42,7 @@ class ModelConnector:
     async def connect(self, kind: str) -> str:
         """Save a model of a kind (`model_kinds.KINDS`) and put it in use; its name, "" where the person
         left it. What was typed is asked again where the server refuses it."""
-        config, where = KINDS[kind], t(f"model.kind.{kind}")
+        config, where = KINDS[kind], place(kind)
         if kind == ANOTHER:
             address = await self._view.ask(AskDialog(t("connect.address"), value=config.base_url))
             if not address:
@@ -52,6 +52,7 @@ class ModelConnector:
         while True:
             hint = trouble or t("connect.key_hint" if kind != ANOTHER else "connect.key_maybe")
             title = t("connect.key", where=where)
+            # None is a way out; an empty key is right for servers without one.
             key = await self._view.ask(AskDialog(title, hint=hint, secret=True))
             if key is None:
                 return ""
@@ -60,6 +61,7 @@ class ModelConnector:
                 names = await self._models(config, key)
             except LunaluxError as error:
                 trouble = " ".join(part for part in tell(error) if part)
+                # Another key mends no wrong address.
                 if isinstance(error, NetworkError) and kind == ANOTHER:
                     self._view.say(trouble, warn=True)
                     return ""
@@ -90,6 +92,7 @@ class ModelConnector:
         from lunalux_core.config.saved_models import save_configuration
 
         settings, credentials = self._runtime.settings, self._runtime.credentials
+        # "practice" is the built-in model.
         named = replace(config, name=free_name(config.model, {*settings.models, "practice"}))
         try:
             changed = await asyncio.to_thread(save_configuration, settings, credentials, named, key=key)

@@ -92,6 +92,7 @@ class MessageActions:
         if words or options.pictures:
             self._view.start_turn(chat.send(conversation.id, words, options), restore=text)
         else:
+            # Nothing but an instruction stood there, and that becomes no message.
             self._view.take_typed(text)
             self._view.start_turn(chat.answer(conversation.id, options), restore=text)
 
@@ -167,6 +168,7 @@ class MessageActions:
         await (chat.edit_as_branch if as_branch else chat.edit)(message.id, text)
         await drafts.keep(key, "")
         await self._opener.reload()
+        self._view.say(t("chat.edited"), undo=True)
 
     async def delete(self, only_this: bool = False) -> None:
         """Take a message away, with what follows it unless `only_this`."""

@@ -65,7 +65,7 @@ class TreeDialog(PickDialog):
             return
         tone = USER if message.role == "user" else CHARACTER
         head = f"{message.name}  {moment(message.created_at)}".strip()
-        self.query_one(Reader).show([(head, tone | BOLD), (message.content, 0)])
+        self.query_one(Reader).show([(head, tone | BOLD), (message.content.replace("*", ""), 0)])
 
 
 def tree_rows(nodes: Sequence[TreeNode]) -> Iterator[Row]:
@@ -97,6 +97,7 @@ def tree_rows(nodes: Sequence[TreeNode]) -> Iterator[Row]:
             indent=lines + sign,
             tone=USER if node.role == "user" else CHARACTER,
         )
+        # Deeper forks no longer move to the right, or no room would be left for words.
         inner = lines + ("  " if last else "│ ") if forked and len(lines) < 2 * DEEPEST else lines
         stack.extend(_forked(below, inner))
 

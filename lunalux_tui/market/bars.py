@@ -69,6 +69,8 @@ class MarketFilters(Bar):
     filters: reactive[Filters] = reactive(Filters())
     shown: reactive[int] = reactive(0)
     more: reactive[bool] = reactive(False)
+    waiting: reactive[bool] = reactive(False)
+    """Whether cards are on their way: none is a number only once they have come."""
     busy: reactive[str] = reactive("")
     """What is being done with a card."""
 
@@ -92,6 +94,8 @@ class MarketFilters(Bar):
     def right(self) -> Sequence[Part]:
         if self.busy:
             return [Part(self.busy, ACCENT)]
+        if self.waiting and not self.shown:
+            return ()
         key = "market.shown_more" if self.more else "market.shown"
         return [Part(t(key, n=self.shown), MUTED, weight=5)]
 

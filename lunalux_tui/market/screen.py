@@ -136,7 +136,7 @@ class MarketScreen(LunaScreen[None]):
         head.stored_at, head.stale = lists.stored_at, lists.stale
         head.fetching, head.trouble = lists.fetching, lists.trouble
         self.chips.filters = lists.filters
-        self.grid.waiting = lists.waiting
+        self.grid.waiting = self.chips.waiting = lists.waiting
         self.grid.more = self.chips.more = lists.more
 
     def show_cards(self, cards: Sequence[MarketCard], *, keep: bool) -> None:

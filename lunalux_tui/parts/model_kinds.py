@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from lunalux_core.config.settings import ModelConfig
 from lunalux_core.llm.servers.local import LOCAL_SERVERS
+from lunalux_tui.i18n import t
 
 HOSTED: Mapping[str, ModelConfig] = {
     "openai": ModelConfig("", "openai", ""),
@@ -30,3 +31,8 @@ KINDS: Mapping[str, ModelConfig] = {
     ANOTHER: ModelConfig("", "openai", "", "http://127.0.0.1:8080/v1"),
 }
 """All of them."""
+
+
+def place(kind: str) -> str:
+    """A kind as it is called within a sentence."""
+    return t("connect.another") if kind == ANOTHER else t(f"model.kind.{kind}")

@@ -124,10 +124,10 @@ class ModelsDialog(PickDialog):
 
 def connect_rows() -> list[Row]:
     """The ways to a new model, by company."""
-    from lunalux_tui.parts.model_kinds import ANOTHER, HOSTED
+    from lunalux_tui.parts.model_kinds import ANOTHER, HOSTED, place
 
     return [
-        Row(CONNECT + kind, t("connect.row", where=t(f"model.kind.{kind}")), t("connect.row_help"), mark="+")
+        Row(CONNECT + kind, t("connect.row", where=place(kind)), t("connect.row_help"), mark="+")
         for kind in (*HOSTED, ANOTHER)
     ]
 
@@ -147,7 +147,9 @@ def found_row(model: FoundModel) -> Row:
         facts.append(t("model.window", n=f"{spec.context_tokens:,}"))
     if model.size:
         facts.append(_bytes(model.size))
-    where = t("model.local", server=f"{model.title} · {spec.base_url}")
+    unknown = spec.name.startswith(("local:", "local@"))
+    title = t("model.local_any") if unknown else model.title
+    where = t("model.local", server=f"{title} · {spec.base_url}")
     return Row(spec.name, spec.model, where, right=" · ".join(facts))
 
 

@@ -96,6 +96,20 @@ def test_plurals_and_missing_parameters() -> None:
     assert t("no.such.key") == "no.such.key"
 
 
+def test_amounts_have_their_thousands_marked_and_names_of_numbers_have_not() -> None:
+    told = t("inspector.message", slot="Main", role="system", n=1541)
+    assert "1,541 tokens" in told
+    assert "1234567" in t("cli.skipped_entry", uid=1234567, reason="off")
+
+
+def test_chinese_sentences_have_blanks_only_beside_other_letters() -> None:
+    i18n.use("zh")
+    assert t("dialog.conversations.title", name="林晚灯") == "与林晚灯的会话"
+    assert t("dialog.conversations.title", name="Ada") == "与 Ada 的会话"
+    error = NotFound("FILE_NOT_FOUND", "There is no file.", "Check the path.", path="我的 灯.png")
+    assert "我的 灯.png" in i18n.tell(error)[0], "what stands in a value is left alone"
+
+
 def test_bundled_themes_load_and_a_bad_one_costs_a_notice(paths: Paths) -> None:
     paths.themes.mkdir(parents=True)
     (paths.themes / "broken.toml").write_text("[colors]\nprimary = 'no-such-colour'\n", encoding="utf-8")

@@ -101,6 +101,14 @@ async def _count(host: ConversationHost, call: AppCall) -> str:
     return str(counter(turn).text(text))
 
 
+async def _tokens(host: ConversationHost, call: AppCall) -> str:
+    """About how many tokens a text is."""
+    from lunalux_core.dialogue.counting import counter
+
+    turn = await host.runtime.chat.next_turn(host.place, "", host.surface.options())
+    return str(counter(turn).text(call.text))
+
+
 async def _branch(host: ConversationHost, call: AppCall) -> str:
     """Go on from a message; what followed stays as a branch of its own. Gives the number of the message."""
     message, place = await _one(host, call.text or call.named.get("mesId", ""))
@@ -125,6 +133,7 @@ COMMANDS = {
     "scene": _scene,
     "delete-swipe": _delete_swipe,
     "count": _count,
+    "tokens": _tokens,
     "branch-create": _branch,
     "checkpoint-create": _checkpoint,
 }

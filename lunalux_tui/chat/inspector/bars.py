@@ -8,9 +8,22 @@ from textual.reactive import reactive
 
 from lunalux_core.text import clean_line
 from lunalux_tui.chat.inspector.views import VIEWS, Record, count
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import language, t
 from lunalux_tui.parts.drawn import Bar, Part
 from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, SURFACE
+
+
+def preset_title(name: str) -> str:
+    """What the preset of a record is called: a record keeps the key of one that is built in."""
+    from lunalux_core.presets.builtin import builtin_presets
+
+    ours = builtin_presets("zh" if language() == "zh" else "en")
+    return {preset.key: preset.title for preset in ours}.get(name) or clean_line(name, 30)
+
+
+def model_title(name: str) -> str:
+    """What the model of a record is called."""
+    return t("model.practice") if name == "practice" else clean_line(name, 30)
 
 
 class TurnHead(Bar):
@@ -36,8 +49,8 @@ class TurnHead(Bar):
         full = report["total"] > 0.9 * report["budget"]
         share = t("inspector.total", total=f"{report['total']:,}", budget=f"{report['budget']:,}")
         return [
-            Part(clean_line(str(record["preset"]), 30), MUTED, weight=5),
-            Part(clean_line(str(record["model"]), 30), MUTED, weight=6),
+            Part(preset_title(str(record["preset"])), MUTED, weight=5),
+            Part(model_title(str(record["model"])), MUTED, weight=6),
             Part(share, ERROR if full else 0, weight=1),
         ]
 
@@ -64,6 +77,8 @@ class ViewTabs(Bar):
     def _part(self, view: str, *, named: bool, counted: bool) -> Part:
         amount = count(view, self.of) if counted and self.of is not None else ""
         number, name = str(VIEWS.index(view) + 1), t(f"inspector.view.{view}") if named else ""
-        text = " ".join(filter(None, (number, name, amount and f"({amount})")))
+        if name and amount:
+            name = t("inspector.counted", view=name, n=amount)
+        text = f"{number} {name}".rstrip()
         style = ACCENT | BOLD if view == self.view else MUTED
         return Part(text, style, f"screen.view('{view}')", 0 if view == self.view else 1)
