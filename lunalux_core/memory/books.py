@@ -41,7 +41,7 @@ _META = re.compile(r"^\*(?P<kind>[a-z]+)(?P<rest>(?: · .*)?)\*$")
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportedMemories:
     """What an import stored; `skipped` were there already, `notes` says what differs from the file."""
 
     memories: tuple[Memory, ...]
@@ -204,7 +204,9 @@ def read_memory_text(text: str, conversation_id: str) -> list[_Read]:
     return records
 
 
-def store_memories(connection: Connection, conversation_id: str, records: Sequence[_Read]) -> Imported:
+def store_memories(
+    connection: Connection, conversation_id: str, records: Sequence[_Read]
+) -> ImportedMemories:
     """Store what was read, within a transaction; what is there with the same words and range is left.
 
     Raises:
@@ -232,7 +234,7 @@ def store_memories(connection: Connection, conversation_id: str, records: Sequen
     notes = []
     if strayed:
         notes.append(f"{strayed} memories cover messages that are not here; they belong to the whole chat.")
-    return Imported(tuple(stored), skipped, tuple(notes))
+    return ImportedMemories(tuple(stored), skipped, tuple(notes))
 
 
 def _same(memory: Memory) -> tuple[str, ...]:

@@ -23,12 +23,15 @@ async def begin(app: ChatHost) -> None:
     from lunalux_tui.chat.tour import show_tour
 
     runtime, chat, opening = app.runtime, app.chat, app.opening
+    # The library cannot be read: nothing of what follows could be done.
     if opening.problem is not None and not opening.characters:
         return
+    # The first frame shows few messages; those above them come now.
     await chat.window.older()
     problems = _Problems(app)
     cut = await problems.recover()
     new = await runtime.first_start()
+    # As many as were asked for means that there may be more.
     if new or cut or len(opening.characters) == LISTED:
         await chat.refresh_roster()
     if cut and chat.conversation is not None:

@@ -121,6 +121,7 @@ class BooksDialog(Dialog[str]):
         rows = []
         names = {item.name.casefold() for item in self._items.values()}
         card = attached.card
+        # Where the card names a book that the library has, that one stands for its own.
         if card is not None and card.character_book is not None and card.world.casefold() not in names - {""}:
             why = question("books_here.why.own")
             rows.append(Row(OWN, question("books_here.own", name=card.name), why, mark="✓", strong=True))
@@ -145,6 +146,7 @@ class BooksDialog(Dialog[str]):
             attached, item = self._attached, self._items.get(self.rows.chosen) if self.is_mounted else None
             if attached is None or item is None:
                 return False
+            # A group has no card, and nobody need have a persona.
             needs = {"character": attached.card, "persona": attached.persona}
             return needs.get(str(parameters[0]), attached) is not None
         return True

@@ -90,6 +90,7 @@ class DirectingActions:
     def _again(self, options: TurnOptions) -> None:
         """Another version of the last reply, or a first one."""
         chat, message = self._runtime.chat, self._view.target()
+        # A line that a person wrote as somebody is answered and not written anew.
         if message is not None and _is_reply(message) and not message.by_somebody:
             self._view.start_turn(chat.regenerate(message.id, options, "swipe"))
         else:
@@ -158,6 +159,7 @@ class DirectingActions:
             Row(str(number), t("directing.several.row", n=number)) for number in range(2, MOST_REPLIES + 1)
         ]
         answer = await self._view.ask(PickDialog(t("directing.several.title"), rows, current="3"))
+        # A reply may have begun while the question was open.
         if not answer or not self._place:
             return
         words = self._view.typed()
@@ -204,6 +206,7 @@ class DirectingActions:
 
     async def _store(self, voice: Voice) -> None:
         own = voice.kind == "person"
+        # Pictures alone are a message, but only of the person's own.
         if not self._place or not ((own and self._open.pictures) or self._has_words()):
             return
         typed = self._view.typed()

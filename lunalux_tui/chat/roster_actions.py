@@ -154,6 +154,7 @@ class RosterActions:
             self._view.say(t("chat.nothing_to_undo"), warn=True)
             return
         await self._undo.pop()()
+        # A member that came back speaks in its group again.
         await self._opener.group_changed()
         await self._view.refresh_roster()
         self._view.say(t("chat.undone"))

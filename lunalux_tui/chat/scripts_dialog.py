@@ -78,6 +78,7 @@ class ScriptsDialog(Dialog[tuple[str, bool]]):
             (t("scripts.replacement"), clean_line(script.replace, 400) or t("scripts.nothing")),
         ]
         depths = (script.min_depth, script.max_depth)
+        # A depth below 0 is no bound.
         if any(depth is not None and depth >= 0 for depth in depths):
             first, last = ("" if depth is None or depth < 0 else str(depth) for depth in depths)
             facts.insert(2, (t("scripts.depth"), f"{first or 0} – {last or '∞'}"))

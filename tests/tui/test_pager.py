@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from chat_world import Driven, open_app, stored_conversation
 from model_server import model_server
@@ -50,6 +52,27 @@ async def test_the_first_of_many_messages_is_one_key_away_and_the_last_another(h
         await driven.until(
             lambda: shown.selected == shown.messages[0].id and "Message 0" in shown.messages[0].content
         )
+
+
+async def test_a_page_that_comes_late_is_not_put_into_another_conversation(home: object) -> None:
+    long = await stored_conversation(700)
+    async with open_app() as driven:
+        chat, window = driven.chat, driven.chat.window
+        conversations = driven.app.runtime.library.conversations
+        character = (await conversations.get(long)).character_id
+        other = await driven.app.runtime.chat.start(character)
+        page = await conversations.page(other.id)
+        for way in ("older", "first", "reload", "newer"):
+            await chat.opener.open_conversation(long)
+            if way == "newer":
+                await window.first()
+            reading = asyncio.create_task(getattr(window, way)())
+            await asyncio.sleep(0)
+            window.show(other.id, page)
+            await reading
+            assert [message.id for message in chat.transcript.messages] == [message.id for message in page], (
+                way
+            )
 
 
 async def test_the_beginning_of_a_long_reply_can_be_read_while_it_comes(

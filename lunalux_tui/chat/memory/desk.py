@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lunalux_core.database import Connection
     from lunalux_core.library.memories import Memory, Removed
-    from lunalux_core.memory.writer import Written
+    from lunalux_core.memory.writer import WritingResult
     from lunalux_core.runtime import Runtime
 
 Work = Callable[[], Coroutine[Any, Any, None]]
@@ -100,7 +100,7 @@ class Desk:
             self.writing.pop(conversation_id, None)
             self._changed()
 
-    def _tell_of(self, written: Written) -> None:
+    def _tell_of(self, written: WritingResult) -> None:
         if written.error is not None:
             self._tell_error(written.error)
         elif written.memories:
@@ -157,6 +157,7 @@ class Desk:
         """Have the new words wait until the person says yes or no."""
         rewriting.proposed = proposed
         rewriting.taken = asyncio.get_running_loop().create_future()
+        # In the pane the new words show by themselves.
         if self.on_told is None:
             self.view.say(t("memory_pane.proposal_waits", name=rewriting.memory.name))
         self._changed()
@@ -190,5 +191,6 @@ class Desk:
             return ""
         change = changes[-1]
         await self.runtime.library.database.write(lambda c: have_again(c, change.before, change.made))
+        # Only once it is taken back: after a failure it can be tried again.
         changes.pop()
         return change.words

@@ -130,6 +130,7 @@ class MemoryDialog(Dialog[str]):
         self._read()
 
     def on_unmount(self) -> None:
+        # Desk and writer outlive the pane.
         self._desk.on_change = self._desk.on_told = None
         self._runtime.memory_writer.on_change = lambda conversation_id: None
         self._runtime.trackers.on_change = lambda conversation_id: None
