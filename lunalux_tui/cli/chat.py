@@ -184,7 +184,7 @@ def chat(
         profile=profile,
     )
 
-    async def one_turn(runtime: Runtime, begun: str = "") -> _Dearer | None:
+    async def one_turn(runtime: Runtime, begun: str = "") -> _PriceRise | None:
         options = _with_model(runtime, given)
         if image:
             options = replace(options, pictures=await _pictures(image))
@@ -213,7 +213,7 @@ def chat(
             # There is a second run only after a yes.
             dearer = await _dearer(runtime, paid, accept_price or bool(begun))
             if dearer is not None:
-                return _Dearer(place.id, dearer)
+                return _PriceRise(place.id, dearer)
             turn = await _begin(runtime, place, wishes, options)
             await _turn(place, turn, as_json=as_json, replies=replies)
             # A reader of a pipe waits until the command has ended, so there it is done when asked for.
@@ -230,7 +230,7 @@ def chat(
 
 
 @dataclass(frozen=True, slots=True)
-class _Dearer:
+class _PriceRise:
     """A turn that waits for a word of the person, as it costs more than they know of."""
 
     conversation: str
@@ -454,7 +454,7 @@ async def _turn(
     billing: dict[str, Any] | None = None
     paid: Billed | None = None
     model = ""
-    printed = _Printed()
+    printed = _PrintedReply()
     rows: list[dict[str, Any]] = []
     notices = _Notices()
     # Left early, by ctrl+c, the turn is closed here and not whenever Python collects it: it keeps what came.
@@ -500,7 +500,7 @@ async def _turn(
         output.say("paid", price=t(f"status.cost.{paid.method}", cost=paid.cost), left=left)
 
 
-class _Printed:
+class _PrintedReply:
     """What of a reply is on stdout. `begun`: its line has not been ended yet."""
 
     def __init__(self) -> None:
