@@ -16,7 +16,7 @@ from lunalux_core.backend.running.embedded import open_embedded
 from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.web.app import create_app
 from lunalux_core.backend.web.connections import Allowance, Connections
-from lunalux_tui.cli.serve import _listen, _server
+from lunalux_tui.cli.serve import _server, listen
 
 Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -28,7 +28,7 @@ async def port(tmp_path: Path) -> AsyncIterator[int]:
         request_timeout_s=4, header_timeout_s=1, max_connections=40, metrics=True, shutdown_grace_s=1
     )
     services = await open_embedded(tmp_path, settings, served=True)
-    listening = _listen("127.0.0.1", 0, 1)
+    listening = listen("127.0.0.1", 0, 1)
     server = _server(create_app(services), settings)
     running = asyncio.ensure_future(server.serve(sockets=[listening]))
     try:
