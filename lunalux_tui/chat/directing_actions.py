@@ -127,6 +127,26 @@ class DirectingActions:
         events = self._runtime.chat.impersonate(self._place, self._options(Direction(outline=outline)))
         self._view.start_turn(events, impersonate=True)
 
+    async def in_person(self) -> None:
+        """Have the person's next words written in a grammatical person; what stands in the prompt is their
+        outline."""
+        from lunalux_core.dialogue.direction import Direction, Person
+        from lunalux_tui.parts.pick_dialog import PickDialog
+        from lunalux_tui.parts.rows import Row
+
+        if not self._place:
+            return
+        persons: tuple[Person, ...] = ("first", "second", "third")
+        rows = [Row(person, t(f"directing.person.{person}")) for person in persons]
+        dialog = PickDialog(t("directing.person.title"), rows, hint=t("directing.person.hint"))
+        answer = await self._view.ask(dialog)
+        chosen = next((person for person in persons if person == answer), None)
+        if chosen is None or not self._place:
+            return
+        direction = Direction(outline=self._view.typed().strip(), person=chosen)
+        events = self._runtime.chat.impersonate(self._place, self._options(direction))
+        self._view.start_turn(events, impersonate=True)
+
     async def several(self) -> None:
         """Ask for several replies at once, all of them swipes."""
         from lunalux_core.dialogue.direction import Direction

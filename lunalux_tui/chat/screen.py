@@ -794,6 +794,7 @@ class ChatScreen(LunaScreen[None]):
     action_speak_as = handed(DIALOG, lambda screen: screen.directing_actions.speak_as)
     action_quick_replies = handed(DIALOG, lambda screen: screen.quick_replies.choose)
     action_reply_sets = handed(DIALOG, lambda screen: screen.quick_replies.places)
+    action_in_person = handed(DIALOG, lambda screen: screen.directing_actions.in_person)
     action_overrides = handed(DIALOG, lambda screen: screen.directing_actions.overrides)
     action_out_of_character = handed(DIALOG, lambda screen: screen.directing_actions.out_of_character)
     action_begin_with = handed(DIALOG, lambda screen: screen.directing_actions.begin_with)

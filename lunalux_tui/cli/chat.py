@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -89,6 +89,9 @@ def chat(
     impersonate: bool = typer.Option(
         False, "--impersonate", help="Print what you might say next; a message is taken as its outline."
     ),
+    person: Literal["first", "second", "third"] | None = typer.Option(
+        None, help="With --impersonate: first (I), second (you) or third (she); else as the preset has it."
+    ),
     instruction: str = typer.Option(
         "", metavar="TEXT", help="Tell the model this once; it is not kept in the history."
     ),
@@ -141,6 +144,7 @@ def chat(
         narrator,
         show_prompt or show_request,
         bool(image),
+        person or "",
     )
     # The other kinds need no message, and the input of a script may never end.
     if not message and not wishes.kinds and not sys.stdin.isatty():
