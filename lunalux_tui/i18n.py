@@ -224,6 +224,8 @@ def note(text: str) -> str:
 
 def _told(error: LunaluxError) -> tuple[str, str]:
     params = _harmless({name: _in_words(value) for name, value in error.params.items()})
+    if isinstance(reason := params.get("reason"), str):
+        params["reason"] = note(reason)  # what a parser says is English wherever it runs
     if "allowed" in params:
         params["allowed"] = allowed_words(str(params["allowed"]))
     for listed in {"choices", "formats"} & params.keys():

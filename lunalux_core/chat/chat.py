@@ -8,6 +8,7 @@ ends (done, stopped, failed, killed), its status says so.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
@@ -20,6 +21,7 @@ from lunalux_core.chat.reply_store import (
     StoredTurn,
     StreamingReply,
     claimed,
+    finished,
     recover,
     settled,
     take_back,
@@ -53,6 +55,7 @@ from lunalux_core.library.conversations import (
     REQUEST,
     Conversation,
     Message,
+    MessageRole,
     append_message,
     children,
     insert_message,
@@ -696,16 +699,68 @@ class Chat:
             return self._reader().read(connection, asked, options)
 
         turn = await self._database.read(read)
-        self.on_turn()
         text = ""
-        async with aclosing(self._workflow().stream(turn)) as steps:
+        async with aclosing(self._unstored(turn)) as steps:
             async for step in steps:
                 if isinstance(step, TurnResult):
                     text = step.text
-                elif isinstance(step, Billed):
-                    await self._billed(step)
         await self._spend(turn)
         return text
+
+    async def stateless(
+        self,
+        character_id: str,
+        history: Sequence[tuple[MessageRole, str, str]],
+        text: str,
+        options: TurnOptions = TurnOptions(),
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """A reply to words behind a history that is stored nowhere, as nothing of the turn is.
+
+        Args:
+            history: (role, name, text) of each line, oldest first; the name may be "" for the person and the
+                character.
+
+        Raises (from the iterator):
+            LunaluxError: as any turn. NotFound: CHARACTER_NOT_FOUND.
+        """
+        place = Conversation("", character_id, "", "", None, None, "", {}, {}, "", 0, 0)
+
+        def read(connection: Connection) -> TurnInput:
+            asked = TurnTask("normal", place, None, well_formed(text), pictures=_refs(options))
+            turn = self._reader().read(connection, asked, options)
+            names = {"user": turn.user, "assistant": turn.character.name}
+            lines: list[Message] = []
+            for role, name, words in history:
+                above = lines[-1] if lines else None
+                lines.append(new_message("", above, role, name or names.get(role, ""), well_formed(words)))
+            counts = Counter(line.role for line in lines)
+            return replace(
+                turn,
+                history=tuple(lines),
+                length=len(lines),
+                replies=counts["assistant"],
+                said=counts["user"],
+            )
+
+        turn = await self._database.read(read)
+        yield TurnStarted("", None, None, turn.model.name)
+        async with aclosing(self._unstored(turn)) as steps:
+            async for step in steps:
+                if isinstance(step, TurnResult):
+                    reply = new_message("", None, "assistant", turn.character.name, step.text)
+                    told = replace(reply, thinking=step.thinking, **finished(step, reply))
+                    yield TurnCompleted(told, step.text, step.suggestions, step.report)
+                else:
+                    yield step
+
+    async def _unstored(self, turn: TurnInput) -> AsyncGenerator[TurnEvent | TurnResult, None]:
+        """The line of a turn of which nothing is stored but what it cost."""
+        self.on_turn()
+        async with aclosing(self._workflow().stream(turn)) as steps:
+            async for step in steps:
+                if isinstance(step, Billed):
+                    await self._billed(step)
+                yield step
 
     async def _spend(self, turn: TurnInput) -> None:
         """Take out the texts that a script put in for this prompt alone."""
@@ -1030,9 +1085,12 @@ def _would_ask(
         return TurnTask(kind, conversation, parent, words, speaker=speaker, pictures=shown)
     said = new_message(conversation.id, head, "user", "", text)
     speaker = addressed(connection, conversation, said if text else head, options)
-    shown = tuple(attached.ref for attached in options.pictures)
     words = text if kind == "normal" else ""
-    return TurnTask(kind, conversation, head, words, speaker=speaker, pictures=shown)
+    return TurnTask(kind, conversation, head, words, speaker=speaker, pictures=_refs(options))
+
+
+def _refs(options: TurnOptions) -> tuple[PictureRef, ...]:
+    return tuple(attached.ref for attached in options.pictures)
 
 
 def _nothing_to_continue() -> InvalidInput:

@@ -35,17 +35,17 @@ async def begin(app: ChatHost) -> None:
     if new or cut or len(opening.characters) == LISTED:
         await chat.refresh_roster()
     if cut and chat.conversation is not None:
-        await chat.reload()
+        await chat.opener.reload()
     name = opening.wanted or await problems.named()
-    if name in chat.groups:
-        await chat.open_group(name, new=app.begin_new)
+    if name in chat.roster_actions.groups:
+        await chat.opener.open_group(name, new=app.begin_new)
     elif name:
-        await chat.open_character(name, new=app.begin_new)
+        await chat.opener.open_character(name, new=app.begin_new)
     elif chat.conversation is None:
         characters = await runtime.library.characters.list(limit=50)
         speaks = [character for character in characters if character.language == runtime.settings.lang]
         if characters:
-            await chat.open_character((speaks or characters)[0].id)
+            await chat.opener.open_character((speaks or characters)[0].id)
             await chat.refresh_roster()
     if chat.conversation is None:
         chat.transcript.note(*app.words_of_emptiness(), error=False)

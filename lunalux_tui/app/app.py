@@ -266,7 +266,7 @@ class LunaluxApp(ThemedApp):
     async def open_character(self, character_id: str) -> None:
         """Go to the chat screen and talk with a character; for "chat now" of other screens."""
         await self.switch_mode(places.FIRST)
-        await self.chat.open_character(character_id)
+        await self.chat.opener.open_character(character_id)
         await self.chat.refresh_roster()
 
     @work(group="open", exclusive=True, exit_on_error=False)

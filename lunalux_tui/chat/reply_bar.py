@@ -93,13 +93,13 @@ class ReplyBar(Bar):
             parts.append(Part(self._text(place, shown), ACCENT | BOLD, action, weight))
             if shown.menu:
                 menu = f"screen.quick_reply({place}, True)"
-                parts.append(Part("▾", ACCENT | BOLD, menu, weight + 1))
+                parts.append(Part("▾ ", ACCENT | BOLD, menu, weight + 1))
         return parts
 
     @staticmethod
     def _text(place: int, shown: ReplyButton) -> str:
         digit = f"{place + FIRST_DIGIT} " if place < KEYED else ""
-        return f" {digit}{shown.words} "
+        return f" {digit}{shown.words}" + ("" if shown.menu else " ")
 
     def render_lines(self, crop: Region) -> list[Strip]:
         palette, width = palette_of(self), self.size.width

@@ -33,7 +33,7 @@ class DeskView(Protocol):
 
 
 @dataclass
-class Rewriting:
+class Rewrite:
     """A memory that is being written anew. `proposed` is what came of it and waits for a yes or a no."""
 
     memory: Memory
@@ -64,7 +64,7 @@ class Desk:
 
     runtime: Runtime
     view: DeskView
-    rewriting: dict[str, Rewriting] = field(default_factory=dict)
+    rewriting: dict[str, Rewrite] = field(default_factory=dict)
     writing: dict[str, Worker[None]] = field(default_factory=dict)
     changes: dict[str, list[Change]] = field(default_factory=dict)
     on_change: Callable[[], None] | None = None
@@ -120,11 +120,11 @@ class Desk:
         """
         if memory.id in self.rewriting:
             return
-        rewriting = self.rewriting[memory.id] = Rewriting(memory)
+        rewriting = self.rewriting[memory.id] = Rewrite(memory)
         rewriting.worker = self.view.work_at_memories(partial(self._rewrite, rewriting, also, ask))
         self._changed()
 
-    async def _rewrite(self, rewriting: Rewriting, also: str, ask: bool) -> None:
+    async def _rewrite(self, rewriting: Rewrite, also: str, ask: bool) -> None:
         memory = rewriting.memory
         confirm = partial(self._propose, rewriting) if ask else None
         try:
@@ -153,7 +153,7 @@ class Desk:
 
         return await self.runtime.library.database.read(read)
 
-    async def _propose(self, rewriting: Rewriting, proposed: Sequence[Memory]) -> bool:
+    async def _propose(self, rewriting: Rewrite, proposed: Sequence[Memory]) -> bool:
         """Have the new words wait until the person says yes or no."""
         rewriting.proposed = proposed
         rewriting.taken = asyncio.get_running_loop().create_future()

@@ -181,8 +181,8 @@ class MemoryDialog(Dialog[str]):
 
     def action_tab(self, tab: str) -> None:
         self._tab = tab
-        for name, one in self._tabs.items():
-            one.display = name == tab
+        for name, widget in self._tabs.items():
+            widget.display = name == tab
         self.query_one(PaneHead).tab = tab
         self._say("")
         self.query_one(PaneFoot).state = self.tab.state()

@@ -106,10 +106,10 @@ class TrackersTab(Tab):
         await self.read()
 
     def _tell(self, revised: list[Any]) -> None:
-        error = next((one.error for one in revised if one.error is not None), None)
+        error = next((revision.error for revision in revised if revision.error is not None), None)
         if error is not None:
             self.say(" ".join(part for part in tell(error) if part), warn=True)
-        elif any(one.asked for one in revised):
+        elif any(revision.asked for revision in revised):
             self.say(t("memory_pane.tracker.ran"))
         else:
             self.say(t("memory_pane.tracker.nothing_new"))

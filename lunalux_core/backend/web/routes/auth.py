@@ -106,7 +106,9 @@ async def resend(body: EmailRequest, request: Request, services: CurrentServices
 
 
 @router.post(
-    "/signin", responses=answers("INVALID_REQUEST", "BAD_CREDENTIALS", "USER_NOT_CONFIRMED", "RATE_LIMITED")
+    "/signin",
+    responses=answers("INVALID_REQUEST", "BAD_CREDENTIALS", "USER_NOT_CONFIRMED", "RATE_LIMITED"),
+    response_model_exclude_none=True,
 )
 async def sign_in(
     body: SignInRequest, request: Request, response: Response, services: CurrentServices
