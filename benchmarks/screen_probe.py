@@ -25,6 +25,8 @@ class Probe:
         fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         self._fd = ours
         self._seen = b""
+        self.drawn = 0
+        """Bytes it wrote to the terminal."""
         self.began = time.perf_counter()
         self.process = subprocess.Popen(
             command, stdin=theirs, stdout=theirs, stderr=theirs, env=dict(environ), start_new_session=True
@@ -42,7 +44,7 @@ class Probe:
         while time.perf_counter() < until:
             ready, _, _ = select.select([self._fd], [], [], 0.5)
             if ready:
-                self._seen += os.read(self._fd, 65536)
+                self._seen += self._read()
                 if text.encode() in _ESCAPE.sub(b"", self._seen):
                     self._seen = b""
                     return time.perf_counter()
@@ -53,8 +55,13 @@ class Probe:
         until = time.perf_counter() + seconds
         while (left := until - time.perf_counter()) > 0:
             if select.select([self._fd], [], [], left)[0]:
-                os.read(self._fd, 65536)
+                self._read()
         self._seen = b""
+
+    def _read(self) -> bytes:
+        read = os.read(self._fd, 65536)
+        self.drawn += len(read)
+        return read
 
     def cpu(self) -> float:
         """Processor seconds used so far."""

@@ -134,6 +134,7 @@ _NAMES = {
 
 def key_name(key: str) -> str:
     """A key as the whole app spells it: ^p is ctrl+p, ⇧⏎ is shift+enter, F1 is f1."""
+    # The plus stands between the parts of a key, and is one itself.
     *modifiers, name = key.split("+") if key != "+" else ["+"]
     label = _NAMES.get(name, name.upper() if _FUNCTION.fullmatch(name) else name)
     marks = {"ctrl": "^", "shift": "⇧", "alt": "alt+"}

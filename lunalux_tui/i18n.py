@@ -80,6 +80,7 @@ _problems: dict[str, InvalidInput] = {}
 
 
 def _broken(file: Path, reason: str) -> None:
+    # The first thing that is wrong in a file is enough to find it.
     _problems.setdefault(
         str(file),
         InvalidInput(
@@ -133,11 +134,13 @@ def t(key: str, **params: object) -> str:
     """
     entry = catalogue(_Current.language).get(key)
     if entry is None:
+        # A sentence that one language lacks is said in another: better than its key.
         entry = next((words[key] for words in map(catalogue, LANGUAGES) if key in words), None)
     if entry is None:
         return key
     if not isinstance(entry, str):
         entry = entry.get("one", entry["other"]) if params.get("n") == 1 else entry["other"]
+    # Without values nothing is filled in: braces of the sentence itself stay.
     return _filled(entry, _Blanks(_harmless(params))) if params else entry
 
 
@@ -224,6 +227,7 @@ def note(text: str) -> str:
     for pattern, said in _notes(_Current.language):
         if (match := pattern.fullmatch(text)) is not None:
             first, *others = said.split("{}")
+            # A remark may hold another one.
             values = map(note, match.groups())
             return first + "".join(f"{value}{rest}" for value, rest in zip(values, others, strict=True))
     return text
@@ -231,6 +235,8 @@ def note(text: str) -> str:
 
 def _told(error: LunaluxError) -> tuple[str, str]:
     params = _harmless({name: _in_words(value) for name, value in error.params.items()})
+    if isinstance(reason := params.get("reason"), str):
+        params["reason"] = note(reason)  # what a parser says is English wherever it runs
     if "allowed" in params:
         params["allowed"] = allowed_words(str(params["allowed"]))
     for listed in {"choices", "formats"} & params.keys():
@@ -247,6 +253,7 @@ def _told(error: LunaluxError) -> tuple[str, str]:
     for key, values in ((f"@{kind}", params), ("@where", full), ("@full", full), ("", params)):
         sentence = sentences.get(error.code + key)
         if sentence is not None:
+            # The sentence names a value that this error does not bring: the next form is tried.
             with suppress(KeyError):
                 return _filled(sentence[0], values), _filled(sentence[1], values)
     return error.message, error.hint

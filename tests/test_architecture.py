@@ -172,7 +172,7 @@ RUNS_PATTERNS = (
                 "lunalux_core.backend.storage",
             ),
         ),
-        (("fastapi", "starlette"), ("lunalux_core.backend",)),
+        (("fastapi", "starlette"), ("lunalux_core.backend", "lunalux_core.character_api")),
         (
             ("sqlite3",),
             ("lunalux_core.sqlite_thread", "lunalux_core.database", "lunalux_core.backend.storage.sqlite"),

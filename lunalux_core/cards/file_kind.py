@@ -35,6 +35,9 @@ class Kind(StrEnum):
     GROUP = "group"
     SETTINGS = "settings"
     NARRATIUM = "narratium"
+    QUICK_REPLIES = "quick-replies"
+    THEME = "theme"
+    NOVELAI = "novelai-preset"
     UNKNOWN = "unknown"
 
 
@@ -51,9 +54,24 @@ TOLD: dict[Kind, tuple[str, str]] = {
     Kind.GROUP: ("This is a group of characters, not a card.", "Import it with `lunalux import`."),
     Kind.SETTINGS: ("These are SillyTavern's settings, not a character.", "Use `lunalux import`."),
     Kind.NARRATIUM: ("This is everything of a Narratium, not one character.", "Use `lunalux import`."),
+    Kind.QUICK_REPLIES: (
+        "These are quick replies, not a character.",
+        "Import them with `lunalux quickreply import`.",
+    ),
+    Kind.THEME: (
+        "This is a theme of SillyTavern, not a character.",
+        "Lunalux has themes of its own; see docs/themes.md.",
+    ),
+    Kind.NOVELAI: (
+        "This is a preset of NovelAI, which Lunalux does not use.",
+        "Choose a chat preset, or a sampler file.",
+    ),
     Kind.UNKNOWN: ("This file is not a character card.", "Choose a .png, .json, .charx or .yaml card."),
 }
 """For every kind but a card: a sentence for those who wanted a card, and what to do with it instead."""
+
+LEFT_ALONE = frozenset({Kind.QUICK_REPLIES, Kind.THEME, Kind.NOVELAI, Kind.UNKNOWN})
+"""Kinds that an import of anything only names."""
 
 _V1_BODY = ("first_mes", "description", "personality", "scenario", "mes_example")
 
@@ -153,9 +171,13 @@ def _is_worldbook(document: Mapping[str, Any]) -> bool:
 
 
 def _is_preset(document: Mapping[str, Any]) -> bool:
+    from lunalux_core.presets.fields import is_preset, is_prompt_export
+
     prompts = document.get("prompts")
     if not isinstance(prompts, list):
-        return False
+        # Settings of a chat completion, saved before there were prompts or without them.
+        bare = "openai_max_context" in document or "chat_completion_source" in document
+        return is_prompt_export(document) or (bare and is_preset(document))
     return "prompt_order" in document or any(
         isinstance(item, dict) and "identifier" in item for item in prompts
     )
@@ -209,6 +231,20 @@ def _is_chat_head(document: Mapping[str, Any]) -> bool:
     return headed or ("mes" in document and "is_user" in document)
 
 
+def _is_quick_replies(document: Mapping[str, Any]) -> bool:
+    return isinstance(document.get("qrList"), list) or isinstance(document.get("quickReplySlots"), list)
+
+
+def _is_theme(document: Mapping[str, Any]) -> bool:
+    return "blur_strength" in document and "main_text_color" in document
+
+
+def _is_novelai(document: Mapping[str, Any]) -> bool:
+    from lunalux_core.presets.fields import is_novelai
+
+    return is_novelai(document)
+
+
 def _is_text_preset(document: Mapping[str, Any]) -> bool:
     from lunalux_core.templates.reading import is_master, kind_of
 
@@ -231,5 +267,8 @@ _TESTS = (
     (Kind.PRESET, _is_preset),
     (Kind.REGEX, _is_regex),
     (Kind.WORLDBOOK, _is_worldbook),
+    (Kind.QUICK_REPLIES, _is_quick_replies),
+    (Kind.THEME, _is_theme),
+    (Kind.NOVELAI, _is_novelai),
     (Kind.TEXT_PRESET, _is_text_preset),
 )

@@ -57,6 +57,13 @@ _LISTS: Mapping[str, tuple[str, ...]] = {
     "tags": ("tags",),
 }  # fmt: skip
 
+_KNOWN = tuple(name for names in (*_NAMES.values(), *_LISTS.values()) for name in names)
+
+_TOLD_TOO = (
+    "persona", "char_persona", "charPersona", "context", "aiPersona", "definition", "backstory", "background",
+)  # fmt: skip
+"""What a model is told, too, where a `description` stands beside it, which is often one line for readers."""
+
 _WRAPPED = ("character", "char", "bot")
 """Names under which a file may keep its only character."""
 
@@ -101,8 +108,18 @@ def from_object(document: Mapping[str, Any]) -> Card | None:
     if not is_foreign(document):
         return None
     data = _mapped(inner)
-    used = {name for names in (*_NAMES.values(), *_LISTS.values()) for name in names}
-    return _card(_with_risu(data, inner), inner, used)
+    return _card(
+        _with_risu(data, inner), inner, {name for name in _KNOWN if _has_place(inner.get(name), data)}
+    )
+
+
+def _has_place(value: object, data: Mapping[str, Any]) -> bool:
+    """Whether nothing is lost without a value: the card's texts hold it, or it holds none."""
+    if isinstance(value, dict):
+        return False
+    text = as_text(value).strip()
+    texts = [as_text(item) for held in data.values() for item in (held if isinstance(held, list) else [held])]
+    return isinstance(value, list) or any(text in each or as_text(_called(text)) in each for each in texts)
 
 
 def _says_more(document: Mapping[str, Any]) -> bool:
@@ -131,6 +148,12 @@ def _mapped(document: Mapping[str, Any]) -> dict[str, Any]:
         texts = (as_text(document.get(name)) for name in names if not isinstance(document.get(name), list))
         if text := next((text for text in texts if text.strip()), ""):
             data[ours] = text
+    if described := data.get("description"):
+        further = dict.fromkeys(
+            as_text(document[name]) for name in _TOLD_TOO if isinstance(document.get(name), str)
+        )
+        told = [text for text in further if text.strip() and text.strip() not in described]
+        data["description"] = "\n\n".join([described, *told])
     for ours, names in _LISTS.items():
         if values := list(dict.fromkeys(text for name in names for text in _texts(document.get(name)))):
             data[ours] = values
@@ -153,7 +176,7 @@ def _mapped(document: Mapping[str, Any]) -> dict[str, Any]:
 def _texts(value: Any) -> Iterable[str]:
     """The texts of a list, also of a list of objects that hold one each."""
     items = value if isinstance(value, list) else [value]
-    inner = ("text", "content", "message", "greeting")
+    inner = ("text", "content", "message", "greeting", "name")
     plain = [
         next((item[name] for name in inner if name in item), "") if isinstance(item, dict) else item
         for item in items
@@ -226,6 +249,8 @@ def from_yaml(text: str) -> Card:
         LimitExceeded: YAML_TOO_LARGE over a million characters.
     """
     document = _parse(text)
+    if isinstance(document, dict) and "name" in as_object(document.get("data")):
+        return Card.of(document)  # a card that is only written in YAML
     card = from_object(document) if isinstance(document, dict) else None
     if card is None:
         raise InvalidInput("NOT_A_CARD", "This YAML file is not a character.", "Choose a card.", kind="yaml")

@@ -10,7 +10,7 @@ from lunalux_core.cards import assets, byaf, charx, file_kind, foreign, png_card
 from lunalux_core.cards.assets import Asset
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.png import is_png
-from lunalux_core.documents.coerce import as_number
+from lunalux_core.documents.coerce import as_number, as_object
 from lunalux_core.documents.json_text import decode_text, parse_json, parse_object
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
@@ -134,6 +134,9 @@ def _from_json(text: str) -> Card:
         raise
     kind = file_kind.recognise_document(document)
     if kind is file_kind.Kind.CARD:
+        inner = as_object(as_object(document).get("data"))
+        if "name" not in inner and "name" in as_object(inner.get("data")):
+            return Card.of({**as_object(document), **inner})  # an envelope within an envelope
         return foreign.from_object(document) or Card(document, text)
     if kind is file_kind.Kind.UNKNOWN and not isinstance(document, dict):
         parse_object(text)  # says what it is instead

@@ -8,6 +8,7 @@ ends (done, stopped, failed, killed), its status says so.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
@@ -20,12 +21,12 @@ from lunalux_core.chat.reply_store import (
     StoredTurn,
     StreamingReply,
     claimed,
+    finished,
     recover,
     settled,
     take_back,
 )
 from lunalux_core.dialogue.turn import (
-    Asked,
     Billed,
     BindingDropped,
     Completion,
@@ -45,6 +46,7 @@ from lunalux_core.dialogue.turn import (
     TurnRequest,
     TurnResult,
     TurnStarted,
+    TurnTask,
 )
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound, StorageError
 from lunalux_core.groups.responders import addressed, called_up, is_directed, speakers, still_speaks
@@ -53,6 +55,7 @@ from lunalux_core.library.conversations import (
     REQUEST,
     Conversation,
     Message,
+    MessageRole,
     append_message,
     children,
     insert_message,
@@ -201,7 +204,7 @@ class Chat:
             following[:] = chosen[1:]
             reply = self._pending(connection, conversation, line, options, chosen[0])
             words, above, shown = _words(connection, line)
-            asked = Asked("normal", conversation, above, words, reply, pictures=shown)
+            asked = TurnTask("normal", conversation, above, words, reply, pictures=shown)
             return StoredTurn(conversation, line, reply, self._reader().read(connection, asked, options))
 
         return self._round(begin, following, options, directed)
@@ -295,7 +298,7 @@ class Chat:
             words, above, shown = _words(connection, parent)
             # Words that are stored have been through their scripts.
             kind: TurnKind = "regenerate" if words else "normal"
-            asked = Asked(kind, place, above, words, reply, pictures=shown)
+            asked = TurnTask(kind, place, above, words, reply, pictures=shown)
             return StoredTurn(place, None, reply, self._reader().read(connection, asked, options))
 
         if self.moments is not None and chosen[0]:
@@ -324,7 +327,7 @@ class Chat:
             if line.role != "user":
                 return line, None
             speaker = addressed(connection, conversation, line, options)
-            asked = Asked("normal", conversation, parent, text, speaker=speaker)
+            asked = TurnTask("normal", conversation, parent, text, speaker=speaker)
             return line, self._reader().read(connection, asked, options)
 
         # Stored as it was typed before any script or plug-in runs: if one of them fails, nothing is lost.
@@ -390,7 +393,7 @@ class Chat:
                 return self._next(connection, conversation, parent, options, speaker)
             reply = self._pending(connection, conversation, parent, options)
             text, above, shown = _words(connection, parent)
-            asked = Asked(
+            asked = TurnTask(
                 "regenerate" if text else "normal", conversation, above, text, reply, pictures=shown
             )
             return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, options))
@@ -477,7 +480,7 @@ class Chat:
                 return self._again(connection, conversation, old, wishes, kind)
             reply = self._pending(connection, conversation, above, options, speaker)
             text, parent, shown = _words(connection, above)
-            asked = Asked(kind, conversation, parent, text, reply, pictures=shown)
+            asked = TurnTask(kind, conversation, parent, text, reply, pictures=shown)
             return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, wishes))
 
         return self._round(begin, following, options)
@@ -500,7 +503,7 @@ class Chat:
             reply = self._pending(connection, conversation, above, options, old.speaker, request=old)
             update_message(connection, reply.id, content=base, raw=base)
             reply = replace(reply, content=base, raw=base, status="done")
-            asked = Asked("continue", conversation, above, reply=reply, partial=base)
+            asked = TurnTask("continue", conversation, above, reply=reply, partial=base)
             return StoredTurn(conversation, None, reply, reader.read(connection, asked, options))
         text, parent, shown = _words(connection, above)
         # A reply with words is never overwritten: they stay as a swipe beside the new one.
@@ -517,7 +520,7 @@ class Chat:
             update_message(connection, old.id, status="pending")
             select_message(connection, old.id)
             reply = replace(old, status="pending")
-        asked = Asked(kind, conversation, parent, text, reply, pictures=shown)
+        asked = TurnTask(kind, conversation, parent, text, reply, pictures=shown)
         return StoredTurn(conversation, None, reply, reader.read(connection, asked, options), before)
 
     def continue_(
@@ -532,7 +535,7 @@ class Chat:
             before = read_row(connection, reply.id)
             update_message(connection, reply.id, status="pending")
             parent = load_message(connection, reply.parent_id) if reply.parent_id else None
-            asked = Asked("continue", conversation, parent, reply=reply, partial=reply.content)
+            asked = TurnTask("continue", conversation, parent, reply=reply, partial=reply.content)
             return StoredTurn(
                 conversation, None, reply, self._reader().read(connection, asked, options), before
             )
@@ -547,7 +550,7 @@ class Chat:
         def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._place(connection, conversation_id)
             speaker = addressed(connection, conversation, parent, options)
-            asked = Asked("impersonate", conversation, parent, speaker=speaker)
+            asked = TurnTask("impersonate", conversation, parent, speaker=speaker)
             return StoredTurn(conversation, None, None, self._reader().read(connection, asked, options))
 
         return self._turn(begin)
@@ -696,16 +699,68 @@ class Chat:
             return self._reader().read(connection, asked, options)
 
         turn = await self._database.read(read)
-        self.on_turn()
         text = ""
-        async with aclosing(self._workflow().stream(turn)) as steps:
+        async with aclosing(self._unstored(turn)) as steps:
             async for step in steps:
                 if isinstance(step, TurnResult):
                     text = step.text
-                elif isinstance(step, Billed):
-                    await self._billed(step)
         await self._spend(turn)
         return text
+
+    async def stateless(
+        self,
+        character_id: str,
+        history: Sequence[tuple[MessageRole, str, str]],
+        text: str,
+        options: TurnOptions = TurnOptions(),
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """A reply to words behind a history that is stored nowhere, as nothing of the turn is.
+
+        Args:
+            history: (role, name, text) of each line, oldest first; the name may be "" for the person and the
+                character.
+
+        Raises (from the iterator):
+            LunaluxError: as any turn. NotFound: CHARACTER_NOT_FOUND.
+        """
+        place = Conversation("", character_id, "", "", None, None, "", {}, {}, "", 0, 0)
+
+        def read(connection: Connection) -> TurnInput:
+            asked = TurnTask("normal", place, None, well_formed(text), pictures=_refs(options))
+            turn = self._reader().read(connection, asked, options)
+            names = {"user": turn.user, "assistant": turn.character.name}
+            lines: list[Message] = []
+            for role, name, words in history:
+                above = lines[-1] if lines else None
+                lines.append(new_message("", above, role, name or names.get(role, ""), well_formed(words)))
+            counts = Counter(line.role for line in lines)
+            return replace(
+                turn,
+                history=tuple(lines),
+                length=len(lines),
+                replies=counts["assistant"],
+                said=counts["user"],
+            )
+
+        turn = await self._database.read(read)
+        yield TurnStarted("", None, None, turn.model.name)
+        async with aclosing(self._unstored(turn)) as steps:
+            async for step in steps:
+                if isinstance(step, TurnResult):
+                    reply = new_message("", None, "assistant", turn.character.name, step.text)
+                    told = replace(reply, thinking=step.thinking, **finished(step, reply))
+                    yield TurnCompleted(told, step.text, step.suggestions, step.report)
+                else:
+                    yield step
+
+    async def _unstored(self, turn: TurnInput) -> AsyncGenerator[TurnEvent | TurnResult, None]:
+        """The line of a turn of which nothing is stored but what it cost."""
+        self.on_turn()
+        async with aclosing(self._workflow().stream(turn)) as steps:
+            async for step in steps:
+                if isinstance(step, Billed):
+                    await self._billed(step)
+                yield step
 
     async def _spend(self, turn: TurnInput) -> None:
         """Take out the texts that a script put in for this prompt alone."""
@@ -833,7 +888,7 @@ class Chat:
                 update_message(connection, row, status="pending")
                 reply = replace(load_message(connection, row), content="")
             text, parent, pictures = _words(connection, above)
-            asked = Asked("swipe", conversation, parent, text, reply, pictures=pictures)
+            asked = TurnTask("swipe", conversation, parent, text, reply, pictures=pictures)
             turn = self._reader().read(connection, asked, options)
             return StoredTurn(conversation, None, reply, turn, before, beside=True, answer=answer)
 
@@ -850,7 +905,7 @@ class Chat:
         """A member's reply to what stands above it."""
         reply = self._pending(connection, conversation, parent, options, speaker)
         text, above, shown = _words(connection, parent)
-        asked = Asked("normal", conversation, above, text, reply, pictures=shown)
+        asked = TurnTask("normal", conversation, above, text, reply, pictures=shown)
         return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, options))
 
     async def _begin(self, begin: Callable[[Connection], StoredTurn]) -> StoredTurn:
@@ -1011,7 +1066,7 @@ def _would_ask(
     text: str,
     options: TurnOptions,
     kind: TurnKind,
-) -> Asked:
+) -> TurnTask:
     """What a turn of a kind would be asked for, were it begun now.
 
     Raises:
@@ -1021,18 +1076,21 @@ def _would_ask(
         if head is None or head.role != "assistant":
             raise _nothing_to_continue()
         parent = load_message(connection, head.parent_id) if head.parent_id else None
-        return Asked(kind, conversation, parent, partial=head.content, speaker=head.speaker)
+        return TurnTask(kind, conversation, parent, partial=head.content, speaker=head.speaker)
     if kind == "regenerate" and head is not None:
         answers = head.role == "assistant" and head.parent_id
         above = load_message(connection, head.parent_id) if answers else head
         words, parent, shown = _words(connection, above)
         speaker = head.speaker or addressed(connection, conversation, above, options)
-        return Asked(kind, conversation, parent, words, speaker=speaker, pictures=shown)
+        return TurnTask(kind, conversation, parent, words, speaker=speaker, pictures=shown)
     said = new_message(conversation.id, head, "user", "", text)
     speaker = addressed(connection, conversation, said if text else head, options)
-    shown = tuple(attached.ref for attached in options.pictures)
     words = text if kind == "normal" else ""
-    return Asked(kind, conversation, head, words, speaker=speaker, pictures=shown)
+    return TurnTask(kind, conversation, head, words, speaker=speaker, pictures=_refs(options))
+
+
+def _refs(options: TurnOptions) -> tuple[PictureRef, ...]:
+    return tuple(attached.ref for attached in options.pictures)
 
 
 def _nothing_to_continue() -> InvalidInput:

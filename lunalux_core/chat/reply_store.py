@@ -139,6 +139,19 @@ class SideReplies:
         return self._ids.get(choice, "")
 
 
+def finished(result: TurnResult, reply: Message) -> dict[str, Any]:
+    """How a reply ended and what it took, as the values of a message."""
+    return {
+        "usage": {name: count for name, count in asdict(result.usage).items() if name != "cost"},
+        "extra": {
+            **at_rest(reply),
+            FINISH: result.finish,
+            SPEED: dict(result.speed),
+            **({COST: dict(result.cost)} if result.cost else {}),
+        },
+    }
+
+
 class StreamingReply:
     """Stores a reply while it comes and when it ends."""
 
@@ -196,15 +209,9 @@ class StreamingReply:
                 event=result.event,
                 status="done",
                 model=turn.model.name,
-                usage={name: count for name, count in asdict(result.usage).items() if name != "cost"},
                 billing=result.billing,
                 state=result.state,
-                extra={
-                    **at_rest(reply),
-                    FINISH: result.finish,
-                    SPEED: dict(result.speed),
-                    **({COST: dict(result.cost)} if result.cost else {}),
-                },
+                **finished(result, reply),
             )
             self._record(connection)
             return load_message(connection, reply.id)

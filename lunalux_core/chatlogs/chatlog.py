@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from lunalux_core.chatlogs.dates import parse_date, st_date
 from lunalux_core.chatlogs.pictures import LogPicture, as_native, native_pictures, st_media, st_pictures
-from lunalux_core.documents.coerce import as_optional_integer, as_text
+from lunalux_core.documents.coerce import as_flag, as_optional_integer, as_text
 from lunalux_core.errors import InvalidInput
 
 Role = Literal["system", "user", "assistant"]
@@ -288,9 +288,10 @@ def _node(
 ) -> LogNode:
     extra = own.get("extra")
     extra = extra if isinstance(extra, dict) else {}
-    # `is_system` also hides a line from the model; a narrator's line is read by it.
-    narrator = line.get("is_system") is True or extra.get("type") == "narrator"
-    role: Role = "user" if line.get("is_user") is True else ("system" if narrator else "assistant")
+    # `is_system` only hides a line from the model, whoever spoke; what the program itself said has a type.
+    hidden = as_flag(line.get("is_system"))
+    typed = extra.get("type") == "narrator" or (hidden and bool(as_text(extra.get("type"))))
+    role: Role = "user" if as_flag(line.get("is_user")) else ("system" if typed else "assistant")
     return LogNode(
         parent=parent,
         role=role,
@@ -299,7 +300,7 @@ def _node(
         thinking=as_text(extra.get("reasoning")),
         sent_at=parse_date(own.get("send_date", line.get("send_date"))),
         model=as_text(extra.get("model")),
-        hidden=line.get("is_system") is True,
+        hidden=hidden,
         mark=as_text(extra.get("bookmark_link")),
         line={key: value for key, value in own.items() if key not in _REBUILT} if is_shown else own,
         pictures=st_pictures(extra),
@@ -358,6 +359,8 @@ def _st_extra(node: LogNode) -> dict[str, Any]:
         merged["reasoning"] = node.thinking
     if node.model:
         merged.setdefault("model", node.model)
+    if node.role == "system":
+        merged.setdefault("type", "narrator")
     if node.mark:
         merged["bookmark_link"] = node.mark
     else:

@@ -6,8 +6,9 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lunalux_core.dialogue.counting import counter
 from lunalux_core.dialogue.window import window_of
-from lunalux_core.llm.tokens import MOST_FACTOR, estimator
+from lunalux_core.llm.tokens import MOST_FACTOR
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import Ready, TurnInput
@@ -38,10 +39,13 @@ async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> 
     # A window as large as the one that was reckoned with explains nothing, unless our count was too low.
     if not window or (window >= thought and not counted > estimated):
         return None
-    factor = turn.token_factor
-    if counted and estimated:
-        factor = max(factor, factor * counted / estimated * SPARE)
-    tokens = min(window, thought)
+    factor, tokens = turn.token_factor, min(window, thought)
+    denser = max(counted / estimated * SPARE, 1) if counted and estimated else 1
+    if turn.counts is not None and turn.counts.ratio() is not None:
+        # Its own counts are taken as they are: what its template adds to them has to come off the window.
+        tokens = math.floor(tokens / denser)
+    else:
+        factor *= denser
     if factor > MOST_FACTOR:  # estimates go no higher, so the window has to be less
         tokens, factor = math.floor(tokens * MOST_FACTOR / factor), MOST_FACTOR
     model = replace(turn.model, context_tokens=max(tokens, 1), window_source="server")
@@ -49,9 +53,8 @@ async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> 
 
 
 def _estimated(ready: Ready) -> int:
-    """Tokens of the prompt as estimated when it was built."""
-    turn = ready.request.turn
-    count = estimator(turn.model.model, turn.token_factor)
+    """Tokens of the prompt as they were counted when it was built."""
+    count = counter(ready.request.turn)
     if ready.prompt.form is not None:
         return count.text(ready.prompt.text)
     return sum(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.conversations import Conversation, Message
     from lunalux_core.library.documents import Passage, Reach
     from lunalux_core.library.templates import StoredTemplate
-    from lunalux_core.library.trackers import Standing
+    from lunalux_core.library.trackers import TrackerState
     from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage
     from lunalux_core.llm.token_counts import TokenCounts
     from lunalux_core.memory.story import StoryMemory
@@ -282,7 +282,7 @@ class TurnOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TurnTask:
     """What one turn is asked for, and where in the tree.
 
     Args:
@@ -368,7 +368,7 @@ class TurnInput:
     template_parts: Mapping[str, str] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()
     gaps: tuple[ProfileGap, ...] = ()
-    trackers: tuple[Standing, ...] = ()
+    trackers: tuple[TrackerState, ...] = ()
     passages: tuple[Passage, ...] = ()
     reach: Reach | None = None
 

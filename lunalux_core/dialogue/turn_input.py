@@ -15,7 +15,7 @@ from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.active_books import active_books, parsed_card
 from lunalux_core.dialogue.openings import MakeEngine, Opener, card_context, keep_globals
 from lunalux_core.dialogue.profile_choice import Choice, Chooser, profile_chain
-from lunalux_core.dialogue.turn import Asked, TurnInput, TurnOptions
+from lunalux_core.dialogue.turn import TurnInput, TurnOptions, TurnTask
 from lunalux_core.dialogue.window import allowed_window
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.library.characters import Character, load_character, touch_character
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.documents import Passage, Reach
     from lunalux_core.library.profiles import Task
     from lunalux_core.library.templates import StoredTemplate
-    from lunalux_core.library.trackers import Standing
+    from lunalux_core.library.trackers import TrackerState
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
     from lunalux_core.memory.reading import MemoryReader
@@ -249,7 +249,7 @@ class TurnReader:
             "max_response": self._settings.reply_tokens,
         }
 
-    def read(self, connection: Connection, asked: Asked, options: TurnOptions) -> TurnInput:
+    def read(self, connection: Connection, asked: TurnTask, options: TurnOptions) -> TurnInput:
         """The input of a turn.
 
         Raises:
@@ -327,7 +327,7 @@ class TurnReader:
     def _picture_data(
         self,
         connection: Connection,
-        asked: Asked,
+        asked: TurnTask,
         history: History,
         model: ModelSpec,
         options: TurnOptions,
@@ -341,12 +341,12 @@ class TurnReader:
 
         return chosen_pictures(connection, refs, options.pictures)
 
-    def _memory(self, connection: Connection, asked: Asked, history: History) -> StoryMemory | None:
+    def _memory(self, connection: Connection, asked: TurnTask, history: History) -> StoryMemory | None:
         """What the story remembers on the branch of the reply, the words that it answers included."""
         return self._memories.read(connection, asked.conversation.id, frozenset(_path(asked, history)))
 
     def _passages(
-        self, connection: Connection, asked: Asked, history: History, cast: Sequence[Character]
+        self, connection: Connection, asked: TurnTask, history: History, cast: Sequence[Character]
     ) -> tuple[Passage, ...]:
         """Passages of the data bank that the last messages call for."""
         from lunalux_core.library.documents import called_passages
@@ -358,7 +358,7 @@ class TurnReader:
         texts = [*said, asked.text][-self._settings.memory_scan_depth :]
         return tuple(called_passages(connection, texts, reach))
 
-    def _reach(self, asked: Asked, cast: Sequence[Character]) -> Reach | None:
+    def _reach(self, asked: TurnTask, cast: Sequence[Character]) -> Reach | None:
         """Whose documents count; None where they have no share of the window."""
         from lunalux_core.library.documents import Reach
 
@@ -367,7 +367,7 @@ class TurnReader:
         return Reach(asked.conversation.id, tuple(character.id for character in cast))
 
     def _speaker(
-        self, connection: Connection, asked: Asked
+        self, connection: Connection, asked: TurnTask
     ) -> tuple[Character, Card, GroupContext | None, list[Character]]:
         """Who speaks, with which card, in which group, and whose worldbooks take part beside its own."""
         conversation = asked.conversation
@@ -487,7 +487,7 @@ def scripts_in_force(
     return scripts
 
 
-def _path(asked: Asked, history: History) -> list[str]:
+def _path(asked: TurnTask, history: History) -> list[str]:
     """Ids of the messages above a reply, the words that it answers included, the lowest first."""
     path = [*history.above, *(message.id for message in history.messages)][::-1]
     if asked.reply is not None and asked.reply.parent_id and asked.reply.parent_id not in path[:1]:
@@ -496,7 +496,7 @@ def _path(asked: Asked, history: History) -> list[str]:
     return path
 
 
-def _trackers(connection: Connection, asked: Asked, history: History) -> tuple[Standing, ...]:
+def _trackers(connection: Connection, asked: TurnTask, history: History) -> tuple[TrackerState, ...]:
     """The trackers, as the branch of the reply sees them."""
     from lunalux_core.library.trackers import standing
 

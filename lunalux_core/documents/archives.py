@@ -61,7 +61,7 @@ class TooManyFiles(Exception):
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Raise Damaged for what the readers of archives raise, but for the system's own errors (OSError)."""
+    """Raise DamagedArchive for what the readers of archives raise; the system's own errors (OSError) pass."""
     from zipfile import BadZipFile
     from zlib import error as ZlibError
 
@@ -75,7 +75,7 @@ def reading() -> Iterator[None]:
 
 
 def open_archive(file: Path | IO[bytes]) -> ZipFile:
-    """Open an archive for reading. Raises Damaged, and OSError where the file cannot be read."""
+    """Open an archive for reading. Raises DamagedArchive, and OSError where the file cannot be read."""
     from zipfile import ZipFile
 
     with reading():
@@ -127,11 +127,13 @@ def read(archive: ZipFile, info: ZipInfo, limit: int, plain: int | None = None) 
         plain: the most bytes it may have when it is no archive itself, `limit` by default.
 
     Raises:
-        Damaged, TooLarge.
+        DamagedArchive, TooLarge.
     """
     try:
         with reading(), archive.open(info) as opened:
             file = cast("ZipExtFile", opened)
+            # By its first bytes: an archive inside may be larger than a
+            # plain file, and its name says nothing.
             if plain is not None and info.file_size > plain and file.peek(4)[:4] != START:
                 raise TooLarge
             # One byte more than allowed shows that there is more.

@@ -35,9 +35,12 @@ def as_texts(value: object) -> tuple[str, ...]:
 
 
 def as_tags(value: object) -> tuple[str, ...]:
-    """Tags, trimmed; one string is split at its commas."""
+    """Tags, trimmed; one string is split at its commas, an object counts by its `name`."""
     if isinstance(value, str):
+        # Chinese tags are parted by the comma of their own writing.
         value = value.replace("，", ",").split(",")
+    if isinstance(value, list):
+        value = [item.get("name") if isinstance(item, dict) else item for item in value]
     return tuple(text.strip() for text in as_texts(value))
 
 

@@ -123,6 +123,7 @@ def _escape_surrogates(text: str) -> str:
 
 
 def _check_depth(value: object) -> None:
+    # Layer by layer: what is to be found out is whether a recursion would go too deep.
     layer = [value]
     for _ in range(MAX_DEPTH):
         layer = [

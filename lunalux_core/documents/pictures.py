@@ -79,5 +79,6 @@ def _ref(row: object) -> PictureRef | None:
     if not isinstance(row, dict) or not isinstance(row.get("hash"), str) or row.get("type") not in TYPES:
         return None
     sides = [row.get(name) for name in ("width", "height", "size")]
+    # A picture with strange numbers stays a picture; only its cost in tokens is a guess then.
     width, height, size = (side if isinstance(side, int) and 0 < side < 2**31 else 1 for side in sides)
     return PictureRef(row["hash"], picture_name(str(row.get("name", ""))), row["type"], width, height, size)

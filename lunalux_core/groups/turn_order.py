@@ -81,7 +81,7 @@ def choose_speakers(
         case "list":
             return [member.id for member in able]
         case "manual":
-            return [] if last_spoken.by_person else [member.id for member in _shuffled(able, dice)[:1]]
+            return [] if last_spoken.by_person else [member.id for member in shuffled(able, dice)[:1]]
         case "pooled":
             return _pooled(able, last_spoken, dice)
         case "natural" | "director":
@@ -94,7 +94,7 @@ def _natural(able: Sequence[GroupMember], last_spoken: LastSpoken, dice: Dice) -
     chosen = mentioned(last_spoken.said, free)
     willing = []
     # The one who may not speak is shuffled with the others, as in SillyTavern: the dice fall the same.
-    for member in _shuffled(able, dice):
+    for member in shuffled(able, dice):
         if member not in free:
             continue
         if member.talkativeness >= dice():
@@ -121,7 +121,7 @@ def _drawn(pool: Sequence[_T], dice: Dice) -> _T:
     return pool[int(dice() * len(pool))]
 
 
-def _shuffled(members: Sequence[_T], dice: Dice) -> list[_T]:
+def shuffled(members: Sequence[_T], dice: Dice) -> list[_T]:
     """Another order: for each place from the last down, one draw says who of those before it comes there."""
     mixed = list(members)
     for place in range(len(mixed) - 1, -1, -1):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.database import storage_error
 from lunalux_core.importing.cards import CardReader, KnownContents, PreparedFile, clear_leftovers, store
-from lunalux_core.importing.chats import Whereabouts
+from lunalux_core.importing.chats import ChatOwners
 from lunalux_core.importing.results import ImportResult, OnDuplicate
 from lunalux_core.importing.sources import Source, place
 from lunalux_core.library.characters import content_hashes
@@ -54,7 +54,7 @@ def import_files(
     known_hashes = KnownContents(library.database.write_now(content_hashes))
     reader = CardReader(paths.pictures, known_hashes, on_duplicate, language, dry_run)
     others: list[PreparedFile] = []
-    where = Whereabouts()
+    where = ChatOwners()
     for batch in _prepared(reader, files, jobs or min(4, (os.cpu_count() or 1) + 1)):
         if not dry_run and any(prepared.new is not None for prepared in batch):
             store(library, batch)

@@ -186,7 +186,7 @@ class CardReader:
             return PreparedFile(failed(item, not_understood(item, error)), source=item)
 
     def _read(self, source: Source) -> PreparedFile:
-        from lunalux_core.cards.file_kind import Kind, recognise
+        from lunalux_core.cards.file_kind import LEFT_ALONE, Kind, recognise
         from lunalux_core.cards.read import MAX_ARCHIVE, read_card
 
         path = place(source)
@@ -206,7 +206,7 @@ class CardReader:
             kind = recognise(data, path.name)
             if kind is Kind.UNKNOWN and _is_portrait(source):
                 return PreparedFile(ImportResult(str(source), "imported"), source=source, untold=True)
-            if kind in (Kind.CARD, Kind.UNKNOWN):
+            if kind is Kind.CARD or kind in LEFT_ALONE:
                 raise
             return PreparedFile(ImportResult(str(source), "imported"), source=source, other=kind)
         if loaded.source_format == "byaf":  # its chats follow once its characters are stored

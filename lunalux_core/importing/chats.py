@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Whereabouts:
+class ChatOwners:
     """What an import has learnt about where chats belong.
 
     Args:
@@ -39,7 +39,7 @@ class Whereabouts:
         self.by_name[name.casefold()] = identity
 
 
-def owner(connection: Connection, log: ChatLog, path: PurePath, known_cards: Whereabouts) -> str:
+def owner(connection: Connection, log: ChatLog, path: PurePath, known_cards: ChatOwners) -> str:
     """The character a chat belongs to: by its folder, the names inside, its file's name.
 
     A file that names nobody, in a folder that is none's, belongs to nobody that can be told.

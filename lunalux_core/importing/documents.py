@@ -11,7 +11,7 @@ from lunalux_core.cards.file_kind import Kind, recognise
 from lunalux_core.database import data_version
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import CardReader, PreparedFile
-from lunalux_core.importing.chats import Whereabouts, owner, shown, stamp_of
+from lunalux_core.importing.chats import ChatOwners, owner, shown, stamp_of
 from lunalux_core.importing.results import (
     FileKind,
     ImportResult,
@@ -86,7 +86,7 @@ class DocumentImport:
         self,
         library: Library,
         reader: CardReader,
-        known: Whereabouts,
+        known: ChatOwners,
         on_duplicate: OnDuplicate,
         dry_run: bool,
     ) -> None:

@@ -16,10 +16,10 @@ from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.importing.storing import Storing
+    from lunalux_core.importing.storing import ImportStore
 
 
-def take_group(storing: Storing, source: Source, data: bytes) -> ImportResult:
+def take_group(storing: ImportStore, source: Source, data: bytes) -> ImportResult:
     """Store a group of characters that are here, and remember whose chats follow.
 
     Raises:

@@ -21,7 +21,7 @@ from lunalux_core.library.characters import allow_own_scripts
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
-    from lunalux_core.importing.storing import Storing
+    from lunalux_core.importing.storing import ImportStore
 
 MAX_LIBRARY = 256 * 1024 * 1024
 """Bytes of the whole file, which has pictures in it."""
@@ -29,7 +29,7 @@ MAX_LIBRARY = 256 * 1024 * 1024
 UNUSED = "Narratium's chats never read this copy of a card's worldbook; it is kept, switched off."
 
 
-def take_library(storing: Storing, source: Source, data: bytes) -> Iterator[ImportResult]:
+def take_library(storing: ImportStore, source: Source, data: bytes) -> Iterator[ImportResult]:
     """Characters, then what refers to them: scripts, books, presets, dialogues."""
     document = as_object(parse_json(decode_text(data, MAX_LIBRARY)[0]))
     pictures = {
@@ -57,7 +57,7 @@ def take_library(storing: Storing, source: Source, data: bytes) -> Iterator[Impo
 
 
 def _character(
-    storing: Storing, source: Source, label: str, record: Mapping[str, Any], pictures: Mapping[str, str]
+    storing: ImportStore, source: Source, label: str, record: Mapping[str, Any], pictures: Mapping[str, str]
 ) -> ImportResult:
     from lunalux_core.cards.export import export_card
     from lunalux_core.cards.png import is_png
@@ -80,7 +80,7 @@ def _character(
 
 
 def _scripts(
-    storing: Storing,
+    storing: ImportStore,
     source: Source,
     document: Mapping[str, Any],
     ids: Mapping[str, str],
@@ -108,7 +108,7 @@ def _own_finds(card: Mapping[str, Any]) -> set[str]:
 
 
 def _books(
-    storing: Storing, source: Source, document: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]
+    storing: ImportStore, source: Source, document: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[ImportResult]:
     """The editor's copies of books, where they say anything that the card does not."""
     for owner, stored in _owned(document.get("world_book")):
@@ -124,7 +124,7 @@ def _books(
 
 
 def _dialogues(
-    storing: Storing, source: Source, document: Mapping[str, Any], ids: Mapping[str, str]
+    storing: ImportStore, source: Source, document: Mapping[str, Any], ids: Mapping[str, str]
 ) -> Iterator[ImportResult]:
     from dataclasses import replace
 
@@ -143,7 +143,7 @@ def _dialogues(
 
 
 def _shelved(
-    storing: Storing, label: str, kind: Any, document: Any, name: str, note: str = ""
+    storing: ImportStore, label: str, kind: Any, document: Any, name: str, note: str = ""
 ) -> Iterator[ImportResult]:
     try:
         documents = shelf_documents(kind, document, name)

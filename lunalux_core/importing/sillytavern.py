@@ -23,7 +23,7 @@ from lunalux_core.text import clean, clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.importing.storing import Storing
+    from lunalux_core.importing.storing import ImportStore
 
 _ENGINE = {
     "world_info_depth": ("worldbook.depth", 2),
@@ -42,7 +42,7 @@ _ENGINE = {
 _STRATEGIES = {0: "evenly", 1: "character", 2: "global"}
 
 
-def take_settings(storing: Storing, source: Source, data: bytes) -> Iterator[ImportResult]:
+def take_settings(storing: ImportStore, source: Source, data: bytes) -> Iterator[ImportResult]:
     """Results for scripts, personas and tags, then one for the file itself."""
     document = as_object(read_document(data)[0])
     extensions = as_object(document.get("extension_settings"))
@@ -60,7 +60,7 @@ def take_settings(storing: Storing, source: Source, data: bytes) -> Iterator[Imp
         yield storing.write(lambda connection: _switched(connection, storing, source, document))
 
 
-def _personas(storing: Storing, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
+def _personas(storing: ImportStore, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
     # The personas' own backup has at top level what settings.json has under power_user.
     holder = document if "personas" in document else as_object(document.get("power_user"))
     described = as_object(holder.get("persona_descriptions"))
@@ -73,7 +73,7 @@ def _personas(storing: Storing, source: Source, document: Mapping[str, Any]) -> 
             yield storing.write(lambda c, n=name, t=text, b=book: _persona(c, source, n, t, b))  # type: ignore[misc]
 
 
-def _profiles(storing: Storing, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
+def _profiles(storing: ImportStore, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
     """Connection profiles: the names of what they use; none is put in use."""
     if not as_object(as_object(document.get("extension_settings")).get("connectionManager")).get("profiles"):
         return
@@ -104,7 +104,7 @@ def _persona(
 
 
 def _switched(
-    connection: Connection, storing: Storing, source: Source, document: Mapping[str, Any]
+    connection: Connection, storing: ImportStore, source: Source, document: Mapping[str, Any]
 ) -> ImportResult:
     """Switch on what was on there: global books, scripts of allowed characters, and the preset in use."""
     notes = []

@@ -277,6 +277,9 @@ def _members(path: Path, left: set[str]) -> Iterator[Source | ImportResult]:
     if any(name.lower() == "card.json" for name in names) or is_byaf(names):
         yield path
         return
+    if names >= {"library.db", "manifest.json"}:
+        yield failed(path, _backup(str(path)))
+        return
     if len(infos) > archives.COLLECTION.files:
         yield failed(path, _too_large(str(path)))
         return
@@ -295,6 +298,15 @@ def unreadable(source: Source, error: OSError) -> LunaluxError:
         "Check its permissions.",
         path=str(source),
         reason=reason,
+    )
+
+
+def _backup(path: str) -> InvalidInput:
+    return InvalidInput(
+        "ARCHIVE_IS_BACKUP",
+        f"{path} is a backup of a whole Lunalux library.",
+        "`lunalux restore` puts it in the place of this one.",
+        path=path,
     )
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from lunalux_core.chatlogs.chatlog import ChatLog
     from lunalux_core.database import Connection
     from lunalux_core.importing.cards import CardReader
-    from lunalux_core.importing.chats import Whereabouts
+    from lunalux_core.importing.chats import ChatOwners
     from lunalux_core.importing.results import ImportResult
     from lunalux_core.importing.shelf_documents import ShelfDocument
     from lunalux_core.importing.sources import Source
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from lunalux_core.library.shelf import ShelfKind
 
 
-class Storing(Protocol):
+class ImportStore(Protocol):
     """What the readers of single files need of the second half of an import."""
 
     library: Library
     reader: CardReader
-    known: Whereabouts
+    known: ChatOwners
     copy: bool
     dry_run: bool
 

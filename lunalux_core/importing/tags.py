@@ -16,14 +16,14 @@ from lunalux_core.text import clean_line
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
     from lunalux_core.importing.sources import Source
-    from lunalux_core.importing.storing import Storing
+    from lunalux_core.importing.storing import ImportStore
 
 MOST = 10_000
 """Tags that are taken from one file."""
 _OWN = ("id", "name", "folder_type", "sort_order", "is_hidden_on_character_card")
 
 
-def take_tags(storing: Storing, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
+def take_tags(storing: ImportStore, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
     """One result for all tags of a file; none where it has no tags."""
     given = document.get("tags")
     items = [item for item in given if isinstance(item, dict)][:MOST] if isinstance(given, list) else []
@@ -33,7 +33,7 @@ def take_tags(storing: Storing, source: Source, document: Mapping[str, Any]) -> 
 
 def _stored(
     connection: Connection,
-    storing: Storing,
+    storing: ImportStore,
     source: Source,
     document: Mapping[str, Any],
     items: list[dict[str, Any]],
@@ -78,7 +78,7 @@ def _tag(connection: Connection, name: str, given: Mapping[str, Any]) -> Tag:
     )
 
 
-def _tagged(connection: Connection, storing: Storing, key: str, tags: list[Tag]) -> bool:
+def _tagged(connection: Connection, storing: ImportStore, key: str, tags: list[Tag]) -> bool:
     """Tag the character of a card's file, or the group of an id; False where it is not here."""
     # Characters are named by their card's file, groups by an id without an ending.
     stem = PurePosixPath(key).stem if key.lower().endswith(".png") else key

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.ids import now_ms, short_id
@@ -101,6 +101,28 @@ class QuickReplies:
                 "UPDATE quick_reply_sets SET automatic = ? WHERE id = ?", (int(automatic), set_id)
             )
         )
+
+    async def change(
+        self, set_id: str, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    ) -> StoredSet:
+        """Let `change` make the new file of a set. Where a reply runs by itself now that did not before, or
+        does something else, the person is asked anew. Raises NotFound (QUICK_REPLY_SET_NOT_FOUND)."""
+
+        def work(connection: Connection) -> StoredSet:
+            from lunalux_core.stscript.quick_replies import read_set
+
+            before = pick(_load(connection), set_id)
+            after = read_set(change(before.content.document), before.name)
+            same = all(reply in before.content.automatic for reply in after.automatic)
+            automatic = before.automatic if same else None
+            text = json.dumps(after.document, ensure_ascii=False)
+            connection.execute(
+                "UPDATE quick_reply_sets SET document = ?, automatic = ? WHERE id = ?",
+                (text, None if automatic is None else int(automatic), before.id),
+            )
+            return StoredSet(before.id, after, automatic)
+
+        return await self._database.write(work)
 
     async def in_force(self, conversation_id: str, owner_id: str) -> Sequence[tuple[StoredSet, bool]]:
         """See `load_in_force`."""

@@ -75,7 +75,7 @@ class TrackerValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TrackerState:
     """A tracker as one branch sees it; `stale` is a newer value that does not count any more."""
 
     tracker: Tracker
@@ -99,16 +99,16 @@ class Trackers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def shown(self, conversation_id: str) -> list[Standing]:
+    async def shown(self, conversation_id: str) -> list[TrackerState]:
         """All trackers, as the branch that is shown sees them, oldest first."""
 
-        def query(connection: Connection) -> list[Standing]:
+        def query(connection: Connection) -> list[TrackerState]:
             place = load_conversation(connection, conversation_id)
             return standing(connection, place.id, path_ids(connection, place.head_id))
 
         return await self._database.read(query)
 
-    async def find(self, conversation_id: str, name: str) -> Standing:
+    async def find(self, conversation_id: str, name: str) -> TrackerState:
         """By id or name, or a unique beginning or word of them, in any case. Raises NotFound."""
         shown = await self.shown(conversation_id)
         tracker = found([held.tracker for held in shown], name)
@@ -196,7 +196,7 @@ def load_trackers(connection: Connection, conversation_id: str) -> list[Tracker]
     return [_tracker(row) for row in rows]
 
 
-def standing(connection: Connection, conversation_id: str, path: Sequence[str]) -> list[Standing]:
+def standing(connection: Connection, conversation_id: str, path: Sequence[str]) -> list[TrackerState]:
     """All trackers with the values that count on a branch.
 
     Args:
@@ -231,7 +231,7 @@ def load_values(connection: Connection, tracker_id: str) -> list[TrackerValue]:
     return [_value(row) for row in rows]
 
 
-def _standing(connection: Connection, tracker: Tracker, height: dict[str, int]) -> Standing:
+def _standing(connection: Connection, tracker: Tracker, height: dict[str, int]) -> TrackerState:
     rows = connection.execute(
         "SELECT number, message_id FROM tracker_values WHERE tracker_id = ?", (tracker.id,)
     ).fetchall()
@@ -249,9 +249,9 @@ def _standing(connection: Connection, tracker: Tracker, height: dict[str, int]) 
         value = _value(row)
         covered = [message_id for message_id, _ in value.coverage]
         if tuple(fingerprints(connection, covered)) == value.coverage:
-            return Standing(tracker, value, stale)
+            return TrackerState(tracker, value, stale)
         stale = stale or value
-    return Standing(tracker, None, stale)
+    return TrackerState(tracker, None, stale)
 
 
 def _check(connection: Connection, tracker: Tracker) -> None:

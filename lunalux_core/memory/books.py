@@ -41,12 +41,13 @@ _META = re.compile(r"^\*(?P<kind>[a-z]+)(?P<rest>(?: · .*)?)\*$")
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
-    """What an import stored; `skipped` were there already, `notes` says what differs from the file."""
+class ImportedMemories:
+    """What an import stored; `skipped` were there already, so many `strayed` from messages that are not here
+    and belong to the whole chat now."""
 
     memories: tuple[Memory, ...]
     skipped: int
-    notes: tuple[str, ...]
+    strayed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +156,12 @@ def _own(connection: Connection, memory: Memory) -> dict[str, Any]:
 # -- in -----------------------------------------------------------------------------------------------------
 
 
-def read_memory_book(document: Any, name: str, conversation_id: str) -> tuple[list[_Read], list[str]]:
-    """The memories of a worldbook. Raises InvalidInput (WORLDBOOK_UNKNOWN)."""
+def read_memory_book(document: Any, name: str, conversation_id: str) -> tuple[list[_Read], int]:
+    """The memories of a worldbook, and how many are switched off and were left out.
+
+    Raises:
+        InvalidInput: WORLDBOOK_UNKNOWN.
+    """
     read = read_book(document, name)
     records: list[_Read] = []
     off = 0
@@ -165,15 +170,14 @@ def read_memory_book(document: Any, name: str, conversation_id: str) -> tuple[li
             off += 1
         elif entry.content.strip():
             records.append(_from_entry(entry, conversation_id))
-    notes = [f"{off} entries are switched off and were left out."] if off else []
-    return records, notes
+    return records, off
 
 
 def read_memory_text(text: str, conversation_id: str) -> list[_Read]:
     """The memories of a Markdown file: one for each heading of the second level."""
     records = []
-    # What stands before the first heading is the title of the file.
-    for section in re.split(r"(?m)^##[ \t]+", text)[1:]:
+    # What stands before the first heading is the title of the file; a mark of some editors is nothing.
+    for section in re.split(r"(?m)^##[ \t]+", text.removeprefix("\ufeff"))[1:]:
         heading, _, body = section.partition("\n")
         lines = body.strip().split("\n")
         meta = _META.match(lines[0].strip()) if lines else None
@@ -204,7 +208,9 @@ def read_memory_text(text: str, conversation_id: str) -> list[_Read]:
     return records
 
 
-def store_memories(connection: Connection, conversation_id: str, records: Sequence[_Read]) -> Imported:
+def store_memories(
+    connection: Connection, conversation_id: str, records: Sequence[_Read]
+) -> ImportedMemories:
     """Store what was read, within a transaction; what is there with the same words and range is left.
 
     Raises:
@@ -229,14 +235,12 @@ def store_memories(connection: Connection, conversation_id: str, records: Sequen
         if memory.id:
             named[memory.id] = kept.id
         stored.append(kept)
-    notes = []
-    if strayed:
-        notes.append(f"{strayed} memories cover messages that are not here; they belong to the whole chat.")
-    return Imported(tuple(stored), skipped, tuple(notes))
+    return ImportedMemories(tuple(stored), skipped, strayed)
 
 
 def _same(memory: Memory) -> tuple[str, ...]:
-    return memory.kind, memory.text, memory.first, memory.last
+    """What two memories share that are one; what two members of a group know alike is two."""
+    return memory.kind, memory.text, memory.speaker, memory.first, memory.last
 
 
 def _from_entry(entry: Entry, conversation_id: str) -> _Read:

@@ -60,7 +60,7 @@ RESUMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WritingResult:
     """What came of one go: the memories that were stored, and the marks of what failed with the errors."""
 
     memories: tuple[Memory, ...] = ()
@@ -78,7 +78,7 @@ class _Cast:
 
 
 @dataclass(slots=True)
-class _Going:
+class _BackgroundTask:
     """A piece of background writing: its task, whether it costs, and whether to look once more after it."""
 
     task: asyncio.Task[None]
@@ -115,7 +115,7 @@ class MemoryWriter:
         self._replying = replying
         self._billed = billed
         self._form = form
-        self._going: dict[str, _Going] = {}
+        self._going: dict[str, _BackgroundTask] = {}
         self._writing: dict[str, asyncio.Lock] = {}
         self._closed = False
         self._rested: dict[str, int] = {}
@@ -139,7 +139,7 @@ class MemoryWriter:
             going.again = True
             return
         task = asyncio.ensure_future(self._quietly(conversation_id))
-        self._going[conversation_id] = _Going(task)
+        self._going[conversation_id] = _BackgroundTask(task)
 
     def give_way(self) -> None:
         """A reply begins: a server of the person's own is not to be kept from it."""
@@ -256,7 +256,9 @@ class MemoryWriter:
 
     # -- writing -----------------------------------------------------------------------------------
 
-    async def write(self, conversation_id: str, *, everything: bool = False, model: str = "") -> Written:
+    async def write(
+        self, conversation_id: str, *, everything: bool = False, model: str = ""
+    ) -> WritingResult:
         """Write what is due, because a person asks for it.
 
         Args:
@@ -278,7 +280,7 @@ class MemoryWriter:
         *,
         also: str = "",
         confirm: Confirm | None = None,
-    ) -> Written:
+    ) -> WritingResult:
         """Write a summary anew over the same messages, with another instruction if one is given.
 
         Args:
@@ -316,10 +318,12 @@ class MemoryWriter:
             )
         return spec
 
-    async def _write(self, conversation_id: str, spec: ModelSpec, *, everything: bool, now: bool) -> Written:
+    async def _write(
+        self, conversation_id: str, spec: ModelSpec, *, everything: bool, now: bool
+    ) -> WritingResult:
         """Scenes, then chapters; a conversation that is deleted meanwhile ends it."""
         lock = self._writing.setdefault(conversation_id, asyncio.Lock())
-        total = Written()
+        total = WritingResult()
         async with lock:
             rules = await self._rules(conversation_id, everything=everything, now=now)
             try:
@@ -336,7 +340,7 @@ class MemoryWriter:
 
     async def _pieces(
         self, conversation_id: str, spec: ModelSpec, rules: Rules
-    ) -> AsyncGenerator[Written, None]:
+    ) -> AsyncGenerator[WritingResult, None]:
         database = self._library.database
         whole = True
         await database.write(lambda c: settle_memories(c, conversation_id))
@@ -367,7 +371,7 @@ class MemoryWriter:
         instruction: str = "",
         also: str = "",
         confirm: Confirm | None = None,
-    ) -> Written:
+    ) -> WritingResult:
         cast = await self._library.database.read(lambda c: _cast(c, conversation_id, scene, self._settings()))
         visible = [message for message in scene.messages if not message.hidden and message.content.strip()]
         lines = [(message.name, message.content) for message in visible]
@@ -393,13 +397,13 @@ class MemoryWriter:
             return await self._failed(conversation_id, scene.coverage, outcome, spec, scene.retries)
         memories = _of_scene(conversation_id, scene, outcome, [message.id for message in visible], spec, wish)
         if confirm is not None and not await confirm([memory for memory, _ in memories]):
-            return Written()
+            return WritingResult()
         stored = await self._library.database.write(
             lambda c: _store(c, conversation_id, memories, scene.coverage, scene.retries)
         )
-        return Written(tuple(stored))
+        return WritingResult(tuple(stored))
 
-    async def _chapter(self, conversation_id: str, chapter: Chapter, spec: ModelSpec) -> Written:
+    async def _chapter(self, conversation_id: str, chapter: Chapter, spec: ModelSpec) -> WritingResult:
         lines = [(summary.title, summary.text) for summary in chapter.summaries]
         settings = self._settings()
         words = settings.memory_summary_words * CHAPTER_TIMES
@@ -410,7 +414,7 @@ class MemoryWriter:
         outcome = await self._ask(spec, wish, cast, lines, words, "", f"{conversation_id}:{coverage}", 0)
         if not isinstance(outcome, Answer):
             # The summaries stay in use; the next time something is written it is tried again.
-            return Written(error=_error(outcome))
+            return WritingResult(error=_error(outcome))
         memory = Memory(
             "",
             conversation_id,
@@ -426,7 +430,7 @@ class MemoryWriter:
         stored = await self._library.database.write(
             lambda c: _store_chapter(c, memory, coverage, chapter.summaries)
         )
-        return Written(tuple(stored))
+        return WritingResult(tuple(stored))
 
     async def _ask(
         self,
@@ -477,7 +481,7 @@ class MemoryWriter:
         why: Refused | LunaluxError,
         spec: ModelSpec,
         before: Memory | None,
-    ) -> Written:
+    ) -> WritingResult:
         """Leave a mark of what failed, in place of the one before."""
         error = _error(why)
         reason = why.reason if isinstance(why, Refused) else why.code
@@ -509,7 +513,7 @@ class MemoryWriter:
             return None
 
         mark = await self._library.database.write(change)
-        return Written(failed=(mark,) if mark is not None else (), error=error)
+        return WritingResult(failed=(mark,) if mark is not None else (), error=error)
 
 
 def _error(why: Refused | LunaluxError) -> LunaluxError:
@@ -532,8 +536,8 @@ def _error(why: Refused | LunaluxError) -> LunaluxError:
     )
 
 
-def _joined(first: Written, second: Written) -> Written:
-    return Written(
+def _joined(first: WritingResult, second: WritingResult) -> WritingResult:
+    return WritingResult(
         (*first.memories, *second.memories), (*first.failed, *second.failed), second.error or first.error
     )
 

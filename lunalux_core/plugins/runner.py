@@ -57,7 +57,6 @@ class Plugins:
         with self._lock:
             if self._started:
                 return
-            self._started = True
             for entry in self._enabled:
                 name = entry.partition("@")[0]
                 try:
@@ -66,6 +65,8 @@ class Plugins:
                     self.problems[name] = _reason(error)
                 else:
                     self._ask(name, "on_enable")
+            # Said last: hooks look at it without the lock, and would go past plug-ins that still load.
+            self._started = True
 
     def close(self) -> None:
         """Tell every running plug-in that it ends."""
@@ -95,6 +96,7 @@ class Plugins:
             if function is None:
                 continue
             try:
+                # What takes too long is left to itself: a thread cannot be ended from outside.
                 returned = await asyncio.wait_for(
                     asyncio.wrap_future(_in_thread(function, view(value))), HOOK_SECONDS
                 )

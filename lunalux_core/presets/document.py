@@ -19,7 +19,9 @@ from lunalux_core.errors import InvalidInput, LimitExceeded
 from lunalux_core.presets.fields import (
     OURS,
     assembly_of,
+    from_prompt_export,
     is_preset,
+    is_prompt_export,
     order_id,
     order_of,
     order_of_groups,
@@ -105,6 +107,8 @@ def read_preset(document: object, name: str, source: PresetSource | None = None)
             "This file is not a chat preset.",
             "Choose a SillyTavern chat-completion preset; those for text completion or instruct mode differ.",
         )
+    if is_prompt_export(document):
+        document = from_prompt_export(document)
     raw, notes = without_unsafe(document)
     prompts, more = prompts_of(raw)
     assembly = assembly_of(raw)

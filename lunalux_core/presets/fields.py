@@ -41,10 +41,34 @@ _SCALARS = ("temperature", "openai_max_context", "openai_max_tokens", "chat_comp
 _LEGACY_TEXTS = {"main": "main_prompt", "nsfw": "nsfw_prompt", "jailbreak": "jailbreak_prompt"}
 
 
+_NOVELAI = ("phrase_rep_pen", "tail_free_sampling", "repetition_penalty_slope")
+"""Settings that only presets of NovelAI have."""
+
+
 def is_preset(document: Mapping[str, Any]) -> bool:
-    if isinstance(document.get("prompts"), list):
+    if isinstance(document.get("prompts"), list) or is_prompt_export(document):
         return True
-    return sum(key in document for key in _SCALARS) >= 2
+    return sum(key in document for key in _SCALARS) >= 2 and not is_novelai(document)
+
+
+def is_novelai(document: Mapping[str, Any]) -> bool:
+    """Whether a document is a preset of NovelAI, whose parameters share names with ours."""
+    return any(key in document for key in _NOVELAI) and not isinstance(document.get("prompts"), list)
+
+
+def is_prompt_export(document: Mapping[str, Any]) -> bool:
+    """Whether a document is what the prompt manager of SillyTavern exports: prompts without a preset."""
+    inner = as_object(document.get("data"))
+    return isinstance(inner.get("prompts"), list) and isinstance(inner.get("prompt_order"), list)
+
+
+def from_prompt_export(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset of exported prompts. Their order is one bare list, without the id that a preset has there."""
+    inner = as_object(document.get("data"))
+    order = [item for item in inner["prompt_order"] if isinstance(item, dict)]
+    if not any("order" in item for item in order):
+        order = [{"character_id": GLOBAL_ORDER_ID, "order": order}]
+    return {"prompts": inner["prompts"], "prompt_order": order}
 
 
 def without_unsafe(document: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -139,6 +139,7 @@ def _modernise(script: RegexScript, source: Source) -> RegexScript:
 
 
 def _escape_slashes(pattern: str) -> str:
+    # An escape is taken as a whole, so that a slash with a backslash before it is not escaped twice.
     return re.sub(
         r"\\.|/", lambda match: "\\/" if match.group() == "/" else match.group(), pattern, flags=re.S
     )

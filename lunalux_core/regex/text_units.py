@@ -90,6 +90,7 @@ def has_halves(pattern: str) -> bool:
     return _TOUCHES_HALVES.search(pattern) is not None
 
 
+# The longest escapes first: else `\u0041` would be a `u` and four more characters.
 _ATOM = re.compile(r"\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|\\c[A-Za-z]|\\[0-7]{1,3}|\\.|.", re.S)
 _SIMPLE = {"\\n": 10, "\\r": 13, "\\t": 9, "\\v": 11, "\\f": 12, "\\b": 8, "\\0": 0}
 
@@ -159,6 +160,7 @@ def _code(atom: str) -> int | None:
     return None if atom[1] in "dDsSwWbB" else ord(atom[1])
 
 
+# Escapes and classes first, so that a parenthesis inside of them opens no group.
 _GROUP = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]?|\((?!\?)|\(\?<(?![=!])([^>]*)>", re.S)
 
 

@@ -11,6 +11,7 @@ from lunalux_core.groups.turn_order import (
     GroupMember,
     LastSpoken,
     choose_speakers,
+    shuffled,
     talkativeness,
 )
 from lunalux_core.library.groups import TURN_ORDERS, TurnOrder
@@ -31,10 +32,11 @@ def _replay_one(scenario: Mapping[str, Any]) -> list[str]:
     members = [as_object(member) for member in listed(scenario.get("members"))]
     history = [as_object(message) for message in listed(scenario.get("history"))]
     names = [as_text(member.get("name")) for member in members]
-    # These three draw nobody: they go on with whoever spoke, and leave the dice as they are.
-    if scenario.get("type") in {"swipe", "continue", "quiet"}:
-        return _the_last(names, history, first_instead=scenario.get("type") == "quiet")
     dice = _dice(scenario.get("random"))
+    if scenario.get("type") == "quiet":
+        return (_going_on(names, history, dice, hidden=True) or names)[:1]
+    if scenario.get("type") in {"swipe", "continue"}:
+        return _going_on(names, history, dice, hidden=False)
     if scenario.get("type") == "impersonate":
         # SillyTavern draws any member, muted or not, whose card then stands beside the person's own line.
         return [names[int(dice() * len(names))]] if names else []
@@ -66,12 +68,30 @@ def _occasion(scenario: Mapping[str, Any], names: list[str], history: list[Mappi
     )
 
 
-def _the_last(names: list[str], history: list[Mapping[str, Any]], *, first_instead: bool) -> list[str]:
-    """The member that spoke last; for a quiet prompt the first member where nobody has spoken yet."""
-    for message in reversed(history):
-        if not as_flag(message.get("is_user")) and as_text(message.get("name")) in names:
-            return [as_text(message.get("name"))]
-    return names[:1] if first_instead else []
+def _going_on(names: list[str], history: list[Mapping[str, Any]], dice: Dice, *, hidden: bool) -> list[str]:
+    """Whose turn a swipe or a continuation is, as SillyTavern chooses: who spoke last, and where that was the
+    person, a narrator or (unless these count) a hidden line, before it the one who spoke earlier, or anybody.
+
+    Args:
+        hidden: hidden lines count as spoken.
+    """
+    if not history:
+        return []
+    last = as_text(history[-1].get("name"))
+    chosen = []
+    if _passed_over(history[-1], hidden):
+        before = (
+            as_text(message.get("name"))
+            for message in reversed(history)
+            if not _passed_over(message, hidden) and message.get("name") in names
+        )
+        chosen = [next(before, "") or shuffled(names, dice)[0]] if names else []
+    return [*chosen, last] if last in names else chosen
+
+
+def _passed_over(message: Mapping[str, Any], hidden: bool) -> bool:
+    told = as_flag(message.get("narrator")) or as_object(message.get("extra")).get("type") == "narrator"
+    return told or as_flag(message.get("is_user")) or (not hidden and as_flag(message.get("is_system")))
 
 
 def _dice(numbers: object) -> Dice:

@@ -91,6 +91,7 @@ class Budget:
 
     async def sleep(self, seconds: float) -> None:
         """Wait, as far as the script may."""
+        # Counted before the wait: a script that may not wait so long fails at once, not after it.
         self._waited += seconds
         if self._waited > self.limits.waiting:
             raise Fault("SCRIPT_TOO_SLOW", limit=f"{self.limits.waiting:g}")

@@ -99,6 +99,7 @@ class Interpreter:
             return self._outcome(None, aborted=True, abort_shown=None if end.quiet else end.reason)
         except Fault as fault:
             return self._outcome(None, error=located(fault, "", source.place(0)))
+        # Python's own stack may end before the bound on nesting does.
         except RecursionError:
             deep = Fault("SCRIPT_TOO_DEEP", limit=self.budget.limits.nesting)
             return self._outcome(None, error=located(deep, "", source.place(0)))
@@ -144,6 +145,7 @@ class Interpreter:
             # What is given is read where the closure is called; the defaults above, inside it.
             scope.set(name, await self._argument(written, closure, scope.parent or scope))
         if not closure.steps:
+            # Otherwise an empty closure would give the pipe of the scope around it.
             scope.pipe = ""
         for number, step in enumerate(closure.steps):
             if breaker is not None and breaker.broken:

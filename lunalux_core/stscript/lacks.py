@@ -58,6 +58,7 @@ class _Tolerant:
     def get(self, name: str) -> Command | None:
         command = self._known.get(name)
         if command is None:
+            # The parser goes on behind it, so that all that is missing is told at once.
             self.unknown[name] = None
             return self._known.get("pass")
         return command

@@ -96,6 +96,7 @@ class _Parser:
         self.index = 0
         self.jumped = False
         self.depth = 0
+        # Found once: to look from each character of a quote to the end of the text would take squared time.
         self.blank_from = len(self.text.rstrip(SPACES))
         self._macro_ends: tuple[list[int], list[int]] | None = None
         self._run_end = (0, 0)
@@ -142,6 +143,7 @@ class _Parser:
             return 1
         start, end = self._run_end
         if not start <= place < end:
+            # Kept for the whole run of backslashes: counting from each of them would take squared time.
             run = _BACKSLASHES.match(self.text, place)
             end = run.end() if run else place
             self._run_end = (place, end)

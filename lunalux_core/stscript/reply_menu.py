@@ -39,6 +39,7 @@ class MenuEntry:
         return replace(self.reply, message=_PARENT.sub(self._parent, self.reply.message))
 
     def _parent(self, match: re.Match[str]) -> str:
+        # A number beyond the way that was taken gives the first label of it.
         return self.labels[int(match[1] or "-1") :][0]
 
 
@@ -53,6 +54,7 @@ def _entries(entry: MenuEntry, sets: Sequence[QuickReplySet]) -> Iterator[MenuEn
         if opened is None or opened.name in entry.passed:
             continue
         own = opened.name == entry.of.name
+        # In one script with it, so that the pipe of the first reply reaches the second.
         before = f"{entry.reply.message} | " if menu.chained and entry.reply.message else ""
         for reply in opened.replies:
             if (reply.hidden and reply.icon) if own else not reply.hidden:

@@ -168,6 +168,7 @@ class _Parser:
             return
         here = self._here
         if here and isinstance(here[-1], _Text):
+            # One text of what an escape parted: whether a line ends here is judged by the whole of it.
             here[-1] = _Text(here[-1].written + text)
         else:
             here.append(_Text(text))
@@ -335,6 +336,7 @@ def _line_ends(nodes: list[_Node], index: int, root: bool) -> bool:
     if index <= 0:
         return root
     before = nodes[index - 1]
+    # Only the very first text of a template begins a line without a newline in it.
     pattern = _ENDS_LINE if index >= 2 or not root else _ENDS_LINE_OR_TEXT
     return isinstance(before, _Text) and pattern.search(before.written) is not None
 
@@ -351,6 +353,7 @@ def _line_begins(nodes: list[_Node], index: int, root: bool) -> bool:
 def _cut_start(nodes: list[_Node], index: int, *, all: bool = False) -> None:
     """Take blanks and one newline from the start of a text, or all white space."""
     node = nodes[index] if 0 <= index < len(nodes) else None
+    # A text loses one newline at each end at most, though two tags may stand there.
     if not isinstance(node, _Text) or (node.right_cut and not all):
         return
     value = node.value.lstrip() if all else re.sub(r"\A[ \t]*\r?\n?", "", node.value)

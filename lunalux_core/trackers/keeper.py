@@ -21,8 +21,8 @@ from lunalux_core.library.groups import load_group
 from lunalux_core.library.memories import coverage_by, fingerprints, load_memories, path_ids
 from lunalux_core.library.trackers import (
     Run,
-    Standing,
     Tracker,
+    TrackerState,
     TrackerValue,
     edit_tracker,
     load_tracker,
@@ -54,10 +54,10 @@ VALUE_WORDS = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Revised:
+class Revision:
     """What came of one tracker: its state now, and why it failed, if it did."""
 
-    standing: Standing
+    standing: TrackerState
     error: LunaluxError | None = None
     asked: bool = True
 
@@ -66,7 +66,7 @@ class Revised:
 class _Work:
     """One revision: the tracker as it stands, the messages since its value, where the new one will hang."""
 
-    standing: Standing
+    standing: TrackerState
     messages: tuple[Message, ...]
     head: str
     names: tuple[str, ...]
@@ -153,7 +153,7 @@ class TrackerKeeper:
             if await self.run_due(conversation_id, when):
                 self.on_change(conversation_id)
 
-    async def run_due(self, conversation_id: str, when: Run) -> list[Revised]:
+    async def run_due(self, conversation_id: str, when: Run) -> list[Revision]:
         """Revise the trackers that are due after a reply ("turns") or after a memory ("memory").
 
         Raises:
@@ -183,7 +183,9 @@ class TrackerKeeper:
 
     # -- because a person asks for it --------------------------------------------------------------
 
-    async def run(self, conversation_id: str, trackers: Sequence[str] = (), model: str = "") -> list[Revised]:
+    async def run(
+        self, conversation_id: str, trackers: Sequence[str] = (), model: str = ""
+    ) -> list[Revision]:
         """Revise trackers now; those without messages since their value stay as they are.
 
         Args:
@@ -208,10 +210,10 @@ class TrackerKeeper:
         for held in wanted:
             # Read only now: the revision before this one took a while, and the chat may have gone on.
             work = await self._library.database.read(lambda c, held=held: _work(c, place.id, held.tracker.id))  # type: ignore[misc]
-            revised.append(await self._revise(work, spec) if work.messages else Revised(held, asked=False))
+            revised.append(await self._revise(work, spec) if work.messages else Revision(held, asked=False))
         return revised
 
-    async def _revise(self, work: _Work, spec: ModelSpec) -> Revised:
+    async def _revise(self, work: _Work, spec: ModelSpec) -> Revision:
         outcome = await self._ask(work, spec)
         return await self._library.database.write(lambda c: _stored(c, work, outcome, spec))
 
@@ -298,7 +300,7 @@ def _work(connection: Connection, conversation_id: str, tracker_id: str) -> _Wor
     return _work_on(connection, place, path, held)
 
 
-def _work_on(connection: Connection, place: Conversation, path: Sequence[str], held: Standing) -> _Work:
+def _work_on(connection: Connection, place: Conversation, path: Sequence[str], held: TrackerState) -> _Work:
     """See `_work`; `path` are the ids of the messages on the branch that is shown, the lowest first."""
     at = held.value.message_id if held.value else ""
     # The path begins at its lowest message, so this place is the number of messages since the value.
@@ -328,13 +330,13 @@ def _names(connection: Connection, place: Conversation) -> tuple[str, ...]:
     return (load_character(connection, place.character_id).name,)
 
 
-def _stored(connection: Connection, work: _Work, outcome: str | LunaluxError, spec: ModelSpec) -> Revised:
+def _stored(connection: Connection, work: _Work, outcome: str | LunaluxError, spec: ModelSpec) -> Revision:
     """Store a value, or the mark of a failure: neither where things went on differently meanwhile."""
     tracker = work.standing.tracker
     try:
         tracker = load_tracker(connection, tracker.id)
     except NotFound as error:
-        return Revised(work.standing, error)
+        return Revision(work.standing, error)
     conversation = tracker.conversation_id
     # The branch as it was read: meanwhile the person may look at another one.
     path = path_ids(connection, work.head)
@@ -343,17 +345,17 @@ def _stored(connection: Connection, work: _Work, outcome: str | LunaluxError, sp
     if isinstance(outcome, LunaluxError):
         reason = f"{outcome.code}: {outcome.message}"
         edit_tracker(connection, tracker.id, failed_at=work.head, reason=reason)
-        return Revised(_now(connection, conversation, tracker.id, path), outcome)
+        return Revision(_now(connection, conversation, tracker.id, path), outcome)
     same = fingerprints(connection, [message.id for message in work.messages]) == list(work.coverage)
     if not same or (before.value.number if before.value else 0) != held:
-        return Revised(before, asked=False)
+        return Revision(before, asked=False)
     value = TrackerValue(outcome, work.head, spec.name, coverage=work.coverage)
     store_value(connection, tracker.id, value)
     edit_tracker(connection, tracker.id, failed_at="", reason="")
-    return Revised(_now(connection, conversation, tracker.id, path))
+    return Revision(_now(connection, conversation, tracker.id, path))
 
 
-def _now(connection: Connection, conversation_id: str, tracker_id: str, path: Sequence[str]) -> Standing:
+def _now(connection: Connection, conversation_id: str, tracker_id: str, path: Sequence[str]) -> TrackerState:
     return next(held for held in standing(connection, conversation_id, path) if held.tracker.id == tracker_id)
 
 

@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 from lunalux_core.chatlogs.dates import iso_time
-from lunalux_core.library.trackers import Standing, Tracker, TrackerValue
+from lunalux_core.library.trackers import Tracker, TrackerState, TrackerValue
 from lunalux_core.llm.tokens import TokenEstimator
 
 
-def tracker_row(standing: Standing) -> dict[str, Any]:
+def tracker_row(standing: TrackerState) -> dict[str, Any]:
     """The JSON of a tracker as a branch sees it; `value` is JSON for a JSON tracker."""
     tracker, held = standing.tracker, standing.value
     structured = tracker.form == "json"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from lunalux_core.library.trackers import Standing
+from lunalux_core.library.trackers import TrackerState
 
 
-def prompt_text(standing: Standing) -> str:
+def prompt_text(standing: TrackerState) -> str:
     """What stands in the prompt: the name, and the value; "" where nothing is to stand there."""
     if standing.value is None or not standing.tracker.enabled or not standing.value.value.strip():
         return ""
     return f"[{standing.tracker.name}]\n{standing.value.value.strip()}"
 
 
-def account(standing: Standing, tokens: int, used: bool = True) -> dict[str, Any]:
+def account(standing: TrackerState, tokens: int, used: bool = True) -> dict[str, Any]:
     """For the record of a turn: what was used of a tracker, and if nothing, why."""
     tracker = standing.tracker
     why = "" if used else "no_room"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from lunalux_core.wire.auth import Email, Password, ReferralCode
 from lunalux_core.wire.base import Success, Wire
@@ -70,9 +70,10 @@ class SessionValidResponse(Success):
 
 
 class InitRequest(Wire):
-    """The address of the signed-in account is authoritative; the body's is only a fallback."""
+    """The address of the signed-in account is authoritative; the body's is only a fallback, and an empty one
+    is none: a client that lost its own copy must still be let in."""
 
-    email: Email | None = None
+    email: Annotated[Email | None, BeforeValidator(lambda email: email or None)] = None
     referral_code: ReferralCode | None = None
 
 

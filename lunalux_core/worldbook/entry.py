@@ -37,8 +37,8 @@ class Entry:
     `uid` is a whole number in every file SillyTavern wrote and may be a text in others. `depth` and `role`
     (0 system, 1 user, 2 assistant) count for position 4; `depth` None is meant as 4. `probability` is a
     percentage. `delay_until_recursion` is 0 or the level. `sticky`, `cooldown`, `delay` and `scan_depth`
-    are in messages. `vectorized` lets closeness call it beside its keys; `automation_id` is kept, but
-    changes nothing here.
+    are in messages. `vectorized` lets closeness call it beside its keys; `automation_id` names the quick
+    replies that run when it is activated.
     """
 
     uid: int | str

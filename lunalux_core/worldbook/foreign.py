@@ -1,4 +1,4 @@
-"""Lorebooks of other programs as World Info: NovelAI, Agnai, RisuAI, JanitorAI, Kobold Lite and Narratium.
+"""Lorebooks of other programs as World Info: NovelAI, Agnai, RisuAI, JanitorAI, Kobold Lite and others.
 
 Whether a document is such a book is asked here too, by the same tests. What is switched off there stays so.
 
@@ -22,6 +22,8 @@ _JANITOR = ("keysRaw", "keywordsRaw", "keysecondaryRaw", "inclusionGroupRaw", "a
 """Fields that only entries of JanitorAI have."""
 _KOBOLD = ("widisabled", "keyanti", "wigroup")
 """Fields that only entries of Kobold Lite have."""
+_DUNGEON = ("entry", "value")
+"""Where AI Dungeon keeps an entry's text, in old files and in story cards."""
 _FOLDER = "\uf000folder:"
 """How the key of a folder begins that RisuAI keeps among the entries."""
 
@@ -44,7 +46,7 @@ def is_foreign(document: Mapping[str, Any]) -> bool:
 def is_entry(item: Mapping[str, Any]) -> bool:
     """Whether an object looks like an entry of any program: keys, and a text for them."""
     keys = ("key", "keys", "keywords", "keysRaw", "keysecondary")
-    return any(name in item for name in keys) and any(name in item for name in ("content", "entry", "text"))
+    return any(name in item for name in keys) and any(name in item for name in (*_DUNGEON, "content", "text"))
 
 
 def _reader(document: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Entries] | None:
@@ -57,10 +59,11 @@ def _reader(document: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Entrie
     if "entries" not in document:
         return _narratium if any(True for _ in _stored(document)) else None
     entries = list(_entries(document))
-    for signs, reader in ((_JANITOR, _janitor), (_KOBOLD, _kobold), (("entry", "keywords"), _agnai)):
+    for signs, reader in ((_JANITOR, _janitor), (_KOBOLD, _kobold), (("keywords",), _agnai)):
         if any(sign in entry for entry in entries for sign in signs):
             return reader
-    return None
+    plain = [entry for entry in entries if "content" not in entry and ("keys" in entry or "key" in entry)]
+    return _dungeon if any(sign in entry for entry in plain for sign in _DUNGEON) else None
 
 
 def _inside_novelai(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -117,10 +120,22 @@ def _novelai(document: Mapping[str, Any]) -> Entries:
         }
 
 
+def _dungeon(document: Mapping[str, Any]) -> Entries:
+    """Keys are one text with commas in AI Dungeon, a list in the files of tools around it."""
+    for entry in _entries(document):
+        yield {
+            "key": _listed(entry.get("keys") or entry.get("key")),
+            "comment": entry.get("title") or entry.get("name") or entry.get("type"),
+            "content": as_text(entry.get("entry")) or as_text(entry.get("value")),
+            "disable": not as_flag(entry.get("enabled"), True),
+        }
+
+
 def _both(key: str) -> str:
     parts = [part.strip() for part in key.split("&")]
     if key.startswith("/") or len(parts) < 2 or not all(parts):
         return key
+    # Each looks ahead from the start, so the words may stand in any order.
     lookaheads = "".join(rf"(?=[\s\S]*{re.escape(part)})" for part in parts)
     return "/" + lookaheads.replace("/", r"\/") + "/i"
 

@@ -101,6 +101,7 @@ def _placed(book: Book, container: object, label: str, write: _Writer) -> Any:
         places = list(container.items())
     else:
         places = [(str(i), raw) for i, raw in enumerate(container if isinstance(container, list) else ())]
+    # Of entries that share an object, which copies do, the first has its place; the others come behind.
     unplaced = {id(entry.raw): entry for entry in reversed(book.entries)}
     uids = {str(entry.uid) for entry in book.entries}
     written: list[tuple[str, Any]] = []
@@ -195,6 +196,7 @@ def _value(entry: Entry, field: Field) -> Any:
             return list(value)
         case CharacterFilter():
             return {"isExclude": value.exclude, "names": list(value.names), "tags": list(value.tags)}
+    # SillyTavern writes true for the first level.
     if field.name == "delay_until_recursion":
         return value if value > 1 else bool(value)
     if field.name in ("sticky", "cooldown", "delay"):

@@ -23,26 +23,29 @@ async def begin(app: ChatHost) -> None:
     from lunalux_tui.chat.tour import show_tour
 
     runtime, chat, opening = app.runtime, app.chat, app.opening
+    # The library cannot be read: nothing of what follows could be done.
     if opening.problem is not None and not opening.characters:
         return
+    # The first frame shows few messages; those above them come now.
     await chat.window.older()
     problems = _Problems(app)
     cut = await problems.recover()
     new = await runtime.first_start()
+    # As many as were asked for means that there may be more.
     if new or cut or len(opening.characters) == LISTED:
         await chat.refresh_roster()
     if cut and chat.conversation is not None:
-        await chat.reload()
+        await chat.opener.reload()
     name = opening.wanted or await problems.named()
-    if name in chat.groups:
-        await chat.open_group(name, new=app.begin_new)
+    if name in chat.roster_actions.groups:
+        await chat.opener.open_group(name, new=app.begin_new)
     elif name:
-        await chat.open_character(name, new=app.begin_new)
+        await chat.opener.open_character(name, new=app.begin_new)
     elif chat.conversation is None:
         characters = await runtime.library.characters.list(limit=50)
         speaks = [character for character in characters if character.language == runtime.settings.lang]
         if characters:
-            await chat.open_character((speaks or characters)[0].id)
+            await chat.opener.open_character((speaks or characters)[0].id)
             await chat.refresh_roster()
     if chat.conversation is None:
         chat.transcript.note(*app.words_of_emptiness(), error=False)

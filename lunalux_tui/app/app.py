@@ -91,6 +91,7 @@ class LunaluxApp(ThemedApp):
     @work(group="start", exit_on_error=False)
     async def _after_first_frame(self) -> None:
         """Everything that can wait until something is on screen."""
+        # What was made until now lives as long as the app; the collector need not look at it again.
         gc.freeze()
         gc.enable()
         # `fg` gives back an empty screen: without a change of size nothing else paints all of it again.
@@ -99,6 +100,7 @@ class LunaluxApp(ThemedApp):
         self.read_keymap(self.runtime.settings)
         for problem in self.problems():
             self.tell(problem, severity="warning")
+        # `call_later` answers something, and whoever tells of a problem expects nothing.
         self.runtime.on_problem = lambda problem: (self.call_later(self.tell, problem, "warning"), None)[1]
         self.watch_themes()
         from lunalux_tui.app.after_first_frame import begin
@@ -200,6 +202,7 @@ class LunaluxApp(ThemedApp):
         for screen in self._every_screen():
             keep = getattr(screen, "keep_draft", None)
             try:
+                # One draft that cannot be kept must cost neither the others nor the way out.
                 if keep is not None:
                     await keep()
             except LunaluxError as error:
@@ -263,7 +266,7 @@ class LunaluxApp(ThemedApp):
     async def open_character(self, character_id: str) -> None:
         """Go to the chat screen and talk with a character; for "chat now" of other screens."""
         await self.switch_mode(places.FIRST)
-        await self.chat.open_character(character_id)
+        await self.chat.opener.open_character(character_id)
         await self.chat.refresh_roster()
 
     @work(group="open", exclusive=True, exit_on_error=False)
@@ -432,6 +435,7 @@ class LunaluxApp(ThemedApp):
         state = self.account
         if state is None or not state.signed_in or state.local or state.username or state.offline:
             return
+        # A dialog is answered first: the next change of the account or of the place asks again.
         if state.wallet and not self.screen.is_modal:
             self._force_name()
 
@@ -439,6 +443,7 @@ class LunaluxApp(ThemedApp):
     async def _force_name(self) -> None:
         from lunalux_tui.account.username_dialog import ForcedUsernameDialog
 
+        # A dialog may have come before this worker's turn.
         if not self.screen.is_modal:
             await self.push_screen_wait(ForcedUsernameDialog(self.runtime.account))
 

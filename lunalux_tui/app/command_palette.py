@@ -66,6 +66,7 @@ def fits(offer: Offer, query: str, matcher: Matcher) -> float:
     elif all(word in title or word in about for word in words):
         score = BY_HELP
     elif (letters := matcher.match(offer.title)) > 0:
+        # However well letters fit, what has the words stands above.
         return BY_LETTERS * min(letters / 100, 0.9)
     else:
         return 0.0
@@ -104,6 +105,7 @@ class Stories(Offers):
 
     async def stories(self, query: str) -> Hits:
         """Those that fit, a few of them."""
+        # While a dialog waits for an answer, nobody is led away from it.
         if not self.app.check_action("go", ("chat",)):
             return
         count = 0
@@ -122,7 +124,7 @@ class Stories(Offers):
                 t("palette.character", name=character.name), help, partial(app.open_character, character.id)
             )
         for group in await library.groups.list(query):
-            run = self._to_chat(partial(app.chat.open_group, group.id))
+            run = self._to_chat(partial(app.chat.opener.open_group, group.id))
             yield Offer(t("palette.group", name=group.name), clean_line(", ".join(group.names), 120), run)
         for told in await library.conversations.last_words(query, limit=FOUND_MOST):
             run = self._to_chat(partial(app.chat.opener.open_conversation, told.id))

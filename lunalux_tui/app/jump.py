@@ -93,6 +93,7 @@ def labelled(targets: Sequence[Target]) -> Mapping[str, Target]:
     """The targets by their letters: one each while there are enough, else two."""
     if len(targets) <= len(LETTERS):
         return dict(zip(LETTERS, targets, strict=False))
+    # 676 of them: no screen has more places.
     pairs = ("".join(pair) for pair in itertools.product(LETTERS, repeat=2))
     return dict(zip(pairs, targets, strict=False))
 

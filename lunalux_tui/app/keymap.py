@@ -63,6 +63,7 @@ def is_key(name: str) -> bool:
     if len(key) == 1 or key in NAMED:
         return True
     try:
+        # Textual names signs as Unicode does: question_mark.
         unicodedata.lookup(key.replace("_", " "))
     except KeyError:
         return False

@@ -38,6 +38,7 @@ _SIGNS = {ord(sign): plain for plain, signs in _ALIKE.items() for sign in signs}
 def prepare() -> None:
     """Let everything that is drawn be shown on a terminal of any encoding."""
     codecs.register_error(HANDLER, _replace)
+    # Textual draws on these; `sys.stdout` is another one while it runs.
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=HANDLER)

@@ -58,6 +58,7 @@ def _show_on_the_terminal() -> None:
 
     drawn, shown = sys.__stderr__, sys.__stdout__
     if shown is not None and shown.isatty() and not (drawn is not None and drawn.isatty()):
+        # By `vars`, because type checkers hold the name for final.
         vars(sys)["__stderr__"] = shown
 
 

@@ -35,6 +35,7 @@ class SettingsWatch:
         if any(problem.code == "CONFIG_UNREADABLE" for problem in read.problems):
             return
         wanted = with_flags(read, now)
+        # Where the app changed them while the file was read, what was read is older.
         if self._app.runtime.settings is now and _bare(wanted) != _bare(now):
             self._app.apply_settings(wanted)
 
@@ -60,4 +61,5 @@ def stamp_of(file: Path) -> Stamp:
         known = file.stat()
     except OSError:
         return 0, 0, 0
+    # The inode as well: many programs write another file and put it in the place of the old one.
     return known.st_mtime_ns, known.st_size, known.st_ino

@@ -62,6 +62,7 @@ DIRECTING_ACTIONS = (
     Action("directing.repeat", "repeat_instruction"),
     Action("directing.rewrite", "rewrite", "alt+w", priority=True),
     Action("directing.expand", "expand", "alt+x", priority=True),
+    Action("directing.in_person", "in_person"),
     Action("directing.several", "several", "alt+v", priority=True),
     Action("directing.prose", "prose", "alt+t", priority=True),
     Action("directing.answer", "answer"),

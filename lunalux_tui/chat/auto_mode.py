@@ -68,6 +68,7 @@ class AutoMode:
         chat = self._opener.chat
         if chat.conversation is None or chat.conversation.id != self._conversation:
             self._end()
+        # A reply or a script: the count stands still until it has ended.
         elif self._view.busy:
             return
         elif self._view.typed().strip():  # whoever writes is not talked over

@@ -131,6 +131,7 @@ class StatusBar(Bar):
 
     def watch_writer(self, before: str, writer: str) -> None:
         """Count the seconds from when somebody begins to write to when nobody does."""
+        # In a group one writer follows another within the same turn, whose seconds go on.
         if writer and not before:
             self.seconds, self._began = 0, time.monotonic()
             self._clock = self.set_interval(1, self._tick)

@@ -30,7 +30,7 @@ OWN = "card"
 
 
 @dataclass(frozen=True, slots=True)
-class Attached:
+class BooksInForce:
     """What a conversation uses, as it is stored in the library; names are case-folded."""
 
     conversation: Conversation
@@ -77,7 +77,7 @@ class BooksDialog(Dialog[str]):
         self._runtime = runtime
         self._conversation_id = conversation_id
         self._items: Mapping[str, ShelfItem] = {}
-        self._attached: Attached | None = None
+        self._attached: BooksInForce | None = None
 
     def compose_body(self) -> ComposeResult:
         rows = Rows(ground=SURFACE, id="books-here", two_lines=True)
@@ -104,7 +104,7 @@ class BooksDialog(Dialog[str]):
         self.rows.set_rows(rows)
         self.refresh_bindings()
 
-    async def _look(self) -> Attached:
+    async def _look(self) -> BooksInForce:
         library = self._runtime.library
         conversation = await library.conversations.get(self._conversation_id)
         card, tied = None, frozenset[str]()
@@ -114,13 +114,14 @@ class BooksDialog(Dialog[str]):
             tied = frozenset(name.casefold() for name in await library.characters.worldbooks(character.id))
         personas = {persona.id: persona for persona in await library.personas.list()}
         persona = personas.get(conversation.persona_id or "") or await library.personas.chosen()
-        return Attached(conversation, card, persona, tied)
+        return BooksInForce(conversation, card, persona, tied)
 
-    def _rows(self, attached: Attached) -> list[Row]:
+    def _rows(self, attached: BooksInForce) -> list[Row]:
         """Those in force first."""
         rows = []
         names = {item.name.casefold() for item in self._items.values()}
         card = attached.card
+        # Where the card names a book that the library has, that one stands for its own.
         if card is not None and card.character_book is not None and card.world.casefold() not in names - {""}:
             why = question("books_here.why.own")
             rows.append(Row(OWN, question("books_here.own", name=card.name), why, mark="✓", strong=True))
@@ -133,7 +134,7 @@ class BooksDialog(Dialog[str]):
             (here if reasons else others).append(row)
         return [*rows, *here, *others]
 
-    def _why(self, reason: str, attached: Attached) -> str:
+    def _why(self, reason: str, attached: BooksInForce) -> str:
         character = attached.card.name if attached.card is not None else ""
         persona = attached.persona.name if attached.persona is not None else ""
         return question(f"books_here.why.{reason}", character=character, persona=persona)
@@ -145,6 +146,7 @@ class BooksDialog(Dialog[str]):
             attached, item = self._attached, self._items.get(self.rows.chosen) if self.is_mounted else None
             if attached is None or item is None:
                 return False
+            # A group has no card, and nobody need have a persona.
             needs = {"character": attached.card, "persona": attached.persona}
             return needs.get(str(parameters[0]), attached) is not None
         return True

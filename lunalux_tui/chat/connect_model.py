@@ -52,6 +52,7 @@ class ModelConnector:
         while True:
             hint = trouble or t("connect.key_hint" if kind != ANOTHER else "connect.key_maybe")
             title = t("connect.key", where=where)
+            # None is a way out; an empty key is right for servers without one.
             key = await self._view.ask(AskDialog(title, hint=hint, secret=True))
             if key is None:
                 return ""
@@ -60,6 +61,7 @@ class ModelConnector:
                 names = await self._models(config, key)
             except LunaluxError as error:
                 trouble = " ".join(part for part in tell(error) if part)
+                # Another key mends no wrong address.
                 if isinstance(error, NetworkError) and kind == ANOTHER:
                     self._view.say(trouble, warn=True)
                     return ""
@@ -90,6 +92,7 @@ class ModelConnector:
         from lunalux_core.config.saved_models import save_configuration
 
         settings, credentials = self._runtime.settings, self._runtime.credentials
+        # "practice" is the built-in model.
         named = replace(config, name=free_name(config.model, {*settings.models, "practice"}))
         try:
             changed = await asyncio.to_thread(save_configuration, settings, credentials, named, key=key)

@@ -57,6 +57,7 @@ class ConversationActions:
         elif answer and answer != current:
             await opener.open_conversation(answer)
         elif current in dialog.deleted:
+            # What stands in the prompt is not to be stored with a conversation that is gone.
             chat.conversation = None
             await opener.open_again()
         elif current:

@@ -74,6 +74,7 @@ class ConversationsDialog(PickDialog):
             )
             for chat in conversations
         ]
+        # Only at first: later readings leave the cursor where the person put it.
         self.show(rows, at=None if self.rows.chosen else self._current)
 
     def action_new(self) -> None:

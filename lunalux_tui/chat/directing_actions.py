@@ -90,6 +90,7 @@ class DirectingActions:
     def _again(self, options: TurnOptions) -> None:
         """Another version of the last reply, or a first one."""
         chat, message = self._runtime.chat, self._view.target()
+        # A line that a person wrote as somebody is answered and not written anew.
         if message is not None and _is_reply(message) and not message.by_somebody:
             self._view.start_turn(chat.regenerate(message.id, options, "swipe"))
         else:
@@ -126,6 +127,26 @@ class DirectingActions:
         events = self._runtime.chat.impersonate(self._place, self._options(Direction(outline=outline)))
         self._view.start_turn(events, impersonate=True)
 
+    async def in_person(self) -> None:
+        """Have the person's next words written in a grammatical person; what stands in the prompt is their
+        outline."""
+        from lunalux_core.dialogue.direction import Direction, Person
+        from lunalux_tui.parts.pick_dialog import PickDialog
+        from lunalux_tui.parts.rows import Row
+
+        if not self._place:
+            return
+        persons: tuple[Person, ...] = ("first", "second", "third")
+        rows = [Row(person, t(f"directing.person.{person}")) for person in persons]
+        dialog = PickDialog(t("directing.person.title"), rows, hint=t("directing.person.hint"))
+        answer = await self._view.ask(dialog)
+        chosen = next((person for person in persons if person == answer), None)
+        if chosen is None or not self._place:
+            return
+        direction = Direction(outline=self._view.typed().strip(), person=chosen)
+        events = self._runtime.chat.impersonate(self._place, self._options(direction))
+        self._view.start_turn(events, impersonate=True)
+
     async def several(self) -> None:
         """Ask for several replies at once, all of them swipes."""
         from lunalux_core.dialogue.direction import Direction
@@ -138,6 +159,7 @@ class DirectingActions:
             Row(str(number), t("directing.several.row", n=number)) for number in range(2, MOST_REPLIES + 1)
         ]
         answer = await self._view.ask(PickDialog(t("directing.several.title"), rows, current="3"))
+        # A reply may have begun while the question was open.
         if not answer or not self._place:
             return
         words = self._view.typed()
@@ -184,6 +206,7 @@ class DirectingActions:
 
     async def _store(self, voice: Voice) -> None:
         own = voice.kind == "person"
+        # Pictures alone are a message, but only of the person's own.
         if not self._place or not ((own and self._open.pictures) or self._has_words()):
             return
         typed = self._view.typed()
@@ -218,6 +241,7 @@ class DirectingActions:
 
         from lunalux_core.chat.overrides import change_overrides
         from lunalux_core.dialogue.chat_texts import OVERRIDDEN, ChatOverrides
+        from lunalux_core.library.cells import object_in, plain_text
         from lunalux_tui.chat.overrides_dialog import OverridesDialog
 
         conversation = self._open.conversation
@@ -226,8 +250,10 @@ class DirectingActions:
         library, drafts = self._runtime.library, self._runtime.library.drafts
         before = ChatOverrides.read((await library.conversations.get(conversation.id)).metadata)
         key, card = f"overrides:{conversation.id}", await self._card_texts(OVERRIDDEN)
-        kept = await drafts.get(key)
-        dialog = OverridesDialog(before, card, ChatOverrides(**json.loads(kept)) if kept else None)
+        kept = object_in(await drafts.get(key))
+        # By name: another version of the program may have kept other texts.
+        draft = ChatOverrides(**{name: plain_text(kept.get(name)) for name in OVERRIDDEN}) if kept else None
+        dialog = OverridesDialog(before, card, draft)
         texts = await self._view.ask(dialog)
         if texts is None:
             unsaved = "" if dialog.unsaved == before else json.dumps(asdict(dialog.unsaved))

@@ -58,6 +58,7 @@ class FileActions:
         text = await export_conversation(self._runtime.library, conversation.id, format_of(path))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Imported texts may hold halves of surrogate pairs, which have no UTF-8.
             path.write_text(text, encoding="utf-8", errors="replace")
         except OSError as error:
             raise storage_error(error, path) from error
@@ -119,6 +120,7 @@ class FileActions:
         view.say(t("chat.importing"))
         report = await import_paths(self._runtime, list(paths))
         await view.refresh_roster()
+        # One card is opened and needs no list of what became of it.
         if len(report.results) == 1 and report.only:
             await self._opener.open_character(report.only)
             if report.notes:

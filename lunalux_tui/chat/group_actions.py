@@ -141,6 +141,7 @@ class GroupActions:
 
         question = t("dialog.delete_group.question", name=group.name)
         if await self._view.ask(ConfirmDialog(t("dialog.delete_group.title"), question)):
+            # A reply under way writes into a conversation that goes with the group.
             self._view.stop_turn()
             await self._runtime.library.groups.delete(group.id)
             await self._opener.group_deleted(group.id)

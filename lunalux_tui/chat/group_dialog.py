@@ -173,6 +173,7 @@ class GroupDialog(Dialog[str]):
         chosen = await self.app.push_screen_wait(NewGroupDialog(characters, list(muted), least=1))
         if chosen:
             await self._store([(member, muted.get(member, False)) for member in chosen.split()])
+            # How readily new members speak is not known yet.
             await self._begin().wait()
 
     # -- the rules ---------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ class MemoryActions:
         memories = self._runtime.library.memories
         ids = set(await memories.covering(message.id))
         here = (await memories.branch(message.conversation_id)).here
+        # Memories of other branches cover it as well, and are no answer here.
         if any(memory.id in ids for memory in here):
             await self._show(covering=message.id)
         else:

@@ -92,6 +92,7 @@ class MessageActions:
         if words or options.pictures:
             self._view.start_turn(chat.send(conversation.id, words, options), restore=text)
         else:
+            # Nothing but an instruction stood there, and that becomes no message.
             self._view.take_typed(text)
             self._view.start_turn(chat.answer(conversation.id, options), restore=text)
 

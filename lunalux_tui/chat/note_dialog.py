@@ -34,6 +34,7 @@ class NoteDialog(FormDialog[ChatNote]):
     ACTIONS = (Action("note.save", "save", "ctrl+s", footer=80, priority=True, palette=False), CANCEL)
     BINDINGS = bindings(ACTIONS)
     AUTO_FOCUS = "#note-text"
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (24, "-tall")]  # noqa: RUF012
     CSS = """
     NoteDialog #dialog { width: 84; height: auto; padding: 0 1; }
     NoteDialog #dialog #fields { height: auto; max-height: 24; }
@@ -67,6 +68,7 @@ class NoteDialog(FormDialog[ChatNote]):
             text.id = "note-text"
             text.load_text(self._note.prompt)
             if self._draft is not None:
+                # As an edit over the stored text, so that one undo leads back to it.
                 text.replace(note.prompt, (0, 0), text.document.end)
                 text.history.checkpoint()
             text.move_cursor(text.document.end)
@@ -96,6 +98,7 @@ class NoteDialog(FormDialog[ChatNote]):
     def _number(self, name: str) -> int | None:
         """The number in a field, None where there is none within the bounds."""
         text = self.query_one(f"#note-{name}", Input).value.strip()
+        # The length before the value: Python refuses to read a number of thousands of digits.
         number = int(text) if text.isdecimal() and len(text) < 9 else -1
         return number if 0 <= number <= DEEPEST else None
 

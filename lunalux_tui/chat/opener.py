@@ -135,8 +135,10 @@ class Opener:
         """Open a conversation, at one of its messages if one is named."""
         self._view.stop_turn()
         library, chat = self._runtime.library, self.chat
+        # Before another conversation takes the prompt.
         await self._view.keep_draft()
         if chat.conversation is not None:
+            # The one that is left, too: replies came while somebody looked at it.
             await mark_seen(library.database, chat.conversation.id)
         await mark_seen(library.database, conversation_id)
         if message_id:
@@ -166,6 +168,7 @@ class Opener:
 
     async def reveal(self, message_id: str) -> None:
         """Go to a message of the conversation that is open, on whatever branch it is."""
+        # Its branch first: a message is on screen only as a part of the path that is shown.
         await self._runtime.library.conversations.select(message_id)
         await self.reload()
         await self._view.reveal(message_id)
@@ -246,6 +249,7 @@ class Following:
         conversations = self._library.conversations
         try:
             now = await conversations.get(shown.id)
+            # Two more than are shown, or what another program added would push the first ones out unseen.
             page = await conversations.page(shown.id, limit=len(transcript.messages) + 2)
         except NotFound:
             self._gone()

@@ -27,12 +27,14 @@ class OverridesDialog(FormDialog[ChatOverrides]):
     ACTIONS = (Action("overrides.save", "save", "ctrl+s", footer=80, priority=True, palette=False), CANCEL)
     BINDINGS = bindings(ACTIONS)
     AUTO_FOCUS = "#override-scenario"
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-tall"), (37, "-high")]  # noqa: RUF012
     CSS = """
     OverridesDialog #dialog { width: 84; height: auto; padding: 0 1; }
-    OverridesDialog #dialog #fields { height: auto; max-height: 26; }
+    OverridesDialog #dialog #fields { height: auto; max-height: 12; }
+    OverridesDialog.-high #dialog #fields { max-height: 26; }
     OverridesDialog #dialog TextArea { height: 6; margin: 0 1 1 1; }
     OverridesDialog #dialog Label { margin: 0 1; color: $text-muted; }
-    OverridesDialog.-short #dialog #fields { max-height: 100%; }
+    OverridesDialog.-short #dialog #fields { max-height: 9; }
     OverridesDialog.-short #dialog TextArea { height: 3; margin: 0 1; }
     """
 

@@ -140,6 +140,7 @@ class ChatPane(Column):
         messages = self.transcript.messages
         self.last_reply(messages[-1] if messages else None)
         self._remember_words()
+        # Behind the frame: messages are seen at once, and again as scripts show them when that is known.
         self.call_after_refresh(self.looks.follow, anew=True)
 
     def _remember_words(self) -> None:
@@ -292,6 +293,7 @@ class ChatPane(Column):
 
     def turn_failed(self, error: LunaluxError, restore: str) -> None:
         self.show_error(error)
+        # What was typed meanwhile is not written over.
         if restore and not self.prompt.text:
             self.prompt.fill(restore)
 
@@ -306,4 +308,5 @@ class ChatPane(Column):
     def turn_over(self) -> None:
         self.status.writer, self.status.read = "", None
         if self.draft.turn_over():
+            # Words that could not be sent are a draft again, and stored as one.
             self.prompt.post_message(self.prompt.Paused(self.prompt.text))

@@ -54,6 +54,7 @@ class PersonasDialog(PickDialog):
     async def _read(self) -> None:
         personas = await self._runtime.library.personas.list()
         self._personas = {persona.id: persona for persona in personas}
+        # Where the conversation names nobody, the one for new conversations plays.
         if not self._current:
             self._current = next((persona.id for persona in personas if persona.chosen), "")
             self.rows.current = self._current

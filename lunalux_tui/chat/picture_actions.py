@@ -37,6 +37,7 @@ class PictureActions:
         waiting: Sequence[PictureRef] = ()
         if conversation is not None:
             waiting = await self._runtime.library.pictures.draft(conversation.id)
+        # Another one may be open by now, with pictures of its own.
         if self._open.conversation is conversation:
             await self._show(waiting)
 

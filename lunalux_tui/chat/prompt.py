@@ -134,6 +134,7 @@ class Prompt(TextArea):
 
     def rewrite(self, text: str) -> None:
         """Put another text in the place of what stands here; one undo brings that back."""
+        # One before and one behind: neither what was typed earlier nor what is typed next is undone with it.
         self.history.checkpoint()
         self.replace(text, (0, 0), self.document.end, maintain_selection_offset=False)
         self.history.checkpoint()
@@ -172,6 +173,7 @@ class Prompt(TextArea):
     def on_key(self, event: events.Key) -> None:
         # Keys that send are acted on here, not by a binding: bindings run at the app, where the letters
         # typed just before may not have arrived yet.
+        # The list above the prompt comes first: while it is open, arrows, tab and enter mean its rows.
         completion = self._completing()
         if completion is not None and completion.press(event.key):
             event.prevent_default()
@@ -197,6 +199,7 @@ class Prompt(TextArea):
             event.prevent_default()
             event.stop()
             self.post_message(self.Left())
+        # A text that was brought back and is written on is none of the earlier ones any more.
         elif event.key not in {"up", "down"}:
             self._recalled = None
 
@@ -235,6 +238,7 @@ class Prompt(TextArea):
         text = clean(text)
         start, end = sorted((self.selection.start, self.selection.end))
         self.replace(text, start, end, maintain_selection_offset=False)
+        # The field has to grow first.
         self.call_after_refresh(self.scroll_cursor_visible)
         if len(text) >= LONG_PASTE:
             self.notify(t("prompt.long_paste", n=f"{len(text):,}"), markup=False)

@@ -74,6 +74,7 @@ class Prose:
         if self._view.busy:
             self._view.say(t("chat.busy"))
             return False
+        # Let go of it, or the next text would begin there again.
         chosen, self._page.selected = self._page.selected, ""
         messages = self._page.messages
         if chosen and messages and messages[-1].id != chosen:

@@ -69,6 +69,7 @@ class QuickReplies:
             held = await self._runtime.library.quick_replies.in_force(chat.conversation.id, chat.row_id)
         self._automation.follow([stored for stored, _ in held])
         between = self._automation.waits_for("user", "member", "generation")
+        # The core stops between the steps of a turn only where something may be due there.
         self._runtime.chat.moments = self if between else None
         pressable = [
             (reply, stored.content)
@@ -89,6 +90,7 @@ class QuickReplies:
         """Another conversation is on screen: follow it, and run what is due then."""
         await self.follow()
         conversation = self._opener.chat.conversation
+        # A conversation is shown anew after every change; what is due when it is opened is due once.
         if conversation is None or conversation.id == self._opened:
             return
         self._opened = conversation.id
@@ -232,6 +234,7 @@ class QuickReplies:
     def watched(self, events: AsyncIterator[TurnEvent]) -> AsyncIterator[TurnEvent]:
         """The events of a turn, looked at for what is due behind it."""
         self._replied, self._entries = False, set()
+        # Where nothing can be due, a turn runs without another generator around it.
         if not self._automation.waits_for("reply") and not self._automation.ids:
             return events
         return self._watching(events)

@@ -21,6 +21,7 @@ KEYED = 6
 LABEL = 24
 """Cells of a label at most."""
 
+# Icons are named as in Font Awesome, which SillyTavern uses; these have a sign that terminals can draw.
 _SIGNS = {
     **dict.fromkeys(("dice", "dice-d6", "dice-d20", "dice-one", "dice-six"), "⚄"),
     **dict.fromkeys(("play", "forward", "step-forward", "circle-play"), "▶"),
@@ -92,13 +93,13 @@ class ReplyBar(Bar):
             parts.append(Part(self._text(place, shown), ACCENT | BOLD, action, weight))
             if shown.menu:
                 menu = f"screen.quick_reply({place}, True)"
-                parts.append(Part("▾", ACCENT | BOLD, menu, weight + 1))
+                parts.append(Part("▾ ", ACCENT | BOLD, menu, weight + 1))
         return parts
 
     @staticmethod
     def _text(place: int, shown: ReplyButton) -> str:
         digit = f"{place + FIRST_DIGIT} " if place < KEYED else ""
-        return f" {digit}{shown.words} "
+        return f" {digit}{shown.words}" + ("" if shown.menu else " ")
 
     def render_lines(self, crop: Region) -> list[Strip]:
         palette, width = palette_of(self), self.size.width
@@ -118,6 +119,7 @@ def _colored(strip: Strip, start: int, end: int, reply_set: QuickReplySet) -> St
     if reply_set.document.get("onlyBorderColor"):
         end = start + 1
     red, green, blue = color
+    # How light a colour looks, in thousandths: green counts most, blue least.
     dark = red * 299 + green * 587 + blue * 114 < 128_000
     style = Style(color="#ffffff" if dark else "#000000", bgcolor=f"#{red:02x}{green:02x}{blue:02x}")
     parts = (strip.crop(0, start), strip.crop(start, end).apply_style(style), strip.crop(end))

@@ -88,6 +88,7 @@ class RosterRows(Rows):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
+        # The wheel moves the view and not the cursor, which would tell of it by `Moved`.
         if new_value > old_value and new_value >= self.max_scroll_y - NEAR * self._height:
             self.post_message(self.NearEnd())
 
@@ -117,6 +118,7 @@ class RosterSearch(NarrowField):
         self._list.action_move(step)
 
     def on_focus(self) -> None:
+        # The arrows move the cursor of the list meanwhile, so it has to be seen without the focus.
         self._list.always_here = True
         self._list.refresh()
 
@@ -337,6 +339,7 @@ class Roster(Column):
         marked = set(self.marked)
         rows = (
             [replace(row, mark=MARKED) if row.id in marked else row for row in self._shown]
+            # With nothing marked, none of what may be thousands of rows is copied.
             if marked
             else self._shown
         )

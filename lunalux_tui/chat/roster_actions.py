@@ -1,51 +1,135 @@
-"""What is done to a row of the list of characters."""
+"""The list of characters and groups: what it shows, and what is done to its rows."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.database import storage_error
-from lunalux_core.library.character_list import ORDERS, Order
+from lunalux_core.library.character_list import ORDERS
+from lunalux_tui.chat.roster import FOLDER
+from lunalux_tui.chat.roster_groups import groups_shown
 from lunalux_tui.chat.view import Asker
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
+    from lunalux_core.library.character_list import CharacterSummary
+    from lunalux_core.library.conversations import LastWords
     from lunalux_core.library.groups import Group
+    from lunalux_core.library.tags import Tag
     from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.group_actions import GroupActions
     from lunalux_tui.chat.opener import Opener
+    from lunalux_tui.chat.roster import Roster
 
 
 class RosterView(Asker, Protocol):
     """What these actions ask of the screen."""
 
-    async def refresh_roster(self) -> None:
-        """Read the list of characters again."""
+    def edit_character(self, character_id: str) -> None:
+        """Open a card in its editor."""
+
+    def action_focus_prompt(self) -> None:
+        """Go back to writing."""
 
 
 class RosterActions:
-    """Actions on characters of the list, by their ids; what is done to several at once can be taken back."""
+    """Reads and shows the list, and acts on what is marked in it or under its cursor.
 
-    def __init__(self, runtime: Runtime, opener: Opener, view: RosterView) -> None:
+    What is done to several characters at once can be taken back.
+
+    Attributes:
+        groups: those in the list, by their ids.
+    """
+
+    def __init__(
+        self, runtime: Runtime, opener: Opener, roster: Roster, group_actions: GroupActions, view: RosterView
+    ) -> None:
+        self.groups: dict[str, Group] = {}
         self._runtime = runtime
         self._opener = opener
+        self._roster = roster
+        self._group_actions = group_actions
         self._view = view
         self._undo: list[Callable[[], Awaitable[None]]] = []
 
-    async def favourite(self, character_ids: Sequence[str]) -> None:
+    async def refresh(self) -> None:
+        """Read the list again, as words, tags and folders narrow it."""
+        roster, library = self._roster, self._runtime.library
+        characters, total = await library.characters.page(roster.wanted, roster.limit)
+        groups = await groups_shown(library, roster.wanted)
+        folders = [tag for tag in await library.tags.list() if tag.folder != "none"]
+        looks = roster.words.split() or (roster.narrowed and not roster.folder)
+        last_words = await library.conversations.last_words_of_owners()
+        self.show(characters, groups, last_words, () if looks else folders, total)
+
+    def show(
+        self,
+        characters: Sequence[CharacterSummary],
+        groups: Sequence[Group],
+        last_words: Mapping[str, LastWords],
+        folders: Sequence[Tag] = (),
+        total: int | None = None,
+    ) -> None:
+        """Show what was read."""
+        self.groups = {group.id: group for group in groups}
+        language = self._runtime.settings.lang
+        row = self._opener.chat.row_id
+        self._roster.show(characters, row, groups, last_words, language, folders=folders, total=total)
+
+    async def show_last_words(self) -> None:
+        """Let the list say what was said last in the conversation that is open."""
+        conversation = self._opener.chat.conversation
+        if conversation is not None:
+            words = await self._runtime.library.conversations.last_words_of(conversation.id)
+            if words is not None:
+                self._roster.said(words)
+
+    async def open(self, row_id: str) -> None:
+        """Open what a row stands for: a folder, a group or a character."""
+        if row_id.startswith(FOLDER):
+            self._roster.open_folder(row_id.removeprefix(FOLDER))
+            return
+        opener = self._opener
+        await (opener.open_group(row_id) if row_id in self.groups else opener.open_character(row_id))
+        self._view.action_focus_prompt()
+
+    def edit(self) -> None:
+        """Open the card under the cursor in its editor; a group has none."""
+        row_id = self._roster.rows.chosen
+        if row_id and row_id not in self.groups:
+            self._view.edit_character(row_id)
+
+    @property
+    def _characters(self) -> list[str]:
+        """Ids of the characters that an action is about; a group is none."""
+        return [identity for identity in self._roster.targets if identity not in self.groups]
+
+    @property
+    def _group(self) -> Group | None:
+        """The group under the cursor, where no characters are marked."""
+        return None if self._roster.marked else self.groups.get(self._roster.rows.chosen)
+
+    async def favourite(self) -> None:
         """Make characters favourites, or ordinary ones again where all of them are."""
         characters = self._runtime.library.characters
-        summaries = [(await characters.get(identity)).summary for identity in character_ids]
+        summaries = [(await characters.get(identity)).summary for identity in self._characters]
         wish = not all(summary.favourite for summary in summaries)
         for summary in summaries:
             await characters.set_favourite(summary.id, wish)
-        await self._view.refresh_roster()
+        await self.refresh()
 
-    async def delete(self, character_ids: Sequence[str]) -> bool:
-        """Ask, then delete characters with their conversations; whether it was done."""
+    async def delete(self) -> None:
+        """Ask, then delete the group, or the characters with their conversations."""
+        if self._group is not None:
+            await self._group_actions.delete(self._group)
+        elif await self._delete(self._characters):
+            self._roster.unmark()
+
+    async def _delete(self, character_ids: Sequence[str]) -> bool:
         from lunalux_tui.parts.ask_dialog import ConfirmDialog
 
         if not character_ids:
@@ -62,8 +146,11 @@ class RosterActions:
         self._view.say(t("roster.deleted", n=len(character_ids), name=name))
         return True
 
-    async def tag(self, character_ids: Sequence[str]) -> None:
-        """Give characters tags of the person's own, or take them away."""
+    async def tag(self) -> None:
+        """Give the characters, or the group, tags of the person's own, or take them away."""
+        await (self._tag(self._characters) if self._group is None else self._tag_group(self._group))
+
+    async def _tag(self, character_ids: Sequence[str]) -> None:
         from lunalux_tui.chat.roster_dialogs import OwnTagsDialog
 
         if not character_ids:
@@ -80,10 +167,9 @@ class RosterActions:
 
             self._undo.append(back)
             self._view.say(t("roster.tagged", n=len(character_ids)))
-        await self._view.refresh_roster()
+        await self.refresh()
 
-    async def tag_group(self, group: Group) -> None:
-        """Give a group tags of the person's own, or take them away."""
+    async def _tag_group(self, group: Group) -> None:
         from lunalux_core.library.tags import GroupTags
         from lunalux_tui.chat.roster_dialogs import OwnTagsDialog
 
@@ -98,36 +184,38 @@ class RosterActions:
 
             self._undo.append(back)
             self._view.say(t("roster.tagged", n=1))
-        await self._view.refresh_roster()
+        await self.refresh()
 
-    async def narrow(
-        self, wanted: Sequence[str], without: Sequence[str]
-    ) -> tuple[list[str], list[str]] | None:
+    async def narrow(self) -> None:
         """Ask which tags narrow the list: those that are wanted, and those that are left out."""
         from lunalux_tui.chat.roster_dialogs import NarrowDialog
 
-        tags = self._runtime.library.tags
-        dialog = NarrowDialog(await tags.list(), await tags.of_cards(), wanted, without)
+        tags, roster = self._runtime.library.tags, self._roster
+        dialog = NarrowDialog(await tags.list(), await tags.of_cards(), roster.tags, roster.without)
         answer = await self._view.ask(dialog)
-        if answer is None:
-            return None
-        having, lacking = json.loads(answer)
-        return having, lacking
+        if answer is not None:
+            wanted, without = json.loads(answer)
+            roster.narrow(wanted, without)
 
-    async def sort(self, order: Order) -> Order | None:
+    async def sort(self) -> None:
         """Ask for the order of the list."""
         from lunalux_tui.parts.pick_dialog import PickDialog
         from lunalux_tui.parts.rows import Row
 
         rows = [Row(name, t(f"roster.order.{name}")) for name in ORDERS]
-        answer = await self._view.ask(PickDialog(t("dialog.roster_order.title"), rows, current=order))
-        return next((name for name in ORDERS if name == answer), None)
+        answer = await self._view.ask(
+            PickDialog(t("dialog.roster_order.title"), rows, current=self._roster.order)
+        )
+        for order in ORDERS:
+            if order == answer:
+                self._roster.sort(order)
 
-    async def export(self, character_ids: Sequence[str]) -> None:
+    async def export(self) -> None:
         """Write the cards of characters into a folder, as PNG files."""
         from lunalux_core.exporting.target import Names, card_file
         from lunalux_tui.parts.ask_dialog import AskDialog
 
+        character_ids = self._characters
         if not character_ids:
             return
         library = self._runtime.library
@@ -154,6 +242,7 @@ class RosterActions:
             self._view.say(t("chat.nothing_to_undo"), warn=True)
             return
         await self._undo.pop()()
+        # A member that came back speaks in its group again.
         await self._opener.group_changed()
-        await self._view.refresh_roster()
+        await self.refresh()
         self._view.say(t("chat.undone"))

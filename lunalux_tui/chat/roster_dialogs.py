@@ -150,6 +150,7 @@ class OwnTagsDialog(PickDialog):
 
     @on(Input.Changed, "#narrow")
     def _typed(self, event: Input.Changed) -> None:
+        # Drawn anew and not only narrowed: the row that makes a tag follows the words.
         event.prevent_default()
         self._draw()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from textual.worker import Worker, WorkerCancelled, WorkerFailed
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.character_list import CharacterSummary
-from lunalux_core.library.conversations import Conversation, LastWords, Message
+from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.library.groups import Group
 from lunalux_core.library.turns import uses_quick_replies
 from lunalux_tui.actions import bindings
@@ -29,9 +29,8 @@ from lunalux_tui.chat.message_actions import MessageActions
 from lunalux_tui.chat.opener import OpenChat, Opener
 from lunalux_tui.chat.pane import ChatPane
 from lunalux_tui.chat.prompt import Prompt
-from lunalux_tui.chat.roster import FOLDER, Roster
+from lunalux_tui.chat.roster import Roster
 from lunalux_tui.chat.roster_actions import RosterActions
-from lunalux_tui.chat.roster_groups import groups_shown
 from lunalux_tui.chat.script_actions import ScriptActions
 from lunalux_tui.chat.transcript.transcript import Transcript
 from lunalux_tui.chat.transcript.window import Window
@@ -48,10 +47,10 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.direction import Direction
     from lunalux_core.dialogue.turn import TurnEvent
     from lunalux_core.documents.pictures import PictureRef
-    from lunalux_core.library.tags import Tag
     from lunalux_tui.chat.auto_mode import AutoMode
     from lunalux_tui.chat.directing_actions import DirectingActions
     from lunalux_tui.chat.memory_actions import MemoryActions
+    from lunalux_tui.chat.model_actions import ModelActions
     from lunalux_tui.chat.opener import Following
     from lunalux_tui.chat.picture_actions import PictureActions
     from lunalux_tui.chat.prose import Prose
@@ -59,9 +58,8 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.reply_bar import ReplyButton
     from lunalux_tui.chat.slash_actions import SlashActions
     from lunalux_tui.chat.turns import TurnController
-    from lunalux_tui.chat.view import Answer
+    from lunalux_tui.chat.view import Answer, Work
 
-Work = Callable[[], Coroutine[Any, Any, None]]
 Handed = Callable[..., None]
 
 ASK_SERVER_AFTER = 2
@@ -127,6 +125,15 @@ def handed(group: str, method: Callable[[ChatScreen], Callable[..., Coroutine[An
     return action
 
 
+def direct(method: Callable[[ChatScreen], Callable[..., object]]) -> Handed:
+    """An action that one of the objects does at once."""
+
+    def action(screen: ChatScreen, *arguments: Any) -> None:
+        method(screen)(*arguments)
+
+    return action
+
+
 class ChatScreen(LunaScreen[None]):
     """Knows what is open, wires the parts to each other, and hands each action to the object that does it."""
 
@@ -152,8 +159,6 @@ class ChatScreen(LunaScreen[None]):
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (92, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall"), (30, "-high")]
         self.open_chat = OpenChat()
-        self.groups: dict[str, Group] = {}
-        """The groups in the list, by their ids."""
 
     def compose(self) -> ComposeResult:
         yield PlaceBar()
@@ -173,7 +178,7 @@ class ChatScreen(LunaScreen[None]):
             chat.character = characters.get(opening.conversation.character_id)
             chat.group = groups.get(opening.conversation.group_id or "")
             self.opener.show(opening.conversation, opening.messages)
-        self._show_roster(opening.characters, opening.groups, opening.last_words, opening.folders)
+        self.roster_actions.show(opening.characters, opening.groups, opening.last_words, opening.folders)
         if opening.problem is not None:
             self.show_error(opening.problem)
         if opening.groups and opening.folders:  # those in a closed folder are not known yet
@@ -286,8 +291,15 @@ class ChatScreen(LunaScreen[None]):
         return ScriptActions(self.runtime, self.open_chat, self)
 
     @cached_property
+    def model_actions(self) -> ModelActions:
+        """The choice of a model; the first frame does without it."""
+        from lunalux_tui.chat.model_actions import ModelActions
+
+        return ModelActions(self.runtime, self.open_chat, self)
+
+    @cached_property
     def roster_actions(self) -> RosterActions:
-        return RosterActions(self.runtime, self.opener, self)
+        return RosterActions(self.runtime, self.opener, self.roster, self.group_actions, self)
 
     # -- what is open ------------------------------------------------------------------------------
 
@@ -295,10 +307,6 @@ class ChatScreen(LunaScreen[None]):
     def character(self) -> CharacterSummary | None:
         """Who is talked with, None in a group."""
         return self.open_chat.character
-
-    @character.setter
-    def character(self, character: CharacterSummary | None) -> None:
-        self.open_chat.character = character
 
     @property
     def group(self) -> Group | None:
@@ -319,22 +327,6 @@ class ChatScreen(LunaScreen[None]):
     def window(self) -> Window:
         """The messages that are on screen."""
         return self.pane.window
-
-    async def open_character(self, character_id: str, *, new: bool = False) -> None:
-        """Open a character's latest conversation, or a new one."""
-        await self.opener.open_character(character_id, new=new)
-
-    async def open_group(self, group_id: str, *, new: bool = False) -> None:
-        """Open a group's latest conversation, or a new one."""
-        await self.opener.open_group(group_id, new=new)
-
-    async def open_again(self, *, new: bool = False) -> None:
-        """Open the latest conversation, or a new one, with who is talked with already."""
-        await self.opener.open_again(new=new)
-
-    async def reload(self, *, keep_place: bool = True) -> None:
-        """Read the conversation again after a change of its tree."""
-        await self.opener.reload(keep_place=keep_place)
 
     # -- showing it (`opener.OpenView`) ------------------------------------------------------------
 
@@ -377,33 +369,7 @@ class ChatScreen(LunaScreen[None]):
 
     async def refresh_roster(self) -> None:
         """Read the list of characters again, as the search field narrows it."""
-        roster, library = self.roster, self.runtime.library
-        characters, total = await library.characters.page(roster.wanted, roster.limit)
-        groups = await groups_shown(library, roster.wanted)
-        folders = [tag for tag in await library.tags.list() if tag.folder != "none"]
-        looks = roster.words.split() or (roster.narrowed and not roster.folder)
-        last_words = await library.conversations.last_words_of_owners()
-        self._show_roster(characters, groups, last_words, () if looks else folders, total)
-
-    def _show_roster(
-        self,
-        characters: Sequence[CharacterSummary],
-        groups: Sequence[Group],
-        last_words: Mapping[str, LastWords],
-        folders: Sequence[Tag] = (),
-        total: int | None = None,
-    ) -> None:
-        self.groups = {group.id: group for group in groups}
-        language = self.runtime.settings.lang
-        row = self.open_chat.row_id
-        self.roster.show(characters, row, groups, last_words, language, folders=folders, total=total)
-
-    async def _tell_last_words(self) -> None:
-        """Let the list say what was said last in the conversation that is open."""
-        if self.conversation is not None:
-            words = await self.runtime.library.conversations.last_words_of(self.conversation.id)
-            if words is not None:
-                self.roster.said(words)
+        await self.roster_actions.refresh()
 
     async def keep_draft(self) -> None:
         """Store what stands in the prompt with the conversation."""
@@ -470,7 +436,7 @@ class ChatScreen(LunaScreen[None]):
             await self.turns.run(events, restore=restore, impersonate=impersonate)
         finally:
             self.busy = self.status.scripting
-            self._run("last_words", self._tell_last_words)
+            self._run("last_words", self.roster_actions.show_last_words)
         if self.replies_followed and self.quick_replies.due and not self.busy:
             self.run_as_script(self.quick_replies.after_reply)
         self._follow_auto_mode()
@@ -512,7 +478,7 @@ class ChatScreen(LunaScreen[None]):
             await work()
         finally:
             self.busy = self.status.scripting = False
-            self._run("last_words", self._tell_last_words)
+            self._run("last_words", self.roster_actions.show_last_words)
 
     @on(ChatPane.PriceChanged)
     def _price_changed(self, event: ChatPane.PriceChanged) -> None:
@@ -568,7 +534,7 @@ class ChatScreen(LunaScreen[None]):
 
     async def chat_surroundings_changed(self) -> None:
         """Follow profiles, presets, worldbooks and quick replies that a script changed."""
-        await self._follow_profiles()
+        await self.model_actions.follow_profiles()
         await self.quick_replies.follow()
 
     async def show_reply_buttons(self, buttons: Sequence[ReplyButton]) -> None:
@@ -745,15 +711,7 @@ class ChatScreen(LunaScreen[None]):
 
     @on(Rows.Chosen, "#roster-rows")
     def _chosen(self, event: Rows.Chosen) -> None:
-        self._run("open", partial(self._open_row, event.id))
-
-    async def _open_row(self, row_id: str) -> None:
-        opener = self.opener
-        if row_id.startswith(FOLDER):
-            self.roster.open_folder(row_id.removeprefix(FOLDER))
-            return
-        await (opener.open_group(row_id) if row_id in self.groups else opener.open_character(row_id))
-        self.action_focus_prompt()
+        self._run("open", partial(self.roster_actions.open, event.id))
 
     def key_escape(self) -> None:
         """Escape in any other place: stop the reply, else go back to writing."""
@@ -795,6 +753,18 @@ class ChatScreen(LunaScreen[None]):
             return chat.conversation is not None and not (self.busy and action in NOT_WHILE_BUSY)
         return super().check_action(action, parameters)
 
+    action_stop = direct(lambda screen: screen.stop_turn)
+    action_regenerate = direct(lambda screen: screen.message_actions.regenerate)
+    action_impersonate = direct(lambda screen: screen.message_actions.impersonate)
+    action_repeat_instruction = direct(lambda screen: screen.directing_actions.repeat)
+    action_expand = direct(lambda screen: screen.directing_actions.expand)
+    action_answer = direct(lambda screen: screen.directing_actions.answer)
+    action_copy = direct(lambda screen: screen.message_actions.copy)
+    action_copy_code = direct(lambda screen: screen.message_actions.copy_code)
+    action_fold = direct(lambda screen: screen.message_actions.fold)
+    action_edit_row = direct(lambda screen: screen.roster_actions.edit)
+    action_mark_character = direct(lambda screen: screen.roster.mark)
+
     action_swipe = handed(EDIT, lambda screen: screen.message_actions.swipe)
     action_edit = handed(EDIT, lambda screen: screen.message_actions.edit)
     action_delete = handed(EDIT, lambda screen: screen.message_actions.delete)
@@ -813,7 +783,7 @@ class ChatScreen(LunaScreen[None]):
     action_note = handed(DIALOG, lambda screen: screen.conversation_actions.note)
     action_inspect = handed(DIALOG, lambda screen: screen.conversation_actions.inspect)
     action_books = handed(DIALOG, lambda screen: screen._show_books)
-    action_models = handed(DIALOG, lambda screen: screen._choose_model)
+    action_models = handed(DIALOG, lambda screen: screen.model_actions.choose)
     action_preset = handed(DIALOG, lambda screen: screen._show_preset)
 
     action_instruct = handed(DIALOG, lambda screen: screen.directing_actions.instruct)
@@ -824,6 +794,7 @@ class ChatScreen(LunaScreen[None]):
     action_speak_as = handed(DIALOG, lambda screen: screen.directing_actions.speak_as)
     action_quick_replies = handed(DIALOG, lambda screen: screen.quick_replies.choose)
     action_reply_sets = handed(DIALOG, lambda screen: screen.quick_replies.places)
+    action_in_person = handed(DIALOG, lambda screen: screen.directing_actions.in_person)
     action_overrides = handed(DIALOG, lambda screen: screen.directing_actions.overrides)
     action_out_of_character = handed(DIALOG, lambda screen: screen.directing_actions.out_of_character)
     action_begin_with = handed(DIALOG, lambda screen: screen.directing_actions.begin_with)
@@ -853,52 +824,25 @@ class ChatScreen(LunaScreen[None]):
     action_rename_group = handed(DIALOG, lambda screen: screen.group_actions.rename)
     action_delete_group = handed(DIALOG, lambda screen: screen.group_actions.delete_open)
 
-    action_favourite = handed("roster", lambda screen: screen._favourite)
+    action_favourite = handed("roster", lambda screen: screen.roster_actions.favourite)
     action_start_page = handed(DIALOG, lambda screen: screen._start_page)
-    action_tag_characters = handed(DIALOG, lambda screen: screen._tag_characters)
-    action_narrow_by_tags = handed(DIALOG, lambda screen: screen._narrow_by_tags)
-    action_sort_characters = handed(DIALOG, lambda screen: screen._sort_characters)
-    action_export_characters = handed(DIALOG, lambda screen: screen._export_characters)
+    action_tag_characters = handed(DIALOG, lambda screen: screen.roster_actions.tag)
+    action_narrow_by_tags = handed(DIALOG, lambda screen: screen.roster_actions.narrow)
+    action_sort_characters = handed(DIALOG, lambda screen: screen.roster_actions.sort)
+    action_export_characters = handed(DIALOG, lambda screen: screen.roster_actions.export)
     action_undo_roster = handed("roster", lambda screen: screen.roster_actions.undo)
     action_mark = handed(DIALOG, lambda screen: screen.message_actions.mark)
-    action_delete_character = handed(DIALOG, lambda screen: screen._delete_row)
+    action_delete_character = handed(DIALOG, lambda screen: screen.roster_actions.delete)
 
     def action_end(self, first: bool) -> None:
         """To the first message of the conversation, or to the newest and stay there while it grows."""
         self._run("ends", partial(self._to_end_of_conversation, first))
-
-    def action_stop(self) -> None:
-        self.stop_turn()
-
-    def action_regenerate(self) -> None:
-        self.message_actions.regenerate()
 
     def action_continue_reply(self) -> None:
         if self.runtime.settings.prose:
             self._run(EDIT, self.prose.go_on)
         else:
             self.message_actions.continue_reply()
-
-    def action_impersonate(self) -> None:
-        self.message_actions.impersonate()
-
-    def action_repeat_instruction(self) -> None:
-        self.directing_actions.repeat()
-
-    def action_expand(self) -> None:
-        self.directing_actions.expand()
-
-    def action_answer(self) -> None:
-        self.directing_actions.answer()
-
-    def action_copy(self) -> None:
-        self.message_actions.copy()
-
-    def action_copy_code(self) -> None:
-        self.message_actions.copy_code()
-
-    def action_fold(self) -> None:
-        self.message_actions.fold()
 
     def target(self) -> Message | None:
         """The message an action means: the chosen one, or the last one."""
@@ -928,16 +872,14 @@ class ChatScreen(LunaScreen[None]):
         """Show the buttons of quick replies, or do without them."""
         self.change_setting("chat.reply_buttons", not self.runtime.settings.reply_buttons)
 
+    def edit_character(self, character_id: str) -> None:
+        """Open a card in its editor."""
+        self.lunalux.edit_character(character_id)
+
     def action_edit_character(self) -> None:
         """Change the card of the character that is open."""
         if self.character is not None:
-            self.lunalux.edit_character(self.character.id)
-
-    def action_edit_row(self) -> None:
-        """Change the card of the character under the cursor of the list; of a group, its members."""
-        row_id = self.roster.rows.chosen
-        if row_id and row_id not in self.groups:
-            self.lunalux.edit_character(row_id)
+            self.edit_character(self.character.id)
 
     def action_focus_prompt(self) -> None:
         self.roster.clear()
@@ -967,36 +909,24 @@ class ChatScreen(LunaScreen[None]):
     def action_only_favourites(self) -> None:
         self.roster.favourites = not self.roster.favourites
 
-    async def _choose_model(self) -> None:
-        from lunalux_tui.parts.models_dialog import CONNECT, ModelsDialog
-
-        name = await self.ask(ModelsDialog(self.runtime))
-        if name and name.startswith(CONNECT):
-            await self._connect_model(name.removeprefix(CONNECT))
-        elif name:
-            self.lunalux.change_setting("chat.model", name)
-            self._tell_of_profile(name)
-
-    async def _connect_model(self, kind: str) -> None:
-        """Make a new model: key, model, and it is in use."""
-        from lunalux_tui.chat.connect_model import ModelConnector
-
-        connector = ModelConnector(self.runtime, self)
-        name = await connector.connect(kind)
-        if name:
-            self._tell_of_profile(name)
-            self._run("greet", partial(connector.greet, name))
-
     def put_in_use(self, settings: Settings, name: str) -> None:
         """Put settings with a new model in force, and use the model."""
         self.lunalux.apply_settings(settings)
         self.lunalux.change_setting("chat.model", name)
 
-    def _tell_of_profile(self, name: str) -> None:
-        """A model that profiles choose goes before the one of the settings."""
-        chosen = self.pane.chosen_model
-        if chosen and chosen != name:
-            self.say(t("profiles.model_wins", name=chosen), warn=True)
+    @property
+    def chosen_model(self) -> str:
+        """The model that profiles choose here, "" where there is none."""
+        return self.pane.chosen_model
+
+    def show_chosen_model(self, name: str) -> None:
+        """Name that model beside the prompt."""
+        self.pane.chosen_model = name
+        self.pane.show_account(self.lunalux.account)
+
+    def work_at_model(self, work: Work) -> Worker[None]:
+        """Ask a model in the background."""
+        return self._run("greet", work)
 
     async def offer_to_move_in(self) -> None:
         """Look for the data of SillyTavern on this computer, and offer what is found; asked once."""
@@ -1029,18 +959,10 @@ class ChatScreen(LunaScreen[None]):
 
     async def _choose_profile(self) -> None:
         await self.directing_actions.profiles()
-        await self._follow_profiles()
+        await self.model_actions.follow_profiles()
 
     async def _follow_profiles(self) -> None:
-        """Name the model that profiles choose for this conversation, where there are any."""
-        conversation, name = self.conversation, ""
-        if conversation is not None and await self.runtime.library.profiles.uses():
-            with suppress(LunaluxError):  # the turn itself tells what is wrong
-                choice = await self.runtime.chat.choice(conversation.id)
-                name = choice.model.name if choice.profiles else ""
-        if conversation is self.conversation and name != self.pane.chosen_model:
-            self.pane.chosen_model = name
-            self.pane.show_account(self.lunalux.account)
+        await self.model_actions.follow_profiles()
 
     async def _show_preset(self) -> None:
         """The prompts of the preset in use, and the way to another one."""
@@ -1069,42 +991,6 @@ class ChatScreen(LunaScreen[None]):
         else:
             await self.opener.open_character(identity)
         self.action_focus_prompt()
-
-    def _characters(self) -> list[str]:
-        """Ids of the characters that an action of the list is about; a group is none."""
-        return [identity for identity in self.roster.targets if identity not in self.groups]
-
-    async def _favourite(self) -> None:
-        await self.roster_actions.favourite(self._characters())
-
-    async def _tag_characters(self) -> None:
-        row_id = self.roster.rows.chosen
-        if row_id in self.groups and not self.roster.marked:
-            await self.roster_actions.tag_group(self.groups[row_id])
-        else:
-            await self.roster_actions.tag(self._characters())
-
-    async def _narrow_by_tags(self) -> None:
-        answer = await self.roster_actions.narrow(self.roster.tags, self.roster.without)
-        if answer is not None:
-            self.roster.narrow(*answer)
-
-    async def _sort_characters(self) -> None:
-        if order := await self.roster_actions.sort(self.roster.order):
-            self.roster.sort(order)
-
-    async def _export_characters(self) -> None:
-        await self.roster_actions.export(self._characters())
-
-    def action_mark_character(self) -> None:
-        self.roster.mark()
-
-    async def _delete_row(self) -> None:
-        row_id = self.roster.rows.chosen
-        if row_id in self.groups and not self.roster.marked:
-            await self.group_actions.delete(self.groups[row_id])
-        elif await self.roster_actions.delete(self._characters()):
-            self.roster.unmark()
 
     async def import_cards(self, paths: Sequence[str]) -> None:
         """Import files of every kind, tell what became of them, and open a single new character."""

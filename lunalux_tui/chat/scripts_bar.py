@@ -19,7 +19,7 @@ NAMES = 6
 """Names of scripts in the question; the dialog has them all."""
 
 
-class Said(Bar):
+class QuestionLine(Bar):
     """What the card brings."""
 
     def __init__(self, scripts: CardScripts) -> None:
@@ -35,7 +35,7 @@ class Said(Bar):
         return [Part(f"⚠ {question}", WARNING | BOLD), Part(names, MUTED)]
 
 
-class Answers(Bar):
+class AnswerLine(Bar):
     """What can be answered."""
 
     def left(self) -> Sequence[Part]:
@@ -56,5 +56,5 @@ class ScriptsBar(Column):
         self.found = scripts
 
     def compose(self) -> ComposeResult:
-        yield Said(self.found)
-        yield Answers()
+        yield QuestionLine(self.found)
+        yield AnswerLine()

@@ -12,7 +12,7 @@ from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.dialog import CANCEL, Dialog, question
-from lunalux_tui.parts.explanation import Explain, Explanation
+from lunalux_tui.parts.explanation import Explanation, ExplanationView
 from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.theme.styles import SURFACE
 
@@ -42,7 +42,7 @@ class ScriptsDialog(Dialog[tuple[str, bool]]):
 
     def compose_body(self) -> ComposeResult:
         yield Rows(ground=SURFACE, id="card-scripts")
-        yield Explain(id="script-told")
+        yield ExplanationView(id="script-told")
 
     @property
     def rows(self) -> Rows:
@@ -78,11 +78,12 @@ class ScriptsDialog(Dialog[tuple[str, bool]]):
             (t("scripts.replacement"), clean_line(script.replace, 400) or t("scripts.nothing")),
         ]
         depths = (script.min_depth, script.max_depth)
+        # A depth below 0 is no bound.
         if any(depth is not None and depth >= 0 for depth in depths):
             first, last = ("" if depth is None or depth < 0 else str(depth) for depth in depths)
             facts.insert(2, (t("scripts.depth"), f"{first or 0} – {last or '∞'}"))
         told = Explanation(clean_line(script.name or script.find, 120), facts=facts)
-        self.query_one(Explain).told = told
+        self.query_one(ExplanationView).told = told
 
     def action_answer(self, allowed: bool) -> None:
         if self.rows.chosen in self._scripts:

@@ -89,6 +89,7 @@ class SearchDialog(PickDialog):
             )
             for hit in hits
         ]
+        # Not narrowed once more: an excerpt need not hold all the words that its message has.
         self.set_rows(rows)
         self._show_scope(len(hits) if words else None)
 

@@ -92,6 +92,7 @@ class SlashActions:
             self._view.say(t("slash.stopped"))
             raise
         finally:
+            # Also after a failure or a stop: what the commands before it have set stays set.
             await host.keep_variables()
 
     def _tell(self, typed: str, outcome: Outcome, host: ConversationHost) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST = 8
 """Rows in view; a third of the screen at most."""
 
+# A command begins the text, stands behind a pipe, or begins a closure.
 _NAME = re.compile(r"(?:^|\||\{:)\s*/([\w-]*)$")
 _COMMAND = re.compile(r"(?:^|\||\{:)\s*/([\w-]+)\s[^|]*$")
 
@@ -89,6 +90,7 @@ class SlashList(Rows, can_focus=False):
 
     def press(self, key: str) -> bool:
         """Use a key; False where it means nothing to the list."""
+        # The message that tells of the last letter may come after this key.
         self.follow()
         if self._fragment is None or not self.rows:
             return False
@@ -97,6 +99,7 @@ class SlashList(Rows, can_focus=False):
         elif key == "escape":
             self._left, self._fragment = self._typed.before_cursor(), None
             self._show([])
+        # A name that is typed whole is sent by enter, not completed.
         elif key == "tab" or (key == "enter" and self.chosen != self._fragment):
             self._take(self.chosen)
         else:

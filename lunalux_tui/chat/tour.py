@@ -79,6 +79,7 @@ class TourBar(Widget):
 
     def _screen(self, screen: Screen[object]) -> None:
         name = type(screen).__name__
+        # By name: the classes would have to be imported for this alone.
         if name == "ModelsDialog":
             self.done("models")
         elif name == "Palette":

@@ -97,6 +97,7 @@ def tree_rows(nodes: Sequence[TreeNode]) -> Iterator[Row]:
             indent=lines + sign,
             tone=USER if node.role == "user" else CHARACTER,
         )
+        # Deeper forks no longer move to the right, or no room would be left for words.
         inner = lines + ("  " if last else "│ ") if forked and len(lines) < 2 * DEEPEST else lines
         stack.extend(_forked(below, inner))
 

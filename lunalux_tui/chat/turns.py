@@ -116,6 +116,7 @@ class TurnController:
         except LunaluxError as error:
             self._keep_impersonated()
             await self._settle()
+            # Once a turn has begun, the words are stored and stand in the conversation.
             self._view.turn_failed(error, "" if started else restore)
         except asyncio.CancelledError:
             self._keep_impersonated()
@@ -204,6 +205,7 @@ class TurnController:
 
     async def _started(self, event: TurnStarted) -> None:
         self._reply = event.reply
+        # Words in the person's place are no message, so that nothing has changed in the conversation.
         if event.user_message is not None or event.reply is not None:
             await self._view.path_changed(event.user_message)
             if not event.follows:

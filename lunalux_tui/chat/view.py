@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import TurnEvent
 
 Answer = TypeVar("Answer")
+Work = Callable[[], Coroutine[Any, Any, None]]
+"""What is done in a worker; its coroutine is made only when it runs."""
 
 
 class Asker(Protocol):

@@ -51,6 +51,7 @@ NOUNS: Mapping[str, str] = {
     "restore": "Bring a saved library back.",
     "doctor": "Check terminal, storage, keyring, model and backend.",
     "web": "Use the app in the browser of this computer.",
+    "api": "Serve characters as models to any client of OpenAI's protocol.",
     "serve": "Run the backend over HTTP for many users.",
     "admin": "Operate a backend: tables, ranking, coupons, models, users.",
     "completion": "Shell completion: show its script, or install it.",

@@ -35,6 +35,7 @@ from lunalux_tui.i18n import t
 if TYPE_CHECKING:
     from lunalux_core.backend.running.services import Services
     from lunalux_core.backend.running.settings import BackendSettings
+    from lunalux_core.backend.storage.provision import Change
     from lunalux_core.wire.base import Lang
     from lunalux_tui.cli.serve import Storage
 
@@ -70,12 +71,13 @@ def provision(
     changes = run_work(lambda: _provision(settings, kind, dry_run=dry_run, guards=guards))
     declared = _declared(settings, guards=guards)
     if as_json:
-        output.print_json({"storage": kind, "dryRun": dry_run, "changes": changes, **declared})
+        named = None if changes is None else list(map(str, changes))
+        output.print_json({"storage": kind, "dryRun": dry_run, "changes": named, **declared})
         return
     if dry_run:
         _print_declared(declared)
     for change in changes or ():
-        output.print_text(change)
+        output.print_text(_told(change))
     if changes is None:
         output.say("aws_silent")
     else:
@@ -256,7 +258,7 @@ async def reconcile(
 
 async def _provision(
     settings: BackendSettings, kind: Storage, *, dry_run: bool, guards: bool
-) -> list[str] | None:
+) -> list[Change] | None:
     """Make, or only name, what is missing; None when a dry run cannot see what is there."""
     if kind == "embedded":
         # Opening the store makes its file and tables.
@@ -279,7 +281,7 @@ async def _provision(
         guarded=guards,
     )
     try:
-        return [str(change) for change in await (worker.plan() if dry_run else worker.apply())]
+        return await (worker.plan() if dry_run else worker.apply())
     except StorageError:
         # Without credentials a dry run still shows what is declared.
         if not dry_run:
@@ -326,12 +328,20 @@ def _declared(settings: BackendSettings, *, guards: bool) -> dict[str, Any]:
 
 def _print_declared(declared: dict[str, Any]) -> None:
     for table in declared["tables"]:
-        ttl = f", TTL {table['ttl']}" if table["ttl"] else ""
-        guards = ", point-in-time recovery, deletion protection" if table["deletionProtection"] else ""
-        output.print_text(f"table {table['name']} (PK, SK){ttl}{guards}")
+        key = "cli.operator.table_ttl" if table["ttl"] else "cli.operator.table"
+        line = t(key, name=table["name"], ttl=table["ttl"])
+        guarded = table["deletionProtection"]
+        output.print_text(t("cli.operator.guarded", table=line) if guarded else line)
         for index in table["indexes"]:
-            output.print_text(f"  index {index['name']} ({index['partitionKey']}, {index['sortKey']})")
+            keys = f"{index['partitionKey']}, {index['sortKey']}"
+            output.print_text(t("cli.operator.index", name=index["name"], keys=keys))
     bucket = declared["bucket"]
-    cors = ", ".join(bucket["cors"]) or "none"
-    output.print_text(f"bucket {bucket['name']}, public access blocked, encrypted, CORS {cors}")
-    output.print_text(f"  uploads that nobody published expire after {bucket['uploadsExpireAfterDays']} days")
+    cors = ", ".join(bucket["cors"]) or t("cli.operator.no_cors")
+    output.print_text(t("cli.operator.bucket", name=bucket["name"], cors=cors))
+    output.print_text(t("cli.operator.uploads_expire", n=bucket["uploadsExpireAfterDays"]))
+
+
+def _told(change: Change) -> str:
+    """A change in the person's language; the document says it in English."""
+    kind = "bare_table" if change.kind == "table" and not change.detail else change.kind
+    return t(f"cli.operator.change_{kind}", target=change.target, detail=change.detail)

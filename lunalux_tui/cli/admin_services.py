@@ -114,26 +114,61 @@ def picked(wanted: str, names: Sequence[Sequence[str]], missing: Callable[[str],
 
 
 async def user_id_of(services: Services, named: str) -> str:
-    """The account behind an address, an id or a username.
+    """The account behind an address, an id or a username in whole: what is given, taken or erased never goes
+    to somebody whose name only begins alike.
 
     Raises:
-        NotFound: USER_NOT_FOUND.
+        NotFound: USER_NOT_FOUND, with the nearest addresses.
     """
+    found = await _known_user(services, named)
+    if found is None:
+        raise _no_user(named, await _guessed_user(services, named))
+    return found
+
+
+async def shown_user_id(services: Services, named: str) -> str:
+    """The account to look at: as `user_id_of`, else by a unique beginning or word, any case."""
+    found = await _known_user(services, named)
+    if found is None:
+        found = await _known_user(services, await _guessed_user(services, named))
+    if found is None:
+        raise _no_user(named, "")
+    return found
+
+
+async def _known_user(services: Services, named: str) -> str | None:
     user_id: str | None = named
     if len(named) > LONGEST_NAMED:  # no key of a table is so long
-        user_id = None
-    elif "@" in named:
+        return None
+    if "@" in named:
         user_id = await services.identity.find(named)
     elif await services.wallets.get(named) is None:
         user_id = await services.users.owner(named)
-    if user_id is None or await services.wallets.get(user_id) is None:
-        raise NotFound(
-            "USER_NOT_FOUND",
-            f"There is no account {named[:LONGEST_NAMED]!r} with a wallet.",
-            "Check the address; a wallet is made at the first sign-in.",
-            name=named[:LONGEST_NAMED],
-        )
-    return user_id
+    known = user_id is not None and await services.wallets.get(user_id) is not None
+    return user_id if known else None
+
+
+async def _guessed_user(services: Services, named: str) -> str:
+    """The address, or id, of the one account that may be meant; reads the whole table of accounts.
+
+    Raises:
+        NotFound: USER_NOT_FOUND, it may be several or none.
+    """
+    users = await services.users.all()
+    names = [(user.email or user.id, user.id, user.username or "") for user in users]
+    return names[picked(named, names, lambda near: _no_user(named, near))][0]
+
+
+def _no_user(named: str, near: str) -> NotFound:
+    hint = f"Did you mean {near}?" if near else "Check the address; a wallet is made at the first sign-in."
+    return NotFound(
+        "USER_NOT_FOUND",
+        f"There is no account {named[:LONGEST_NAMED]!r} with a wallet.",
+        hint,
+        kind="near" if near else "full",
+        name=named[:LONGEST_NAMED],
+        near=near,
+    )
 
 
 def wallet_row(user_id: str, wallet: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import typer
 
 from lunalux_tui.cli import output
 from lunalux_tui.cli.admin_services import DRY_RUN, JSON, in_services
+from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from lunalux_core.backend.operators.adoption import Change
@@ -101,18 +102,33 @@ def _lines(report: dict[str, Any]) -> list[list[str]]:
         rows = "-" if table["rows"] is None else str(table["rows"])
         lines.append([table["name"], table["trouble"] or rows])
     for ranking in report["rankings"]:
-        oldest = ranking["oldest_mark_age_s"]
-        waiting = f"{ranking['dirty']} waiting" + (f" for up to {oldest} s" if oldest is not None else "")
-        lines.append([f"ranking {ranking['lang']} {ranking['sort']}", f"{_age(ranking)}, {waiting}"])
+        named = _say("ranking", lang=ranking["lang"], sort=ranking["sort"])
+        lines.append([named, _say("run_age", age=_age(ranking), waiting=_waiting(ranking))])
     if report["sweep"] is not None:
-        lines.append(["sweep", _age(report["sweep"])])
+        lines.append([_say("sweep"), _age(report["sweep"])])
     if report["reservations"] is not None:
-        held, oldest = report["reservations"]["open"], report["reservations"]["oldest_age_s"]
-        lines.append(["open reservations", f"{held}" + (f", the oldest {oldest} s" if held else "")])
+        lines.append([_say("open_reservations"), _held(report["reservations"])])
     if report["adoption"] is not None:
-        lines.append(["adopt", f"was stopped in {report['adoption']['table']}"])
+        lines.append([_say("adoption"), _say("adoption_stopped", table=report["adoption"]["table"])])
     return lines
 
 
+def _waiting(ranking: dict[str, Any]) -> str:
+    oldest = ranking["oldest_mark_age_s"]
+    if oldest is None:
+        return _say("waiting", n=ranking["dirty"])
+    return _say("waiting_since", n=ranking["dirty"], seconds=oldest)
+
+
+def _held(reservations: dict[str, Any]) -> str:
+    if not reservations["open"]:
+        return "0"
+    return _say("held", n=reservations["open"], seconds=reservations["oldest_age_s"])
+
+
 def _age(work: dict[str, Any]) -> str:
-    return "never yet" if work["age_s"] is None else f"{work['age_s']} s ago"
+    return _say("never") if work["age_s"] is None else _say("ago", seconds=work["age_s"])
+
+
+def _say(key: str, **params: object) -> str:
+    return t(f"cli.operator.{key}", **params)

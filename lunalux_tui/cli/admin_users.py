@@ -13,6 +13,7 @@ from lunalux_tui.cli.admin_services import (
     STORAGE,
     in_services,
     remove_asked,
+    shown_user_id,
     tell,
     usage,
     user_id_of,
@@ -68,7 +69,7 @@ async def show_user(services: Services, user: str = USER, as_json: bool = JSON) 
 
     Example: lunalux admin user show ada@example.org --json
     """
-    user_id = await user_id_of(services, user)
+    user_id = await shown_user_id(services, user)
     row = await _whole(services, user_id)
     if as_json:
         output.print_json(row)
@@ -92,7 +93,7 @@ async def user_history(
 
     Example: lunalux admin user history ada@example.org --limit 200 --json
     """
-    user_id = await user_id_of(services, user)
+    user_id = await shown_user_id(services, user)
     movements: list[Movement] = []
     after: str | None = None
     while len(movements) < limit:

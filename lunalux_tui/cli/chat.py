@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -89,6 +89,9 @@ def chat(
     impersonate: bool = typer.Option(
         False, "--impersonate", help="Print what you might say next; a message is taken as its outline."
     ),
+    person: Literal["first", "second", "third"] | None = typer.Option(
+        None, help="With --impersonate: first (I), second (you) or third (she); else as the preset has it."
+    ),
     instruction: str = typer.Option(
         "", metavar="TEXT", help="Tell the model this once; it is not kept in the history."
     ),
@@ -141,6 +144,7 @@ def chat(
         narrator,
         show_prompt or show_request,
         bool(image),
+        person or "",
     )
     # The other kinds need no message, and the input of a script may never end.
     if not message and not wishes.kinds and not sys.stdin.isatty():
@@ -180,7 +184,7 @@ def chat(
         profile=profile,
     )
 
-    async def one_turn(runtime: Runtime, begun: str = "") -> _Dearer | None:
+    async def one_turn(runtime: Runtime, begun: str = "") -> _PriceRise | None:
         options = _with_model(runtime, given)
         if image:
             options = replace(options, pictures=await _pictures(image))
@@ -209,7 +213,7 @@ def chat(
             # There is a second run only after a yes.
             dearer = await _dearer(runtime, paid, accept_price or bool(begun))
             if dearer is not None:
-                return _Dearer(place.id, dearer)
+                return _PriceRise(place.id, dearer)
             turn = await _begin(runtime, place, wishes, options)
             await _turn(place, turn, as_json=as_json, replies=replies)
             # A reader of a pipe waits until the command has ended, so there it is done when asked for.
@@ -226,7 +230,7 @@ def chat(
 
 
 @dataclass(frozen=True, slots=True)
-class _Dearer:
+class _PriceRise:
     """A turn that waits for a word of the person, as it costs more than they know of."""
 
     conversation: str
@@ -450,7 +454,7 @@ async def _turn(
     billing: dict[str, Any] | None = None
     paid: Billed | None = None
     model = ""
-    printed = _Printed()
+    printed = _PrintedReply()
     rows: list[dict[str, Any]] = []
     notices = _Notices()
     # Left early, by ctrl+c, the turn is closed here and not whenever Python collects it: it keeps what came.
@@ -496,7 +500,7 @@ async def _turn(
         output.say("paid", price=t(f"status.cost.{paid.method}", cost=paid.cost), left=left)
 
 
-class _Printed:
+class _PrintedReply:
     """What of a reply is on stdout. `begun`: its line has not been ended yet."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from lunalux_core.dialogue.direction import Direction, Voice
+from lunalux_core.dialogue.direction import Direction, Person, Voice
 from lunalux_core.dialogue.turn import TurnKind
 from lunalux_core.errors import InvalidInput
 
@@ -30,6 +30,7 @@ class Wishes:
     narrator: bool = False
     show: bool = False
     images: bool = False
+    person: Person = ""
 
     @property
     def kind(self) -> Kind:
@@ -61,7 +62,7 @@ class Wishes:
             from lunalux_core.templates.values import ReplyStart
 
             start = ReplyStart("", self.start_with, show=True)
-        return Direction(self.instruction, outline=outline, start=start)
+        return Direction(self.instruction, outline=outline, person=self.person, start=start)
 
     @property
     def words(self) -> str:
@@ -87,6 +88,13 @@ class Wishes:
         refuse_together(given, _APART)
         if self.as_name is not None and not self.as_name.strip():
             raise InvalidInput("USAGE", "--as needs a name.", "Say who speaks.", kind="as_name")
+        if self.person and self.kind != "impersonate":
+            raise InvalidInput(
+                "USAGE",
+                "--person is about your own words.",
+                "Give it together with --impersonate.",
+                kind="person",
+            )
 
 
 def refuse_together(given: Mapping[str, bool], apart: Iterable[tuple[str, str]]) -> None:

@@ -364,13 +364,13 @@ async def _owner(library: Library, data: bytes, path: Path, character: str, grou
     """
     from lunalux_core.chat.group_files import is_group_chat
     from lunalux_core.chatlogs.read import read_chat
-    from lunalux_core.importing.chats import Whereabouts, owner
+    from lunalux_core.importing.chats import ChatOwners, owner
 
     if character:
         return (await library.characters.find(character)).id
     if group or is_group_chat(log := read_chat(data, path.name)):
         return ""
-    return await library.database.read(lambda connection: owner(connection, log, path, Whereabouts()))
+    return await library.database.read(lambda connection: owner(connection, log, path, ChatOwners()))
 
 
 def _title(conversation: Conversation) -> str:

@@ -319,16 +319,17 @@ async def import_(
     from lunalux_core.memory.books import read_memory_book, read_memory_text, store_memories
 
     place = await runtime.library.conversations.named(conversation)
-    notes: Sequence[str] = ()
+    off = 0
+    data = read_file(path)  # before its name is judged: what is not there is told first
     if _ending(path) == "md":
-        read = read_memory_text(read_file(path).decode("utf-8", "replace"), place.id)
+        read = read_memory_text(data.decode("utf-8", "replace"), place.id)
     else:
-        read, notes = read_memory_book(read_json(path), path.stem, place.id)
+        read, off = read_memory_book(read_json(path), path.stem, place.id)
     stored = await runtime.library.database.write(lambda c: store_memories(c, place.id, read))
-    for note in (*notes, *stored.notes):
-        output.note(note)
-    if stored.skipped:
-        output.say("memory_known", n=stored.skipped)
+    told = {"off": off, "strayed": stored.strayed, "known": stored.skipped, "none": not read and not off}
+    for key, count in told.items():
+        if count:
+            output.say(f"memory_{key}", n=int(count), name=path.name)
     if as_json:
         _, shown = await runtime.library.memories.shown(place.id)
         _print_rows(stored.memories, shown, as_json)

@@ -32,7 +32,7 @@ from lunalux_core.errors import (
 DONE, FAILED, USAGE, SIGN_IN, PAYMENT, NOT_FOUND, NETWORK, PARTLY, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 7, 130
 
 
-class Guarded:
+class GuardedStream:
     """A stream of the program that outlives its reader: what can no longer be written is dropped, and the
     command goes on, so that nothing it does is left half done. `lost` says why, for the end.
 
@@ -77,11 +77,11 @@ class Guarded:
 
 
 @contextmanager
-def guarded() -> Iterator[Guarded]:
+def guarded() -> Iterator[GuardedStream]:
     """Guard stdout and stderr for a command; gives stdout. An input that is closed reads as an empty one."""
     before = sys.stdin, sys.stdout, sys.stderr
-    out = Guarded(sys.stdout)
-    sys.stdout, sys.stderr = cast("TextIO", out), cast("TextIO", Guarded(sys.stderr))
+    out = GuardedStream(sys.stdout)
+    sys.stdout, sys.stderr = cast("TextIO", out), cast("TextIO", GuardedStream(sys.stderr))
     if sys.stdin is None:
         sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - lives as long as the program
     try:

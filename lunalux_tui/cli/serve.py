@@ -49,7 +49,7 @@ def serve(
     Variables that configure it are described in docs/operations.md.
     """
     settings, kind = backend_settings(), chosen_storage(storage)
-    listening = _listen(host, port, workers)
+    listening = listen(host, port, workers)
     from lunalux_core.backend.running import logs
 
     logs.configure(settings.log_level)
@@ -105,7 +105,7 @@ async def _serve(settings: BackendSettings, kind: Storage, listening: socket.soc
     chores = asyncio.create_task(upkeep.run(services))
     try:
         server = _server(create_app(services), settings)
-        _on_signals(lambda: setattr(server, "should_exit", True))
+        on_signals(lambda: setattr(server, "should_exit", True))
         await server.serve(sockets=[listening])
         await services.unwatched.finish(settings.shutdown_grace_s)  # their readers left, their coins did not
         if cut := set(server.server_state.tasks):  # they outlasted the grace: each gives its coins back
@@ -117,7 +117,8 @@ async def _serve(settings: BackendSettings, kind: Storage, listening: socket.soc
         await services.aclose()
 
 
-def _on_signals(stop: Callable[[], None]) -> None:
+def on_signals(stop: Callable[[], None]) -> None:
+    """Call `stop` on SIGTERM and ctrl+c."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         try:
@@ -237,7 +238,7 @@ def _worker(settings: BackendSettings, kind: Storage, listening: socket.socket) 
         run_work(lambda: _serve(settings, kind, listening))
 
 
-def _listen(host: str, port: int, workers: int) -> socket.socket:
+def listen(host: str, port: int, workers: int) -> socket.socket:
     """A bound socket. Raises StorageError where the address cannot be had."""
     import socket
 

@@ -12,7 +12,7 @@ import typer
 
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.memories import find_message
-from lunalux_core.library.trackers import Standing, Tracker
+from lunalux_core.library.trackers import Tracker, TrackerState
 from lunalux_core.runtime import Runtime
 from lunalux_core.text import well_formed
 from lunalux_tui.cli import output
@@ -249,7 +249,7 @@ def delete(
     Example: lunalux tracker delete 3fa8c21b clothes --yes
     """
 
-    async def remove(runtime: Runtime, standing: Standing) -> None:
+    async def remove(runtime: Runtime, standing: TrackerState) -> None:
         await runtime.library.trackers.delete(standing.tracker.id)
         output.deleted({"id": standing.tracker.id, "name": standing.tracker.name}, as_json=as_json)
 
@@ -292,7 +292,7 @@ async def _language(runtime: Runtime, conversation_id: str) -> Literal["en", "zh
     return await runtime.library.database.read(lambda c: story_language(c, conversation_id, spoken))
 
 
-async def _found(runtime: Runtime, conversation: str, name: str) -> Standing:
+async def _found(runtime: Runtime, conversation: str, name: str) -> TrackerState:
     place = await runtime.library.conversations.named(conversation)
     return await runtime.library.trackers.find(place.id, name)
 
@@ -303,7 +303,7 @@ async def _row(runtime: Runtime, tracker: Tracker) -> dict[str, Any]:
     return tracker_row(await runtime.library.trackers.find(tracker.conversation_id, tracker.id))
 
 
-def _print_rows(trackers: Sequence[Standing], as_json: bool) -> None:
+def _print_rows(trackers: Sequence[TrackerState], as_json: bool) -> None:
     from lunalux_core.trackers.rows import tracker_row
 
     if as_json:
@@ -326,7 +326,7 @@ def _print_rows(trackers: Sequence[Standing], as_json: bool) -> None:
     )
 
 
-def _print_one(standing: Standing, as_json: bool) -> None:
+def _print_one(standing: TrackerState, as_json: bool) -> None:
     from lunalux_core.trackers.rows import tracker_row
 
     if as_json:

@@ -419,5 +419,5 @@ class CreateScreen(LunaScreen[None]):
         chat = cast("ChatHost", self.app).chat
         await chat.refresh_roster()
         if chat.character is not None and chat.character.id == character_id:
-            chat.character = (await self.runtime.library.characters.get(character_id)).summary
+            chat.open_chat.character = (await self.runtime.library.characters.get(character_id)).summary
             chat.header.character = chat.character_name

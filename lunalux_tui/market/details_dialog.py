@@ -13,7 +13,7 @@ from lunalux_core.library.market_cache import MarketCard
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
-from lunalux_tui.market.details_text import CardSheet
+from lunalux_tui.market.details_text import CardDetails
 from lunalux_tui.parts.dialog import CANCEL, Dialog
 from lunalux_tui.parts.picture import Picture
 
@@ -66,10 +66,10 @@ class MarketDetails(Dialog[str]):
     def compose_body(self) -> ComposeResult:
         with Horizontal():
             yield Picture()
-            yield CardSheet(self._card, liked=self._card.id in self._market.grid.liked)
+            yield CardDetails(self._card, liked=self._card.id in self._market.grid.liked)
 
     def on_mount(self) -> None:
-        self.query_one(CardSheet).focus()
+        self.query_one(CardDetails).focus()
         self._show(self._card)
 
     def _show(self, card: MarketCard) -> None:
@@ -80,7 +80,7 @@ class MarketDetails(Dialog[str]):
         self._look(card)
 
     def _write(self, *, owned: bool) -> None:
-        self.query_one(CardSheet).show(
+        self.query_one(CardDetails).show(
             self._card, liked=self._card.id in self._market.grid.liked, owned=owned
         )
 

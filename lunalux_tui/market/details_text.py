@@ -20,7 +20,7 @@ from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, PLAIN, SURFACE,
 TAGS_PER_CARD = 50
 
 
-class CardSheet(Selectable, can_focus=True):
+class CardDetails(Selectable, can_focus=True):
     """Numbers, warnings, intro and tags of a card."""
 
     def __init__(self, card: MarketCard, *, liked: bool = False, id: str | None = None) -> None:

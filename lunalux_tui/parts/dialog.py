@@ -25,13 +25,14 @@ class Dialog(ModalScreen[Result], LunaScreen[Result], Generic[Result]):
     CSS_PATH = str(Path(__file__).with_name("dialog.tcss"))
     ACTIONS: ClassVar[tuple[Action, ...]] = (CANCEL,)
     BINDINGS = bindings((CANCEL,))
+    # Of the class and not of the object, or those of a child would have no effect.
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-high")]  # noqa: RUF012
     SIZE: ClassVar[str] = ""
     """CSS class of the box: "" as small as its contents, "-tall" for lists, "-wide" for texts."""
 
     def __init__(self, title: str, *, hint: str = "") -> None:
         super().__init__()
-        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]
-        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-high")]
         self.dialog_title = title
         self.hint = hint
 

@@ -28,7 +28,7 @@ class Explanation:
     trouble: str = ""
 
 
-class Explain(Widget):
+class ExplanationView(Widget):
     """Draws an explanation in the lines it has; the facts come last, so a short terminal leaves them out."""
 
     ALLOW_SELECT = False

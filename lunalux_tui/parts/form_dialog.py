@@ -24,7 +24,6 @@ class FormDialog(Dialog[Result]):
     """Fields, and under them what is going on or what went wrong."""
 
     CSS_PATH = [Dialog.CSS_PATH, str(Path(__file__).with_name("form_dialog.tcss"))]  # type: ignore[assignment]  # noqa: RUF012
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         # Decided when the key is read: what comes after it in the same moment (a password manager, a slow
@@ -53,7 +52,12 @@ class FormDialog(Dialog[Result]):
         outcome.set_class(bool(text), "-some")
         if text:
             # Its place is known only after the layout that its new lines bring about.
-            self.call_after_refresh(outcome.scroll_visible, animate=False)
+            self.call_after_refresh(self._show_foot)
+
+    def _show_foot(self) -> None:
+        """Bring what was said into view, with the keys under it where there is room for both."""
+        self.query_one(KeyBar).scroll_visible(animate=False)
+        self.query_one("#outcome").scroll_visible(animate=False)
 
     def send(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what the dialog is for, once at a time."""

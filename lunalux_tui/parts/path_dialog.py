@@ -31,7 +31,7 @@ LAST = "paths.last"
 
 
 @dataclass(frozen=True, slots=True)
-class Fitting:
+class PathMatch:
     """A file or a folder that fits: the whole text of the field with it, and its name alone."""
 
     text: str
@@ -39,7 +39,7 @@ class Fitting:
     folder: bool
 
 
-def fitting(text: str) -> Sequence[Fitting]:
+def fitting(text: str) -> Sequence[PathMatch]:
     """What is in the folder that `text` names so far and begins as it ends, in any case; folders first.
 
     Hidden names show when their dot is typed. What cannot be looked into holds nothing.
@@ -48,7 +48,7 @@ def fitting(text: str) -> Sequence[Fitting]:
     try:
         with os.scandir(Path(head).expanduser() if head else Path()) as entries:
             fittings = [
-                Fitting(head + entry.name + (os.sep if folder else ""), entry.name, folder)
+                PathMatch(head + entry.name + (os.sep if folder else ""), entry.name, folder)
                 for entry in entries
                 if entry.name.casefold().startswith(tail.casefold())
                 and (tail.startswith(".") or not entry.name.startswith("."))
@@ -67,7 +67,7 @@ def _split(text: str) -> tuple[str, str]:
     return text[:cut], text[cut:]
 
 
-def longest(fittings: Sequence[Fitting], text: str) -> str:
+def longest(fittings: Sequence[PathMatch], text: str) -> str:
     """The text as far as all that fits goes on alike; the whole of it where one thing fits."""
     if len(fittings) == 1:
         return fittings[0].text
@@ -135,7 +135,7 @@ class PathDialog(AskDialog[str]):
     ) -> None:
         super().__init__(title, value=value, hint=hint, placeholder=placeholder)
         self._offers = offers
-        self._found: Sequence[Fitting] = ()
+        self._found: Sequence[PathMatch] = ()
         self._walked = False
 
     def compose_body(self) -> ComposeResult:
@@ -172,14 +172,16 @@ class PathDialog(AskDialog[str]):
         self.rows.empty = t("path.none")
         self.rows.set_rows(rows, at=rows[0].id if rows else None)
 
-    async def _beginnings(self) -> Sequence[Fitting]:
+    async def _beginnings(self) -> Sequence[PathMatch]:
         last = await self.runtime.library.state.get(LAST, "")
         beginnings = [last if isinstance(last, str) else "", "~" + os.sep, str(Path.cwd()) + os.sep]
-        return [Fitting(text, text, True) for text in dict.fromkeys(beginnings) if text]
+        return [PathMatch(text, text, True) for text in dict.fromkeys(beginnings) if text]
 
     @on(PathField.Complete)
     def _complete(self) -> None:
         """As far as it is clear, else the row under the cursor."""
+        if not self.is_current:  # the key came while the dialog was closing: its field may be gone already
+            return
         text = self.field.value
         # Once somebody has walked to a row with the arrows, tab means that row.
         wanted = longest(self._found, text) if text.strip() and self._found and not self._walked else text
@@ -207,6 +209,8 @@ class PathDialog(AskDialog[str]):
         """What is written; with nothing written, the row that was walked to."""
         event.prevent_default()  # not the answer of a plain line: the folder is remembered first
         event.stop()
+        if not self.is_current:
+            return
         text = self.field.value.strip() or (self.rows.chosen if self._walked or self._offers else "")
         if text:
             self._answer_with(text)
@@ -219,7 +223,7 @@ class PathDialog(AskDialog[str]):
         self.dismiss(text)
 
 
-def _row(fitting: Fitting) -> Row:
+def _row(fitting: PathMatch) -> Row:
     return Row(fitting.text, clean_line(fitting.name, 200), mark="▸" if fitting.folder else " ")
 
 

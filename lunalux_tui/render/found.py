@@ -14,6 +14,7 @@ FOUND = ACCENT | BOLD | REVERSE
 def found_runs(line: Sequence[Run], words: Sequence[str]) -> list[Run]:
     """A line with every place of `words` (any case) in a style of its own."""
     text = "".join(piece for piece, _ in line)
+    # The longer first: of two words that begin alike, the whole of the longer one stands out.
     pattern = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True) if word)
     places = [place.span() for place in re.finditer(pattern, text, re.IGNORECASE)] if pattern else []
     if not places:

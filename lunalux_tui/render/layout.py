@@ -141,11 +141,13 @@ class _Layout:
         return block.mark or self._words.fold
 
     def _table(self, block: Block) -> Iterator[Line]:
+        # The second line is the rule under the heading.
         rows = [_cells(line) for index, line in enumerate(block.text.split("\n")) if index != 1]
         columns = min(max(map(len, rows)), MOST_COLUMNS)
         cells = [
             [
                 parse_inline(cell, self._base | (BOLD if number == 0 else 0))
+                # Rows of a table that a model wrote may be shorter or longer than its heading.
                 for cell in (row + [""] * columns)[:columns]
             ]
             for number, row in enumerate(rows)
@@ -186,6 +188,7 @@ def _cells(line: str) -> list[str]:
     line = line.strip().removeprefix("|")
     if line.endswith("|") and not line.endswith("\\|"):
         line = line[:-1]
+    # An escaped bar is no border; it stands as a sign that no cleaned text has until the line is cut.
     return [cell.strip().replace("\0", "|") for cell in line.replace("\\|", "\0").split("|")]
 
 

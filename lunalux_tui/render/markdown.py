@@ -134,6 +134,7 @@ def _fence(lines: list[str], at: int, fence: re.Match[str], close: bool) -> tupl
         end += 1
     text = "\n".join(lines[at + 1 : end])
     language = fence[2].lower()
+    # One that never closes goes to the end of the text.
     return Block("fence", text, mark=language, close=close), end + 1
 
 
@@ -178,6 +179,7 @@ def _table(lines: list[str], at: int, close: bool) -> tuple[Block, int]:
 
 
 _SPECIAL = re.compile(r"[\\`*_~\"“”„「」『』\[]")
+# The parts of a link are bounded, or every open bracket of a hostile text would be read to its end.
 _TOKEN = re.compile(
     r"\\(?P<escaped>[!-/:-@\[-`{-~])"
     r"|(?P<code>(?P<ticks>`+)(?!`)(?P<inside>.+?)(?<!`)(?P=ticks)(?!`))"
@@ -266,7 +268,9 @@ class _Parser:
     def _close_mark(self, mark: str) -> bool:
         for index in range(len(self._open_marks) - 1, -1, -1):
             opened, piece = self._open_marks[index]
+            # There has to be something between the two marks.
             if opened == mark and piece + 1 < len(self._pieces):
+                # What was opened within and never closed stays letters.
                 del self._open_marks[index:]
                 self._hidden.add(piece)
                 self._spans.append((piece, len(self._pieces), _MARKS[mark]))

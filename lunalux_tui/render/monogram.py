@@ -21,6 +21,7 @@ _HUES = ((143, 167, 214), (216, 179, 106), (134, 185, 138), (221, 107, 116), (16
 def monogram(name: str, seed: str, palette: Palette, columns: int, rows: int) -> Lines:
     """The first sign of `name` on a colour chosen by `seed`, or in a frame where there are no colours."""
     sign = next((sign for sign in name if sign.isalnum()), "?").upper()
+    # Not by `hash`, which is another one in every run of the program.
     return _drawn(sign, zlib.crc32(seed.encode()) % len(_HUES), palette, columns, rows)
 
 

@@ -101,6 +101,7 @@ def draw(data: bytes, columns: int, rows: int, cell: Cell | None = None) -> Draw
     size = max(int(columns * cell.width * scale), 1), max(int(rows * cell.height * scale), 1)
     png = BytesIO()
     _fitted(data, *size).save(png, "PNG")
+    # 24 bits, for it travels as the colour of the cells; 0 names no picture.
     number = next(_numbers) % 0xFFFFFF + 1
     named = Color.from_rgb(number >> 16, number >> 8 & 255, number & 255)
     style = Style(color=named, bgcolor=Color.from_rgb(*GROUND))
@@ -138,6 +139,7 @@ def _fitted(data: bytes, width: int, height: int, into: tuple[int, int] | None =
             opened = open_one.enter_context(Image.open(BytesIO(data), formats=FORMATS))
             if opened.width * opened.height > LARGEST or max(opened.size) > LONGEST_SIDE:
                 raise ValueError("too many pixels")
+            # A JPEG is decoded at a fraction of its size; other formats do not know this.
             opened.draft("RGB", (width * 2, height * 2))
             opened.load()
             # One copy of the whole at most: what is seen through is put on its ground when it is small.
@@ -157,6 +159,7 @@ def _upload(png: bytes, number: int, columns: int, rows: int) -> str:
     """The picture in the protocol's pieces; the first one says what it is and where it will stand."""
     text = b64encode(png).decode("ascii")
     pieces = [text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)]
+    # `q=2` below forbids the terminal to answer: an answer would be taken for keys.
     head = f"a=T,U=1,f=100,t=d,i={number},c={columns},r={rows},"
     return "".join(
         f"\x1b_G{'' if place else head}q=2,m={int(place < len(pieces) - 1)};{piece}\x1b\\"

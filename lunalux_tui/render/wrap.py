@@ -59,6 +59,7 @@ def _breaks(runs: Sequence[Run], first_width: int, width: int) -> list[tuple[int
     """Start and end of every line within the joined text; blanks at a break belong to no line."""
     text = runs[0][0] if len(runs) == 1 else "".join(run[0] for run in runs)
     room = first_width
+    # No sign is wider than two cells, so that most short texts need no measuring.
     if len(text) <= room // 2 or cell_len(text) <= room:
         return [(0, len(text))]
     lines: list[tuple[int, int]] = []

@@ -12,7 +12,7 @@ from textual.widgets import Input
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.drawn import Beside, Column
-from lunalux_tui.parts.explanation import Explain
+from lunalux_tui.parts.explanation import ExplanationView
 from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.parts.screen import KeyBar, LunaScreen, PlaceBar
 from lunalux_tui.settings.head import SettingsHead
@@ -85,7 +85,7 @@ class SettingsScreen(LunaScreen[None]):
             with Column(id="settings-main"):
                 yield SearchField(id="settings-search", placeholder=t("settings.search"), compact=True)
                 yield Column(id="settings-place")
-                yield Explain()
+                yield ExplanationView()
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -151,7 +151,7 @@ class SettingsScreen(LunaScreen[None]):
         """Explain what the cursor stands on."""
         # A pane that is only being mounted has no screen yet; it explains itself when it reads.
         if self.ready and (pane := self.pane).is_attached:
-            self.query_one(Explain).told = pane.explain(pane.chosen)
+            self.query_one(ExplanationView).told = pane.explain(pane.chosen)
 
     def action_sections(self) -> None:
         """Back to the list of sections."""

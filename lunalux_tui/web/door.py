@@ -35,6 +35,7 @@ def guard(token: str, port: int) -> Middleware:
         if request.host not in hosts:
             return _closed("This address is not the one that was printed.")
         origin = request.headers.get("Origin")
+        # Requests for a page come without one; a websocket always has it.
         if origin is not None and origin.partition("://")[2] not in hosts:
             return _closed("Another site asked for this page.")
         if request.path == "/" and knows(request.query.get("token")):

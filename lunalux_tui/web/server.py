@@ -79,6 +79,7 @@ def listen(port: int) -> socket.socket:
         InvalidInput: PORT_TAKEN.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # On Windows the option would let two programs share the port.
     if sys.platform != "win32":
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from served_backend import Served, serve
 from storage_engines import ministack
+
+from lunalux_core.backend.storage.aws_calls import AwsAccess
 
 FAST = {"LUNALUX_PRACTICE_RATE": "100000"}
 PRICES = (("001", "--free-level", "0"), ("002", "--star-cost", "5"))
@@ -22,9 +24,11 @@ def served(folder: Path, *options: str, **variables: str) -> Iterator[Served]:
 
 
 @contextmanager
-def provisioned(folder: Path) -> Iterator[dict[str, str]]:
+def provisioned(
+    folder: Path, emulator: Callable[[Path], AbstractContextManager[AwsAccess]] = ministack
+) -> Iterator[dict[str, str]]:
     """An emulator with the service's tables, bucket and two models: the variables that a server needs."""
-    with ministack(folder) as access:
+    with emulator(folder) as access:
         variables = {
             "LUNALUX_STORAGE": "aws",
             "SESSION_SECRET": "one secret for all instances",

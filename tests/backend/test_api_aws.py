@@ -74,7 +74,7 @@ async def cluster(access: AwsAccess) -> AsyncIterator[Cluster]:
             transport = StreamingASGITransport(create_app(services))
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=URL, transport=transport))
             instances.append(Api(services, http, Now()))
-        outside = await stack.enter_async_context(httpx.AsyncClient())
+        outside = await stack.enter_async_context(httpx.AsyncClient(timeout=60))
         await seed_models(instances[0].services.store, settings.tables.model_config)
         yield Cluster(instances, outside)
 

@@ -35,7 +35,7 @@ class Somebody:
     example of the description, or an example would erase it."""
 
     def __init__(self, url: str) -> None:
-        self.http = httpx.Client(base_url=url)
+        self.http = httpx.Client(base_url=url, timeout=60)
         self.body = {"email": "random@example.org", "password": "a password that no example has"}
         assert self.http.post("/api/auth/signup", json=self.body).status_code == 200
         self.sign_in()

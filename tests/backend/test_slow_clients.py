@@ -16,7 +16,7 @@ from lunalux_core.backend.running.embedded import open_embedded
 from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.web.app import create_app
 from lunalux_core.backend.web.connections import Allowance, Connections
-from lunalux_tui.cli.serve import _listen, _server
+from lunalux_tui.cli.serve import _server, listen
 
 Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -28,7 +28,7 @@ async def port(tmp_path: Path) -> AsyncIterator[int]:
         request_timeout_s=4, header_timeout_s=1, max_connections=40, metrics=True, shutdown_grace_s=1
     )
     services = await open_embedded(tmp_path, settings, served=True)
-    listening = _listen("127.0.0.1", 0, 1)
+    listening = listen("127.0.0.1", 0, 1)
     server = _server(create_app(services), settings)
     running = asyncio.ensure_future(server.serve(sockets=[listening]))
     try:
@@ -55,7 +55,7 @@ async def test_where_all_connections_are_taken_the_next_request_is_served(port: 
     wires = [await asyncio.open_connection("127.0.0.1", port) for _ in range(120)]
     for _, writer in wires:
         writer.write(b"GET /health HTTP/1.1\r\n")
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         began = time.monotonic()
         for _ in range(5):
             assert (await http.get(f"http://127.0.0.1:{port}/health", timeout=5)).status_code == 200
@@ -66,7 +66,7 @@ async def test_where_all_connections_are_taken_the_next_request_is_served(port: 
 
 @pytest.mark.parametrize("path", ["/api/official-model/submit", "/api/auth/signin"])
 async def test_a_body_that_never_ends_is_refused(port: int, path: str) -> None:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
         body = {"email": "ada@example.org", "password": PASSWORD}
         good(await http.post("/api/auth/signup", json=body))
         signed = good(await http.post("/api/auth/signin", json=body))
@@ -87,13 +87,13 @@ async def test_a_body_that_never_ends_is_refused(port: int, path: str) -> None:
 
 
 async def test_addresses_with_a_slash_too_much_are_not_redirected(port: int) -> None:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         answer = await http.get(f"http://127.0.0.1:{port}/health/", headers={"host": "evil.example"})
     assert answer.status_code == 404 and "location" not in answer.headers
 
 
 async def test_invented_methods_make_no_series(port: int) -> None:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
         for number in range(30):
             await http.request(f"ODD{number}", "/health")
         text = (await http.get("/metrics")).text

@@ -159,7 +159,7 @@ async def test_half_written_files_are_never_seen(tmp_path: Path, key: str) -> No
 async def test_s3_refuses_what_was_not_signed(access: AwsAccess, key: str) -> None:
     blobs = S3Blobs(access, "cards")
     put = await blobs.presign_put(key, size=len(PNG), content_type="image/png", expires_in=600)
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         wrong_type = await client.put(
             put.url, content=PNG, headers={**put.headers, "Content-Type": "text/html"}
         )
@@ -193,7 +193,7 @@ async def test_the_digest_is_signed_with_the_rest(access: AwsAccess, key: str) -
     put = await blobs.presign_put(key, size=len(PNG), content_type="image/png", expires_in=60, sha256=digest)
     other = {**put.headers, "x-amz-checksum-sha256": base64.b64encode(bytes(32)).decode()}
     without = {n: v for n, v in put.headers.items() if n != "x-amz-checksum-sha256"}
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         for headers in (other, without):
             assert (await client.put(put.url, content=PNG, headers=headers)).status_code == 403
         assert (await client.put(put.url, content=PNG, headers=put.headers)).status_code == 200

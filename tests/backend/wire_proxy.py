@@ -41,6 +41,10 @@ class WireProxy(FaultProxy):
         self.bucket: tuple[int, str] | None = None
         """What S3 answers to everything, status and code; None to let it answer for itself."""
         self._chance = random.Random(seed)
+        self._turn = asyncio.Lock()
+        self.in_turn = False
+        """Whether the emulator is asked for one thing after another, because its own transactions are not
+        safe from each other."""
 
     def _fault_of(self, head: bytes, path: str) -> str:
         drawn = self._chance.random()
@@ -69,6 +73,13 @@ class WireProxy(FaultProxy):
                 await asyncio.sleep(self._chance.uniform(0, LONGEST_DELAY_S))
             await self._forward(fault, head, body, writer)
         await writer.drain()
+
+    async def _forward(self, fault: str, head: bytes, body: bytes, writer: StreamWriter) -> None:
+        if not self.in_turn:
+            await super()._forward(fault, head, body, writer)
+            return
+        async with self._turn:
+            await super()._forward(fault, head, body, writer)
 
 
 def _throttled(dynamodb: bool) -> bytes:

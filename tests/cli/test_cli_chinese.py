@@ -251,6 +251,15 @@ def test_remarks_on_files_are_chinese(program: Program, tmp_path: Path) -> None:
     assert "It is switched off" in program("worldbook", "import", "book.json", "--name", "Two").err
 
 
+@pytest.mark.parametrize(
+    "text", ['{"a": 1,}', '{"a" 1}', '{"a": 1} x', '{"a": "b', '{"a": NaN}', '{"a": "\\q"}', ""]
+)
+def test_what_is_wrong_with_json_is_told_in_chinese(program: Program, tmp_path: Path, text: str) -> None:
+    (tmp_path / "p.json").write_text(text, "utf-8")
+    shown = program("preset", "import", "p.json", LUNALUX_LANG="zh", code=1)
+    assert not ENGLISH.search(without_typed(shown.err)) and "JSON" in shown.err
+
+
 def test_a_remark_is_translated_with_its_values() -> None:
     i18n.use("zh")
     assert i18n.note("Worldbook: Entry 3: has no keys and is not constant, so it never fires.").startswith(

@@ -34,6 +34,13 @@ def test_what_i_might_say_is_printed_and_not_stored(program: Program, ada: str) 
     assert [message["role"] for message in messages(program)] == ["assistant"]
     prompt = program("chat", "Ada", "--impersonate", "-m", "I leave", "--show-prompt").out
     assert "I leave" in prompt
+    plain = program("chat", "Ada", "--impersonate", "--show-prompt").out
+    told = {
+        person: program("chat", "Ada", "--impersonate", "--person", person, "--show-prompt").out
+        for person in ("first", "second", "third")
+    }
+    assert len({plain, *told.values()}) == 4
+    assert all(f"{person} person" in text for person, text in told.items())
 
 
 def test_lines_are_stored_without_an_answer(program: Program, ada: str) -> None:
@@ -90,6 +97,8 @@ def test_the_request_of_every_kind_of_turn_is_shown(program: Program, ada: str) 
         ("--regenerate", "--narrator"),
         ("--narrator", "-m", "x", "--show-prompt"),
         ("--no-reply",),
+        ("--person", "first", "-m", "x"),
+        ("--impersonate", "--person", "fourth"),
         ("--narrator",),
         ("--replies", "0", "-m", "x"),
         ("--replies", "many", "-m", "x"),

@@ -115,6 +115,40 @@ def test_memories_go_out_as_a_worldbook_and_come_back_whole(
     )
 
 
+def test_a_file_of_a_windows_editor_brings_its_first_memory_too(
+    program: Program, chat: str, tmp_path: Path
+) -> None:
+    text = "\ufeff## Red water\r\n\r\n*fact*\r\n\r\nThe tide is red.\r\n\r\n## Snow\r\n\r\nAsh fell.\r\n"
+    (tmp_path / "m.md").write_bytes(text.encode())
+    rows = program("memory", "import", chat, "m.md", "--json").json
+    assert [(row["title"], row["text"]) for row in rows] == [
+        ("Red water", "The tide is red."),
+        ("Snow", "Ash fell."),
+    ]
+    (tmp_path / "plain.md").write_text("Words without a heading.", "utf-8")
+    nothing = program("memory", "import", chat, "plain.md", "--json")
+    assert nothing.json == [] and "plain.md" in nothing.err and "##" in nothing.err
+    for name in ("gone", "gone.md", "gone.json"):
+        gone = program("memory", "import", chat, name, "--json", code=5)
+        assert gone.error["code"] == "FILE_NOT_FOUND"
+
+
+@pytest.mark.parametrize("name", ["memories.json", "memories.md"])
+def test_two_who_know_the_same_keep_a_journal_each(program: Program, chat: str, name: str) -> None:
+    for speaker in ("Alba", "Bryn"):
+        words = ("--kind", "journal", "--text", "She knows.", "--speaker", speaker)
+        program("memory", "add", chat, *words)
+    program("memory", "export", chat, name)
+    program("chat", "Marigold Finch", "--new", "-m", "Elsewhere.")
+    other = program("conversation", "list", "--json").json[0]["id"]
+    assert other != chat
+    assert {row["speaker"] for row in program("memory", "import", other, name, "--json").json} == {
+        "Alba",
+        "Bryn",
+    }
+    assert program("memory", "import", other, name, "--json").json == []
+
+
 def test_markdown_brings_every_memory_back_as_it_was(program: Program, chat: str) -> None:
     texts = {
         "They met.\n## Not a heading\n\\## nor this": (

@@ -175,6 +175,37 @@ def test_operators_list_look_at_and_take_away(operator: Program) -> None:
     assert operator("admin", "user", "erase", me["id"], "--json", code=2).error["code"] == "USAGE"
 
 
+def test_an_account_is_looked_at_by_a_beginning_but_paid_and_erased_by_its_whole_name(
+    operator: Program,
+) -> None:
+    admin(operator, "provision")
+    address = operator("account", "show", "--json").json["profile"]["email"]
+    user = admin(operator, "user", "show", address)["id"]
+    begun = address.partition("@")[0].upper()
+    assert admin(operator, "user", "show", begun)["id"] == user
+    assert [row["kind"] for row in admin(operator, "user", "history", user[:8])] == ["init", "init"]
+    for words in (("credit", begun, "--star", "5"), ("lux", begun, "1"), ("erase", f"x{address}", "--yes")):
+        refused = operator("admin", "user", *words, "--json", code=5).error
+        assert refused["code"] == "USER_NOT_FOUND" and address in refused["hint"]
+    for nobody in ("", "zzzzzz"):
+        assert operator("admin", "user", "show", nobody, "--json", code=5).error["code"] == "USER_NOT_FOUND"
+    assert admin(operator, "user", "show", address)["wallet"]["starCoin"] == 100
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a pty is needed")
+def test_what_operators_read_is_in_their_language(program: Program, home: Path, tmp_path: Path) -> None:
+    program("account", "show")
+
+    def shown(*words: str) -> str:
+        return on_a_terminal(home, tmp_path, *words, columns=120, LUNALUX_LANG="zh", NO_COLOR="1").decode()
+
+    stands, planned = shown("admin", "status"), shown("admin", "provision", "--dry-run")
+    assert "排行 en hot" in stands and "清理" in stands and "尚未运行" in stands
+    assert "数据表 user_table (PK, SK)，TTL expiresAt，时间点恢复" in planned and "索引 GSI_HOT" in planned
+    english = ("ranking", "waiting", "never", "reservations", "table user", "index", "bucket", "expire after")
+    assert not [words for words in english if words in stands + planned]
+
+
 def test_adopt_and_status_on_a_service_that_is_in_order(operator: Program) -> None:
     admin(operator, "provision")
     user = operator("account", "show", "--json").json["profile"]["id"]

@@ -113,7 +113,7 @@ async def test_the_person_is_told_when_the_budget_was_too_small(paths: Paths) ->
 
 
 async def turn_of(runtime: Runtime, settings: Settings, kind: TurnKind = "normal") -> TurnInput:
-    from lunalux_core.dialogue.turn import Asked, TurnOptions
+    from lunalux_core.dialogue.turn import TurnOptions, TurnTask
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.library.conversations import load_conversation, load_message
 
@@ -123,7 +123,7 @@ async def turn_of(runtime: Runtime, settings: Settings, kind: TurnKind = "normal
     def read(connection: Any) -> TurnInput:
         conversation = load_conversation(connection, place.id)
         above = load_message(connection, conversation.head_id)
-        return reader.read(connection, Asked(kind, conversation, above, "Hi"), TurnOptions())
+        return reader.read(connection, TurnTask(kind, conversation, above, "Hi"), TurnOptions())
 
     return await runtime.library.database.read(read)
 

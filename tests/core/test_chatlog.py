@@ -77,6 +77,27 @@ def test_problems_of_lines_are_told(vectors: Path) -> None:
     assert "swipe" in read_chat((chats / "swipe-id-out-of-range.jsonl").read_bytes()).notes[0]
 
 
+def test_a_hidden_line_stays_its_speakers() -> None:
+    """To hide a message does not make it the program's own, so that it comes back as what it was."""
+    lines: list[dict[str, Any]] = [
+        {"chat_metadata": {}, "user_name": "Bob", "character_name": "Ada"},
+        {"name": "Ada", "is_user": False, "is_system": True, "mes": "hidden"},
+        {"name": "Bob", "is_user": "true", "is_system": True, "mes": "mine"},
+        {"name": "Note", "is_user": False, "is_system": True, "mes": "told", "extra": {"type": "comment"}},
+    ]
+    log = read_chat("\n".join(map(json.dumps, lines)).encode())
+    assert [(node.role, node.hidden) for node in log.nodes] == [
+        ("assistant", True), ("user", True), ("system", True),
+    ]  # fmt: skip
+
+
+def test_a_narrators_line_is_one_for_sillytavern_too() -> None:
+    log = ChatLog(title="t", nodes=[LogNode(-1, "system", "Narrator", "Rain falls.")], head=0)
+    line = json.loads(write_jsonl(log).splitlines()[1])
+    assert line["extra"]["type"] == "narrator" and not line["is_user"] and not line["is_system"]
+    assert shown(read_chat(write_jsonl(log).encode())) == [("system", "Narrator", "Rain falls.")]
+
+
 async def test_swipes_and_reasoning_survive_the_library(library: Library, vectors: Path) -> None:
     data = (vectors / "chats/new-header.jsonl").read_bytes()
     result = await import_conversation(library, "c1", data, "new-header.jsonl")

@@ -307,6 +307,54 @@ def test_flat_files_of_other_sites() -> None:
     assert card(plain).document == plain  # a flat card in a card's own words stays what it is
 
 
+def test_no_text_of_a_flat_file_is_lost_beside_a_shorter_one() -> None:
+    """Sites keep a line for readers in `description` and what the model is told somewhere else."""
+    found = card({"name": "Ada", "description": "A line.", "definition": "All of her.", "greeting": "Hi"})
+    assert found.description == "A line.\n\nAll of her."
+    both = card({"name": "Ada", "description": "A line.", "persona": "A line. More.", "greeting": "Hi"})
+    assert both.description == "A line.\n\nA line. More."
+    again = card({"name": "Ada", "desc": "Same.", "persona": "Same.", "firstMessage": "Hi", "intro": "Other"})
+    assert (again.description, again.first_mes, again.document["intro"]) == ("Same.", "Hi", "Other")
+    assert "persona" not in again.document  # its words stand in the card
+
+
+def test_tags_that_are_objects_count_by_their_name() -> None:
+    tags = [{"id": 1, "name": "Male"}, "elf", {"id": 2}]
+    assert card({"name": "Ada", "personality": "P", "first_message": "Hi", "tags": tags}).tags == (
+        "Male",
+        "elf",
+    )
+    named = {"spec": "chara_card_v2", "data": {"name": "Ada", "tags": tags}}
+    assert card(named).tags == ("Male", "elf") and card(named).document == named
+
+
+def test_an_envelope_within_an_envelope_is_opened() -> None:
+    inner = {"spec": "chara_card_v2", "data": {"name": "Ada", "first_mes": "Hi"}}
+    found = card({"spec": "chara_card_v2", "spec_version": "2.0", "data": inner})
+    assert (found.name, found.first_mes) == ("Ada", "Hi")
+
+
+def test_a_card_in_yaml() -> None:
+    text = "spec: chara_card_v2\ndata:\n  name: Ada\n  first_mes: Hi\n  tags: [elf]\n"
+    found = read_card(text.encode(), "ada.yaml").card
+    assert (found.name, found.first_mes, found.tags) == ("Ada", "Hi", ("elf",))
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence"),
+    [
+        ({"version": 2, "name": "Q", "qrList": []}, "quickreply import"),
+        ({"quickReplySlots": [{"mes": "x"}], "quickReplyEnabled": True}, "quickreply import"),
+        ({"name": "Dark", "blur_strength": 1, "main_text_color": "rgba(1,1,1,1)"}, "themes"),
+        ({"temperature": 1.3, "top_p": 0.9, "max_length": 150, "phrase_rep_pen": "off"}, "chat preset"),
+    ],
+)
+def test_other_files_of_sillytavern_are_named(document: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        card(document)
+    assert refused.value.code == "NOT_A_CARD" and sentence in refused.value.hint
+
+
 def test_faraday_and_risu_bring_their_lore() -> None:
     found = card(SEEDS["faraday"])
     assert (found.name, found.description) == ("Ada", "{{char}} makes clocks for {{user}}.")
@@ -360,6 +408,11 @@ def test_lorebooks_are_read_with_their_own_rules() -> None:
     kobold = entries(SEEDS["kobold_book"])["BELL"]
     assert (kobold.keys, kobold.secondary_keys, kobold.selective_logic) == (("bell", "gong"), ("silent",), 2)
     assert entries({"entries": [{"keys": ["a"], "content": "c", "disable": True}]})["c"].disabled
+    dungeon = [{"keys": "dragon, wyrm", "entry": "BIG", "type": "race"}, {"keys": "elf", "value": "TALL"}]
+    assert recognise_document(dungeon) is Kind.WORLDBOOK
+    old, new = entries(dungeon)["BIG"], entries(dungeon)["TALL"]
+    assert (old.keys, old.comment, new.keys) == (("dragon", "wyrm"), "race", ("elf",))
+    assert entries({"entries": [{"keys": ["a", "b"], "entry": "E"}]})["E"].keys == ("a", "b")
 
 
 # -- scripts -------------------------------------------------------------------------------------------

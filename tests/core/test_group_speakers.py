@@ -63,6 +63,37 @@ def test_vector(case: dict[str, Any]) -> None:
     assert same is (case["name"] not in DEVIATIONS), DEVIATIONS.get(case["name"])
 
 
+@pytest.mark.parametrize(
+    ("kind", "history", "speakers"),
+    [
+        ("swipe", [], []),
+        ("quiet", [], ["Ada"]),
+        ("swipe", ["Bo"], ["Bo"]),
+        ("continue", ["Ada", "Bo", "user"], ["Bo"]),
+        ("continue", ["user"], ["Cy"]),  # nobody spoke yet: one is drawn, as SillyTavern shuffles
+        ("continue", ["Bo", "hidden Ada"], ["Bo", "Ada"]),
+        ("quiet", ["Bo", "hidden Ada"], ["Ada"]),
+        ("swipe", ["Bo", "narrator"], ["Bo"]),
+    ],
+)
+def test_a_swipe_and_a_continuation_go_on_with_whoever_spoke(
+    kind: str, history: list[str], speakers: list[str]
+) -> None:
+    said = [
+        {
+            "name": line.removeprefix("hidden "),
+            "mes": "x",
+            "is_user": line == "user",
+            "is_system": line.startswith("hidden"),
+            "narrator": line == "narrator",
+        }
+        for line in history
+    ]
+    members = [{"name": name} for name in ("Ada", "Bo", "Cy")]
+    scenario = {"order": "natural", "members": members, "history": said, "type": kind, "random": [0.0, 0.9]}
+    assert replay([scenario]) == [speakers]
+
+
 @pytest.mark.parametrize("order", TURN_ORDERS)
 @examples(max_examples=100)
 @given(crowd=members, occasion=occasions, seed=st.integers())

@@ -23,6 +23,7 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.exporting import export_library
 from lunalux_core.importing import ImportResult, gather, import_files
 from lunalux_core.library import Library
+from lunalux_core.library.backup import back_up
 
 BOOK = {"entries": {"0": {"uid": 0, "key": ["lake"], "content": "The lake is deep."}}}
 SCRIPT = {"scriptName": "Stars", "findRegex": "/\\*/g", "replaceString": "", "placement": [2]}
@@ -458,6 +459,15 @@ def test_lorebooks_are_seen_in_folders_and_archives(library: Library, paths: Pat
     assert names(brought(library, paths, tmp_path / "in")) == {"n.lorebook": "imported"}
     archive = shutil.make_archive(str(tmp_path / "all"), "zip", tmp_path / "in")
     assert names(brought(library, paths, Path(archive))) == {"n.lorebook": "duplicate"}
+
+
+async def test_a_backup_is_named_and_its_parts_are_not_taken_for_cards(
+    library: Library, paths: Paths, tmp_path: Path
+) -> None:
+    await back_up(library, paths, tmp_path / "all.zip")
+    (result,) = brought(library, paths, tmp_path / "all.zip")
+    assert result.error is not None and result.error.code == "ARCHIVE_IS_BACKUP"
+    assert "restore" in result.error.hint and not await library.characters.list()
 
 
 async def test_a_picture_beside_a_text_file_is_its_portrait(

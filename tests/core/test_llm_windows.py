@@ -299,6 +299,26 @@ async def test_a_card_that_a_server_finds_too_long_is_cut_for_the_second_try(pat
     assert "I brought oil." in fake.prompt_of(fake.chats[-1])
 
 
+async def test_a_template_that_costs_more_than_its_texts_is_made_room_for(paths: Paths) -> None:
+    """The server counts every text for us, and adds a third when it renders them: the turn goes again."""
+
+    class Wordy(LlamaCpp):
+        def refusal(self, prompt: int, body: Any) -> Any:
+            return LlamaCpp.refusal(self, prompt * 4 // 3, body)
+
+        def end(self, prompt: int) -> bytes:
+            return LlamaCpp.end(self, prompt * 9)  # what it reports makes estimates far too high
+
+    fake = Wordy(2048)
+    limit = {"max_tokens": 40}
+    async with running(fake), opened(paths, fake.url, "llamacpp", sampling=limit) as (runtime, place):
+        await fill(runtime, place, 400)
+        for text in ("I brought oil.", "And bread.", "And wine."):
+            before = len(fake.chats)
+            assert completed(await say(runtime, place, text)).text == "The lamp burns."
+            assert len(fake.chats) - before <= 2 and text in fake.prompt_of(fake.chats[-1])
+
+
 async def test_a_plainer_preset_comes_before_a_refusal(paths: Paths) -> None:
     """In a window that the card fits, and the instructions of the chosen preset beside it do not."""
     fake = LlamaCpp(3000)

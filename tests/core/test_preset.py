@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lunalux_core.cards.file_kind import Kind, recognise_document
 from lunalux_core.errors import InvalidInput, LimitExceeded
 from lunalux_core.presets.document import (
     DEFAULT_ORDER,
@@ -123,6 +124,25 @@ def test_a_preset_from_before_prompts_were_a_list() -> None:
     assert preset.prompt("main").content == "M"  # type: ignore[union-attr]
     assert preset.prompt("jailbreak").content == "J"  # type: ignore[union-attr]
     assert preset.prompt("chatHistory").marker  # type: ignore[union-attr]
+
+
+def test_what_the_prompt_manager_exports_is_a_preset() -> None:
+    prompts = [{"identifier": "main", "name": "Main", "content": "M"}, {"identifier": "x", "content": "X"}]
+    order = [{"identifier": "x", "enabled": True}, {"identifier": "main", "enabled": False}]
+    document = {"version": 1, "type": "full", "data": {"prompts": prompts, "prompt_order": order}}
+    preset = read_preset(document, "p").preset
+    assert [(entry.identifier, entry.enabled) for entry in preset.order] == [("x", True), ("main", False)]
+    assert {prompt.identifier: prompt.content for prompt in preset.prompts} == {"main": "M", "x": "X"}
+    assert recognise_document(document) is Kind.PRESET
+
+
+def test_settings_without_prompts_are_recognised_as_a_preset() -> None:
+    document = {"temperature": 0.9, "openai_max_context": 8000, "chat_completion_source": "openai"}
+    assert recognise_document(document) is Kind.PRESET and read_preset(document, "p").preset.prompts
+    novelai = {"temperature": 1.3, "top_p": 0.9, "phrase_rep_pen": "aggressive"}
+    assert recognise_document(novelai) is Kind.NOVELAI
+    with pytest.raises(InvalidInput):
+        read_preset(novelai, "p")
 
 
 def test_a_narratium_export_is_recognised_by_its_groups() -> None:

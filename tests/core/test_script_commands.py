@@ -344,6 +344,93 @@ async def test_sets_of_quick_replies_are_put_in_force_by_script() -> None:
         assert {use.scope for use in await replies.uses()} == {"character"}
 
 
+async def test_sets_of_quick_replies_are_read_and_changed_by_script() -> None:
+    async with world() as w:
+        replies = w.runtime.library.quick_replies
+        first = {"id": 7, "label": "One", "message": "/pass 1", "odd": [1]}
+        for name, listed in (("Set", [first]), ("Other", [])):
+            await replies.add(read_set({"version": 2, "name": name, "kept": True, "qrList": listed}))
+        assert json.loads(await w.pipe("/qr-set-list") or "") == ["Set", "Other"]
+        await w.pipe("/qr-create set=Set label=Two hidden=true title=Second /pass {{pipe}} \\| /echo")
+        assert json.loads(await w.pipe("/qr-list Set") or "") == ["One", "Two"]
+        told = json.loads(await w.pipe("/qr-get set=Set id=8") or "")
+        assert told["label"] == "Two" and told["hidden"] is True and told["message"].startswith("/pass ")
+        await w.pipe("/qr-update set=Set label=one newlabel=Uno bot=on changed")
+        await w.pipe("/qr-contextadd set=Set label=Uno chain=true Other | /qr-set-on Set")
+        stored = await replies.find("Set")
+        one = stored.content.find("Uno")
+        assert one is not None and one.message == "changed" and one.moments == {"reply"}
+        assert [(menu.name, menu.chained) for menu in one.menus] == [("Other", True)]
+        assert stored.content.document["kept"] is True
+        assert stored.content.document["qrList"][0]["odd"] == [1], "what no command knows stays"
+        assert json.loads(await w.pipe("/qr-set-list global") or "") == ["Set"]
+        await w.pipe("/qr-contextclear set=Set Uno | /qr-set-off Set | /qr-chat-set-on Set")
+        assert json.loads(await w.pipe("/qr-set-list chat") or "") == ["Set"]
+        assert "Three" in await w.failure("/qr-get set=Set label=Three")
+        assert "hidden=" in await w.failure("/qr-update set=Set label=Uno hidden=maybe")
+
+
+async def test_odd_entries_of_a_set_do_not_break_its_commands() -> None:
+    async with world() as w:
+        listed = ["no reply", {"id": "seven", "label": "One", "message": "/pass 1"}]
+        await w.runtime.library.quick_replies.add(read_set({"name": "Set", "qrList": listed}))
+        assert json.loads(await w.pipe("/qr-get set=Set label=One") or "")["id"] == 1
+        assert "Set" in await w.failure("/qr-update set=Set id=0 icon=star")
+
+
+async def test_a_reply_that_a_script_lets_run_by_itself_waits_for_the_persons_word() -> None:
+    async with world() as w:
+        replies = w.runtime.library.quick_replies
+        listed = [{"id": 1, "label": "a", "message": "/pass", "executeOnAi": True}]
+        stored, _ = await replies.add(read_set({"name": "Set", "qrList": listed}))
+        await replies.allow(stored.id, True)
+        await w.pipe("/qr-update set=Set label=a title=New | /qr-create set=Set label=b /pass")
+        assert (await replies.find("Set")).automatic is None, "its automatic reply is another now"
+        await replies.allow(stored.id, True)
+        await w.pipe("/qr-create set=Set label=c /pass")
+        assert (await replies.find("Set")).automatic is True
+        await w.pipe("/qr-create set=Set label=d startup=true /send gotcha")
+        assert (await replies.find("Set")).automatic is None
+
+
+@pytest.mark.parametrize("entries", [[], {}, [{"id": 4, "keys": ["old"], "content": "x"}], {"9": {"uid": 9}}])
+async def test_entries_of_worldbooks_are_made_and_found_by_script(entries: Any) -> None:
+    async with world() as w:
+        books = w.runtime.library.worldbooks
+        await books.add("Log", {"name": "Log", "entries": entries})
+        uid = await w.pipe("/createentry file=log key=moon,sun It is high.")
+        assert uid == await w.pipe("/findentry file=log field=key SUN") and uid
+        assert await w.pipe(f"/getentryfield file=log field=content {uid}") == "It is high."
+        assert await w.pipe("/findentry file=log field=content high") == uid
+        another = await w.pipe("/createentry file=log key=star Far.")
+        assert another not in (uid, "") and await w.pipe("/findentry file=log nowhere") == ""
+        document = (await books.find("Log")).document
+        assert document["name"] == "Log" and len(document["entries"]) == len(entries) + 2
+        assert "nosuch" in await w.failure("/createentry file=nosuch key=a b")
+
+
+async def test_regex_scripts_notes_and_tags_are_reached_by_script() -> None:
+    async with world() as w:
+        script = {"scriptName": "Shout", "findRegex": "/o/g", "replaceString": "0", "placement": [2]}
+        shelf = w.runtime.library.scripts
+        await shelf.add("Shout", script, enabled=False)
+        await shelf.add("Bad", {**script, "scriptName": "Bad", "findRegex": "/(/"}, enabled=False)
+        assert await w.pipe("/regex name=shout foo") == "f00"
+        assert "Bad" in await w.failure("/regex name=bad foo")
+        await w.pipe("/regex-toggle state=on Shout")
+        assert (await shelf.find("Shout")).enabled
+        assert await w.pipe("/note Slow and rainy.") == "Slow and rainy." == await w.pipe("/note")
+        assert await w.pipe("/note-depth 0") == "0" and await w.pipe("/note-position before") == "before"
+        assert await w.pipe("/freq 1 | /note-role user") == "user"
+        assert "Slow and rainy." in await w.prompt()
+        assert "moon" in await w.failure("/note-position moon")
+        assert await w.pipe("/tag-add to read") == "true" and await w.pipe("/tag-add To Read") == "false"
+        assert await w.pipe("/tag-list") == "to read" and await w.pipe("/tag-exists TO READ") == "true"
+        assert await w.pipe("/tag-add name=Marigold sea | /tag-list name=marigold") == "sea"
+        assert await w.pipe("/tag-remove to read") == "true" and await w.pipe("/tag-remove sea") == "false"
+        assert await w.pipe("/tag-list") == "" and int(await w.pipe("/tokens one two three") or 0) > 1
+
+
 def test_every_command_on_the_app_is_offered() -> None:
     assert set(OFFERS) == {command.name for command in everything() if command.app}
 
@@ -354,6 +441,8 @@ WORDS = st.sampled_from(
         *("/inject id=a ", "/inject id={{pipe}} ephemeral=on ", "/flushinject ", "/listinjects ", "/hide "),
         *("/unhide ", "/messages ", "/delete-swipe ", "/count ", "/world ", "/getentryfield file=x "),
         *("/setentryfield file=x uid=1 ", "/persona ", "/model ", "/preset ", "/profile ", "/qr-set "),
+        *("/qr-create set=S label=x ", "/qr-update set=S id=1 ", "/qr-get set=S ", "/qr-list ", "/note "),
+        *("/createentry file=x ", "/findentry file=x ", "/regex name=x ", "/tag-add ", "/tag-remove "),
         *("/branch-create ", "/checkpoint-create ", "/send ", "/sendas name=x ", "/comment ", "/roll 2d6 "),
         *("/setinput ", "/input ", "/buttons labels=[1] ", "/while guard=off left=1 right=1 ", "/times 3 "),
         *("{:", ":}", " | ", '"', "0", "1-2", "x", "depth=1 ", "scan=", "小明😀", "{{pipe}}", "\n", "none"),

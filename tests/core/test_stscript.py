@@ -321,7 +321,7 @@ def test_send_and_its_like_keep_quotes_and_names() -> None:
         ("x" * 200_001, ("SCRIPT_TOO_LONG", 1, 1)),
         ("/run " + "{: /run " * 1000 + ":}" * 1000, ("SCRIPT_TOO_DEEP", 1, 406)),
         ("/let f {: /:f :} | /:f", ("SCRIPT_TOO_DEEP", 1, 11)),
-        ("/if left=1 right=1 " * 1000, ("SCRIPT_TOO_DEEP", 1, 1)),
+        ("/if left=1 right=1 " * 200, ("SCRIPT_TOO_DEEP", 1, 1)),
         ("/while guard=off left=1 right=1 {: /pass x :}", ("SCRIPT_TOO_MANY_STEPS", 1, 36)),
         ("/times guard=off 1e300 {: :}", ("SCRIPT_TOO_MANY_STEPS", 1, 1)),
         (

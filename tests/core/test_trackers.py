@@ -14,7 +14,7 @@ from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import ModelConfig
 from lunalux_core.errors import InvalidInput
-from lunalux_core.library.trackers import Standing, Tracker
+from lunalux_core.library.trackers import Tracker, TrackerState
 from lunalux_core.runtime import Runtime
 from lunalux_core.trackers.answers import Refused, read_value
 from lunalux_core.trackers.shape import departure, json_departure, labels, read_shape
@@ -34,7 +34,7 @@ async def tracker(runtime: Runtime, chat: str, value: str = "", **fields: Any) -
     return await runtime.library.trackers.add(made, value)
 
 
-async def state(runtime: Runtime, chat: str, name: str = "Lamp") -> Standing:
+async def state(runtime: Runtime, chat: str, name: str = "Lamp") -> TrackerState:
     return await runtime.library.trackers.find(chat, name)
 
 

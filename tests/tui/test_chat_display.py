@@ -81,7 +81,7 @@ async def test_a_refusal_is_kept_and_can_be_taken_back(tmp_path: Path) -> None:
         await opened(driven, card(tmp_path))
         await driven.press("alt+n")
         await driven.until(lambda: not driven.chat.query(ScriptsBar))
-        await driven.chat.open_again(new=True)
+        await driven.chat.opener.open_again(new=True)
         await driven.pilot.pause(0.2)
         assert not driven.chat.query(ScriptsBar) and "<hp>" not in driven.drawn()
         assert "Status" not in driven.drawn()
@@ -121,7 +121,7 @@ async def test_ten_pages_back_only_the_window_is_worked_on(tmp_path: Path) -> No
                 append_message(connection, last)
 
         await driven.app.runtime.library.database.write(fill)
-        await driven.chat.reload(keep_place=False)
+        await driven.chat.opener.reload(keep_place=False)
         await driven.until(lambda: "HELLO 899" in driven.drawn())
         await driven.press("escape", "home")
         await driven.until(lambda: "HELLO 1\n" in driven.drawn() and "hello" not in driven.drawn())

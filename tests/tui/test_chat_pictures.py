@@ -100,7 +100,7 @@ async def test_what_waits_survives_a_restart_and_belongs_to_its_conversation(red
         await driven.until(lambda: waiting(driven))
     async with open_app() as driven:
         await driven.until(lambda: waiting(driven) == ["a red one.png"] and shown_bar(driven))
-        await driven.chat.open_again(new=True)
+        await driven.chat.opener.open_again(new=True)
         await driven.until(lambda: not waiting(driven) and not shown_bar(driven))
 
 

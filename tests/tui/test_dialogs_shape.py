@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chat_world import open_app
 
+from lunalux_core.dialogue.authors_note import ChatNote
+from lunalux_core.dialogue.chat_texts import ChatOverrides
+from lunalux_core.runtime import Runtime
+from lunalux_tui.account.sign_in_dialog import SignInDialog
+from lunalux_tui.chat.note_dialog import NoteDialog
+from lunalux_tui.chat.overrides_dialog import OverridesDialog
 from lunalux_tui.chat.search_dialog import SearchDialog
+from lunalux_tui.chat.start_dialog import StartDialog
 from lunalux_tui.i18n import t
 from lunalux_tui.market.publish_dialog import PublishDialog
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
+from lunalux_tui.parts.form_dialog import FormDialog
 from lunalux_tui.parts.path_dialog import PathDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.screen import KeyBar
@@ -42,6 +51,32 @@ async def test_the_keys_of_a_path_stand_at_the_foot_of_its_box(size: tuple[int, 
         box = dialog.query_one("#dialog").region
         assert dialog.query_one(KeyBar).region.bottom == box.bottom - 1
         assert dialog.rows.region.height >= 3
+
+
+def _forms(runtime: Runtime) -> list[FormDialog[Any]]:
+    note = NoteDialog(ChatNote.read({}))
+    return [
+        SignInDialog(runtime.account, "up"),
+        note,
+        OverridesDialog(ChatOverrides(), {}),
+        StartDialog(None),
+    ]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (80, 20), (50, 15)])
+async def test_a_form_shows_what_is_wrong_and_its_keys(size: tuple[int, int], home: Path) -> None:
+    async with open_app(size) as driven:
+        for dialog in _forms(driven.app.runtime):
+            driven.app.push_screen(dialog)
+            await driven.until(lambda dialog=dialog: dialog.query(KeyBar) and dialog.is_mounted)  # type: ignore[misc]
+            await driven.pilot.pause(0.2)
+            dialog.say("The server is too busy for this just now, and nothing of it was stored.", error=True)
+            await driven.pilot.pause(0.2)
+            box = dialog.query_one("#dialog").content_region
+            for part in (dialog.query_one("#outcome"), dialog.query_one(KeyBar)):
+                assert box.contains_region(part.region) and part.region.height, (type(dialog), part)
+            dialog.dismiss(None)
+            await driven.pilot.pause(0.1)
 
 
 async def test_searching_says_first_what_to_do_and_not_that_nothing_was_found(home: Path) -> None:

@@ -9,6 +9,7 @@ from textual.widgets import Input
 from lunalux_core.library.conversations import Message
 from lunalux_core.library.profiles import Profile, Use
 from lunalux_tui.parts.ask_dialog import AskDialog
+from lunalux_tui.parts.pick_dialog import PickDialog
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -64,6 +65,15 @@ async def test_an_out_of_character_note_is_set_from_the_palette_and_by_command()
         await driven.until(lambda: driven.app.screen is driven.chat)
         await driven.say("So?")
         assert "OOC" not in await recorded(driven) and all("OOC" not in one for one in driven.contents())
+
+
+async def test_my_words_are_written_in_the_person_that_i_choose() -> None:
+    async with open_app() as driven:
+        driven.chat.action_in_person()
+        await driven.until(lambda: isinstance(driven.app.screen, PickDialog))
+        await driven.press("down", "enter")
+        await driven.until(lambda: driven.chat.prompt.text != "" and not driven.chat.busy)
+        assert "second person" in await recorded(driven)
 
 
 async def test_an_instruction_alone_asks_for_a_reply() -> None:

@@ -36,6 +36,13 @@ KEYS = {
     "down": "\x1b[B",
     "right": "\x1b[C",
 }
+QUICK_REPLIES = {
+    "Moves": [
+        {"id": 1, "label": "wave", "message": "/send A wave."},
+        {"id": 2, "label": "sky", "message": "/sys Stars.", "contextList": [{"set": "Weather"}]},
+    ],
+    "Weather": [{"id": 1, "label": "rain", "message": "/sys Rain falls, says %%parent%%."}],
+}
 LINES = ["Good evening", ", and come", " closer to the", " fire."]
 
 
@@ -119,6 +126,11 @@ def test_a_journey_leads_where_it_should(
         lunalux(home, "settings", "set", "chat.model", "openai:story")
     if "coupon" in journey:
         lunalux(home, "admin", "coupon", "create", "MOON-2026-STAR", "--currency", "star", "--amount", "50")
+    if journey == "quick-replies":
+        for name, listed in QUICK_REPLIES.items():
+            (folder / "set.json").write_text(json.dumps({"name": name, "qrList": listed}), "utf-8")
+            lunalux(home, "quickreply", "import", str(folder / "set.json"))
+        lunalux(home, "quickreply", "use", "Moves")
     terminal = Terminal([], environ, 100, 30)
     try:
         for step in script["steps"]:
@@ -247,6 +259,34 @@ def connected(home: Path) -> None:
     assert (reply["content"], reply["model"]) == ("".join(LINES), "story-9b")
 
 
+def messages(home: Path) -> list[dict[str, Any]]:
+    """The messages of the latest conversation."""
+    latest = lunalux(home, "conversation", "list", "--json")[0]["id"]
+    shown: list[dict[str, Any]] = lunalux(home, "conversation", "show", latest, "--json")["messages"]
+    return shown
+
+
+def directed(home: Path) -> None:
+    (reply,) = replies(home)
+    assert (reply["swipe"], reply["swipes"]) == (1, 2)
+    assert all("curt" not in one["content"] for one in messages(home))
+
+
+def side_by_side(home: Path) -> None:
+    (reply,) = replies(home)
+    assert (reply["swipe"], reply["swipes"]) == (1, 3)
+
+
+def rolled(home: Path) -> None:
+    _, dice, line, reply = messages(home)
+    assert "rolls 2d6+3" in dice["content"] and line["content"] == "The lamp goes out."
+    assert reply["role"] == "assistant" and reply["content"]
+
+
+def quick_replies_used(home: Path) -> None:
+    assert [one["content"] for one in messages(home)[1:]] == ["A wave.", "Rain falls, says sky."]
+
+
 HOLDS: dict[str, Callable[[Path], None]] = {
     "third-reply": three_replies,
     "import-and-find": imported,
@@ -266,4 +306,8 @@ HOLDS: dict[str, Callable[[Path], None]] = {
     "story-mode": storied,
     "own-texts": own_texts,
     "connect-model": connected,
+    "direct": directed,
+    "side-by-side": side_by_side,
+    "dice": rolled,
+    "quick-replies": quick_replies_used,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from chat_world import Driven, open_app, stored_conversation
 from model_server import model_server
@@ -52,10 +54,32 @@ async def test_the_first_of_many_messages_is_one_key_away_and_the_last_another(h
         )
 
 
+async def test_a_page_that_comes_late_is_not_put_into_another_conversation(home: object) -> None:
+    long = await stored_conversation(700)
+    async with open_app() as driven:
+        chat, window = driven.chat, driven.chat.window
+        conversations = driven.app.runtime.library.conversations
+        character = (await conversations.get(long)).character_id
+        other = await driven.app.runtime.chat.start(character)
+        page = await conversations.page(other.id)
+        for way in ("older", "first", "reload", "newer"):
+            await chat.opener.open_conversation(long)
+            if way == "newer":
+                await window.first()
+            reading = asyncio.create_task(getattr(window, way)())
+            await asyncio.sleep(0)
+            window.show(other.id, page)
+            await reading
+            assert [message.id for message in chat.transcript.messages] == [message.id for message in page], (
+                way
+            )
+
+
 async def test_the_beginning_of_a_long_reply_can_be_read_while_it_comes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lines = [f"line {number}\n\n" for number in range(60)]
+    # Many, so that the reply still comes when a slow machine gets to the click.
+    lines = [f"line {number}\n\n" for number in range(400)]
     async with model_server(lines, delay=0.05) as url, open_app((80, 24)) as driven:
         monkeypatch.setenv("OPENAI_BASE_URL", url)
         driven.app.change_setting("chat.model", "openai:story")
@@ -67,7 +91,8 @@ async def test_the_beginning_of_a_long_reply_can_be_read_while_it_comes(
         at = shown.scroll_offset.y
         grown = driven.chat.status.below
         await driven.until(lambda: "line 40" in shown.sheet.stream_text())
-        assert driven.chat.busy and shown.scroll_offset.y == at and driven.chat.status.below > grown
+        await driven.until(lambda: driven.chat.status.below > grown)
+        assert driven.chat.busy and shown.scroll_offset.y == at
         await click_part(driven, driven.chat.status, "screen.end(False)")
         await driven.until(lambda: shown.at_end)
         await driven.press("ctrl+c")

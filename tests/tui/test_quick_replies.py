@@ -174,7 +174,7 @@ async def test_replies_run_by_themselves_at_their_moments_once_they_are_allowed(
         await settled(driven)
         assert (await log(driven)).removeprefix("start;chat;new;") == "user-Hi;gen;ai;"
         assert driven.contents()[-2] == "Hi" and driven.chat.prompt.text == ""
-        await driven.chat.open_again(new=True)
+        await driven.chat.opener.open_again(new=True)
         await settled(driven)
         assert (await log(driven)).endswith("ai;chat;new;")
 
@@ -284,7 +284,7 @@ async def test_members_of_a_group_are_announced_before_they_speak() -> None:
         group = await runtime.library.groups.create("Watch", [one.id for one in characters[:2]])
         await runtime.library.groups.set(group.id, order="list")
         await put(runtime, "Set", reply(1, "m", "/addglobalvar key=n 1", executeOnGroupMemberDraft=True))
-        await driven.chat.open_group(group.id)
+        await driven.chat.opener.open_group(group.id)
         await settled(driven)
         await followed(driven)
         await driven.write("Hello all")

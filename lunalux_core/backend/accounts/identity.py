@@ -151,6 +151,7 @@ class LocalIdentity:
     async def sign_up(self, email: str, password: str) -> SignedUp:
         check_password(email, password)
         email = normal_email(email)
+        # Hashed before anything is looked up: a taken address takes as long as a free one.
         user_id, hashed = uuid4(), await _hash(password)
         account = {"userId": user_id, "email": email, "passwordHash": hashed, "createdAt": self._now_ms()}
         if self._require_confirmation:
@@ -185,6 +186,7 @@ class LocalIdentity:
             await self._store.transact(
                 [
                     Put(self._table, self._item(email, "IDENTITY", account), when=Absent()),
+                    # Fails where the code was renewed or used meanwhile.
                     Delete(self._table, _key(email, "SIGNUP"), when=unchanged(row, "codeHash")),
                 ]
             )
@@ -205,6 +207,7 @@ class LocalIdentity:
                 return Account(user_id, email)
             raise _bad_credentials()
         waiting = await self._store.get(self._table, _key(email, "SIGNUP"))
+        # An address that nobody has costs the same work as a known one.
         if self._decoy is None:
             self._decoy = await _hash(uuid4())
         if await _matches(waiting.get("passwordHash") if waiting else self._decoy, password):
@@ -273,6 +276,7 @@ class LocalIdentity:
         stored = text(row.get("codeHash")) if row is not None else ""
         if row is None or not hmac.compare_digest(stored.encode(), digest(code.strip()).encode()):
             raise _code_invalid()
+        # Judged behind the digits: only who has the right ones learns that they have expired.
         if whole(row.get("codeExpiresAt")) <= self._now_ms():
             raise BackendError("CODE_EXPIRED", "This code has expired.", "Ask for another one.")
         return row

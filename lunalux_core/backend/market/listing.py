@@ -125,6 +125,7 @@ class Listings:
         if not places:
             return await self._from_index(lang, sort, None, limit)
         entries = await self._entries(table, places)
+        # One card, only to know whether there is another page.
         rest = await self._from_index(lang, sort, places[-1], 1)
         return Listing(entries, last=places[-1] if rest.entries or rest.last else None)
 
@@ -149,6 +150,8 @@ class Listings:
             after = None
             if start is not None:
                 after = {order.pk: pk, order.sk: start.sort_key, "PK": start.pk, "SK": start.sk}
+            # One more from each shard: the page may come from a single one,
+            # and what is over tells that it goes on.
             page = await self._store.query(table, pk, index=index, after=after, limit=limit + 1)
             places += [Place(str(row[order.sk]), str(row["PK"]), str(row["SK"])) for row in page.items]
         places.sort(key=lambda place: place.sort_key)
@@ -158,6 +161,7 @@ class Listings:
     async def _entries(self, table: str, places: Sequence[Place]) -> tuple[tuple[Place, Item], ...]:
         """The visible cards at these places, in their order."""
         cards: dict[str, Item] = {}
+        # Cards of the earlier service stand under the sort key 0.
         for sk in ("PROFILE", "0"):
             keys = [(place.pk, sk) for place in places if place.pk not in cards]
             for at in range(0, len(keys), GET_MANY):

@@ -61,6 +61,7 @@ def inspect(data: bytes) -> Picture:
         if kind in png.TEXT_TYPES:
             texts.weigh(kind, body)
         if kind in _DRAWING:
+            # PNG wants the chunks of pixels in one run.
             if kind == b"IDAT" and seen_pixels and last != b"IDAT":
                 raise _invalid("The picture's data is interrupted.")
             seen_pixels |= kind == b"IDAT"
@@ -91,6 +92,7 @@ class _Texts:
 
     def _unpacked(self, packed: bytes) -> int:
         """How many bytes they become, as far as that matters."""
+        # In pieces that are thrown away: only the length is asked for.
         inflater, total = zlib.decompressobj(), 0
         while packed and total <= self._left:
             try:

@@ -83,6 +83,7 @@ class Publishing:
         Raises:
             InvalidInput: INVALID_CARD, it is no PNG.
         """
+        # What is no picture gets no ticket.
         await asyncio.to_thread(inspect, data)
         ticket = await self.open_ticket(len(data), hashlib.sha256(data).hexdigest())
         await self._services.blobs.put(ticket.key, data, PNG)
@@ -99,6 +100,7 @@ class Publishing:
             raise refuse("INTRO_REQUIRED", "A published character needs an intro.")
         upload_id = self._upload_id(wish.key)
         ticket = await self._services.activity.ticket(self._user_id, upload_id)
+        # With the card on the market the ticket is gone: this is a retry whose first answer was lost.
         if ticket is None or ticket.key != wish.key:
             return await self._published_before(upload_id)
         data = await self._uploaded(ticket)
@@ -116,6 +118,7 @@ class Publishing:
             if error.code != "UPLOAD_NOT_FOUND":
                 raise
             return await self._published_before(upload_id)
+        # Last: until the row stands, a retry needs the upload.
         await self._services.blobs.delete(ticket.key)
         await self._show(published)
         return published.id
@@ -165,6 +168,7 @@ class Publishing:
         settings, blobs = self._services.settings, self._services.blobs
         image = published_key(settings.original_prefix, card_id)
         small = thumbnail_key(settings.thumbnail_prefix, card_id)
+        # Replaced, for a retry after a crash finds the files of the first try.
         await asyncio.gather(
             blobs.put(image, original, PNG, replace=True), blobs.put(small, thumbnail, WEBP, replace=True)
         )

@@ -57,6 +57,7 @@ class RangeHeat:
     async def refresh(self, now_ms: int, last_ms: int) -> int:
         """Bring RangeHeat up to date since the run at `last_ms`; returns how many cards were written."""
         now_s, since_s = now_ms // 1000, last_ms // 1000
+        # What was noted before that has expired.
         since_s = max(since_s, now_s - (self._buckets + MARGIN) * self._bucket_s)
         touched: set[str] = set()
         for start in range(since_s - since_s % self._bucket_s, now_s + 1, self._bucket_s):

@@ -47,6 +47,7 @@ ORDERS: dict[Sort, Order] = {"hot": HOT, "time": TIME}
 def hot_key(heat: int, character_id: str, max_heat: int) -> str:
     """`NEGHEAT#…`; heat is clamped to 0…`max_heat`, the width is that of `max_heat`."""
     clamped = min(max(heat, 0), max_heat)
+    # Padded, for keys are compared as text.
     return f"NEGHEAT#{max_heat - clamped:0{len(str(max_heat))}d}#CHAR#{character_id}"
 
 
@@ -62,6 +63,7 @@ def dirty_key(now_ms: int, character_id: str) -> str:
 
 def shard_of(character_id: str, shards: int) -> int:
     """A shard that stays the card's own, whatever happens to it."""
+    # Not `hash`, which differs from one process to the next.
     return int.from_bytes(hashlib.blake2s(character_id.encode(), digest_size=4).digest()) % shards
 
 

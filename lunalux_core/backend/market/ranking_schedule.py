@@ -122,6 +122,7 @@ class Ranking:
                 total += count
                 if count < limit or (for_ms is not None and (time.monotonic() - begun) * 1000 >= for_ms):
                     break
+                # Taken anew after each batch: a long run keeps it, and whoever lost it stops.
                 if not await job.lease.take():
                     break
             noted[LAST_RUN] = self._now_ms()
@@ -168,6 +169,7 @@ class Ranking:
         What this process marks itself stirs it, so only marks of others wait longer, a minute at most.
         """
         window, quiet = self._jobs[lang, sort].window_ms, self._quiet.get((lang, sort), 0)
+        # The shift is bounded, for `quiet` grows as long as nothing happens.
         return max(window, min(window << min(quiet, 20), IDLE_MS))
 
     async def look(self) -> None:

@@ -69,6 +69,7 @@ def _starters(begun: bool) -> list[_Starter]:
 def _starter(path: Path) -> _Starter:
     language: Lang = "zh" if path.name.endswith(".zh.png") else "en"
     png, small = path.read_bytes(), path.with_suffix(".webp").read_bytes()
+    # The same id at every try, so that a start that was cut off publishes nothing twice.
     return _Starter(str(uuid.uuid5(_NAMES, path.name)), language, read_png(png).card, png, small)
 
 

@@ -190,6 +190,7 @@ class LedgerRows(Rule):
         wallet |= {"createdAt": text(row.get("createdAt")), "updatedAt": moment}
 
         async def do() -> bool:
+            # The wallet is made of the totals that were read; a movement in between would make it wrong.
             as_read = [Exists(), *unchanged(row, *USED.values(), *GAIN.values())]
             check = Check(self._table, ledger_key(user_id), when=as_read)
             await self._store.transact([Put(self._wallets, wallet, when=Absent()), check])

@@ -54,6 +54,7 @@ class CardRows(Rule):
                     "move", f"from the sort key {OLD} to {NEW}", partial(move, self._store, self._table, row)
                 )
             )
+            # The deeds below are done after the move, on the row as it stands then.
             row = {**whole_row(row), "SK": NEW}
         key, changes = Key(pk, NEW), {}
         if row.get("CharacterID") != character_id:

@@ -105,6 +105,7 @@ class Adoption:
             StorageError: the storage is away; what was done is done, and the next run goes on.
         """
         adopted = Adopted()
+        # A dry run tells of everything, so it begins with the first row.
         first, after = (None, None) if dry_run or restart else await self._place()
         adopted.resumed = first is not None
         reached = first is None
@@ -130,6 +131,7 @@ class Adoption:
         adopted.rows.setdefault(table, 0)
         while True:
             page = await self._store.scan(table, after=after, limit=PAGE)
+            # The checkpoint stands in one of the tables that are read.
             rows = [row for row in page.items if (row["PK"], row["SK"]) != CHECKPOINT]
             made = await asyncio.gather(*(self._row(table, rules, row, dry_run, gate) for row in rows))
             for change in (change for changes in made for change in changes):
@@ -153,6 +155,7 @@ class Adoption:
             try:
                 deeds = await rules.deeds(row)
                 return [await self._done(table, name, deed, dry_run) for deed in deeds]
+            # No trouble of this row alone: the run ends, and the next goes on from the checkpoint.
             except StorageError:
                 raise
             except (LunaluxError, *ODD) as error:
@@ -191,6 +194,7 @@ def shown(value: Any) -> str:
 
 def number_said(value: Any) -> int | None:
     """The whole number that a value says exactly: 5, "5", 5.0; None for a fraction or no number."""
+    # Nothing that a row holds: `whole` gives it back where there is no number.
     marker = -(2**60)
     said = whole(value, marker)
     if said == marker or isinstance(value, bool):

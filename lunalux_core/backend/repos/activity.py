@@ -38,6 +38,7 @@ DOWNLOAD_WINDOW_S = 24 * 3600
 PAGE = 100
 OWN_MOST = 1000
 """Cards of one person that are listed."""
+# Shortly before the year 10000, beyond which Python has no dates.
 LAST_SECOND = 253_000_000_000
 
 
@@ -116,6 +117,7 @@ class Activity:
         """None where no visible card is at `place`."""
         now = self._now_ms()
         over = AnyOf(Absent(), Le("expiresAt", now // 1000))
+        # The row first: the index of what failed tells a repetition from a card that has moved.
         writes: list[Operation] = [
             Put(self._tables.liked, row, when=over),
             counting(self._characters, place, gain, now),
@@ -194,6 +196,7 @@ class Activity:
         notes the card as its own, under the upload's id, for the day it is erased."""
         key, now_s = Key(user_pk(ticket.user_id), f"{UPLOAD}{ticket.id}"), self._now_ms() // 1000
         own = {"PK": key.pk, "SK": f"{OWN}{ticket.id}", "characterId": ticket.id}
+        # Tickets of an earlier version end by `expiresAt`.
         lasting = AnyOf(Ge("endsAt", now_s), All(Absent("endsAt"), Ge("expiresAt", now_s)))
         return [
             Delete(self._tables.liked, key, when=lasting),

@@ -80,6 +80,7 @@ class ModelConfigs:
         _check(config)
         row = item_of(config)
         key = Key(row.pop("PK"), row.pop("SK"))
+        # An update leaves what it does not name, so a cap that was taken away is named.
         gone = [name for name in CAPS if name not in row]
         await self._store.write(Update(self._table, key, set=row, remove=gone))
         self._kept = None

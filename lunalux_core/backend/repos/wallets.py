@@ -76,6 +76,7 @@ class Wallets:
         except ConditionFailed as failed:
             if failed.index == 1 and failed.old is not None:
                 raise _too_poor(-amount) from None
+            # 0 is the movement: it stands already, so the change was made before.
             if failed.index != 0:
                 raise no_wallet() from None
         return await self.require(user_id)

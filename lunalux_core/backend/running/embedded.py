@@ -62,6 +62,7 @@ async def open_embedded(
     if seeded:
         try:
             await seed(services)
+        # Also where the task is cancelled: nobody else would close what is open.
         except BaseException:
             await services.aclose()
             raise

@@ -116,6 +116,7 @@ class Services:
 
     async def aclose(self) -> None:
         """Let go of files and connections; safe to call twice."""
+        # First what still works, then what it works on.
         await self.unwatched.aclose()
         await self.dialogues.aclose()
         await self.official.close()
@@ -145,6 +146,7 @@ def assemble(
     """
     tables, metrics = settings.tables, Metrics(settings.metrics)
     traces = Traces(settings.traces) if traces is None else traces
+    # Before anything below takes them, so that all of it is traced.
     if traces.enabled:
         store, blobs = TracedStore(store, traces), TracedBlobs(blobs, traces)
     ledgers = Ledgers(store, tables, now_ms)

@@ -21,7 +21,7 @@ class _Chore:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ChoreState:
     """How one kind of work stands: seconds since it last went well, and whether that is too long."""
 
     age_s: int
@@ -55,13 +55,13 @@ class Chores:
         if (chore := self._chores.get(name)) is not None:
             chore.trouble = type(error).__name__
 
-    def standing(self) -> Mapping[str, Standing]:
+    def standing(self) -> Mapping[str, ChoreState]:
         """How everything stands. What stands still is told once in the log."""
-        standings: dict[str, Standing] = {}
+        standings: dict[str, ChoreState] = {}
         for name, chore in self._chores.items():
             age_s = (self.now_ms() - (chore.done_ms or chore.since_ms)) // 1000
             late = age_s > chore.patience_s
-            standings[name] = Standing(age_s, late, chore.trouble)
+            standings[name] = ChoreState(age_s, late, chore.trouble)
             if late and not chore.told:
                 chore.told = True
                 logger.error("%s stands still", name, extra={"seconds": age_s, "trouble": chore.trouble})

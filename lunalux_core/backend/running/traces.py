@@ -113,7 +113,7 @@ class Traces:
         mark = trace_id.set(trace.format_trace_id(span.get_span_context().trace_id))
         try:
             with trace.use_span(span, record_exception=False, set_status_on_exception=False):
-                yield _Told(span)
+                yield _OpenSpan(span)
         finally:
             span.end()
             trace_id.reset(mark)
@@ -127,7 +127,7 @@ class Traces:
             return
         from opentelemetry import trace
 
-        told = _Told(self._tracer.start_span(name, kind=trace.SpanKind.CLIENT))
+        told = _OpenSpan(self._tracer.start_span(name, kind=trace.SpanKind.CLIENT))
         told.note(**attributes)
         try:
             yield told
@@ -145,7 +145,7 @@ class Traces:
             await asyncio.to_thread(provider.shutdown)
 
 
-class _Told:
+class _OpenSpan:
     def __init__(self, span: Any) -> None:
         self.span = span
 

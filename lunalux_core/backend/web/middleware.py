@@ -40,6 +40,7 @@ class ServiceMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # The gateway's requests have no time limit as a whole, so there the body has one of its own.
         body_s = self._settings.request_timeout_s if scope["path"].startswith(GATEWAY) else None
         crossing = _CountedRequest(scope, receive, send, self._body_limit(scope["path"]), body_s)
         self._note_proxy(scope, crossing)

@@ -29,10 +29,22 @@ _SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "quiet": ("gen", "genraw", "ask"),
     "texts": ("inject", "flushinject", "listinjects", "ooc"),
     "messages": (
-        *("hide", "unhide", "messages", "delete-swipe", "count", "scene"),
+        *("hide", "unhide", "messages", "delete-swipe", "count", "tokens", "scene"),
         *("branch-create", "checkpoint-create"),
     ),
-    "shelves": ("world", "getentryfield", "setentryfield", "qr-set"),
+    "shelves": (
+        *("world", "getentryfield", "setentryfield", "createentry", "findentry"),
+        *("qr-set", "regex", "regex-toggle"),
+    ),
+    "replies": (
+        *("qr-list", "qr-set-list", "qr-get", "qr-create", "qr-update"),
+        *("qr-contextadd", "qr-contextdel", "qr-contextclear"),
+        *("qr-set-on", "qr-set-off", "qr-chat-set", "qr-chat-set-on", "qr-chat-set-off"),
+    ),
+    "order": (
+        *("tag-add", "tag-remove", "tag-exists", "tag-list"),
+        *("note", "note-depth", "note-frequency", "note-position", "note-role"),
+    ),
     "choices": ("persona", "model", "preset", "profile"),
     "panes": ("memory",),
 }
@@ -41,7 +53,12 @@ OFFERS = tuple(name for names in _SUBJECTS.values() for name in names)
 TURNS = _SUBJECTS["turns"]
 PANES = _SUBJECTS["panes"]
 _MODULES = {name: module for module, names in _SUBJECTS.items() for name in names}
-_SILENT = frozenset({"messages", "count", "listinjects", "getentryfield", "gen", "genraw", "ask"})
+_SILENT = frozenset(
+    {
+        *("messages", "count", "tokens", "listinjects", "getentryfield", "findentry", "gen", "genraw", "ask"),
+        *("qr-list", "qr-set-list", "qr-get", "tag-exists", "tag-list", "regex", "ooc"),
+    }
+)
 """Commands that only give something: what they give is told where the script does nothing else."""
 
 Perform = Callable[["ConversationHost", "AppCall"], Awaitable[str]]

@@ -112,7 +112,85 @@ def _typed(now: object, written: str) -> object:
     return written
 
 
-async def _quick_reply_set(host: ConversationHost, call: AppCall) -> str:
+async def _create_entry(host: ConversationHost, call: AppCall) -> str:
+    """Adds an entry to a book (file=) that is called by key=; gives its uid."""
+    from lunalux_core.editor.worldbook import BookView, split_keys
+    from lunalux_core.worldbook.entry import Entry
+
+    item = await host.runtime.library.worldbooks.find(call.named.get("file", "").strip())
+    document = item.document if isinstance(item.document, dict) else {}
+    view = BookView({"data": {"character_book": document}})
+    keys = split_keys(call.named.get("key", ""))
+    ((path, raw),) = view.added(Entry(0, keys=keys, content=call.text))[0].items()
+    held = document.get("entries")
+    # Of a book whose entries have names the editor gives the new one alone, else the whole list.
+    if len(path) > 3 and isinstance(held, dict):
+        raw = {**held, path[-1]: raw}
+    await host.runtime.library.worldbooks.save(item.id, document={**document, "entries": raw})
+    await host.surface.surroundings_changed()
+    saved = BookView({"data": {"character_book": {**document, "entries": raw}}})
+    return str(max((slot.uid for slot in saved.slots if isinstance(slot.uid, int)), default=0))
+
+
+async def _find_entry(host: ConversationHost, call: AppCall) -> str:
+    """The uid of the first entry of a book whose field is the text, else holds it, else stands in it."""
+    from lunalux_core.editor.worldbook import BookView
+
+    written = call.named.get("field", "key").strip()
+    if not (name := _NAMES.get(written, "")):
+        raise bad("field=", written)
+    item = await host.runtime.library.worldbooks.find(call.named.get("file", "").strip())
+    view = BookView({"data": {"character_book": item.document if isinstance(item.document, dict) else {}}})
+    wanted = call.text.strip().casefold()
+    if not wanted:
+        raise bad("TEXT", call.text)
+    best: dict[int, str] = {}
+    for slot in view.slots:
+        value = getattr(slot.entry, name)
+        for text in value if isinstance(value, tuple) else (value,):
+            held = _told(text).casefold()
+            rank = 0 if held == wanted else 1 if wanted in held else 2 if held and held in wanted else None
+            if rank is not None:
+                best.setdefault(rank, str(slot.uid))
+    return best[min(best)] if best else ""
+
+
+async def _regex(host: ConversationHost, call: AppCall) -> str:
+    """The text as a regex script of the library leaves it, by its name, switched on or not."""
+    import asyncio
+    from dataclasses import replace
+    from functools import partial
+
+    from lunalux_core.regex.script import SLASH_COMMAND, read_script
+    from lunalux_core.regex.substitution import run_scripts
+
+    item = await host.runtime.library.scripts.find(call.named.get("name", "").strip())
+    if not isinstance(item.document, dict):
+        raise bad("name=", item.name)
+    # What is called by its name runs, whatever it is switched on for.
+    script = replace(
+        read_script(item.document),
+        disabled=False,
+        markdown_only=False,
+        prompt_only=False,
+        placement=(SLASH_COMMAND,),
+    )
+    run = partial(run_scripts, [script], call.text, placement=SLASH_COMMAND, target="store")
+    result = await asyncio.to_thread(run, engine=host.runtime.engine)
+    if result.skipped:
+        raise bad("name=", f"{item.name}: {result.skipped[0].detail or result.skipped[0].reason}")
+    return result.text
+
+
+async def _regex_toggle(host: ConversationHost, call: AppCall) -> str:
+    shelf = host.runtime.library.scripts
+    item = await shelf.find(call.text.strip())
+    await shelf.enable(item.id, switched(call, item.enabled))
+    await host.surface.surroundings_changed()
+    return item.name
+
+
+async def switch_set(host: ConversationHost, call: AppCall) -> str:
     """Puts a set in force, or takes it out: scope=global, chat or character; state=on, off or toggle."""
     replies = host.runtime.library.quick_replies
     scope = cast("ReplyScope", one_of(call, "scope", SCOPES, "global"))
@@ -132,5 +210,9 @@ COMMANDS = {
     "world": _world,
     "getentryfield": _get_field,
     "setentryfield": _set_field,
-    "qr-set": _quick_reply_set,
+    "createentry": _create_entry,
+    "findentry": _find_entry,
+    "regex": _regex,
+    "regex-toggle": _regex_toggle,
+    "qr-set": switch_set,
 }

@@ -7,12 +7,14 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, cast
 
+from lunalux_core.chat.scripts.arguments import one_of
 from lunalux_core.dialogue.direction import Direction
 from lunalux_core.errors import LunaluxError
 from lunalux_core.stscript.faults import Aborted, Fault
 
 if TYPE_CHECKING:
     from lunalux_core.chat.scripts.host import ConversationHost
+    from lunalux_core.dialogue.direction import Person
     from lunalux_core.dialogue.turn import TurnEvent, TurnOptions
     from lunalux_core.stscript.host import AppCall
 
@@ -35,7 +37,10 @@ async def _continue(host: ConversationHost, call: AppCall) -> str:
 
 
 async def _impersonate(host: ConversationHost, call: AppCall) -> str:
-    events = host.runtime.chat.impersonate(host.place, _directed(host, call))
+    options = _directed(host, call)
+    person = cast("Person", one_of(call, "person", ("", "first", "second", "third"), ""))
+    options = replace(options, direction=replace(options.direction, person=person))
+    events = host.runtime.chat.impersonate(host.place, options)
     return await _run(host, events, impersonate=True)
 
 

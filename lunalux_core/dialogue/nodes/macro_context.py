@@ -11,7 +11,7 @@ from lunalux_core.library.conversations import Message
 from lunalux_core.macros.expansion import ChatMessage, MacroContext
 
 if TYPE_CHECKING:
-    from lunalux_core.library.trackers import Standing
+    from lunalux_core.library.trackers import TrackerState
 
 
 def macro_context(turn: TurnInput, said: str, outlets: Mapping[str, str] | None = None) -> MacroContext:
@@ -49,7 +49,7 @@ def macro_context(turn: TurnInput, said: str, outlets: Mapping[str, str] | None 
     )
 
 
-def tracker_values(standing: Sequence[Standing]) -> dict[str, str]:
+def tracker_values(standing: Sequence[TrackerState]) -> dict[str, str]:
     """What the trackers that are on hold, for ``{{tracker::NAME}}``."""
     return {
         held.tracker.name.casefold(): held.value.value.strip() if held.value else ""

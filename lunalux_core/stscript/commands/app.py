@@ -11,8 +11,10 @@ from lunalux_core.stscript.values import UNDEFINED, to_text
 def _app(name: str, *aliases: str, raw_quotes: bool = False, ours: bool = False) -> Command:
     async def run(call: Invocation) -> str:
         named = {given: to_text(value) for given, value in call.named.items()}
+        # SillyTavern takes a list in `labels=` as well as the name of a variable that holds one.
         if name == "buttons" and (labels := lookup(call, named.get("labels", ""))) is not UNDEFINED:
             named["labels"] = to_text(labels)
+        # A person or a model is waited for here, and the time of both is no work of the script.
         with call.interpreter.budget.waiting():
             return await call.interpreter.host.perform(AppCall(name, named, call.text))
 
@@ -45,10 +47,37 @@ COMMANDS = (
     _app("messages", "message"),
     _app("delete-swipe", "delswipe", "swipedel"),
     _app("count"),
+    _app("tokens"),
     _app("qr-set", "qrset"),
+    _app("qr-set-on"),
+    _app("qr-set-off"),
+    _app("qr-chat-set"),
+    _app("qr-chat-set-on"),
+    _app("qr-chat-set-off"),
+    _app("qr-set-list"),
+    _app("qr-list"),
+    _app("qr-get"),
+    _app("qr-create"),
+    _app("qr-update"),
+    _app("qr-contextadd"),
+    _app("qr-contextdel"),
+    _app("qr-contextclear"),
     _app("world"),
     _app("getentryfield", "getlorefield", "getwifield"),
     _app("setentryfield", "setlorefield", "setwifield"),
+    _app("createentry", "createlore", "createwi"),
+    _app("findentry", "findlore", "findwi"),
+    _app("regex"),
+    _app("regex-toggle"),
+    _app("note"),
+    _app("note-depth", "depth"),
+    _app("note-frequency", "note-freq", "freq"),
+    _app("note-position", "note-pos", "pos"),
+    _app("note-role"),
+    _app("tag-add"),
+    _app("tag-remove"),
+    _app("tag-exists"),
+    _app("tag-list"),
     _app("persona", "persona-set"),
     _app("model"),
     _app("preset"),

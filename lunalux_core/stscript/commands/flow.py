@@ -48,6 +48,7 @@ def _operand(call: Invocation, *names: str) -> Any:
     if written is UNDEFINED or written == "":
         return written
     if isinstance(written, str):
+        # JavaScript takes a blank text as 0; a blank operand is text all the same.
         number = to_number(written) if written.strip(SPACES) else math.nan
         if not math.isnan(number):
             return number
@@ -156,10 +157,12 @@ async def _times(call: Invocation) -> Any:
 async def _turn(call: Invocation, body: str | Closure, turn: int, *, loop: bool) -> Any:
     number = number_text(float(turn))
     if isinstance(body, Closure):
+        # A new one each time: what /break said in an earlier turn must not end this one.
         body.breaker = Breaker()
         if loop:
             body.scope.macros["timesIndex"] = number
         return await call.interpreter.run_closure(body)
+    # A command in quotes is read anew each turn, so the number can stand in its text.
     text = body.replace("{{timesIndex}}", number) if loop else body
     call.make(len(text))
     return await call.interpreter.execute_text(text, call)

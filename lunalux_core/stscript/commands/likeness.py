@@ -14,6 +14,7 @@ from lunalux_core.stscript.commands.declaration import Command, Invocation
 from lunalux_core.stscript.commands.flow import lookup
 from lunalux_core.stscript.values import UNDEFINED, dump_json, parse_json, to_number
 
+# Fuse.js keeps the beginnings of a piece as the bits of one number, and in JavaScript those are 32.
 PIECE = 32
 THRESHOLD = 0.4
 _CHECK_EVERY = 2_048
@@ -26,6 +27,7 @@ async def _fuzzy(call: Invocation) -> str:
         return ""
     best = (call.argument("mode") or "").strip().lower() == "best"
     find = _best if best else _first
+    # In a thread: long texts take a while, and the app must not stand still.
     return await asyncio.to_thread(find, items, call.text, threshold, call.interpreter.budget.check)
 
 
@@ -80,9 +82,11 @@ def unlikeness(
     for piece in _pieces(pattern):
         most = min(int(threshold * len(piece) + 1e-9), len(piece) - 1)
         errors = _errors(piece, text, most, check)
+        # Only equal texts have the score 0; a text that merely contains the pattern comes behind them.
         scores.append(None if errors is None else max(errors / len(piece), 0.001))
     if all(score is None for score in scores):
         return None
+    # A piece that is found nowhere counts as wholly different.
     return sum(1.0 if score is None else score for score in scores) / len(scores)
 
 

@@ -104,6 +104,7 @@ def _join(call: Invocation) -> str:
     glue = call.argument("glue")
     glue = ", " if glue is None else glue
     words = [dump_json(item) if isinstance(item, list | dict) else to_text(item) for item in items]
+    # Measured first: a long glue between many items makes far more text than there was.
     call.make(sum(map(len, words)) + len(glue) * len(words))
     return glue.join(words)
 

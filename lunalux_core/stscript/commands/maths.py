@@ -20,6 +20,7 @@ def _numbers(call: Invocation) -> list[float]:
     if isinstance(value, Closure):
         raise Fault("SCRIPT_BAD_ARGUMENT", argument="the argument", value="a closure")
     items: list[Any] = value if isinstance(value, list) else value.split(" ")
+    # What a macro or quotes gave is one part to the parser, whatever blanks are in it.
     if len(items) == 1 and isinstance(items[0], str):
         items = as_list(items[0]) if items[0].startswith("[") else items[0].split(" ")
     numbers = [
@@ -76,6 +77,7 @@ def _modulo(left: float, right: float) -> float:
     """The remainder has the sign of the left operand."""
     if right == 0:
         return 0.0
+    # `fmod` raises ValueError for the remainder of infinity.
     return math.nan if math.isinf(left) else math.fmod(left, right)
 
 
@@ -109,6 +111,7 @@ def rounded(number: float) -> float:
     """To the nearest whole number, halves upwards."""
     if not math.isfinite(number):
         return number
+    # Python's own `round` takes halves to the even neighbour.
     whole = float(math.floor(number))
     return whole + 1 if number - whole >= 0.5 else whole
 

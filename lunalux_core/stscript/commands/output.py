@@ -17,6 +17,7 @@ async def _echo(call: Invocation) -> str:
         return ""
     text, severity, host = call.text, call.argument("severity"), call.interpreter.host
     title = call.argument("title") or ""
+    # The warning is in SillyTavern's words, and the text is shown all the same, as it is there.
     if severity and severity not in _SEVERITIES:
         await host.echo(f"Invalid severity provided for /echo command: {severity}", "warning", "")
     call.make(len(text))

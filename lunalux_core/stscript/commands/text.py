@@ -34,10 +34,12 @@ def _after_first_sentence(text: str) -> str:
     first, mark = text.find("."), "."
     for sign in "!?\n":
         place = text.find(sign)
+        # SillyTavern looks for a full stop first; without one no other sign counts.
         if 0 < place < first:
             first, mark = place, sign
     if first <= 0:
         return text
+    # The blank behind the sign goes, too; behind the end of a line there is none.
     return text[first + (1 if mark == "\n" else 2) :]
 
 

@@ -113,6 +113,7 @@ class InspectorDialog(Dialog[None]):
     async def _begin(self) -> None:
         """Begin with the last turn; where there is none, or something is written, with what would be sent."""
         self._heads = await self._runtime.library.records.list(self._conversation_id)
+        # Who has written something wants to see what would be sent.
         self._at = NOW if self._text.strip() or not self._heads else NOW + 1
         await self._read()
 
@@ -167,6 +168,7 @@ class InspectorDialog(Dialog[None]):
         conversations = self._runtime.library.conversations
         spending = await conversations.spending(self._conversation_id)
         look = Look(record, before, texts, await self._reply(), spending)
+        # In a thread: comparing long prompts takes a while, in which keys are to be read.
         self._found = await asyncio.to_thread(lambda: {view: items(view, look) for view in VIEWS})
         self._show()
 

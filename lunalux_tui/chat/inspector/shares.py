@@ -41,6 +41,7 @@ def shares_of(record: Mapping[str, Any]) -> WindowShares | None:
         return None
     shares = dict.fromkeys(SHARES, 0)
     for slot in record["prompt"]["slots"]:
+        # Slots that became one message count for the first of them.
         shares[_OF.get(slot["slot"].partition("+")[0], "system")] += slot["tokens"]
     tokens, reply = window["tokens"], window["reply"]
     parts = [*shares.items(), ("reply", reply), ("free", max(tokens - sum(shares.values()) - reply, 0))]

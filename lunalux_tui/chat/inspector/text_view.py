@@ -23,6 +23,7 @@ def coloured(record: Mapping[str, Any]) -> list[Run]:
     """The whole text in order: sequences stand out, the story string is quiet, what stands at a depth is
     marked, and the reply so far and its beginning are the character's. Nothing is added or left out."""
     marks = sorted({mark for mark in record.get("marks") or () if isinstance(mark, str) and mark}, key=len)
+    # The longest first, because one sequence may begin with another.
     pattern = re.compile("|".join(map(re.escape, reversed(marks)))) if marks else None
     runs: list[Run] = []
     for message in record["messages"]:

@@ -239,6 +239,7 @@ def _tokens(look: Look) -> Iterator[Item]:
     before = {slot["slot"]: slot["tokens"] for slot in look.before["prompt"]["slots"]} if look.before else {}
     for slot in slots:
         share = slot["tokens"] * 100 / whole
+        # What took anything at all gets a cell.
         bar = "█" * max(round(slot["tokens"] * BAR / most), 1 if slot["tokens"] else 0)
         change = slot["tokens"] - before.get(slot["slot"], 0)
         moved = f"  ({change:+,})" if look.before and change else ""
@@ -384,6 +385,7 @@ def _cut(look: Look) -> Iterator[Item]:
             yield _note(kind, t(f"inspector.cut.{kind}", n=report[f"{kind}_dropped"]), "✂")
     if report["memory_events"]:
         yield _note("memory", t("inspector.cut.memory", n=report["memory_events"]), "·")
+    # Messages that were never offered to the prompt are counted and not named.
     further = report["history_dropped"] - len(report["dropped_ids"])
     for identity in reversed(report["dropped_ids"]):
         text = look.texts.get(identity, "")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lunalux_core.database import Connection
     from lunalux_core.library.memories import Memory, Removed
-    from lunalux_core.memory.writer import Written
+    from lunalux_core.memory.writer import WritingResult
     from lunalux_core.runtime import Runtime
 
 Work = Callable[[], Coroutine[Any, Any, None]]
@@ -33,7 +33,7 @@ class DeskView(Protocol):
 
 
 @dataclass
-class Rewriting:
+class Rewrite:
     """A memory that is being written anew. `proposed` is what came of it and waits for a yes or a no."""
 
     memory: Memory
@@ -64,7 +64,7 @@ class Desk:
 
     runtime: Runtime
     view: DeskView
-    rewriting: dict[str, Rewriting] = field(default_factory=dict)
+    rewriting: dict[str, Rewrite] = field(default_factory=dict)
     writing: dict[str, Worker[None]] = field(default_factory=dict)
     changes: dict[str, list[Change]] = field(default_factory=dict)
     on_change: Callable[[], None] | None = None
@@ -100,7 +100,7 @@ class Desk:
             self.writing.pop(conversation_id, None)
             self._changed()
 
-    def _tell_of(self, written: Written) -> None:
+    def _tell_of(self, written: WritingResult) -> None:
         if written.error is not None:
             self._tell_error(written.error)
         elif written.memories:
@@ -120,11 +120,11 @@ class Desk:
         """
         if memory.id in self.rewriting:
             return
-        rewriting = self.rewriting[memory.id] = Rewriting(memory)
+        rewriting = self.rewriting[memory.id] = Rewrite(memory)
         rewriting.worker = self.view.work_at_memories(partial(self._rewrite, rewriting, also, ask))
         self._changed()
 
-    async def _rewrite(self, rewriting: Rewriting, also: str, ask: bool) -> None:
+    async def _rewrite(self, rewriting: Rewrite, also: str, ask: bool) -> None:
         memory = rewriting.memory
         confirm = partial(self._propose, rewriting) if ask else None
         try:
@@ -153,10 +153,11 @@ class Desk:
 
         return await self.runtime.library.database.read(read)
 
-    async def _propose(self, rewriting: Rewriting, proposed: Sequence[Memory]) -> bool:
+    async def _propose(self, rewriting: Rewrite, proposed: Sequence[Memory]) -> bool:
         """Have the new words wait until the person says yes or no."""
         rewriting.proposed = proposed
         rewriting.taken = asyncio.get_running_loop().create_future()
+        # In the pane the new words show by themselves.
         if self.on_told is None:
             self.view.say(t("memory_pane.proposal_waits", name=rewriting.memory.name))
         self._changed()
@@ -190,5 +191,6 @@ class Desk:
             return ""
         change = changes[-1]
         await self.runtime.library.database.write(lambda c: have_again(c, change.before, change.made))
+        # Only once it is taken back: after a failure it can be tried again.
         changes.pop()
         return change.words

@@ -130,6 +130,7 @@ class MemoryDialog(Dialog[str]):
         self._read()
 
     def on_unmount(self) -> None:
+        # Desk and writer outlive the pane.
         self._desk.on_change = self._desk.on_told = None
         self._runtime.memory_writer.on_change = lambda conversation_id: None
         self._runtime.trackers.on_change = lambda conversation_id: None
@@ -180,8 +181,8 @@ class MemoryDialog(Dialog[str]):
 
     def action_tab(self, tab: str) -> None:
         self._tab = tab
-        for name, one in self._tabs.items():
-            one.display = name == tab
+        for name, widget in self._tabs.items():
+            widget.display = name == tab
         self.query_one(PaneHead).tab = tab
         self._say("")
         self.query_one(PaneFoot).state = self.tab.state()

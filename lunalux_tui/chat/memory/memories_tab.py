@@ -116,6 +116,7 @@ class MemoriesTab(Tab):
             return ""
 
     def _list(self, at: str | None = None) -> None:
+        # Trackers have a tab of their own.
         here: Sequence[Memory] = [memory for memory in self._branch.here if memory.kind != "tracker"]
         away: Sequence[Memory] = self._branch.elsewhere if self._elsewhere else ()
         if self._covering:
@@ -363,6 +364,7 @@ class MemoriesTab(Tab):
             remove_memory(connection, memory.id)
             return ()
 
+        # Without a question, because it can be taken back.
         await self._change([memory.id], t("memory_pane.done.deleted"), remove)
 
     def action_undo(self) -> None:
@@ -405,6 +407,7 @@ class MemoriesTab(Tab):
         from lunalux_core.memory.entries import add_entry
 
         async def save(written: Values) -> None:
+            # A fact of this branch hangs on its newest message; without one it belongs to all branches.
             last = self._branch.path[-1] if written["scope"] == "branch" and self._branch.path else ""
             wanted = Memory("", self.conversation_id, "fact", written["text"], written["title"])
             wanted = replace(wanted, keywords=keywords_of(written["keywords"]))
@@ -478,6 +481,7 @@ class MemoriesTab(Tab):
         from lunalux_tui.parts.pick_dialog import PickDialog
 
         rows = []
+        # The second half cannot begin with the first message.
         for message_id in covered[1:]:
             try:
                 message = await self.runtime.library.conversations.message(message_id)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 
-class Asked(Bar):
+class QuestionLine(Bar):
     """What is asked."""
 
     def __init__(self, model: str) -> None:
@@ -26,7 +26,7 @@ class Asked(Bar):
         return [Part(question, WARNING | BOLD), Part(t("memory.question_more"), MUTED, weight=1)]
 
 
-class Answers(Bar):
+class AnswerLine(Bar):
     """What can be answered."""
 
     def left(self) -> Sequence[Part]:
@@ -46,5 +46,5 @@ class MemoryQuestion(Column):
         self.model = model
 
     def compose(self) -> ComposeResult:
-        yield Asked(self.model)
-        yield Answers()
+        yield QuestionLine(self.model)
+        yield AnswerLine()

@@ -31,6 +31,7 @@ class Entry:
     text: str = ""
     told: Callable[[], Sequence[Run]] = field(default=tuple, compare=False)
 
+    # Made once: the filter looks at thousands of entries with every key.
     @cached_property
     def _whole(self) -> str:
         return f"{self.row.title} {self.row.detail} {self.row.right} {self.text}".casefold()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.memories import PERSON
-from lunalux_core.library.trackers import POSITIONS, ROLES, RUNS, Standing, Tracker
+from lunalux_core.library.trackers import POSITIONS, ROLES, RUNS, Tracker, TrackerState
 from lunalux_core.text import clean_line
 from lunalux_tui import i18n
 from lunalux_tui.actions import Action, bindings
@@ -53,7 +53,7 @@ class TrackersTab(Tab):
 
     def __init__(self, runtime: Runtime, conversation_id: str) -> None:
         super().__init__(runtime, conversation_id)
-        self._standing: dict[str, Standing] = {}
+        self._standing: dict[str, TrackerState] = {}
         self._at_work: Worker[None] | None = None
 
     async def read(self) -> None:
@@ -65,7 +65,7 @@ class TrackersTab(Tab):
         return t("memory_pane.tracker.running") if self._at_work is not None else ""
 
     @property
-    def held(self) -> Standing | None:
+    def held(self) -> TrackerState | None:
         """The tracker under the cursor, with what it holds."""
         return self._standing.get(self.chosen)
 
@@ -106,10 +106,10 @@ class TrackersTab(Tab):
         await self.read()
 
     def _tell(self, revised: list[Any]) -> None:
-        error = next((one.error for one in revised if one.error is not None), None)
+        error = next((revision.error for revision in revised if revision.error is not None), None)
         if error is not None:
             self.say(" ".join(part for part in tell(error) if part), warn=True)
-        elif any(one.asked for one in revised):
+        elif any(revision.asked for revision in revised):
             self.say(t("memory_pane.tracker.ran"))
         else:
             self.say(t("memory_pane.tracker.nothing_new"))
@@ -125,11 +125,12 @@ class TrackersTab(Tab):
         if (held := self.held) is not None:
             self.start(self._value, held)
 
-    async def _value(self, held: Standing) -> None:
+    async def _value(self, held: TrackerState) -> None:
         from lunalux_core.trackers.keeper import checked_by_hand
         from lunalux_tui.parts.fields_dialog import FormField
 
         tracker = held.tracker
+        # Before its first value a tracker of text begins with its pattern.
         stored = value_text(held) or (tracker.shape if tracker.form == "text" else "")
         if too_long(stored):
             self.say(t("memory_pane.too_long"), warn=True)
@@ -255,7 +256,7 @@ def _definition(written: Values) -> dict[str, Any]:
     }
 
 
-def value_text(held: Standing) -> str:
+def value_text(held: TrackerState) -> str:
     """What a tracker holds, as it is read: JSON over several lines."""
     if held.value is None:
         return ""
@@ -269,7 +270,7 @@ def _pretty(text: str) -> str:
         return text
 
 
-def _entry(held: Standing) -> Entry:
+def _entry(held: TrackerState) -> Entry:
     tracker = held.tracker
     value = value_text(held)
     words = "memory_pane.tracker"
@@ -289,7 +290,7 @@ def _when(tracker: Tracker) -> str:
     return t(f"memory_pane.tracker.when.{tracker.run}", n=tracker.every)
 
 
-def _told(held: Standing) -> Iterator[Run]:
+def _told(held: TrackerState) -> Iterator[Run]:
     tracker = held.tracker
     yield tracker.name, ACCENT | BOLD
     place = t(f"memory_pane.tracker.form.positions.{tracker.position}")

@@ -108,6 +108,7 @@ class TranscriptLayout:
         return self._stream is not None
 
     def find(self, message_id: str) -> Entry | None:
+        # From the end, where the messages stand that are asked for most.
         return next((e for e in reversed(self.entries) if message_id and e.id == message_id), None)
 
     def at(self, line: int) -> tuple[Entry | None, int]:

@@ -47,6 +47,7 @@ class Thumbnails:
                     continue
                 drawing = await self._drawn(picture)
                 if drawing is None:
+                    # Tried once: the same hash always means the same bytes.
                     self._failed.add(picture.hash)
                     continue
                 tell_terminal(app, drawing.upload)
@@ -55,6 +56,7 @@ class Thumbnails:
                 missing = True
             if missing:
                 self._transcript.update(message)
+        # The terminal keeps a picture until it is told to let it go.
         for gone in sheet.thumbnails.keys() - here:
             del sheet.thumbnails[gone]
             tell_terminal(app, self._drops.pop(gone, ""))

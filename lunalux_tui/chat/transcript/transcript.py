@@ -183,6 +183,7 @@ class Transcript(Selectable, can_focus=True):
 
     def extend(self, messages: Sequence[Message], drop: int) -> None:
         """Put newer messages below and drop the first `drop` entries; the view stays."""
+        # Not `_kept`, which would follow the end: it was the end of the window only.
         place = self.sheet.place(self.scroll_offset.y)
         self.sheet.insert(len(self.sheet.entries), messages)
         self.sheet.keep(drop, len(self.sheet.entries))
@@ -249,6 +250,7 @@ class Transcript(Selectable, can_focus=True):
     def begin_stream(self, message: Message) -> None:
         """Start a reply at the end, or go on with the one that is there."""
         self.sheet.begin_stream(message)
+        # While letters act on messages, the new reply is the one that is meant.
         if self.has_focus:
             self.selected = message.id
         self._changed(None, below=True)
@@ -303,10 +305,12 @@ class Transcript(Selectable, can_focus=True):
 
     def _grow(self) -> None:
         self.virtual_size = Size(self._width, self.sheet.height)
+        # By hand, because `virtual_size` brings no layout here, which would tell the bar.
         self.vertical_scrollbar.window_virtual_size = self.sheet.height
         self.vertical_scrollbar.window_size = self.size.height
 
     def _jump(self, y: int) -> None:
+        # `watch_scroll_y` must not take this for the person's own scrolling.
         self._jumping = True
         self.scroll_to(y=min(max(y, 0), self.max_scroll_y), animate=False, force=True)
         self._jumping = False

@@ -70,7 +70,11 @@ class Window:
         # Two more than are shown: the person's words and a reply may have come. Away from the end, back to
         # it.
         size = max(len(self._transcript.messages) + 2, FIRST) if not self._below else FIRST
-        page = await self._conversations.page(self._conversation_id, limit=min(size, MOST))
+        shown = self._conversation_id
+        page = await self._conversations.page(shown, limit=min(size, MOST))
+        # Another conversation was opened meanwhile; this page is none of it. So everywhere below.
+        if shown != self._conversation_id:
+            return
         self._above = bool(page) and bool(page[0].parent_id)
         self._below = []
         self._transcript.show(page, keep_place=keep_place)
@@ -82,7 +86,10 @@ class Window:
             return
         self._busy = True
         try:
-            page = await self._conversations.page(self._conversation_id, before=messages[0].id)
+            shown = self._conversation_id
+            page = await self._conversations.page(shown, before=messages[0].id)
+            if shown != self._conversation_id:
+                return
             self._above = bool(page) and bool(page[0].parent_id)
             self._transcript.prepend(page)
             surplus = len(page) + len(messages) - MOST
@@ -100,9 +107,12 @@ class Window:
         elif self._above and not self._busy:
             self._busy = True
             try:
-                path = await self._conversations.path_ids(self._conversation_id)
+                shown = self._conversation_id
+                path = await self._conversations.path_ids(shown)
                 # A path is read upwards, so the first page begins at its last message.
                 page = await self._conversations.path(path[:PAGE][-1][0], PAGE)
+                if shown != self._conversation_id:
+                    return
                 self._above, self._below = False, list(path[PAGE:])
                 self._transcript.show(page, keep_place=True)
             finally:
@@ -121,9 +131,11 @@ class Window:
             return
         self._busy = True
         try:
-            next_ones, self._below = self._below[:PAGE], self._below[PAGE:]
-            page = await self._conversations.path(next_ones[-1][0], len(next_ones))
-            self._above = True
+            following, shown = self._below[:PAGE], self._conversation_id
+            page = await self._conversations.path(following[-1][0], len(following))
+            if shown != self._conversation_id:
+                return
+            self._above, self._below = True, self._below[PAGE:]
             self._transcript.extend(page, max(len(self._transcript.messages) + len(page) - MOST, 0))
         finally:
             self._busy = False

@@ -10,7 +10,7 @@ from lunalux_tui.actions import Action
 from lunalux_tui.create.sections import section_of
 from lunalux_tui.create.sections.base import EditorSection
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.explanation import Explain, Explanation
+from lunalux_tui.parts.explanation import Explanation, ExplanationView
 from lunalux_tui.parts.rows import Row, Rows
 
 STEPS = (
@@ -38,7 +38,7 @@ class FinishSection(EditorSection):
 
     def compose(self) -> ComposeResult:
         yield Rows(ground=0, id="finish-rows")
-        yield Explain()
+        yield ExplanationView()
 
     def read(self) -> None:
         self._problems = check(self.draft.document)
@@ -89,7 +89,7 @@ class FinishSection(EditorSection):
                 warnings=count["warning"],
                 notes=count["note"],
             )
-        self.query_one(Explain).told = Explanation(state, t("create.finish.help"))
+        self.query_one(ExplanationView).told = Explanation(state, t("create.finish.help"))
 
     @on(Rows.Chosen)
     async def _chosen(self, event: Rows.Chosen) -> None:

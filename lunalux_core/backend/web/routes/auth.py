@@ -60,6 +60,7 @@ async def evened() -> AsyncIterator[None]:
 
 
 def _who(email: str) -> str:
+    # Hashed, so that rows which count requests hold nobody's address.
     return digest(normal_email(email))[:32]
 
 
@@ -105,7 +106,9 @@ async def resend(body: EmailRequest, request: Request, services: CurrentServices
 
 
 @router.post(
-    "/signin", responses=answers("INVALID_REQUEST", "BAD_CREDENTIALS", "USER_NOT_CONFIRMED", "RATE_LIMITED")
+    "/signin",
+    responses=answers("INVALID_REQUEST", "BAD_CREDENTIALS", "USER_NOT_CONFIRMED", "RATE_LIMITED"),
+    response_model_exclude_none=True,
 )
 async def sign_in(
     body: SignInRequest, request: Request, response: Response, services: CurrentServices

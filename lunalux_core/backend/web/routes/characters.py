@@ -90,6 +90,7 @@ async def upload_direct(
     """Upload through the server, for clients that cannot reach the bucket."""
     await limit(services, limits.UPLOAD, session.user_id)
     most = services.settings.max_upload_bytes
+    # One byte more than allowed shows that there is more.
     data = await file.read(most + 1)
     if len(data) > most:
         raise refuse("TOO_LARGE", f"A card may have at most {most} bytes.", limit=most)
@@ -142,6 +143,7 @@ async def download_original(
     info = await services.blobs.head(key)
     if info is None:
         raise refuse("CHARACTER_NOT_FOUND", "This character's file is gone.")
+    # Counted only once the file is known to be there.
     await _count_download(services, session, card, skip_count)
     headers = {
         "Content-Length": str(info.size),

@@ -1,0 +1,86 @@
+"""Which model answers: choose one, connect a new one, follow what profiles choose."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from lunalux_core.errors import LunaluxError
+from lunalux_tui.chat.view import Asker
+from lunalux_tui.i18n import t
+
+if TYPE_CHECKING:
+    from textual.worker import Worker
+
+    from lunalux_core.config.settings import Settings
+    from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.opener import OpenChat
+    from lunalux_tui.chat.view import Work
+
+
+class ModelView(Asker, Protocol):
+    """What these actions ask of the screen."""
+
+    @property
+    def chosen_model(self) -> str:
+        """The model that profiles choose here, "" where the one of the settings answers."""
+
+    def show_chosen_model(self, name: str) -> None:
+        """Name that model beside the prompt."""
+
+    def put_in_use(self, settings: Settings, name: str) -> None:
+        """Put settings with a new model in force, and use the model."""
+
+    def change_setting(self, key: str, value: object) -> None:
+        """Store one setting and put it in force."""
+
+    def work_at_model(self, work: Work) -> Worker[None]:
+        """Ask a model in the background; a later question takes the place of one that waits."""
+
+
+class ModelActions:
+    """Actions on the model that answers."""
+
+    def __init__(self, runtime: Runtime, chat: OpenChat, view: ModelView) -> None:
+        self._runtime = runtime
+        self._open = chat
+        self._view = view
+
+    async def choose(self) -> None:
+        """Choose among the models that are saved or found, or connect a new one."""
+        from lunalux_tui.parts.models_dialog import CONNECT, ModelsDialog
+
+        name = await self._view.ask(ModelsDialog(self._runtime))
+        if name and name.startswith(CONNECT):
+            await self._connect(name.removeprefix(CONNECT))
+        elif name:
+            self._view.change_setting("chat.model", name)
+            self._tell_of_profile(name)
+
+    async def _connect(self, kind: str) -> None:
+        """Make a new model: key, model, and it is in use."""
+        from functools import partial
+
+        from lunalux_tui.chat.connect_model import ModelConnector
+
+        connector = ModelConnector(self._runtime, self._view)
+        name = await connector.connect(kind)
+        if name:
+            self._tell_of_profile(name)
+            self._view.work_at_model(partial(connector.greet, name))
+
+    def _tell_of_profile(self, name: str) -> None:
+        """A model that profiles choose goes before the one of the settings."""
+        chosen = self._view.chosen_model
+        if chosen and chosen != name:
+            self._view.say(t("profiles.model_wins", name=chosen), warn=True)
+
+    async def follow_profiles(self) -> None:
+        """Name the model that profiles choose for the conversation that is open, where there are any."""
+        conversation, name = self._open.conversation, ""
+        if conversation is not None and await self._runtime.library.profiles.uses():
+            with suppress(LunaluxError):  # the turn itself tells what is wrong
+                choice = await self._runtime.chat.choice(conversation.id)
+                name = choice.model.name if choice.profiles else ""
+        if conversation is self._open.conversation and name != self._view.chosen_model:
+            self._view.show_chosen_model(name)
