@@ -273,3 +273,19 @@ def test_a_remark_is_translated_with_its_values() -> None:
         (ROOT / "lunalux_tui/locales/notes.zh.json").read_text("utf-8")
     ).items():
         assert english.count("{}") == chinese.count("{}") and CHINESE.search(chinese), english
+
+
+def test_a_configuration_that_is_written_anew_explains_itself_in_chinese(
+    program: Program, home: Path
+) -> None:
+    program("settings", "set", "chat.reply_words", "300", LUNALUX_LANG="zh")
+    text = (home / "config" / "config.toml").read_text("utf-8")
+    explained = [line for line in text.splitlines() if line.startswith("# ") and " = " not in line]
+    assert len(explained) > 60 and all(CHINESE.search(line) for line in explained)
+    assert "reply_words = 300" in text
+    assert program("settings", "get", "chat.reply_words").out.strip() == "300"
+
+
+def test_a_price_in_either_coin_says_or(program: Program) -> None:
+    assert "8 star or 3 luna" in program("model", "list", LUNALUX_LANG="en").out
+    assert "8 星币或 3 月币" in program("model", "list", LUNALUX_LANG="zh").out
