@@ -152,7 +152,7 @@ def _parameters(fields: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for field, value in fields.items():
         name = _OTHER_NAMES.get(field, field)
-        if value is not None and name in PARAMETERS and name not in _NOT_SAMPLING:
+        if value not in (None, "", [], {}) and name in PARAMETERS and name not in _NOT_SAMPLING:
             values[name] = checked_value(name, value)
     shape = fields.get("response_format")
     if isinstance(shape, dict) and isinstance(described := shape.get("json_schema"), dict):

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.character_api.calls import Call
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 CONVERSATIONS = "character_api.conversations"
 """Key of the program's memory: the conversation of each client with each character."""
+LONGEST_TITLE = 60
 LOOKED_AT = 400
 """Messages on the path in which the history of a client is looked for, the newest first."""
 
@@ -62,7 +64,8 @@ class Places:
                     return await self._library.conversations.get(known[key])
                 except NotFound:
                     pass  # the person deleted it: the client begins anew
-            place = await self._chat.start(character_id)
+            title = f"API {clean_line(user, LONGEST_TITLE)}".strip()
+            place = await self._chat.start(character_id, title=title)
 
             # Over what is stored by then: another call may have noted its place meanwhile.
             def remember(before: Any) -> dict[str, Any]:

@@ -116,7 +116,7 @@ class _Server:
             # Further replies may end before the first.
             replies = [part.reply for part in sorted(ended, key=lambda part: part.index)]
             return _json(answer.whole(replies), headers=headers)
-        events = _Events(turn, answer, self._told, tells_usage=call.tells_usage)
+        events = AnswerEvents(turn, answer, self._told, tells_usage=call.tells_usage)
         # Before the headers go out, so that a turn which fails at once still has a status of its own.
         await events.first()
         return StreamingResponse(
@@ -124,7 +124,7 @@ class _Server:
         )
 
 
-class _Events:
+class AnswerEvents:
     """The events of a streamed answer. The turn runs beside them, so that waiting for it never cuts it."""
 
     def __init__(
@@ -144,7 +144,9 @@ class _Events:
                 came = await self._queue.get()
                 if isinstance(came, LunaluxError):
                     raise came
-                if came is not None:
+                if came is None:  # the end is told by the stream
+                    self._queue.put_nowait(None)
+                else:
                     self._begun.append(came)
 
     async def stream(self) -> AsyncIterator[bytes]:
