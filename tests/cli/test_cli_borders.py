@@ -72,7 +72,7 @@ def test_unknown_words_with_broken_bytes_are_wrong_usage(program: Program, home:
     for words in ((BAD,), ("character", BAD), ("character", "list", f"--{BAD}"), ("macro", "test", "a", BAD)):
         result = program(*words, code=2)
         assert "Traceback" not in result.err and result.err.count("\n") == 1
-    assert program("import", BAD + ".png", code=7)
+    assert program("import", BAD + ".png", code=5)
     assert program("chat", "Ada", "--json", "-m", BAD, code=2).error["code"] == "USAGE"
     assert not list(home.rglob("crash-*"))
 
