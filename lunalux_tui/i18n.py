@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lunalux_core.config import file_words
+from lunalux_core.config.file_words import FileWords
 from lunalux_core.errors import InvalidInput, LunaluxError
 
 if TYPE_CHECKING:
@@ -103,6 +105,15 @@ class _Current:
 def use(language: str) -> None:
     """Speak `language` from now on; one without a catalogue means English."""
     _Current.language = language if language in LANGUAGES else FALLBACK
+    file_words.use(FileWords(lambda: t("config.head"), _setting_help, _allowed_line))
+
+
+def _setting_help(key: str, english: str) -> str:
+    return t(f"setting.{key}.help") if has(f"setting.{key}.help") else english
+
+
+def _allowed_line(allowed: str) -> str:
+    return t("config.allowed", allowed=allowed_words(allowed))
 
 
 def language() -> str:
@@ -224,6 +235,8 @@ def note(text: str) -> str:
 
 def _told(error: LunaluxError) -> tuple[str, str]:
     params = _harmless({name: _in_words(value) for name, value in error.params.items()})
+    if isinstance(reason := params.get("reason"), str):
+        params["reason"] = note(reason)  # what a parser says is English wherever it runs
     if "allowed" in params:
         params["allowed"] = allowed_words(str(params["allowed"]))
     for listed in {"choices", "formats"} & params.keys():
@@ -274,4 +287,5 @@ def price_words(price: Price) -> str:
     if price.free:
         return t("model.free")
     coins = (("model.stars", price.star), ("model.lunas", price.luna))
-    return " · ".join(t(key, n=n) for key, n in coins if n is not None) or "-"
+    told = [t(key, n=n) for key, n in coins if n is not None]
+    return t("model.or", one=told[0], other=told[1]) if len(told) == 2 else "".join(told) or "-"

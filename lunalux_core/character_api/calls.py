@@ -85,12 +85,12 @@ def chat_call(body: object, conversation: str = "") -> Call:
         entry = _object(message, "messages")
         role = entry.get("role")
         text, shown = _content(entry.get("content"))
-        if role in {"system", "developer"}:
+        if role in ("system", "developer"):
             orders.append(text)
         elif role == "assistant":
             lines.append(Line("assistant", text, _name(entry)))
             pictures.clear()  # those before a reply were seen with the words that it answered
-        elif role in {"user", "tool", "function"}:
+        elif role in ("user", "tool", "function"):
             lines.append(Line("user", text, _name(entry)))
             pictures += shown
         else:
@@ -144,7 +144,8 @@ def _call(fields: Mapping[str, Any], conversation: str, **story: Any) -> Call:
 
 def _true(metadata: Mapping[str, Any]) -> bool:
     """Clients whose own checks refuse an unknown field put it into `metadata`, whose values are texts."""
-    return metadata.get("stateless") in {True, "true"}
+    # A tuple: a value of any type may stand there, and a set cannot look for a list.
+    return metadata.get("stateless") in (True, "true")
 
 
 def _parameters(fields: Mapping[str, Any]) -> dict[str, Any]:

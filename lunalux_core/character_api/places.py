@@ -64,6 +64,7 @@ class Places:
                     pass  # the person deleted it: the client begins anew
             place = await self._chat.start(character_id)
 
+            # Over what is stored by then: another call may have noted its place meanwhile.
             def remember(before: Any) -> dict[str, Any]:
                 return {**(before if isinstance(before, dict) else {}), key: place.id}
 
@@ -85,6 +86,7 @@ class Places:
         path = await self._library.conversations.page(place.id, limit=LOOKED_AT)
         known = [at for at, message in enumerate(path) if message.role == "assistant"]
         at = next((at for at in reversed(known) if _says(path[at], last)), len(path) - 1)
+        # Also where no message has these words: then the new ones stand at the end.
         if at == len(path) - 1:
             return ""
         below = path[at + 1]

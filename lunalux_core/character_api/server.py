@@ -64,6 +64,7 @@ class _Server:
         async def handle(request: Request) -> Response:
             given = request.headers.get("authorization", "")
             scheme, _, key = given.partition(" ")
+            # How long the comparison takes says nothing about the key.
             if scheme.lower() != "bearer" or not hmac.compare_digest(key.strip().encode(), self._key):
                 return _refused(401, "API_KEY_WRONG", "Send the key of `lunalux api` as a Bearer token.")
             try:
@@ -112,9 +113,11 @@ class _Server:
         if not call.stream:
             async with aclosing(turn.parts) as parts:
                 ended = [part async for part in parts if isinstance(part, Ended)]
+            # Further replies may end before the first.
             replies = [part.reply for part in sorted(ended, key=lambda part: part.index)]
             return _json(answer.whole(replies), headers=headers)
         events = _Events(turn, answer, self._told, tells_usage=call.tells_usage)
+        # Before the headers go out, so that a turn which fails at once still has a status of its own.
         await events.first()
         return StreamingResponse(
             events.stream(), media_type="text/event-stream", headers={**headers, "Cache-Control": "no-cache"}
@@ -206,6 +209,7 @@ async def _body(request: Request) -> Any:
     data = bytearray()
     async for chunk in request.stream():
         data += chunk
+        # Counted as it comes, for the header may announce any length, or none.
         if len(data) > LARGEST_BODY:
             raise LimitExceeded(
                 "API_BODY_TOO_LARGE",

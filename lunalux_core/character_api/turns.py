@@ -80,6 +80,7 @@ class Turns:
             NotFound: CHARACTER_NOT_FOUND. InvalidInput: CHARACTER_AMBIGUOUS.
         """
         characters = self._runtime.library.characters
+        # The whole name first: a character's own may hold an @.
         try:
             return await characters.find(model), ""
         except NotFound:
@@ -98,6 +99,7 @@ class Turns:
             events = chat.stateless(character.id, history, call.text, options)
             return Turn(None, _parts(events, call))
         place = await self._places.conversation(call, character.id)
+        # Before the tree is touched: a refusal leaves the branch as it is.
         await self._check_price(place, options)
         message_id = await self._places.go_to(place, call)
         if message_id:
@@ -119,6 +121,7 @@ class Turns:
             from lunalux_core.library.pictures import attachment
 
             for number, data in enumerate(call.pictures, 1):
+                # In a thread, for decoding a large picture would hold up every other call.
                 pictures.append(await asyncio.to_thread(attachment, data, f"picture {number}"))
         return TurnOptions(
             parameters=call.parameters or {},

@@ -33,7 +33,10 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "USER_NOT_CONFIRMED": ("This account is not confirmed yet.", "Enter the code from the mail first."),
     "EMAIL_TAKEN": ("There is an account with this e-mail already.", "Sign in instead."),
-    "WEAK_PASSWORD": ("This password is too weak.", "Take a longer one."),
+    "WEAK_PASSWORD": (
+        "The password needs at least 8 characters and must not be easy to guess.",
+        "Take a longer one, such as a few words that have nothing to do with each other.",
+    ),
     "CODE_INVALID": ("That code is not right.", "Check it, or ask for a new one."),
     "CODE_EXPIRED": ("That code is too old.", "Ask for a new one."),
     "USERNAME_TAKEN": ("Somebody has this username already.", "Choose another one."),

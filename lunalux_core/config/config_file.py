@@ -19,6 +19,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Table
 
+from lunalux_core.config import file_words
 from lunalux_core.config.file_lock import locked, write_whole
 from lunalux_core.config.settings import DECLARATIONS, ModelConfig, checked, declaration
 from lunalux_core.database import storage_error
@@ -29,7 +30,8 @@ from lunalux_core.llm.parameters import plain_value
 
 def template() -> str:
     """The commented file that documents every setting."""
-    lines = ["# Lunalux configuration. Every setting with its default; remove the # to change one.", ""]
+    words = file_words.current()
+    lines = [f"# {words.head()}", ""]
     section = ""
     # Keys without a section first: in TOML they would otherwise belong to the table above.
     for setting in sorted(DECLARATIONS.values(), key=lambda d: ("." in d.key, d.key.split(".")[0])):
@@ -37,7 +39,8 @@ def template() -> str:
         if head != section:
             lines += [f"[{head}]"]
             section = head
-        lines += [f"# {setting.help}", f"# Allowed: {setting.allowed}."]
+        help_text = words.help_of(setting.key, setting.help)
+        lines += [f"# {help_text}", f"# {words.allowed(setting.allowed)}"]
         lines += [f"# {name} = {tomlkit.item(_plain(setting.default)).as_string()}", ""]
     return "\n".join(lines)
 

@@ -59,7 +59,7 @@ class Declaration:
         if isinstance(self.default, bool):
             return "true, false"
         if isinstance(self.default, (int, float)):
-            return f"a number from {self.low:,.10g} to {self.high:,.10g}"
+            return f"a number from {self.low:.10g} to {self.high:.10g}"
         if isinstance(self.default, tuple):
             return "a list of texts"
         return "a text"

@@ -37,7 +37,8 @@ def place_of(document: Document, label: str, identity: str = "") -> int:
     wanted = label.strip().casefold()
     for place, item in enumerate(replies):
         by_id = identity.strip() and str(as_integer(item.get("id"), place)) == identity.strip()
-        if by_id or (not identity.strip() and item and as_text(item.get("label")).casefold() == wanted):
+        by_label = not identity.strip() and as_text(item.get("label")).casefold() == wanted
+        if item and (by_id or by_label):
             return place
     name, labels = as_text(document.get("name")), ", ".join(as_text(item.get("label")) for item in replies)
     raise NotFound(
@@ -61,6 +62,7 @@ def with_new_reply(document: Document, label: str, fields: Document) -> Document
             limit=MAX_REPLIES,
         )
     used = [as_integer(item.get("id"), 0) for item in replies if isinstance(item, dict)]
+    # `idIndex` is the next id, but a file made by hand may have that one already.
     number = max([*used, as_integer(document.get("idIndex"), 1) - 1, 0]) + 1
     made = {"id": number, "label": label, "title": "", "message": "", "contextList": [], **fields}
     return {**document, "idIndex": number + 1, "qrList": [*replies, made]}

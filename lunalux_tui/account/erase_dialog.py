@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import ComposeResult
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.dialog import CANCEL
 from lunalux_tui.parts.form_dialog import FormDialog
+from lunalux_tui.parts.told import Told
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account
@@ -32,7 +33,7 @@ class EraseDialog(FormDialog[bool]):
         self._word = account.state.username or t("account.erase.word")
 
     def compose_body(self) -> ComposeResult:
-        yield Static(f"{t('account.erase.goes')}\n\n{t('account.erase.stays')}", markup=False)
+        yield Told(f"{t('account.erase.goes')}\n\n{t('account.erase.stays')}")
         yield Input(placeholder=t("account.erase.type", word=self._word), id="word", max_length=64)
         if not self._account.state.local:
             yield Input(placeholder=t("account.field.password"), id="password", password=True, max_length=256)

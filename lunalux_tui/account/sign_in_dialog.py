@@ -108,6 +108,10 @@ class SignInDialog(FormDialog[bool]):
             self.say(t("account.missing", field=t(f"account.field.{missing[0]}")), error=True)
             self.query_one(f"#{missing[0]}", Input).focus()
             return
+        if "email" in FIELDS[self.step] and not is_address(self._value("email")):
+            self.say(t("account.no_email"), error=True)
+            self.query_one("#email", Input).focus()
+            return
         self.send(self._go_on())
 
     def action_other(self) -> None:
@@ -164,3 +168,9 @@ class SignInDialog(FormDialog[bool]):
         else:
             self.step = "in"
             self.say(t("account.confirmed"))
+
+
+def is_address(text: str) -> bool:
+    """Whether this could be an e-mail address; the service has the last word."""
+    name, _, host = text.partition("@")
+    return bool(name and host) and "@" not in host and not any(map(str.isspace, text))

@@ -138,6 +138,8 @@ class StatusBar(Bar):
         elif self._clock is not None and not writer:
             self._clock.stop()
             self._clock = None
+            if self.told == t("chat.busy"):
+                self.told = ""  # it is not true any more
 
     def _tick(self) -> None:
         self.seconds = int(time.monotonic() - self._began)

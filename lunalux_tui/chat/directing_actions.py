@@ -241,6 +241,7 @@ class DirectingActions:
 
         from lunalux_core.chat.overrides import change_overrides
         from lunalux_core.dialogue.chat_texts import OVERRIDDEN, ChatOverrides
+        from lunalux_core.library.cells import object_in, plain_text
         from lunalux_tui.chat.overrides_dialog import OverridesDialog
 
         conversation = self._open.conversation
@@ -249,8 +250,10 @@ class DirectingActions:
         library, drafts = self._runtime.library, self._runtime.library.drafts
         before = ChatOverrides.read((await library.conversations.get(conversation.id)).metadata)
         key, card = f"overrides:{conversation.id}", await self._card_texts(OVERRIDDEN)
-        kept = await drafts.get(key)
-        dialog = OverridesDialog(before, card, ChatOverrides(**json.loads(kept)) if kept else None)
+        kept = object_in(await drafts.get(key))
+        # By name: another version of the program may have kept other texts.
+        draft = ChatOverrides(**{name: plain_text(kept.get(name)) for name in OVERRIDDEN}) if kept else None
+        dialog = OverridesDialog(before, card, draft)
         texts = await self._view.ask(dialog)
         if texts is None:
             unsaved = "" if dialog.unsaved == before else json.dumps(asdict(dialog.unsaved))

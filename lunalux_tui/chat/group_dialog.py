@@ -16,6 +16,7 @@ from lunalux_tui.parts.dialog import CANCEL, Dialog, question
 from lunalux_tui.parts.drawn import keymap_of
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row, Rows
+from lunalux_tui.parts.told import Told
 from lunalux_tui.theme.styles import SPEAKERS, SURFACE
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class GroupDialog(Dialog[str]):
 
     def compose_body(self) -> ComposeResult:
         yield Rows(ground=SURFACE, id="members")
-        yield Static("", id="rules", markup=False)
+        yield Told(id="rules")
 
     @property
     def rows(self) -> Rows:

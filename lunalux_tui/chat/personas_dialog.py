@@ -14,6 +14,7 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.parts.dialog import CANCEL, Dialog, question
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
+from lunalux_tui.parts.told import Told
 
 if TYPE_CHECKING:
     from lunalux_core.library.personas import Persona
@@ -129,7 +130,7 @@ class PersonaDialog(Dialog[tuple[str, str, str]]):
             tab_behavior="focus",
             id="persona-description",
         )
-        yield Static(self._bound(), id="persona-book", markup=False)
+        yield Told(self._bound(), id="persona-book")
 
     def _bound(self) -> str:
         """The line that names the worldbook."""

@@ -121,7 +121,7 @@ def login(
     password = ""
     if address:
         # Before the password is asked for, so that nobody types it in vain.
-        _address(address)
+        address = _address(address)
         password = _password(password_stdin, twice=bool(reset))
     with_runtime(lambda runtime: _sign_in(runtime, address, password, reset, referral, as_json=as_json))
 

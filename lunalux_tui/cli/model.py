@@ -465,8 +465,11 @@ def _price(row: dict[str, Any]) -> str:
     prices = []
     if row["freeLevel"] >= 0:
         prices.append(t("cli.free_from", level=row["freeLevel"]) if row["freeLevel"] else t("cli.free"))
+    coins = []
     if row["allowStar"] and row["starCost"] >= 0:
-        prices.append(f"{row['starCost']} {output.heading('star')}")
+        coins.append(f"{row['starCost']} {output.heading('star')}")
     if row["allowLuna"] and row["lunaCost"] >= 0:
-        prices.append(f"{row['lunaCost']} {output.heading('luna')}")
-    return " · ".join(prices) or t("cli.not_offered")
+        coins.append(f"{row['lunaCost']} {output.heading('luna')}")
+    if len(coins) == 2:
+        coins = [t("model.or", one=coins[0], other=coins[1])]
+    return " · ".join([*prices, *coins]) or t("cli.not_offered")

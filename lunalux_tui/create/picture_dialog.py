@@ -15,6 +15,7 @@ from lunalux_tui.i18n import t
 from lunalux_tui.parts.files import split_paths
 from lunalux_tui.parts.path_dialog import PathDialog
 from lunalux_tui.parts.picture import Picture
+from lunalux_tui.parts.told import Told
 
 PAUSE = 0.2
 
@@ -40,7 +41,7 @@ class PictureDialog(PathDialog):
         yield from super().compose_body()
         with Center():
             yield Picture(id="picture-preview")
-        yield Static("", id="verdict", markup=False)
+        yield Told(id="verdict")
 
     @property
     def path(self) -> Path | None:

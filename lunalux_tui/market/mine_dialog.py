@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.app import ComposeResult
-from textual.widgets import Input, Static, TextArea
+from textual.widgets import Input, TextArea
 
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.actions import Action, bindings
@@ -17,6 +17,7 @@ from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.dialog import CANCEL, Dialog, question
 from lunalux_tui.parts.form_dialog import FormDialog
 from lunalux_tui.parts.rows import Row, Rows
+from lunalux_tui.parts.told import Told
 from lunalux_tui.theme.styles import SURFACE
 
 if TYPE_CHECKING:
@@ -128,11 +129,11 @@ class EditOwnDialog(FormDialog[bool]):
         self._card = card
 
     def compose_body(self) -> ComposeResult:
-        yield Static(t("market.publish.intro"), classes="label", markup=False)
+        yield Told(t("market.publish.intro"), classes="label")
         yield TextArea(
             "", soft_wrap=True, show_line_numbers=False, compact=True, tab_behavior="focus", id="intro"
         )
-        yield Static(t("market.publish.tags", n=TAGS_MOST), classes="label", markup=False)
+        yield Told(t("market.publish.tags", n=TAGS_MOST), classes="label")
         yield Input(value=", ".join(self._card.tags), id="tags", max_length=800)
 
     def on_mount(self) -> None:

@@ -23,6 +23,7 @@ from lunalux_tui.parts.dialog import CANCEL
 from lunalux_tui.parts.form_dialog import FormDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
+from lunalux_tui.parts.told import Told
 
 if TYPE_CHECKING:
     from lunalux_core.library.market_cache import Lang
@@ -110,15 +111,15 @@ class PublishDialog(FormDialog["Lang"]):
         self._pause: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
-        yield Static(self._where(), classes="hint", id="publish-where", markup=False)
-        yield Static("", id="publish-lang", markup=False)
-        yield Static(t("market.publish.intro"), classes="label", markup=False)
+        yield Told(self._where(), classes="hint", id="publish-where")
+        yield Told(id="publish-lang")
+        yield Told(t("market.publish.intro"), classes="label")
         yield TextArea(
             "", soft_wrap=True, show_line_numbers=False, compact=True, tab_behavior="focus", id="intro"
         )
-        yield Static(t("market.publish.tags", n=TAGS_MOST), classes="label", markup=False)
+        yield Told(t("market.publish.tags", n=TAGS_MOST), classes="label")
         yield Input(placeholder=t("market.publish.tags_placeholder"), id="tags", max_length=800)
-        yield Static("", id="steps", markup=False)
+        yield Told(id="steps")
 
     async def on_mount(self) -> None:
         lang, intro, tags = self._first

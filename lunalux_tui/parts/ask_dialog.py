@@ -12,6 +12,7 @@ from textual.widgets import Input, Static
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.parts.answer_field import AnswerField
 from lunalux_tui.parts.dialog import CANCEL, Dialog
+from lunalux_tui.parts.told import Told
 
 Answer = TypeVar("Answer")
 
@@ -70,7 +71,7 @@ class AskDialog(Dialog[Answer]):
     def compose_body(self) -> ComposeResult:
         yield AnswerField(self._value, placeholder=self._placeholder, password=self._secret, id="answer")
         if self._allowed is not None:
-            yield Static("", id="verdict", markup=False)
+            yield Told(id="verdict")
 
     def on_mount(self) -> None:
         self._judge()
@@ -103,7 +104,7 @@ class ConfirmDialog(Dialog[bool]):
         self._question = question
 
     def compose_body(self) -> ComposeResult:
-        yield Static(self._question, markup=False)
+        yield Told(self._question)
 
     def action_yes(self) -> None:
         self.dismiss(True)

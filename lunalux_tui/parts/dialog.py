@@ -8,11 +8,11 @@ from typing import ClassVar, Generic, TypeVar
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.screen import KeyBar, LunaScreen
+from lunalux_tui.parts.told import Told
 
 Result = TypeVar("Result")
 
@@ -42,7 +42,7 @@ class Dialog(ModalScreen[Result], LunaScreen[Result], Generic[Result]):
             # them.
             box.border_title = self.dialog_title.replace("[", "\\[")
             if self.hint:
-                yield Static(self.hint, classes="hint", markup=False)
+                yield Told(self.hint, classes="hint")
             yield from self.compose_body()
             yield KeyBar()
 

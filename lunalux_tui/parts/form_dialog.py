@@ -15,6 +15,7 @@ from lunalux_core.errors import LunaluxError
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.dialog import Dialog
 from lunalux_tui.parts.screen import KeyBar
+from lunalux_tui.parts.told import Told
 
 Result = TypeVar("Result")
 
@@ -37,9 +38,9 @@ class FormDialog(Dialog[Result]):
         with Vertical(id="dialog", classes=self.SIZE) as box:
             box.border_title = self.dialog_title.replace("[", "\\[")
             if self.hint:
-                yield Static(self.hint, classes="hint", markup=False)
+                yield Told(self.hint, classes="hint")
             yield from self.compose_body()
-            yield Static("", id="outcome", markup=False)
+            yield Told(id="outcome")
             yield KeyBar()
 
     def say(self, text: str, *, error: bool = False, good: bool = False) -> None:

@@ -180,6 +180,8 @@ class PathDialog(AskDialog[str]):
     @on(PathField.Complete)
     def _complete(self) -> None:
         """As far as it is clear, else the row under the cursor."""
+        if not self.is_current:  # the key came while the dialog was closing: its field may be gone already
+            return
         text = self.field.value
         # Once somebody has walked to a row with the arrows, tab means that row.
         wanted = longest(self._found, text) if text.strip() and self._found and not self._walked else text
@@ -207,6 +209,8 @@ class PathDialog(AskDialog[str]):
         """What is written; with nothing written, the row that was walked to."""
         event.prevent_default()  # not the answer of a plain line: the folder is remembered first
         event.stop()
+        if not self.is_current:
+            return
         text = self.field.value.strip() or (self.rows.chosen if self._walked or self._offers else "")
         if text:
             self._answer_with(text)

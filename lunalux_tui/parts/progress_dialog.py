@@ -13,6 +13,7 @@ from lunalux_core.errors import LunaluxError
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.dialog import Dialog
 from lunalux_tui.parts.panel import meter
+from lunalux_tui.parts.told import Told
 
 Result = TypeVar("Result")
 Progress = Callable[[int, int], None]
@@ -45,7 +46,7 @@ class ProgressDialog(Dialog[Result], Generic[Result]):
         self._at = (0, 0)
 
     def compose_body(self) -> ComposeResult:
-        yield Static("", id="progress", markup=False)
+        yield Told(id="progress")
 
     def on_mount(self) -> None:
         self._show()

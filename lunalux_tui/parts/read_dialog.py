@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from lunalux_tui.parts.dialog import Dialog
+from lunalux_tui.parts.told import Told
 
 
 class ReadDialog(Dialog[None]):
@@ -20,7 +20,7 @@ class ReadDialog(Dialog[None]):
 
     def compose_body(self) -> ComposeResult:
         with VerticalScroll(id="reading", can_focus=True):
-            yield Static(self._text, markup=False)
+            yield Told(self._text)
 
     def on_mount(self) -> None:
         self.query_one("#reading").focus()

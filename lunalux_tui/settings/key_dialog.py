@@ -10,6 +10,7 @@ from textual.widgets import Static
 
 from lunalux_tui.actions import Action, key_name
 from lunalux_tui.parts.dialog import Dialog, question
+from lunalux_tui.parts.told import Told
 
 NEVER = {"escape", "tab", "shift+tab", "ctrl+c", "ctrl+q", "ctrl+p"}
 """Keys that must go on doing what they do, so that nobody locks themselves out."""
@@ -28,7 +29,7 @@ class PressDialog(Dialog[str]):
         self._asked = ""
 
     def compose_body(self) -> ComposeResult:
-        yield Static(question("press.wait"), id="verdict", markup=False)
+        yield Told(question("press.wait"), id="verdict")
 
     async def on_event(self, event: events.Event) -> None:
         """Keys are caught before any binding sees them, the app's own too."""

@@ -117,7 +117,8 @@ class ModelDialog(FormDialog[ModelDraft]):
 
     def on_mount(self) -> None:
         self.set_class(not self._says_more(), "-folded")
-        self.query_one("#field-model" if self._config.name else "#field-name", Input).focus()
+        # At once and not later, as `focus` would: a burst of keys is in the next field by then.
+        self.set_focus(self.query_one("#field-model" if self._config.name else "#field-name", Input))
 
     def _says_more(self) -> bool:
         """Whether the configuration has values beside those of the first fields."""

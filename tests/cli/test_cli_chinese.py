@@ -251,6 +251,15 @@ def test_remarks_on_files_are_chinese(program: Program, tmp_path: Path) -> None:
     assert "It is switched off" in program("worldbook", "import", "book.json", "--name", "Two").err
 
 
+@pytest.mark.parametrize(
+    "text", ['{"a": 1,}', '{"a" 1}', '{"a": 1} x', '{"a": "b', '{"a": NaN}', '{"a": "\\q"}', ""]
+)
+def test_what_is_wrong_with_json_is_told_in_chinese(program: Program, tmp_path: Path, text: str) -> None:
+    (tmp_path / "p.json").write_text(text, "utf-8")
+    shown = program("preset", "import", "p.json", LUNALUX_LANG="zh", code=1)
+    assert not ENGLISH.search(without_typed(shown.err)) and "JSON" in shown.err
+
+
 def test_a_remark_is_translated_with_its_values() -> None:
     i18n.use("zh")
     assert i18n.note("Worldbook: Entry 3: has no keys and is not constant, so it never fires.").startswith(
@@ -264,3 +273,19 @@ def test_a_remark_is_translated_with_its_values() -> None:
         (ROOT / "lunalux_tui/locales/notes.zh.json").read_text("utf-8")
     ).items():
         assert english.count("{}") == chinese.count("{}") and CHINESE.search(chinese), english
+
+
+def test_a_configuration_that_is_written_anew_explains_itself_in_chinese(
+    program: Program, home: Path
+) -> None:
+    program("settings", "set", "chat.reply_words", "300", LUNALUX_LANG="zh")
+    text = (home / "config" / "config.toml").read_text("utf-8")
+    explained = [line for line in text.splitlines() if line.startswith("# ") and " = " not in line]
+    assert len(explained) > 60 and all(CHINESE.search(line) for line in explained)
+    assert "reply_words = 300" in text
+    assert program("settings", "get", "chat.reply_words").out.strip() == "300"
+
+
+def test_a_price_in_either_coin_says_or(program: Program) -> None:
+    assert "8 star or 3 luna" in program("model", "list", LUNALUX_LANG="en").out
+    assert "8 星币或 3 月币" in program("model", "list", LUNALUX_LANG="zh").out

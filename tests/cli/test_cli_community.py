@@ -92,7 +92,7 @@ def test_sign_up_in_and_out_over_the_network(remote: Program, served: Served) ->
         "account", "login", "ada@example.org", "--password-stdin", "--json", stdin="no\n", code=None
     )
     assert wrong.code in {1, 3} and wrong.error["code"] == "BAD_CREDENTIALS"
-    remote("account", "login", "ada@example.org", "--password-stdin", stdin=f"{PASSWORD}\n")
+    remote("account", "login", " ada@example.org ", "--password-stdin", stdin=f"{PASSWORD}\n")
     assert remote("account", "show", "--json").json["profile"]["username"] == "ada_l"
     assert remote("account", "login", "ada@example.org", "--json", stdin="", code=2).error["code"] == "USAGE"
 

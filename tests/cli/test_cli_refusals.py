@@ -253,3 +253,10 @@ def test_what_a_backup_holds_is_counted_in_both_languages(program: Program, make
     assert english.strip() == "Saved to one: characters 1"
     chinese = program("backup", "--format", "sillytavern", "two", LUNALUX_LANG="zh").err
     assert chinese.strip() == "已保存到 two：角色数 1"
+
+
+def test_a_weak_password_is_told_with_the_rule(program: Program) -> None:
+    for language, rule in (("en", "at least 8 characters"), ("zh", "至少要 8 个字符")):
+        signup = ("account", "signup", "ada@example.org", "--password-stdin", "--json")
+        error = program(*signup, stdin="short", code=1, LUNALUX_LANG=language).error
+        assert error["code"] == "WEAK_PASSWORD" and rule in error["message"]

@@ -370,6 +370,14 @@ async def test_sets_of_quick_replies_are_read_and_changed_by_script() -> None:
         assert "hidden=" in await w.failure("/qr-update set=Set label=Uno hidden=maybe")
 
 
+async def test_odd_entries_of_a_set_do_not_break_its_commands() -> None:
+    async with world() as w:
+        listed = ["no reply", {"id": "seven", "label": "One", "message": "/pass 1"}]
+        await w.runtime.library.quick_replies.add(read_set({"name": "Set", "qrList": listed}))
+        assert json.loads(await w.pipe("/qr-get set=Set label=One") or "")["id"] == 1
+        assert "Set" in await w.failure("/qr-update set=Set id=0 icon=star")
+
+
 async def test_a_reply_that_a_script_lets_run_by_itself_waits_for_the_persons_word() -> None:
     async with world() as w:
         replies = w.runtime.library.quick_replies

@@ -137,3 +137,14 @@ async def test_older_movements_and_history_survive_without_the_backend(paths: Pa
     async with running((120, 40)) as (app, pilot):
         await user(app, pilot)
         await until(pilot, lambda: "Welcome coins" in frame(app))
+
+
+async def test_a_wrong_address_is_told_before_anybody_is_asked(paths: Paths) -> None:
+    async with running((80, 24)) as (app, pilot):
+        await user(app, pilot)
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, SignInDialog))
+        await pilot.press(*"foo", "enter", *PASSWORD, "enter")
+        await until(pilot, lambda: "This is no e-mail address" in frame(app))
+        focused = app.screen.focused
+        assert focused is not None and focused.id == "email"

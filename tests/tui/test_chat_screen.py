@@ -113,8 +113,10 @@ async def test_stop_keeps_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
         await driven.write("typed meanwhile")
         await driven.press("enter")  # the send lock
         assert len(driven.contents()) == 3
+        assert "is being written" in driven.chat.status.told
         await driven.press("escape")
         await driven.until(lambda: not driven.chat.busy and not driven.chat.transcript.streaming)
+        assert "is being written" not in driven.chat.status.told
         reply = driven.chat.transcript.messages[-1]
         assert reply.status == "stopped" and reply.content
         assert driven.chat.prompt.text == "typed meanwhile"

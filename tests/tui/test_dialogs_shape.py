@@ -16,11 +16,14 @@ from lunalux_tui.chat.note_dialog import NoteDialog
 from lunalux_tui.chat.overrides_dialog import OverridesDialog
 from lunalux_tui.chat.search_dialog import SearchDialog
 from lunalux_tui.chat.start_dialog import StartDialog
+from lunalux_tui.i18n import t
 from lunalux_tui.market.publish_dialog import PublishDialog
+from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.form_dialog import FormDialog
 from lunalux_tui.parts.path_dialog import PathDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.screen import KeyBar
+from lunalux_tui.parts.told import Told
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
@@ -108,3 +111,20 @@ async def test_the_way_out_of_a_dialog_stands_in_its_footer_on_a_small_screen(ho
         strips = driven.app.screen._compositor.render_strips()
         footer = "".join(segment.text for segment in strips[-2])
         assert "⏎ Choose" in footer and "esc Close" in footer and "…" not in footer
+
+
+@pytest.mark.parametrize("width", [80, 69, 64, 56, 50])
+async def test_no_line_of_a_chinese_dialog_begins_with_a_mark_that_must_not(
+    width: int, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LUNALUX_LANG", "zh")
+    async with open_app((width, 24)) as driven:
+        dialog = ConfirmDialog(
+            t("account.erase.title"), t("account.erase.goes") + "\n" + t("account.erase.stays")
+        )
+        driven.app.push_screen(dialog)
+        await driven.until(lambda: dialog.query(Told) and dialog.query_one(Told).region.height > 1)
+        told = dialog.query_one(Told)
+        lines = [told.render_line(line).text.strip() for line in range(told.size.height)]
+        assert "".join(lines) == (t("account.erase.goes") + t("account.erase.stays")).replace("\n", "")
+        assert not [line for line in lines if line[:1] in {*"，。、；：！？”）"}]

@@ -346,7 +346,7 @@ async def test_writing_now_and_once_more_tells_what_came_of_it(home: Path, paths
             dialog = await open_pane(driven)
             await driven.press("n")
             await driven.until(lambda: "Not written" in names(dialog))
-            assert "⚠" in shown(driven)
+            await driven.until(lambda: "⚠" in shown(driven))
     async with model_server([json.dumps(ANSWER)]) as url:
         use_writer(paths, url)
         async with open_app() as driven:

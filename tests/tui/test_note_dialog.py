@@ -103,3 +103,19 @@ async def test_a_chat_is_given_texts_of_its_own_in_a_dialog(size: tuple[int, int
         await driven.press("!", "ctrl+s")
         await driven.until(lambda: driven.app.screen is chat)
         assert await stored() == ChatOverrides(scenario="At sea!")
+
+
+async def test_a_draft_of_a_chats_texts_that_another_version_kept_is_read_as_far_as_it_goes() -> None:
+    from textual.widgets import TextArea
+
+    async with open_app() as driven:
+        chat = driven.chat
+        assert chat.conversation is not None
+        drafts = driven.app.runtime.library.drafts
+        for kept, scenario in (('{"scenario": "At sea", "jailbreak": "x"}', "At sea"), ("[1", "")):
+            await drafts.keep(f"overrides:{chat.conversation.id}", kept)
+            chat.action_overrides()
+            await driven.until(lambda: driven.app.screen.query("#override-scenario"))
+            assert driven.app.screen.query_one("#override-scenario", TextArea).text == scenario
+            await driven.press("escape")
+            await driven.until(lambda: driven.app.screen is chat)

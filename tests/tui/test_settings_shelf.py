@@ -55,8 +55,9 @@ async def test_a_worldbook_comes_in_is_changed_deleted_taken_back_and_goes_out(
     async with open_app((100, 30)) as driven:
         pane = await section(driven, "worldbooks")
         assert isinstance(pane, WorldbooksSection)
-        assert "import" in pane.empty
+        assert "import" in pane.empty and not pane.check_action("choose", ())
         await bring(driven, write(tmp_path / "moonbook.json", BOOK), pane, 1)
+        assert [note.message for note in driven.app._notifications] == ["1 imported, not in use yet."]
         assert not next(iter(pane.items.values())).enabled  # nothing is switched on by itself
         assert "Moon" in dict(pane.explain(pane.chosen).facts)["entries"]
 
@@ -88,6 +89,8 @@ async def test_scripts_are_put_in_order_and_a_bad_file_is_told(tmp_path: Path) -
         for name in ("one", "two", "three"):
             write(tmp_path / f"{name}.json", script(name))
         await bring(driven, tmp_path / "*.json", pane, 3)
+        told = [note.message for note in driven.app._notifications]
+        assert told == ["3 imported, switched as in their file."]
         names = [row.title for row in pane.rows]
         pane.set_rows(pane.rows, at=pane.rows[2].id)
         await driven.press("K")

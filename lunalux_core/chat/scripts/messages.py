@@ -31,6 +31,7 @@ async def _chosen(host: ConversationHost, call: AppCall) -> list[Message]:
 def _place(host: ConversationHost, written: str, whole_text: str, length: int) -> int:
     """The number of a message. Raises Fault (SCRIPT_BAD_ARGUMENT)."""
     text = written.strip()
+    # Bounded in length, for Python refuses numbers of thousands of digits.
     if not text.isascii() or not text.isdecimal() or len(text) > 9 or int(text) >= length:
         raise bad(host.surface.words("range"), whole_text)
     return int(text)
@@ -96,6 +97,7 @@ async def _count(host: ConversationHost, call: AppCall) -> str:
     """About how many tokens the messages of the branch are, hidden ones left out."""
     from lunalux_core.dialogue.counting import counter
 
+    # A turn knows the model that replies here, and each model counts in its own way.
     turn = await host.runtime.chat.next_turn(host.place, "", host.surface.options())
     text = "\n".join(message.content for message in await host.path() if not message.hidden)
     return str(counter(turn).text(text))

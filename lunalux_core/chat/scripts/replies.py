@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunalux_core.chat.scripts.arguments import bad, flag
 from lunalux_core.chat.scripts.shelves import switch_set
+from lunalux_core.documents.coerce import as_integer
 from lunalux_core.stscript.reply_edits import (
     FIELDS,
     FLAGS,
@@ -48,11 +49,15 @@ async def _get(host: ConversationHost, call: AppCall) -> str:
     """Every field of a reply, by the names that its commands take."""
     stored = await _set(host, call.named.get("set", ""))
     label = call.named.get("label", "") or call.text
-    item = stored.content.document["qrList"][
-        place_of(stored.content.document, label, call.named.get("id", ""))
-    ]
+    place = place_of(stored.content.document, label, call.named.get("id", ""))
+    item = stored.content.document["qrList"][place]
     told = {name: item.get(field, False if name in FLAGS else "") for name, field in FIELDS.items()}
-    told = {"set": stored.name, "id": float(item.get("id") or 0), "label": told.pop("newlabel"), **told}
+    told = {
+        "set": stored.name,
+        "id": float(as_integer(item.get("id"), place)),
+        "label": told.pop("newlabel"),
+        **told,
+    }
     return dump_json({**told, "message": item.get("message", "")})
 
 
@@ -82,6 +87,7 @@ async def _menu_remove(host: ConversationHost, call: AppCall) -> str:
 
 
 async def _menu_clear(host: ConversationHost, call: AppCall) -> str:
+    # SillyTavern has the label of the reply as the text of this command.
     named = replace(call, named={"label": call.text, **call.named})
     return await _change(host, named, lambda d: with_menu(d, _place(d, named), "", None))
 

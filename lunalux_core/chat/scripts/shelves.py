@@ -123,10 +123,12 @@ async def _create_entry(host: ConversationHost, call: AppCall) -> str:
     keys = split_keys(call.named.get("key", ""))
     ((path, raw),) = view.added(Entry(0, keys=keys, content=call.text))[0].items()
     held = document.get("entries")
+    # Of a book whose entries have names the editor gives the new one alone, else the whole list.
     if len(path) > 3 and isinstance(held, dict):
         raw = {**held, path[-1]: raw}
     await host.runtime.library.worldbooks.save(item.id, document={**document, "entries": raw})
     await host.surface.surroundings_changed()
+    # The editor gives a new entry the number behind the highest.
     saved = BookView({"data": {"character_book": {**document, "entries": raw}}})
     return str(max((slot.uid for slot in saved.slots if isinstance(slot.uid, int)), default=0))
 
@@ -166,6 +168,7 @@ async def _regex(host: ConversationHost, call: AppCall) -> str:
     item = await host.runtime.library.scripts.find(call.named.get("name", "").strip())
     if not isinstance(item.document, dict):
         raise bad("name=", item.name)
+    # What is called by its name runs, whatever it is switched on for.
     script = replace(
         read_script(item.document),
         disabled=False,

@@ -91,7 +91,7 @@ class ShelfSection(SectionView):
             return bool(self.deleted)
         if action in {"rename", "delete", "shift", "edit"}:
             return self.item is not None
-        if action == "export":
+        if action in {"export", "choose"}:
             return bool(self.chosen)
         return True
 
@@ -206,7 +206,9 @@ class ShelfSection(SectionView):
                 for note in entry.notes:
                     self.notify(note, title=path.name, severity="warning", markup=False)
         if last:
-            self.notify(t("shelf.imported", n=new, known=old), markup=False)
+            told = "imported_known" if old else "imported"
+            key = f"shelf.regex.{told}" if self.KIND == "regex" else f"shelf.{told}"
+            self.notify(t(key, n=new, known=old), markup=False)
             await self.reread(at=last)
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
