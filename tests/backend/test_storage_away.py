@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from api_support import URL, Api, backend, bad, good
 
+from lunalux_core.backend.running import upkeep
 from lunalux_core.backend.running.services import assemble
 from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.table import Operation, Unavailable
@@ -101,3 +103,43 @@ async def test_an_answer_of_the_storage_that_is_lost_charges_once(
     again = good(await ada.submit(modelId="002", key=key))
     assert (again["content"], again["wallet"]["starCoin"]) == (first["content"], 95)
     assert await api.services.sweeper.check(ada.user_id) == []
+
+
+class Going:
+    """A store that goes away in the middle of a sweep: reading never ends, and nothing is written."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.reading = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def scan_all(self, table: str) -> AsyncIterator[Any]:
+        self.reading.set()
+        await asyncio.Event().wait()
+        yield
+
+    async def write(self, operation: Any) -> Any:
+        if self.reading.is_set():
+            raise Unavailable("The storage does not answer.")
+        return await self._store.write(operation)
+
+
+async def test_a_server_that_sweeps_while_the_storage_goes_away_can_be_stopped(tmp_path: Path) -> None:
+    async with backend(tmp_path) as plain:
+        store = Going(plain.services.store)
+        services = assemble(
+            plain.services.settings,
+            store,
+            plain.services.blobs,
+            plain.services.identity,
+            Signer(("a secret for this test alone",)),
+            eager=False,
+            now_ms=plain.clock,
+        )
+        chores = asyncio.create_task(upkeep.run(services))
+        await asyncio.wait_for(store.reading.wait(), 60)
+        chores.cancel()
+        done, _ = await asyncio.wait({chores}, timeout=30)
+        assert done and chores.cancelled()

@@ -60,4 +60,13 @@ async def _every(
         else:
             services.chores.went_well(name)
         services.chores.standing()
+        _end_if_cancelled()
         await asyncio.sleep(seconds)
+
+
+def _end_if_cancelled() -> None:
+    """Work that is cancelled gives its lease back, and where the storage is away that failure takes the
+    place of the cancellation: a server that is to stop would go on for ever."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
