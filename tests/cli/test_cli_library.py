@@ -398,7 +398,7 @@ def test_a_file_with_several_chats_becomes_several_conversations(
 
 def test_odd_paths_are_told_like_files_that_are_not_there(program: Program) -> None:
     for path in ("a**b.png", "x" * 300, "~nobody-here/x"):
-        row = program("import", path, "--json", code=7).lines[0]
+        row = program("import", path, "--json", code=5).lines[0]
         assert row["error"]["code"] == "FILE_NOT_FOUND"
 
 
