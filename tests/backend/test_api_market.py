@@ -12,6 +12,7 @@ import pytest
 from api_support import Api, Person, backend, bad, card_png, chunk, good
 from PIL import Image
 
+from lunalux_core.backend.market.wire_pages import object_key
 from lunalux_core.backend.running.settings import BackendSettings, RankingSettings
 from lunalux_core.backend.running.signatures import Cursor
 from lunalux_core.backend.storage.table import Put
@@ -218,6 +219,24 @@ async def test_a_deleted_card_is_gone_with_its_files(api: Api) -> None:
     bad(await bob.get("/api/character/presign-original", id=mira), 404, "CHARACTER_NOT_FOUND")
     bad(await ada.http.delete(f"/api/character/{mira}", headers=ada.headers), 404, "CHARACTER_NOT_FOUND")
     assert good(await bob.get("/api/liked/me"))["characterIds"] == [mira]
+
+
+async def test_files_that_could_not_be_deleted_go_when_it_is_asked_again(api: Api, tmp_path: Path) -> None:
+    ada = await api.person()
+    mira = await ada.publish()
+    key = object_key((await api.services.characters.require(mira)).image_url)
+    assert key is not None
+    (path,) = [path for path in tmp_path.rglob("*") if path.is_file() and path.as_posix().endswith(key)]
+    data = path.read_bytes()
+    path.unlink()
+    (path / "in the way").mkdir(parents=True)  # no file can be removed from there
+    refused = await ada.http.delete(f"/api/character/{mira}", headers=ada.headers)
+    assert refused.status_code >= 500 and await names(ada, "time-first-page") == []
+    (path / "in the way").rmdir()
+    path.rmdir()
+    path.write_bytes(data)
+    bad(await ada.http.delete(f"/api/character/{mira}", headers=ada.headers), 404, "CHARACTER_NOT_FOUND")
+    assert not path.exists()
 
 
 async def test_a_hidden_card_comes_back(api: Api) -> None:

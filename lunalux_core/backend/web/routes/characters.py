@@ -168,13 +168,22 @@ async def mine(request: Request, session: CurrentSession, services: CurrentServi
 @router.delete("/{character_id}", responses=answers(*SESSION, "CHARACTER_NOT_FOUND", "FORBIDDEN"))
 async def delete(character_id: IdPath, session: CurrentSession, services: CurrentServices) -> Success:
     """Take one's own card off the market, with its files; for good."""
+    gone = await services.characters.find_any(character_id)
+    if gone is not None and gone.status == "deleted" and gone.owner == session.user_id:
+        # A first try that failed at the files left them: asking again takes them away, too.
+        await _remove_files(services, gone)
     card = await _own(services, session, character_id)
+    # Before its files, so that nobody is shown a card whose picture is not there.
     await services.characters.set_status(card.id, "deleted")
+    services.listings.forget(card.language)
+    await _remove_files(services, card)
+    return Success()
+
+
+async def _remove_files(services: Services, card: MarketCard) -> None:
     for address in (card.image_url, card.thumbnail_url):
         if (key := object_key(address)) is not None:
             await services.blobs.delete(key)
-    services.listings.forget(card.language)
-    return Success()
 
 
 @router.patch(
