@@ -334,11 +334,12 @@ def _print_declared(declared: dict[str, Any]) -> None:
         output.print_text(t("cli.operator.guarded", table=line) if guarded else line)
         for index in table["indexes"]:
             keys = f"{index['partitionKey']}, {index['sortKey']}"
-            output.print_text(t("cli.operator.index", name=index["name"], keys=keys))
+            output.print_text(f"  {t('cli.operator.index', name=index['name'], keys=keys)}")
     bucket = declared["bucket"]
     cors = ", ".join(bucket["cors"]) or t("cli.operator.no_cors")
     output.print_text(t("cli.operator.bucket", name=bucket["name"], cors=cors))
-    output.print_text(t("cli.operator.uploads_expire", n=bucket["uploadsExpireAfterDays"]))
+    expiry = t("cli.operator.uploads_expire", n=bucket["uploadsExpireAfterDays"])
+    output.print_text(f"  {expiry}")
 
 
 def _told(change: Change) -> str:
