@@ -62,6 +62,7 @@ class Answer:
         self._is_text = is_text
         self._id = f"{'cmpl' if is_text else 'chatcmpl'}-{uuid4().hex}"
         self._created = int(time.time())
+        self._chunk_kind = "text_completion" if is_text else "chat.completion.chunk"
 
     def whole(self, replies: Sequence[Reply]) -> dict[str, Any]:
         """The body of an answer that is not streamed."""
@@ -97,16 +98,15 @@ class Answer:
 
     def usage(self, replies: Sequence[Reply]) -> dict[str, Any]:
         """The chunk without choices that tells what all of it took."""
-        return {**self._chunk(0, {}), "choices": [], "usage": usage_of(replies)}
+        return {**self._head(self._chunk_kind), "choices": [], "usage": usage_of(replies)}
 
     def _chunk(self, index: int, delta: Mapping[str, Any], finish: str | None = None) -> dict[str, Any]:
         if self._is_text:
             said: dict[str, Any] = {"text": delta.get("content", "")}
         else:
             said = {"delta": dict(delta)}
-        kind = "text_completion" if self._is_text else "chat.completion.chunk"
         choice = {"index": index, **said, "logprobs": None, "finish_reason": finish}
-        return {**self._head(kind), "choices": [choice]}
+        return {**self._head(self._chunk_kind), "choices": [choice]}
 
     def _head(self, kind: str) -> dict[str, Any]:
         return {"id": self._id, "object": kind, "created": self._created, "model": self._model}

@@ -89,8 +89,9 @@ def chat_call(body: object, conversation: str = "") -> Call:
             orders.append(text)
         elif role == "assistant":
             lines.append(Line("assistant", text, _name(entry)))
-            pictures.clear()  # those before a reply were seen with the words that it answered
         elif role in ("user", "tool", "function"):
+            if lines and lines[-1].role == "assistant":
+                pictures.clear()  # those before a reply were seen with the words that it answered
             lines.append(Line("user", text, _name(entry)))
             pictures += shown
         else:

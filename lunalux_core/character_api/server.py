@@ -16,7 +16,8 @@ from starlette.routing import Route
 
 from lunalux_core.character_api.answers import Answer, Reply, error_body, event, model_row
 from lunalux_core.character_api.calls import Call, chat_call, text_call
-from lunalux_core.character_api.turns import Ended, Said, Thought, Turn, Turns
+from lunalux_core.character_api.turns import Ended, Turn, Turns
+from lunalux_core.dialogue.turn import TextDelta, ThinkingDelta
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError
 
 if TYPE_CHECKING:
@@ -192,9 +193,9 @@ class AnswerEvents:
                     begun = True
                     yield event(answer.begin(0))
                 match part:
-                    case Said():
+                    case TextDelta():
                         yield event(answer.more(0, part.text))
-                    case Thought():
+                    case ThinkingDelta():
                         yield event(answer.thought(0, part.text))
                     case Ended():
                         if part.index:  # another reply to the same words comes whole

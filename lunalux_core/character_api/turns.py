@@ -20,27 +20,13 @@ from lunalux_core.dialogue.turn import (
     TurnEvent,
     TurnOptions,
 )
-from lunalux_core.errors import LunaluxError, NotFound
+from lunalux_core.errors import NotFound
 
 if TYPE_CHECKING:
     from lunalux_core.character_api.calls import Call
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation
     from lunalux_core.runtime import Runtime
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """More of a reply."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Thought:
-    """More of what the model thinks before it."""
-
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +37,8 @@ class Ended:
     reply: Reply
 
 
-Part = Said | Thought | Ended
+Part = TextDelta | ThinkingDelta | Ended
+"""What a client is told of a turn; deltas without what it began the reply with itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +86,6 @@ class Turns:
             events = chat.stateless(character.id, history, call.text, options)
             return Turn(None, _parts(events, call))
         place = await self._places.conversation(call, character.id)
-        # Before the tree is touched: a refusal leaves the branch as it is.
-        await self._check_price(place, options)
         message_id = await self._places.go_to(place, call)
         if message_id:
             events = chat.regenerate(message_id, options)
@@ -131,16 +116,6 @@ class Turns:
             pictures=tuple(pictures),
         )
 
-    async def _check_price(self, place: Conversation, options: TurnOptions) -> None:
-        """Refuse a reply that costs more than the person knows of. Raises PaymentError (PRICE_CHANGED)."""
-        try:
-            model = (await self._runtime.chat.choice(place.id, options=options)).model.name
-        except LunaluxError:
-            return  # the turn itself tells it, with the words stored
-        if model.startswith("official:"):
-            await self._runtime.account.ensure()
-            self._runtime.account.check_price(model.partition(":")[2])
-
 
 async def _parts(events: AsyncGenerator[TurnEvent, None], call: Call) -> AsyncGenerator[Part, None]:
     told = ""
@@ -151,9 +126,9 @@ async def _parts(events: AsyncGenerator[TurnEvent, None], call: Call) -> AsyncGe
                 case TextDelta():
                     told += event.text
                     if text := beginning.without(event.text):
-                        yield Said(text)
+                        yield TextDelta(text)
                 case ThinkingDelta():
-                    yield Thought(event.text)
+                    yield event
                 case ReplyCorrection():
                     # What was told cannot be taken back: only what it lacks is added.
                     if event.text.startswith(told):
@@ -162,12 +137,12 @@ async def _parts(events: AsyncGenerator[TurnEvent, None], call: Call) -> AsyncGe
                         rest = f"\n\n{event.text}" if told and event.text else event.text
                     told = event.text
                     if text := beginning.without(rest):
-                        yield Said(text)
+                        yield TextDelta(text)
                 case TurnCompleted(message=reply) if reply is not None:
                     # Scripts that change a finished reply may only have added to it.
                     rest = reply.content[len(told) :] if reply.content.startswith(told) else ""
                     if text := beginning.without(rest):
-                        yield Said(text)
+                        yield TextDelta(text)
                     yield Ended(0, Reply(reply.content.removeprefix(call.begins), reply))
                 case SideReply():
                     content = event.message.content.removeprefix(call.begins)

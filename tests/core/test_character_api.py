@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from lunalux_core.character_api.answers import Answer, Reply
 from lunalux_core.character_api.calls import Line, chat_call, text_call
 from lunalux_core.character_api.server import AnswerEvents
-from lunalux_core.character_api.turns import Ended, Part, Said, Turn
+from lunalux_core.character_api.turns import Ended, Part, Turn
+from lunalux_core.dialogue.turn import TextDelta
 from lunalux_core.errors import InvalidInput, LunaluxError, ProviderError
 from lunalux_core.library.conversations import new_message
 
@@ -65,6 +66,13 @@ def test_the_words_after_the_last_reply_are_what_is_said() -> None:
     assert (call.text, call.instruction) == ("Two\n\nThree\nFour", "Be brief.\n\nIn rhymes.")
     begun = chat_call(body(line("user", "One"), line("assistant", "It was")))
     assert (begun.text, begun.begins, begun.history) == ("One", "It was", ())
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,eA=="}}
+    shown = chat_call(body(line("user", [picture]), line("assistant", "I see")))
+    assert shown.pictures == (b"x",), "a reply that the client began takes no picture away"
+    assert (
+        chat_call(body(line("user", [picture]), line("assistant", "I see"), line("user", "So?"))).pictures
+        == ()
+    )
     assert text_call({"model": "Ada", "prompt": ["Hello"]}).text == "Hello"
 
 
@@ -119,7 +127,7 @@ async def streamed(*parts: Part | LunaluxError) -> bytes:
 
 async def test_a_stream_ends_also_where_nothing_came() -> None:
     assert await streamed() == b"data: [DONE]\n\n"
-    whole = await streamed(Said("Hel"), Said("lo"), Ended(0, reply("Hello")))
+    whole = await streamed(TextDelta("Hel"), TextDelta("lo"), Ended(0, reply("Hello")))
     assert whole.endswith(b"data: [DONE]\n\n") and whole.count(b"data: ") == 5
 
 
@@ -127,5 +135,5 @@ async def test_a_failure_is_a_status_before_the_first_word_and_an_event_after_it
     refusal = ProviderError("MODEL_REFUSED", "The server refuses.", "Ask otherwise.")
     with pytest.raises(ProviderError):
         await streamed(refusal)
-    broken = await streamed(Said("Hel"), refusal)
+    broken = await streamed(TextDelta("Hel"), refusal)
     assert b"The server refuses. Ask otherwise." in broken and b"[DONE]" not in broken
