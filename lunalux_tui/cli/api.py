@@ -6,7 +6,7 @@ import ipaddress
 import secrets
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -99,17 +99,10 @@ def _on_loopback(host: str) -> bool:
 
 async def _serve(runtime: Runtime, key: str, listening: socket.socket, ready: Callable[[], None]) -> None:
     """Call `ready`, then answer until a signal comes; replies under way get a little time to end."""
-    from contextlib import contextmanager
-
     import uvicorn
 
     from lunalux_core.character_api.server import create_app
-    from lunalux_tui.cli.serve import on_signals
-
-    class Server(uvicorn.Server):
-        @contextmanager
-        def capture_signals(self) -> Any:
-            yield  # a signal that uvicorn raises again would cut the closing of the library off
+    from lunalux_tui.cli.http_server import HttpServer, on_signals
 
     runtime.writes_memories = True
     config = uvicorn.Config(
@@ -121,7 +114,7 @@ async def _serve(runtime: Runtime, key: str, listening: socket.socket, ready: Ca
         ws="none",
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    server = Server(config)
+    server = HttpServer(config)
     on_signals(lambda: setattr(server, "should_exit", True))
     ready()
     await server.serve(sockets=[listening])

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -100,6 +99,7 @@ async def _serve(settings: BackendSettings, kind: Storage, listening: socket.soc
     """One process: serve until a signal comes, then close everything in order."""
     from lunalux_core.backend.running import upkeep
     from lunalux_core.backend.web.app import create_app
+    from lunalux_tui.cli.http_server import on_signals
 
     services = await open_services(settings, kind, served=True)
     chores = asyncio.create_task(upkeep.run(services))
@@ -117,16 +117,6 @@ async def _serve(settings: BackendSettings, kind: Storage, listening: socket.soc
         await services.aclose()
 
 
-def on_signals(stop: Callable[[], None]) -> None:
-    """Call `stop` on SIGTERM and ctrl+c."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        try:
-            loop.add_signal_handler(number, stop)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda _number, _frame: loop.call_soon_threadsafe(stop))
-
-
 def _server(app: Any, settings: BackendSettings) -> Any:
     """uvicorn without a log format of its own (its errors go where ours go) and without signals, which lets
     nobody hold connections that ask for nothing."""
@@ -136,6 +126,7 @@ def _server(app: Any, settings: BackendSettings) -> Any:
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
     from lunalux_core.backend.web.connections import Allowance, Connections, affordable
+    from lunalux_tui.cli.http_server import HttpServer
 
     most = affordable(settings.max_connections)
     connections = Connections(
@@ -144,16 +135,12 @@ def _server(app: Any, settings: BackendSettings) -> Any:
         )
     )
 
-    class Server(uvicorn.Server):
+    class Server(HttpServer):
         async def on_tick(self, counter: int) -> bool:
             # uvicorn ticks every tenth of a second: once a second is enough.
             if counter % 10 == 0:
                 connections.look()
             return await super().on_tick(counter)
-
-        @contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield  # a signal that uvicorn raises again afterwards would cut the closing of the storage off
 
     from lunalux_core.backend.running.logs import logger
 
