@@ -123,16 +123,17 @@ def _value(param: Any) -> str:
 def _about(param: Any) -> str:
     """What a parameter is for, then its limits and default."""
     low, high = getattr(param, "min", None), getattr(param, "max", None)
+    # As texts: bounds and defaults are written as a person types them, without marks for thousands.
     facts = []
     if low is not None or high is not None:
         key = "between" if None not in (low, high) else "at_most" if low is None else "at_least"
-        facts.append(t(f"cli.help.{key}", low=low, high=high))
+        facts.append(t(f"cli.help.{key}", low=str(low), high=str(high)))
     if param.param_type_name == "option" and param.required:
         facts.append(t("cli.help.required"))
     default = param.default
     # "" and -1 stand for nothing chosen, which the text of the option explains.
     if isinstance(default, (str, int, float)) and not isinstance(default, bool) and default not in ("", -1):
-        facts.append(t("cli.help.default", value=default))
+        facts.append(t("cli.help.default", value=str(default)))
     about = told(param.help or "")
     if not facts:
         return about

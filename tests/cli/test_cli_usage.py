@@ -27,3 +27,9 @@ def test_wrong_usage_is_told_in_both_languages(
         result = program(*arguments, code=2, LUNALUX_LANG=language)
         assert not result.out
         assert sentence in result.err and result.err.count("\n") == 1
+
+
+def test_help_writes_numbers_as_they_are_typed(program: Program) -> None:
+    for language in ("en", "zh"):
+        told = " ".join(program("serve", "--help", LUNALUX_LANG=language).out.split())
+        assert "65535" in told and "8080" in told
