@@ -11,10 +11,10 @@ from typing import TypeVar
 
 from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.library.branches import Branch, branches_of, load_said
 from lunalux_core.library.conversations import Conversation, load_conversation
 from lunalux_core.library.groups import load_group
 from lunalux_core.mirror.base import Record
-from lunalux_core.mirror.branches import Branch, branches_of, load_said
 from lunalux_core.mirror.files import text_of
 from lunalux_core.mirror.folder import ChangedMeanwhile, data_hash, free_name, name_key
 from lunalux_core.mirror.story_merge import same_words

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lunalux_core.mirror.branches import Said
+from lunalux_core.library.branches import Said
 from lunalux_core.mirror.story_text import Block, text_hash
 from lunalux_core.text import clean, clean_line
 

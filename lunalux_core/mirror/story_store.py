@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.database import Connection
 from lunalux_core.ids import uuid4
+from lunalux_core.library.branches import Branch, Said, branches_of, load_said
 from lunalux_core.library.characters import load_character
 from lunalux_core.library.conversations import (
     BY_SOMEBODY,
@@ -34,7 +35,6 @@ from lunalux_core.library.conversations import (
 from lunalux_core.library.message_edits import edit_message
 from lunalux_core.library.undo import Recorder
 from lunalux_core.mirror.base import Record
-from lunalux_core.mirror.branches import Branch, Said, branches_of, load_said
 from lunalux_core.mirror.story_merge import NAME_LENGTH, Changes, Edit, changes_of, same_words
 from lunalux_core.mirror.story_text import Block, StoryText, text_hash
 from lunalux_core.text import clean, clean_line
@@ -175,7 +175,7 @@ def _hear(
             # A copy of another file, or one whose branch was deleted here: all it has is new.
             base, branch, page.is_copy = {}, _nearest(page.story, branches), True
         # A file that was read before this transaction may ask for what another page just did.
-        line = _now(connection, branch)
+        line = _now(connection, conversation.id, branch)
         page.done = changes_of(base, page.story.blocks, line)
         for edit in page.done.edits:
             _edit(connection, conversation, edit)
@@ -191,20 +191,12 @@ def _hear(
         _retitle(connection, conversation, page)
 
 
-def _now(connection: Connection, branch: Branch | None) -> list[Said]:
+def _now(connection: Connection, conversation_id: str, branch: Branch | None) -> list[Said]:
     """The messages of a branch as they are by now."""
     if branch is None:
         return []
-    return [
-        replace(message, text=row["content"], name=row["name"])
-        for message in branch.messages
-        if (
-            row := connection.execute(
-                "SELECT content, name FROM messages WHERE id = ?", (message.id,)
-            ).fetchone()
-        )
-        is not None
-    ]
+    now = {message.id: message for message in load_said(connection, conversation_id)}
+    return [now[message.id] for message in branch.messages if message.id in now]
 
 
 def _edit(connection: Connection, conversation: Conversation, edit: Edit) -> None:

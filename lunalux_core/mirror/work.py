@@ -109,7 +109,7 @@ class Work:
         self.tell(Event("removed", record.kind, record.path, record.id, name, kept=told))
 
     def keep(self, path: str, data: bytes) -> str:
-        """Keep a version of a file beside it, in a conflict; the path of the copy, which is no file of ours."""
+        """Keep a version of a file beside it, after a conflict; the path of the copy, no file of ours."""
         kept, is_there = self.folder.conflict_path(path, data)
         if not is_there:
             self.write(kept, data)
