@@ -46,11 +46,13 @@ def line_of(text: str, key: Sequence[str], nth: int = 0) -> int:
             seen += section == parts[:1] and line.startswith("[[")
             if section and section == parts[: len(section)] and nth in {0, seen}:
                 table = number
-        elif (match := re.match(_KEY, line)) and _joined(section, match["path"]) == parts:
-            if nth in {0, seen}:
+        elif match := re.match(_KEY, line):
+            key_path = _joined(section, match["path"])
+            if key_path == parts and nth in {0, seen}:
                 return number
-        elif match and nth and not section and _parts(match["path"]) == parts[:1]:
-            table = number
+            # A table or an array on a line, in which the key stands.
+            if key_path == parts[: len(key_path)] and (nth in {0, seen} or len(key_path) == 1):
+                table = number
     return table
 
 

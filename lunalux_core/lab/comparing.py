@@ -24,7 +24,7 @@ def word_changes(before: str, now: str) -> list[tuple[WordMark, str]]:
         return [("same", now)] if now else []
     old, new = _WORDS.findall(before), _WORDS.findall(now)
     if max(len(old), len(new)) > MOST_WORDS:
-        return [*([("gone", before)] if before else []), *([("new", now)] if now else [])]
+        return list(_changed(before, now))
     pieces: list[tuple[WordMark, str]] = []
     for kind, first, last, start, end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":

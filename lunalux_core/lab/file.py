@@ -88,18 +88,18 @@ def unknown_book(source: Experiment, number: int, name: str, names: Sequence[str
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """One table of the file, and where it stands: the `number`-th of its name, from 1."""
+    """One table of the file, and where it stands: the `nth` of its name, from 1."""
 
     path: Path
-    text: str
+    source: str
     table: Table
-    number: int
+    nth: int
     values: Mapping[str, Any]
 
     def place(self, *key: str) -> Place:
         parts = tuple(filter(None, [self.table, *key]))
         # Of a key that is missing, the line of its table.
-        return Place(self.path.name, line_of(self.text, parts, self.number) if parts else 0)
+        return Place(self.path.name, line_of(self.source, parts, self.nth) if parts else 0)
 
     def only(self, known: Sequence[str]) -> None:
         """Raises InvalidInput for a key that is none of these."""
@@ -253,7 +253,7 @@ class _Reader:
                 )
 
     def _name(self, section: _Section, kind: str) -> str:
-        name = section.text("name", f"{kind} {section.number}").strip()
+        name = section.text("name", f"{kind} {section.nth}").strip()
         # `--only` parts the two names there.
         if "/" in name or any(not sign.isprintable() for sign in name):
             raise section.wrong("name", "a text on one line without /")
@@ -281,7 +281,7 @@ class _Reader:
             messages, say = tuple(before), last.content
         return LabTurn(
             self._name(section, "turn"),
-            section.number,
+            section.nth,
             conversation=section.text("conversation"),
             message=section.text("message"),
             character=section.text("character"),
@@ -322,7 +322,7 @@ class _Reader:
         preset = section.text("preset")
         return LabVariant(
             self._name(section, "variant"),
-            section.number,
+            section.nth,
             model=section.text("model"),
             preset=section.named("preset", preset) if preset else "",
             profile=section.text("profile"),
@@ -364,7 +364,7 @@ class _Reader:
                 if name not in known:
                     raise section.unknown(key, name, known)
         about = section.text("name"), section.texts("turns"), section.texts("variants")
-        return [Check(kind, self._expected(section, kind), *about, section.number) for kind in kinds]
+        return [Check(kind, self._expected(section, kind), *about, section.nth) for kind in kinds]
 
     def _expected(self, section: _Section, kind: CheckKind) -> tuple[str, ...] | float:
         if kind.endswith(("_max", "_min")):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from lunalux_core.dialogue.direction import Direction
-from lunalux_core.dialogue.turn import TurnInput, TurnKind, TurnOptions, TurnTask
+from lunalux_core.dialogue.turn import TurnInput, TurnOptions, TurnTask
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.importing.cards import new_character
 from lunalux_core.importing.shelf_documents import read_worldbook_document
@@ -105,7 +105,8 @@ class Inputs:
             # Whatever else a turn needs and does not find, a model of the settings for one.
             raise mistake(self._experiment, "turns", turn.number, "", error) from None
         read = self._with_template(self._with_books(read, meant), variant, meant)
-        return replace(read, attempt=trial.repeat - 1, request=request, dice=f"{turn.name}\n{trial.repeat}")
+        attempt, dice = read.attempt + trial.repeat - 1, f"{turn.name}\n{trial.repeat}"
+        return replace(read, attempt=attempt, request=request, dice=dice)
 
     def check_books(self, variant: LabVariant) -> None:
         """Raises InvalidInput for a book to leave out that none of the turns so far had."""
@@ -310,21 +311,21 @@ def _recorded(
         above = load_message(connection, message.parent_id)
     else:
         speaker = addressed(connection, place, message, options)
-    kind: TurnKind = "normal"
     words, shown = "", message.pictures[:0]
     if above is not None and above.role == "user" and not (above.pictures and not above.content):
-        # Words that are stored have been through their scripts, those of the file have not.
-        kind, words, shown = "regenerate", above.content, above.pictures
+        # As they were typed: the turn begins with the scripts for them, as it did when it was recorded.
+        words, shown = above.raw or above.content, above.pictures
         above = load_message(connection, above.parent_id) if above.parent_id else None
     if turn.say:
-        kind, words, shown = "normal", well_formed(turn.say), shown[:0]
+        words, shown = well_formed(turn.say), shown[:0]
     card = meant.card
     if card is not None:  # what is tied to the chat's character goes with its other card
         card = replace(card, summary=replace(card.summary, id=place.character_id))
     asked = TurnTask(
-        kind, place, above, words, speaker=speaker, pictures=shown, character=card, preset=meant.preset
+        "normal", place, above, words, speaker=speaker, pictures=shown, character=card, preset=meant.preset
     )
-    return reader.read(connection, asked, options)
+    read = reader.read(connection, asked, options)
+    return replace(read, attempt=message.swipe if message.role == "assistant" else 0)
 
 
 def _made(

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,7 +171,12 @@ async def _dearer(runtime: Runtime, wanted: Sequence[Planned], accept: bool) -> 
     """The prices of official models that are dearer than the person knows of, and not accepted."""
     from lunalux_tui.cli.chat import dearer
 
-    models = dict.fromkeys(one.model for one in wanted)
+    models = dict.fromkeys(one.model for one in wanted if one.model.startswith("official:"))
+    if models:
+        with suppress(LunaluxError):  # the turns themselves tell it
+            await runtime.account.ensure()
+            # Nobody looks on: what the service asks today is known before the first reply.
+            await runtime.account.refresh_prices()
     rises: list[PaymentError | None] = [await dearer(runtime, model, accept) for model in models]
     return [rise for rise in rises if rise is not None]
 

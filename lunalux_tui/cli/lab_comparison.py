@@ -8,10 +8,12 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lunalux_core.dialogue.turn_record_diff import compare_texts
 from lunalux_core.lab.comparing import differing, prompt_changes, word_changes
 from lunalux_core.library.lab import Cell, LabRow, LabRun
 from lunalux_core.library.naming import missing
 from lunalux_core.runtime import Runtime
+from lunalux_core.text import clean, clean_line
 from lunalux_tui import i18n
 from lunalux_tui.cli import output
 from lunalux_tui.cli.lab import check_row, price_of
@@ -19,8 +21,8 @@ from lunalux_tui.cli.values import whole_name
 from lunalux_tui.i18n import t
 
 Row = dict[str, Any]
-MOST_CHANGES = 12
-"""Parts of a prompt that are named for people; JSON has all."""
+MOST_CHANGES, MOST_LINES, LONGEST_LINE = 12, 6, 200
+"""Parts of a prompt, lines of a part and letters of a line that are shown to people; JSON has all."""
 _FIELDS = ("content", "thinking", "finish", "model", "usage", "cost", "billing", "speed", "seconds", "prompt")
 
 
@@ -87,7 +89,7 @@ def print_comparison(turns: Sequence[Row]) -> None:
     for number, turn in enumerate(turns):
         if number:
             output.print_text()
-        output.print_text(f"# {turn['turn']}")
+        _print_line(f"# {turn['turn']}")
         results = turn["results"]
         if not results:
             output.say("nothing_there")
@@ -97,13 +99,14 @@ def print_comparison(turns: Sequence[Row]) -> None:
             [_numbers(result) for result in results],
         )
         for result in results:
-            output.print_text(f"\n## {_label(result)}")
+            output.print_text()
+            _print_line(f"## {_label(result)}")
             _print_words(result)
             for line in _changes(result["difference"]):
-                output.print_text(line)
+                _print_line(line)
             for check in result["checks"]:
                 if not check["passed"]:
-                    output.print_text(f"! {check['name'] or check['check']}: {check['reason']}")
+                    _print_line(f"! {check['name'] or check['check']}: {check['reason']}")
 
 
 def _label(result: Row) -> str:
@@ -132,26 +135,27 @@ def _print_words(result: Row) -> None:
     difference = result["difference"]
     pieces = difference["pieces"] if difference else [{"mark": "same", "text": result["content"] or ""}]
     if difference and not difference["words"] and all(piece["mark"] == "same" for piece in pieces):
-        output.print_text(t("cli.lab_same_words"))
-        return
-    if not sys.stdout.isatty():
-        for piece in pieces:
-            before, after, _ = _MARKS.get(piece["mark"], ("", "", ""))
-            output.print_text(f"{before}{piece['text']}{after}", end="")
-        output.print_text()
-        return
-    _print_wrapped(pieces)
+        _print_line(t("cli.lab_same_words"))
+    else:
+        _print_pieces(pieces)
 
 
-def _print_wrapped(pieces: Sequence[Mapping[str, str]]) -> None:
-    from lunalux_core.text import clean
-    from lunalux_tui.render.wrap import wrap
+def _print_line(text: str) -> None:
+    _print_pieces([{"mark": "same", "text": text}])
 
+
+def _print_pieces(pieces: Sequence[Mapping[str, str]]) -> None:
+    """Text with its marks; on a terminal in lines that fit it."""
     styles = {"same": 0, "gone": 1, "new": 2}
     runs = []
     for piece in pieces:
         before, after, _ = _MARKS.get(piece["mark"], ("", "", ""))
         runs.append((f"{before}{clean(piece['text'])}{after}", styles[piece["mark"]]))
+    if not sys.stdout.isatty():
+        output.print_text("".join(text for text, _ in runs))
+        return
+    from lunalux_tui.render.wrap import wrap
+
     width = shutil.get_terminal_size().columns
     inks = ["", _MARKS["gone"][2], _MARKS["new"][2]] if output.colour() else ["", "", ""]
     for line in wrap(runs, width):
@@ -178,8 +182,18 @@ def _changes(difference: Row | None) -> Iterator[str]:
             before=part["tokens_before"],
             now=part["tokens"],
         )
+        yield from _lines(part)
     if len(parts) > MOST_CHANGES:
         yield t("cli.lab_parts_more", n=len(parts) - MOST_CHANGES)
+
+
+def _lines(part: Row) -> Iterator[str]:
+    """The first lines of a part that are other ones."""
+    if part["mark"] != "changed":
+        return
+    lines = [(mark, line) for mark, line in compare_texts(part["before"], part["now"]) if line.strip()]
+    for mark, line in [one for one in lines if one[0] != "same"][:MOST_LINES]:
+        yield f"  {'-' if mark == 'gone' else '+'} {clean_line(line, LONGEST_LINE)}"
 
 
 def _slot(part: Row) -> str:

@@ -312,9 +312,6 @@ worldbooks = ["book.json"]
 name = "other"
 model = "practice"
 set = {top_p = 0.5}
-[[variants]]
-name = "away"
-model = "gone"
 [[checks]]
 name = "sharp"
 variants = ["other", "now"]
