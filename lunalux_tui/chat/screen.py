@@ -35,7 +35,7 @@ from lunalux_tui.chat.script_actions import ScriptActions
 from lunalux_tui.chat.transcript.transcript import Transcript
 from lunalux_tui.chat.transcript.window import Window
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.drawn import Beside
+from lunalux_tui.parts.drawn import SideBySide
 from lunalux_tui.parts.rows import Rows
 from lunalux_tui.parts.screen import KeyBar, LunaScreen, PlaceBar
 
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.directing_actions import DirectingActions
     from lunalux_tui.chat.memory_actions import MemoryActions
     from lunalux_tui.chat.model_actions import ModelActions
-    from lunalux_tui.chat.opener import Following
+    from lunalux_tui.chat.opener import LibraryWatcher
     from lunalux_tui.chat.picture_actions import PictureActions
     from lunalux_tui.chat.prose import Prose
     from lunalux_tui.chat.quick_replies import QuickReplies
@@ -162,14 +162,14 @@ class ChatScreen(LunaScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield PlaceBar()
-        with Beside(id="body"):
+        with SideBySide(id="body"):
             yield Roster(id="roster")
             yield ChatPane(self.open_chat)
         yield KeyBar()
 
     def on_mount(self) -> None:
         opening, chat = self.lunalux.opening, self.open_chat
-        self.transcript.sheet.show_thinking = self.runtime.settings.show_thinking
+        self.transcript.text_layout.show_thinking = self.runtime.settings.show_thinking
         self.apply_settings()
         self.show_persona(opening.persona)
         if opening.conversation is not None:
@@ -197,11 +197,11 @@ class ChatScreen(LunaScreen[None]):
         return TurnController(self.pane, self.runtime.library.conversations)
 
     @cached_property
-    def following(self) -> Following:
+    def library_watcher(self) -> LibraryWatcher:
         """What keeps the conversation in step with other programs; the first frame does without it."""
-        from lunalux_tui.chat.opener import Following
+        from lunalux_tui.chat.opener import LibraryWatcher
 
-        return Following(self.runtime.library, self.opener, self.transcript, self)
+        return LibraryWatcher(self.runtime.library, self.opener, self.transcript, self)
 
     @cached_property
     def opener(self) -> Opener:
@@ -399,7 +399,7 @@ class ChatScreen(LunaScreen[None]):
 
     def surroundings_changed(self) -> None:
         """Follow what scripts, presets and names make of the messages on screen."""
-        self.pane.looks.follow(anew=True)
+        self.pane.message_display.follow(anew=True)
         self._ask_about_scripts()
 
     def _ask_about_scripts(self) -> None:
@@ -410,7 +410,7 @@ class ChatScreen(LunaScreen[None]):
         self.refresh_bindings()
 
     async def _follow(self) -> None:
-        await self.following.look()
+        await self.library_watcher.look()
 
     # -- turns -------------------------------------------------------------------------------------
 
@@ -659,7 +659,7 @@ class ChatScreen(LunaScreen[None]):
         await (self.window.first() if first else self.window.last())
         if self.transcript.has_focus and (messages := self.transcript.messages):
             self.transcript.selected = messages[0 if first else -1].id
-        self.pane.looks.follow()
+        self.pane.message_display.follow()
 
     @on(Prompt.Swiped)
     def _swiped_in_prompt(self, event: Prompt.Swiped) -> None:
@@ -703,7 +703,7 @@ class ChatScreen(LunaScreen[None]):
 
     async def _widen(self, *, older: bool) -> None:
         await (self.window.older() if older else self.window.newer())
-        self.pane.looks.follow()
+        self.pane.message_display.follow()
 
     @on(Roster.Searched)
     def _searched(self) -> None:
