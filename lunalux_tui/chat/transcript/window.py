@@ -5,7 +5,7 @@ through ten thousand of them needs no more memory than a walk through six hundre
 be read again from the library.
 
 Messages are drawn as they are stored and again when their display scripts have run, so nothing waits for a
-script. Only the window is worked on, in a thread, newest first; what was shown once is remembered by the core.
+script. Only the window is worked on, in a thread, newest first; the core remembers what was shown once.
 """
 
 from __future__ import annotations
