@@ -2,7 +2,8 @@
 
 Typer turns every argument into a pydantic model of its own on first use, which costs more than most of our
 commands. Texts, numbers, paths and words out of a few are all that our commands take, so each parameter is
-given this plain reading instead; a parameter of another type, and a Typer that does not ask here, keep Typer's own way.
+given this plain reading instead; a parameter of another type, and a Typer that does not ask here, keep
+Typer's own way.
 """
 
 from __future__ import annotations
@@ -71,7 +72,9 @@ class PlainChoice:
         """The word itself, None where none was given. Raises typer.BadParameter, in Typer's own sentence."""
         if value is None or value in self._choices:
             return value
-        raise typer.BadParameter(f"{value!r} is not one of {', '.join(map(repr, self._choices))}.", ctx, param)
+        raise typer.BadParameter(
+            f"{value!r} is not one of {', '.join(map(repr, self._choices))}.", ctx, param
+        )
 
 
 _NAMES_OF_FILES = {"paths"}
