@@ -21,6 +21,7 @@ from lunalux_core.library.groups import Group
 from lunalux_core.library.turns import uses_quick_replies
 from lunalux_tui.actions import bindings
 from lunalux_tui.chat.actions import CHAT_ACTIONS, DIRECTING_ACTIONS, GROUP_ACTIONS, ChatTranscript
+from lunalux_tui.chat.availability import available
 from lunalux_tui.chat.bars import ChatHeader, StatusBar, Suggestions
 from lunalux_tui.chat.conversation_actions import ConversationActions
 from lunalux_tui.chat.file_actions import FileActions
@@ -76,44 +77,6 @@ EDIT = "edit"
 
 EVERY = 1.0
 """Seconds between two looks whether another program wrote to the library."""
-
-DIRECTING = frozenset(action.method for action in DIRECTING_ACTIONS)
-ALSO_WHILE_BUSY = frozenset(
-    {
-        *("begin_with", "prose", "overrides", "out_of_character", "profiles"),
-        *("reply_sets", "reply_buttons"),
-    }
-)
-"""What directs later replies alone."""
-NOT_WHILE_BUSY = frozenset(
-    {
-        *("regenerate", "continue_reply", "impersonate", "swipe", "edit", "delete", "truncate"),
-        *(DIRECTING - ALSO_WHILE_BUSY),
-    }
-)
-IN_A_CONVERSATION = frozenset(
-    {
-        *NOT_WHILE_BUSY,
-        *(
-            "tree",
-            "rename",
-            "export",
-            "modes",
-            "note",
-            "books",
-            "copy",
-            "copy_code",
-            "undo",
-            "redo",
-            "hide",
-            "mark",
-        ),
-        *DIRECTING,
-        *("scripts", "raw", "inspect", "attach"),
-        *("memory", "memories_here", "always_in"),
-    }
-)
-IN_A_GROUP = frozenset(action.method for action in GROUP_ACTIONS if action.id != "group.new")
 
 
 def handed(group: str, method: Callable[[ChatScreen], Callable[..., Coroutine[Any, Any, None]]]) -> Handed:
@@ -730,28 +693,16 @@ class ChatScreen(LunaScreen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what cannot be done now."""
-        chat = self.open_chat
-        if action == "stop":
-            return self.busy or self.status.countdown is not None
-        if action == "move_in":
-            return bool(self.query("#moving-in"))
-        if action == "answer_scripts":
-            return self.script_actions.asking is not None
-        if action == "answer_memory":
-            return bool(self.query("#memory-question"))
-        if action == "edit_character":
-            return chat.character is not None
-        if action == "detach":
-            return bool(chat.pictures)
         if action == "quick_reply":
             return self.replies_followed and self.quick_replies.has(parameters[0])
-        if action in {"conversations", "new_conversation"}:
-            return bool(chat.row_id)
-        if action in IN_A_GROUP:
-            return chat.group is not None and not (self.busy and action == "speak")
-        if action in IN_A_CONVERSATION:
-            return chat.conversation is not None and not (self.busy and action in NOT_WHILE_BUSY)
-        return super().check_action(action, parameters)
+        now = available(
+            action,
+            self.open_chat,
+            busy=self.busy,
+            waiting=self.status.countdown is not None,
+            asked=lambda question: bool(self.query(f"#{question}")),
+        )
+        return super().check_action(action, parameters) if now is None else now
 
     action_stop = direct(lambda screen: screen.stop_turn)
     action_regenerate = direct(lambda screen: screen.message_actions.regenerate)
