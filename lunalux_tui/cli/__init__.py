@@ -43,6 +43,7 @@ NOUNS: Mapping[str, str] = {
     "account": "Sign up, in and out; your profile.",
     "wallet": "Balances, history, coupons and invites.",
     "model": "List, add, remove, test and choose models.",
+    "lab": "The same turns with other models, presets and seeds, compared and tested.",
     "profile": "Name what replies are made with, and put it in use.",
     "plugin": "List, enable, disable and run plug-ins.",
     "settings": "Show and change settings.",
