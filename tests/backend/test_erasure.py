@@ -93,8 +93,8 @@ async def test_what_another_instance_makes_for_an_erased_account_goes_too(api: A
             there = Person(http, ada.user_id, ada.token, ada.email)
             good(await there.get("/api/session/validate"))
             good(await ada.post("/api/user/erase", WISH))
-            bad(await there.post("/api/user/init", {"email": ada.email}), 401, "UNAUTHORIZED")
             bad(await there.get("/api/invite/me"), 401, "UNAUTHORIZED")
+            bad(await there.post("/api/user/init", {"email": ada.email}), 401, "UNAUTHORIZED")
             good(await there.get("/api/session/validate"))  # it still does
         await later.sweep()
     finally:
