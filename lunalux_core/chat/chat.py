@@ -967,7 +967,9 @@ class Chat:
                 async for step in steps:
                     if isinstance(step, TurnResult):
                         if given is not None:
-                            rows = [(one, beside.row(one.choice) if beside else "") for one in step.others]
+                            rows = [
+                                (other, beside.row(other.choice) if beside else "") for other in step.others
+                            ]
                             given.extend(rows)
                         message = await streaming.done(step, turn)
                         await self._keep_record(step, turn, message)

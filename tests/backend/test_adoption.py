@@ -12,7 +12,7 @@ import pytest
 from api_support import Api, backend, bad, good
 from storage_engines import open_store, plant
 
-from lunalux_core.backend.operators.adoption import CHECKPOINT, Adopted, Adoption, Change
+from lunalux_core.backend.operators.adoption import CHECKPOINT, Adoption, AdoptionReport, Change
 from lunalux_core.backend.operators.report import status
 from lunalux_core.backend.operators.rules import adoption
 from lunalux_core.backend.running.services import Services
@@ -167,7 +167,7 @@ async def snapshot(store: Store) -> dict[tuple[str, str, str], Any]:
     }
 
 
-async def run(services: Services, **options: Any) -> tuple[Adopted, list[Change]]:
+async def run(services: Services, **options: Any) -> tuple[AdoptionReport, list[Change]]:
     told: list[Change] = []
     adopted = await adoption(services).run(**{"dry_run": False, **options}, told=told.append)
     return adopted, told

@@ -88,11 +88,11 @@ async def test_the_beginning_of_a_long_reply_can_be_read_while_it_comes(
         await driven.write("Tell me")
         await driven.press("enter")
         shown = driven.chat.transcript
-        await driven.until(lambda: "line 20" in shown.sheet.stream_text())
+        await driven.until(lambda: "line 20" in shown.text_layout.stream_text())
         await driven.press("pageup")
         at = shown.scroll_offset.y
         grown = driven.chat.status.below
-        await driven.until(lambda: "line 40" in shown.sheet.stream_text())
+        await driven.until(lambda: "line 40" in shown.text_layout.stream_text())
         await driven.until(lambda: driven.chat.status.below > grown)
         assert driven.chat.busy and shown.scroll_offset.y == at
         await click_part(driven, driven.chat.status, "screen.end(False)")
@@ -109,8 +109,8 @@ async def test_arrows_in_the_empty_prompt_and_clicks_swipe_the_reply(home: objec
         await driven.until(lambda: shown.messages[-1].swipe == 1)
         await driven.press("left")
         await driven.until(lambda: shown.messages[-1].swipe == 0)
-        head = "".join(text for text, _ in shown.sheet.entries[0].lines[0])
-        top = shown.sheet.top(shown.messages[0].id) - shown.scroll_offset.y  # type: ignore[operator]
+        head = "".join(text for text, _ in shown.text_layout.entries[0].lines[0])
+        top = shown.text_layout.top(shown.messages[0].id) - shown.scroll_offset.y  # type: ignore[operator]
         await driven.pilot.click(shown, offset=Offset(head.index("›") + 2, top))
         await driven.until(lambda: shown.messages[-1].swipe == 1)
         assert shown.selected == shown.messages[-1].id and shown.messages[-1].swipes == count
@@ -166,7 +166,7 @@ async def test_enter_while_a_reply_comes_says_why_nothing_is_sent(monkeypatch: p
     async with open_app() as driven:
         await driven.write("One")
         await driven.press("enter")
-        await driven.until(lambda: driven.chat.transcript.sheet.stream_text())
+        await driven.until(lambda: driven.chat.transcript.text_layout.stream_text())
         await driven.write("Two")
         await driven.press("enter")
         await driven.until(lambda: "esc stops it" in driven.told())
