@@ -5,7 +5,7 @@ See docs/spec/formats.md: Built-in presets and the output contract.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from textual import events
 
@@ -15,7 +15,6 @@ from lunalux_tui.parts.drawn import keymap_of
 
 if TYPE_CHECKING:
     from lunalux_tui.chat.prompt import Prompt
-    from lunalux_tui.chat.screen import ChatScreen
 
 CHAT_ACTIONS = (
     Action("chat.stop", "stop", "escape"),
@@ -135,6 +134,18 @@ BROWSE_ACTIONS = (
 )
 
 
+class WritingScreen(Protocol):
+    """The screen, as where one writes."""
+
+    @property
+    def focused(self) -> object: ...
+
+    @property
+    def prompt(self) -> Prompt: ...
+
+    def action_focus_prompt(self) -> None: ...
+
+
 class ChatTranscript(Transcript):
     """The transcript with the keys of browsing."""
 
@@ -164,7 +175,7 @@ class ChatTranscript(Transcript):
 
     def _writing(self) -> Prompt:
         """The prompt, with the focus."""
-        screen = cast("ChatScreen", self.screen)
+        screen = cast("WritingScreen", self.screen)
         if screen.focused is not screen.prompt:
             screen.action_focus_prompt()
         return screen.prompt
