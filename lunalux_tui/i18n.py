@@ -241,8 +241,9 @@ def note(text: str) -> str:
 
 def _told(error: LunaluxError) -> tuple[str, str]:
     params = _harmless({name: _in_words(value) for name, value in error.params.items()})
-    if isinstance(reason := params.get("reason"), str):
-        params["reason"] = note(reason)  # what a parser says is English wherever it runs
+    for remark in ("reason", "must"):
+        if isinstance(text := params.get(remark), str):
+            params[remark] = note(text)  # what a parser says is English wherever it runs
     if "allowed" in params:
         params["allowed"] = allowed_words(str(params["allowed"]))
     for listed in {"choices", "formats"} & params.keys():
@@ -274,6 +275,9 @@ def _in_words(value: object) -> object:
 
     if isinstance(value, Place) and value.line:
         return t("app.place", path=value.path, line=value.line)
+    if isinstance(value, LunaluxError):  # what is wrong with a thing that something else names
+        message, hint = tell(value)
+        return message + hint if message.endswith("。") or not hint else f"{message} {hint}"
     return price_words(value) if isinstance(value, Price) else value
 
 

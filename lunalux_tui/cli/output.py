@@ -113,6 +113,7 @@ _USAGE_CODES = frozenset(
         "HEADER_INVALID",
         "PRICE_INVALID",
         "EXPORT_FORMAT_UNKNOWN",
+        "LAB_FILE_INVALID",
     }
 )
 
@@ -172,6 +173,14 @@ def print_text(text: str = "", *, end: str = "\n") -> None:
     from lunalux_core.text import clean
 
     _write(sys.stdout, clean(text) + end)
+
+
+def print_coloured(pieces: Iterable[tuple[str, str]]) -> None:
+    """A line of texts, each with the sequence that begins its colour, "" for none."""
+    from lunalux_core.text import clean
+
+    parts = [f"{ink}{clean(text)}\x1b[0m" if ink else clean(text) for text, ink in pieces]
+    _write(sys.stdout, "".join(parts) + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
