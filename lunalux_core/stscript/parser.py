@@ -34,7 +34,7 @@ _PLAIN_COMMENT = re.compile(r"[^\\|]+")
 _PLAIN_BLOCK = re.compile(r"[^\\*/]+")
 
 
-class Reading(Protocol):
+class ArgumentSyntax(Protocol):
     """How a command wants its unnamed argument read.
 
     `split` parts it at white space, the first `split_count` parts only where that is not 0; `raw_quotes`
@@ -52,7 +52,7 @@ class Reading(Protocol):
 class Commands(Protocol):
     """The commands that a script may name."""
 
-    def get(self, name: str) -> Reading | None: ...
+    def get(self, name: str) -> ArgumentSyntax | None: ...
     def offered(self, name: str) -> bool: ...
 
 
@@ -320,8 +320,8 @@ class _Parser:
                 break
             name += self.take()
         self.skip_space()
-        reading = self.commands.get(name)
-        if reading is None:
+        syntax = self.commands.get(name)
+        if syntax is None:
             raise self.fail("SCRIPT_UNKNOWN_COMMAND", at, name)
         if not self.commands.offered(name):
             raise self.fail("SCRIPT_COMMAND_NOT_HERE", at, name)
@@ -333,9 +333,9 @@ class _Parser:
             step.unnamed = self.unnamed(
                 closure,
                 start,
-                split=reading.split,
-                count=reading.split_count,
-                raw_quotes=_keeps_quotes(step, reading),
+                split=syntax.split,
+                count=syntax.split_count,
+                raw_quotes=_keeps_quotes(step, syntax),
             )
         if not self.command_end(start):
             raise self.fail("SCRIPT_UNEXPECTED_TEXT", self.index, name)
@@ -396,8 +396,8 @@ class _Parser:
         return "".join(pieces)
 
 
-def _keeps_quotes(step: Step, reading: Reading) -> bool:
-    if not reading.raw_quotes:
+def _keeps_quotes(step: Step, syntax: ArgumentSyntax) -> bool:
+    if not syntax.raw_quotes:
         return False
     given = next((value for name, value in step.named if name == "raw"), None)
     return given is None or not is_false(str(given))
