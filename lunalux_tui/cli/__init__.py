@@ -50,6 +50,7 @@ NOUNS: Mapping[str, str] = {
     "paths": "Show where configuration, data and cache live.",
     "backup": "Save the whole library as one file.",
     "restore": "Bring a saved library back.",
+    "mirror": "Keep the library as files, both ways.",
     "doctor": "Check terminal, storage, keyring, model and backend.",
     "web": "Use the app in the browser of this computer.",
     "api": "Serve characters as models to any client of OpenAI's protocol.",
