@@ -76,7 +76,7 @@ class LabDialog(Dialog[None]):
     async def _read(self) -> None:
         from lunalux_core.lab.comparing import compared_turn
 
-        rows = []
+        rows: list[Row] = []
         for turn in dict.fromkeys(cell.turn for cell in self._run.cells):
             compared = await compared_turn(self._runtime.library.lab, self._run, turn)
             for result in compared["results"]:
