@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from chat_world import Driven, open_app
+from textual.geometry import Region
+from textual.strip import Strip
 from textual.widgets import Input
 
 from lunalux_core.library.conversations import Message
@@ -118,6 +120,27 @@ async def test_an_outline_is_written_out_and_undo_brings_it_back() -> None:
         assert driven.chat.prompt.text and "I leave, sadly" in await recorded(driven)
         driven.chat.prompt.undo()
         assert driven.chat.prompt.text == "I leave, sadly"
+
+
+async def test_a_version_that_is_stored_beside_a_reply_draws_its_heading_alone() -> None:
+    async with open_app() as driven:
+        await driven.say("Good evening")
+        transcript, shown = driven.chat.transcript, last(driven)
+        await driven.app.runtime.chat.edit_as_branch(shown.id, "Another one", shown=False)
+        drawn: list[int] = []
+        render = transcript.render_lines
+
+        def rendered(crop: Region) -> list[Strip]:
+            drawn.append(crop.height)
+            return render(crop)
+
+        await driven.pilot.pause()
+        transcript.render_lines = rendered  # type: ignore[method-assign]
+        await driven.chat.pane.version_stored(2, 2)
+        await driven.until(lambda: bool(drawn))
+        await driven.pilot.pause()
+        assert drawn == [1] and (last(driven).swipe, last(driven).swipes) == (0, 2)
+        assert "1/2" in driven.drawn() and shown.content.split()[0] in driven.drawn()
 
 
 async def test_several_replies_are_versions_of_one() -> None:

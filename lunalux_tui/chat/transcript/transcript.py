@@ -196,10 +196,20 @@ class Transcript(Selectable, can_focus=True):
         self._changed(place)
 
     def update(self, message: Message) -> None:
-        """Show a changed message in its place."""
-        place = self._kept()
-        if self.sheet.update(message):
+        """Show a changed message in its place; where its height stays, only lines that differ are drawn."""
+        place, height = self._kept(), self.sheet.height
+        entry = self.sheet.find(message.id)
+        if entry is None:
+            return
+        before, pixels = entry.lines, entry.pixels
+        self.sheet.update(message)
+        if self.sheet.height != height or entry.pixels != pixels or self.sheet.streaming:
             self._changed(place)
+            return
+        top = (self.sheet.top(message.id) or 0) - self.scroll_offset.y
+        for line, (old, new) in enumerate(zip(before, entry.lines, strict=False)):
+            if old != new and 0 <= top + line < self.size.height:
+                self.refresh(Region(0, top + line, self.size.width, 1))
 
     def look(self, looks: Mapping[str, DisplayedMessage | None]) -> None:
         """Show messages as display scripts have them (None: as they are stored); the view stays."""
