@@ -390,7 +390,7 @@ async def test_closures_of_other_replies_are_brought_in() -> None:
             "/pass \\{\\{arg::what\\}\\} \\{\\{arg::more\\}\\}"
         )
         assert await w.pipe("/run Lib.Asks") == "nothing any"
-        assert await w.pipe("/run Lib.Asks what=tea more=now") == "tea now"
+        assert await w.pipe("/run what=tea more=now Lib.Asks") == "tea now"
         await w.pipe("/qr-set-create inject=true New | /qr-set-create new | /qr-set-update nosend=on New")
         stored = await w.runtime.library.quick_replies.find("New")
         assert stored.content.document["injectInput"] and stored.content.document["disableSend"]
@@ -420,10 +420,10 @@ async def test_members_of_a_group_are_changed_by_script() -> None:
         ids = [(await library.characters.find(name)).id for name in ("Captain Sol Varga", "Marigold")]
         group = await library.groups.create("Crew", ids)
         w.place = (await w.runtime.chat.start_group(group.id)).id
-        assert await w.pipe("/member-count") == "2" and await w.pipe("/member-get 1") == "Marigold"
+        assert await w.pipe("/member-count") == "2" and await w.pipe("/member-get 1") == "Marigold Finch"
         await w.pipe("/disable Marigold | /member-down 0")
         members = (await library.groups.get(group.id)).members
-        assert (members[0].name, members[0].muted) == ("Marigold", True)
+        assert (members[0].name, members[0].muted) == ("Marigold Finch", True)
         await w.pipe("/member-enable 0 | /member-up Captain")
         assert await w.pipe("/member-get field=index Marigold") == "1"
         other = next(c for c in await library.characters.list() if c.id not in ids)

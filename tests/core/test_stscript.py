@@ -179,8 +179,8 @@ def test_the_replies_of_a_set_that_cannot_run_are_named_with_what_they_lack() ->
     found = {lack.label: lack for lack in lacks(read_set({"qrList": replies}), everything())}
     assert {label: lack.commands for label, lack in found.items()} == {
         "text": (("me", (1, 1)),),
-        "far": (("teleport", (2, 15)), ("sing", (2, 84))),
-        "open": (("teleport", (1, 26)),),
+        "far": (("teleport", (2, 15)), ("sing", (2, 77))),
+        "open": (("teleport", (1, 25)),),
     }
     assert found["far"].error is None
     assert found["open"].error is not None and found["open"].error.code == "SCRIPT_UNCLOSED_CLOSURE"
