@@ -62,7 +62,7 @@ async def show(app: LunaluxApp, pilot: Pilot[None], path: Path) -> float:
     await pilot.pause(0.2)
     began = time.perf_counter()
     screen.show_section("book", enter=True)
-    pane = screen.pane
+    pane = screen.section_view
     assert isinstance(pane, WorldbookSection)
     async with asyncio.timeout(SECONDS):
         while not (pane.stands and pane.rows.has_focus):  # noqa: ASYNC110

@@ -352,5 +352,6 @@ def test_a_turn_loads_nothing_for_what_is_not_there() -> None:
     again = modules_after(run_main("chat", "Marigold", "-m", "And then?"))
     assert "lunalux_core.dialogue.nodes.output" in first & again  # the turn went through to its end
     assert not again & spare
+    assert not again & {"pydantic", "httpx", "textual", "rich"}
     for part in ("memory", "bank", "trackers"):
         assert not any(module.startswith(f"lunalux_core.{part}.") for module in again)

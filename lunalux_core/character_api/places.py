@@ -58,10 +58,10 @@ class Places:
     async def _own(self, character_id: str, user: str) -> Conversation:
         key = f"{self._client} {character_id} {user}"
         async with self._beginning:
-            known = await self._library.state.get(CONVERSATIONS, {})
-            if isinstance(known, dict) and isinstance(known.get(key), str):
+            conversations = await self._library.state.get(CONVERSATIONS, {})
+            if isinstance(conversations, dict) and isinstance(conversations.get(key), str):
                 try:
-                    return await self._library.conversations.get(known[key])
+                    return await self._library.conversations.get(conversations[key])
                 except NotFound:
                     pass  # the person deleted it: the client begins anew
             title = f"API {clean_line(user, LONGEST_TITLE)}".strip()

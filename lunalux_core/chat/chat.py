@@ -744,6 +744,17 @@ class Chat:
             )
 
         turn = await self._database.read(read)
+        async with aclosing(self.unstored(turn)) as events:
+            async for event in events:
+                yield event
+
+    async def unstored(self, turn: TurnInput) -> AsyncGenerator[TurnEvent, None]:
+        """The reply to a turn of which nothing is stored but what it cost, and which takes nothing out of its
+        chat.
+
+        Raises (from the iterator):
+            LunaluxError: as any turn.
+        """
         yield TurnStarted("", None, None, turn.model.name)
         async with aclosing(self._unstored(turn)) as steps:
             async for step in steps:
@@ -972,7 +983,9 @@ class Chat:
                 async for step in steps:
                     if isinstance(step, TurnResult):
                         if given is not None:
-                            rows = [(one, beside.row(one.choice) if beside else "") for one in step.others]
+                            rows = [
+                                (other, beside.row(other.choice) if beside else "") for other in step.others
+                            ]
                             given.extend(rows)
                         message = await streaming.done(step, turn)
                         await self._keep_record(step, turn, message)

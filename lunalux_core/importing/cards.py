@@ -341,11 +341,11 @@ def _older_files(pictures: Path, identity: str, kept: Sequence[Path]) -> list[Pa
 
 def clear_leftovers(library: Library) -> None:
     """Remove the pictures of an import that was killed before their rows were stored, a day ago or more."""
-    known = library.database.write_now(character_ids)
+    kept_ids = library.database.write_now(character_ids)
     with suppress(OSError):
         for path in library.characters.pictures.iterdir():
             name = _OF_A_CHARACTER.fullmatch(path.name)
-            if name and name[1] not in known and time.time() - path.stat().st_mtime > LEFT_SECONDS:
+            if name and name[1] not in kept_ids and time.time() - path.stat().st_mtime > LEFT_SECONDS:
                 path.unlink(missing_ok=True)
 
 

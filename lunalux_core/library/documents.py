@@ -246,7 +246,7 @@ def passage_names(connection: Connection, reach: Reach) -> list[str]:
 
 def load_passages(connection: Connection, names: Sequence[str]) -> dict[str, Passage]:
     """Passages by their ids; those that are gone are absent."""
-    found: dict[str, Passage] = {}
+    passages: dict[str, Passage] = {}
     for name in names:
         document, _, place = name.rpartition(":")
         row = connection.execute(
@@ -255,8 +255,8 @@ def load_passages(connection: Connection, names: Sequence[str]) -> dict[str, Pas
             (document, int(place)),
         ).fetchone()
         if row is not None:
-            found[name] = _passage(row, ())
-    return found
+            passages[name] = _passage(row, ())
+    return passages
 
 
 def called_passages(

@@ -31,8 +31,8 @@ class Pictures:
 
     async def data(self, picture_hash: str) -> bytes:
         """The bytes of a picture; nothing where it is gone."""
-        found = await self._database.read(lambda c: load_pictures(c, [picture_hash]))
-        return found.get(picture_hash, b"")
+        pictures = await self._database.read(lambda c: load_pictures(c, [picture_hash]))
+        return pictures.get(picture_hash, b"")
 
     async def draft(self, conversation_id: str) -> Sequence[PictureRef]:
         """The pictures that wait beside the draft of a conversation, in their order."""
@@ -125,11 +125,11 @@ def store_picture(connection: Connection, attachment: Attachment) -> None:
 
 def load_pictures(connection: Connection, hashes: Sequence[str]) -> Mapping[str, bytes]:
     """The bytes of pictures by their hashes, as far as they are there."""
-    found: dict[str, bytes] = {}
+    pictures: dict[str, bytes] = {}
     for marks, some in in_parts(hashes):
         rows = connection.execute(f"SELECT hash, data FROM pictures WHERE hash IN ({marks})", some)
-        found |= {row[0]: bytes(row[1]) for row in rows if isinstance(row[1], bytes)}
-    return found
+        pictures |= {row[0]: bytes(row[1]) for row in rows if isinstance(row[1], bytes)}
+    return pictures
 
 
 def drafted(connection: Connection, conversation_id: str) -> Sequence[PictureRef]:

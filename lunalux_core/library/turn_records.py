@@ -107,9 +107,9 @@ class Records:
 
 
 def _first_of(packed: Sequence[bytes], model: str) -> Mapping[str, Any] | None:
-    for one in packed:
+    for record_bytes in packed:
         try:
-            record: Mapping[str, Any] = json.loads(zlib.decompress(one))
+            record: Mapping[str, Any] = json.loads(zlib.decompress(record_bytes))
             if record.get("model") == model:
                 return record
         except (zlib.error, ValueError, RecursionError, AttributeError):

@@ -75,14 +75,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class UnusableAnswer:
     """Why an answer cannot be used."""
 
     reason: Reason
     detail: str = ""
 
 
-def read_answer(raw: str, messages: int = 0) -> Answer | Refused:
+def read_answer(raw: str, messages: int = 0) -> Answer | UnusableAnswer:
     """What a writer meant.
 
     Args:
@@ -90,20 +90,20 @@ def read_answer(raw: str, messages: int = 0) -> Answer | Refused:
     """
     text = without_thought(raw)
     if not text:
-        return Refused("empty")
+        return UnusableAnswer("empty")
     document = json_object_in(text)
     if document is None:
         # An answer that was to be JSON and is broken must not be kept as if it were the summary itself.
         bare = text.strip("` \n")
         if "{" in bare or '":' in bare:
-            return Refused("no_json")
+            return UnusableAnswer("no_json")
         return _answer({"summary": bare}, messages, prose=True)
     return _answer(document, messages)
 
 
 def checked(
     answer: Answer, source: str, names: Collection[str], *, words: int, known: str = ""
-) -> Answer | Refused:
+) -> Answer | UnusableAnswer:
     """The answer where it holds, without facts and journals that do not.
 
     Args:
@@ -186,7 +186,7 @@ def json_object_in(text: str) -> Mapping[str, Any] | None:
     return None
 
 
-def _answer(document: Mapping[str, Any], messages: int, *, prose: bool = False) -> Answer | Refused:
+def _answer(document: Mapping[str, Any], messages: int, *, prose: bool = False) -> Answer | UnusableAnswer:
     written = next(
         (document[key] for key in ("summary", "content", "text", "memory") if document.get(key)), ""
     )
@@ -195,7 +195,9 @@ def _answer(document: Mapping[str, Any], messages: int, *, prose: bool = False) 
     if isinstance(written, list):
         told = " ".join(part for part in written if isinstance(part, str)).strip()
     if not told:
-        return Refused("empty" if document.keys() & {"summary", "content", "text", "memory"} else "no_json")
+        return UnusableAnswer(
+            "empty" if document.keys() & {"summary", "content", "text", "memory"} else "no_json"
+        )
     text, sources = _sourced(told, messages)
     return Answer(
         clean_line(as_text(document.get("title")), 100),
@@ -277,21 +279,21 @@ def _journals(value: Any) -> list[tuple[str, str]]:
 
 def _refusal(
     text: str, source: str, material: str, words: int, *, prose: bool = False, short: bool = False
-) -> Refused | None:
+) -> UnusableAnswer | None:
     if not short and sum(sign.isalpha() for sign in text) < LEAST_SIGNS:
-        return Refused("empty")
+        return UnusableAnswer("empty")
     # With a least length, so that a person who asks for five words is not refused every answer.
     if _length(text) > max(words, 20) * MOST_TIMES:
-        return Refused("too_long")
+        return UnusableAnswer("too_long")
     if not same_script(script_of(text), script_of(source)):
-        return Refused("language")
+        return UnusableAnswer("language")
     if unknown := unknown_names(text, material):
-        return Refused("names", ", ".join(unknown[:5]))
+        return UnusableAnswer("names", ", ".join(unknown[:5]))
     # Talk in place of an answer ("There is nothing to tell.") is short: what nobody asked for in this form
     # has to show that it is about the story.
     shared = shared_words(text, material, least=1 if prose else 8)
     if shared is not None and shared < LEAST_SHARED["prose" if prose else "json"]:
-        return Refused("invented")
+        return UnusableAnswer("invented")
     return None
 
 

@@ -64,10 +64,10 @@ class Embeddings:
             return list(vectors)
         alone: list[array[float] | None] = []
         for text in texts:
-            found = await self._vectors([text[:LONGEST_TEXT]], BUILD_SECONDS)
-            if not found and len(text) > SHORT_TEXT:
-                found = await self._vectors([text[:SHORT_TEXT]], BUILD_SECONDS)
-            alone.append(found[0] if found else None)
+            vectors = await self._vectors([text[:LONGEST_TEXT]], BUILD_SECONDS)
+            if not vectors and len(text) > SHORT_TEXT:
+                vectors = await self._vectors([text[:SHORT_TEXT]], BUILD_SECONDS)
+            alone.append(vectors[0] if vectors else None)
             # Two refusals may be the server's: a harmless text shows whether it answers at all.
             if len(alone) == 2 and not any(alone) and not await self._vectors(["."], QUERY_SECONDS):
                 break

@@ -69,7 +69,7 @@ class VectorRanker:
         words_of = {memory.id: _words(memory) for memory in story.usable()}
         key_of = {identity: text_hash(words) for identity, words in words_of.items()}
         return await self.closest(
-            "memories", key_of, texts, lambda _, ids: {one: words_of[one] for one in ids}
+            "memories", key_of, texts, lambda _, ids: {identity: words_of[identity] for identity in ids}
         )
 
     async def closest(
@@ -91,7 +91,9 @@ class VectorRanker:
         for key in keys:
             if key not in vectors:  # another program has forgotten it meanwhile
                 self._signs.pop(key, None)
-        return await asyncio.to_thread(_ranked, query, {one: key_of[one] for one in near}, vectors)
+        return await asyncio.to_thread(
+            _ranked, query, {identity: key_of[identity] for identity in near}, vectors
+        )
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Read of the library."""
@@ -149,9 +151,13 @@ class VectorRanker:
         vectors = await self._embeddings.of([texts[name] for name in made])
         if not vectors:
             return False
-        found = {job.key_of[name]: one for name, one in zip(made, vectors, strict=True) if one is not None}
-        self._passed.update(job.key_of[name] for name in made if job.key_of[name] not in found)
-        await self._database.write(lambda c: store_vectors(c, model, list(found), list(found.values())))
+        vector_of = {
+            job.key_of[name]: vector for name, vector in zip(made, vectors, strict=True) if vector is not None
+        }
+        self._passed.update(job.key_of[name] for name in made if job.key_of[name] not in vector_of)
+        await self._database.write(
+            lambda c: store_vectors(c, model, list(vector_of), list(vector_of.values()))
+        )
         return True
 
 

@@ -31,7 +31,7 @@ from lunalux_core.library.memories import (
     settle_memories,
     store_memory,
 )
-from lunalux_core.memory.answers import Answer, Refused, checked, read_answer, script_of
+from lunalux_core.memory.answers import Answer, UnusableAnswer, checked, read_answer, script_of
 from lunalux_core.memory.asking import Form, asked, request_id
 from lunalux_core.memory.consent import consents, costs, store_consent
 from lunalux_core.memory.due import Chapter, Rules, Scene, due_chapter, due_events, due_scenes, is_covered
@@ -442,11 +442,11 @@ class MemoryWriter:
         before: str,
         key: str,
         messages: int,
-    ) -> Answer | Refused | LunaluxError:
+    ) -> Answer | UnusableAnswer | LunaluxError:
         """An answer that holds, else why there is none."""
         source = "\n".join(text for _, text in lines)
         names = [name for name in dict.fromkeys([*(name for name, _ in lines), *cast.names]) if name.strip()]
-        refused = Refused("empty")
+        refused = UnusableAnswer("empty")
         told = wish
         for attempt in range(ATTEMPTS):
             try:
@@ -463,7 +463,7 @@ class MemoryWriter:
             except LunaluxError as error:
                 return error
             except TimeoutError:
-                return Refused("empty", "timeout")
+                return UnusableAnswer("empty", "timeout")
             answer = read_answer(raw, messages)
             if isinstance(answer, Answer):
                 answer = checked(answer, source, names, words=words, known=before)
@@ -478,13 +478,13 @@ class MemoryWriter:
         self,
         conversation_id: str,
         coverage: Sequence[tuple[str, str]],
-        why: Refused | LunaluxError,
+        why: UnusableAnswer | LunaluxError,
         spec: ModelSpec,
         before: Memory | None,
     ) -> WritingResult:
         """Leave a mark of what failed, in place of the one before."""
         error = _error(why)
-        reason = why.reason if isinstance(why, Refused) else why.code
+        reason = why.reason if isinstance(why, UnusableAnswer) else why.code
 
         def change(connection: Connection) -> Memory | None:
             with suppress(NotFound):
@@ -516,7 +516,7 @@ class MemoryWriter:
         return WritingResult(failed=(mark,) if mark is not None else (), error=error)
 
 
-def _error(why: Refused | LunaluxError) -> LunaluxError:
+def _error(why: UnusableAnswer | LunaluxError) -> LunaluxError:
     if isinstance(why, LunaluxError):
         return why
     sentences = {

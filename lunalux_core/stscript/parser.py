@@ -35,7 +35,7 @@ _PLAIN_COMMENT = re.compile(r"[^\\|]+")
 _PLAIN_BLOCK = re.compile(r"[^\\*/]+")
 
 
-class Reading(Protocol):
+class ArgumentSyntax(Protocol):
     """How a command wants its unnamed argument read.
 
     `split` parts it at white space, the first `split_count` parts only where that is not 0; `raw_quotes`
@@ -53,7 +53,7 @@ class Reading(Protocol):
 class Commands(Protocol):
     """The commands that a script may name."""
 
-    def get(self, name: str, at: int = 0) -> Reading | None:
+    def get(self, name: str, at: int = 0) -> ArgumentSyntax | None:
         """A command by its name, which stands at an index of the script."""
 
     def offered(self, name: str) -> bool: ...
@@ -323,8 +323,8 @@ class _Parser:
                 break
             name += self.take()
         self.skip_space()
-        reading = self.commands.get(name, at)
-        if reading is None:
+        syntax = self.commands.get(name, at)
+        if syntax is None:
             raise self.fail(unknown_code(name), at, name)
         if not self.commands.offered(name):
             raise self.fail("SCRIPT_COMMAND_NOT_HERE", at, name)
@@ -336,9 +336,9 @@ class _Parser:
             step.unnamed = self.unnamed(
                 closure,
                 start,
-                split=reading.split,
-                count=reading.split_count,
-                raw_quotes=_keeps_quotes(step, reading),
+                split=syntax.split,
+                count=syntax.split_count,
+                raw_quotes=_keeps_quotes(step, syntax),
             )
         if not self.command_end(start):
             raise self.fail("SCRIPT_UNEXPECTED_TEXT", self.index, name)
@@ -399,8 +399,8 @@ class _Parser:
         return "".join(pieces)
 
 
-def _keeps_quotes(step: Step, reading: Reading) -> bool:
-    if not reading.raw_quotes:
+def _keeps_quotes(step: Step, syntax: ArgumentSyntax) -> bool:
+    if not syntax.raw_quotes:
         return False
     given = next((value for name, value in step.named if name == "raw"), None)
     return given is None or not is_false(str(given))

@@ -33,14 +33,14 @@ _FENCE = re.compile(r"\A```\w*\s*\n(.*?)\n?```\s*\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class UnusableAnswer:
     """Why an answer cannot be the value."""
 
     reason: Reason
     detail: str = ""
 
 
-def read_value(raw: str, tracker: Tracker, material: str) -> str | Refused:
+def read_value(raw: str, tracker: Tracker, material: str) -> str | UnusableAnswer:
     """The new value in an answer.
 
     Args:
@@ -48,7 +48,7 @@ def read_value(raw: str, tracker: Tracker, material: str) -> str | Refused:
     """
     text = without_thought(raw)
     if not text:
-        return Refused("empty")
+        return UnusableAnswer("empty")
     document = well_formed_value(json_object_in(text))
     prose = False
     if tracker.form == "json":
@@ -60,11 +60,11 @@ def read_value(raw: str, tracker: Tracker, material: str) -> str | Refused:
         if value is None and (document is None or labels(tracker.shape)):
             value, prose = _plain(text, tracker.shape), not labels(tracker.shape)
     if value is None:
-        return Refused("no_json")
+        return UnusableAnswer("no_json")
     if not value.strip():
-        return Refused("empty")
+        return UnusableAnswer("empty")
     if fault := departure(value, tracker.form, tracker.shape):
-        return Refused("shape", fault)
+        return UnusableAnswer("shape", fault)
     return _refusal(value, tracker, material, prose) or value
 
 
@@ -117,22 +117,22 @@ def _plain(text: str, shape: str) -> str | None:
     return "\n".join(lines[first:]).strip() if first is not None else None
 
 
-def _refusal(value: str, tracker: Tracker, material: str, prose: bool) -> Refused | None:
+def _refusal(value: str, tracker: Tracker, material: str, prose: bool) -> UnusableAnswer | None:
     texts = list(_texts(json.loads(value))) if tracker.form == "json" else value.splitlines()
     whole = "\n".join(texts)
     # Below that the letters are too few to tell a language, as in "Mood: calm".
     if sum(sign.isalpha() for sign in whole) >= LEAST_SIGNS:
         script = script_of(whole)
         if not any(same_script(script, script_of(text)) for text in (material, tracker.instruction)):
-            return Refused("language")
+            return UnusableAnswer("language")
     # Short texts are labels and headings, where every word may be capitalised.
     sentences = (text for text in texts if len(text.split()) >= SENTENCE_WORDS)
     unknown = [name for text in sentences for name in unknown_names(text, material)]
     if unknown:
-        return Refused("names", ", ".join(dict.fromkeys(unknown[:5])))
+        return UnusableAnswer("names", ", ".join(dict.fromkeys(unknown[:5])))
     shared = shared_words(whole, material)
     if shared is not None and shared < LEAST_SHARED["prose" if prose else "answer"]:
-        return Refused("invented")
+        return UnusableAnswer("invented")
     return None
 
 

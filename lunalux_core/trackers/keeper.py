@@ -34,7 +34,7 @@ from lunalux_core.memory.answers import script_of
 from lunalux_core.memory.asking import Form, asked, request_id
 from lunalux_core.memory.consent import consents, costs, store_consent
 from lunalux_core.memory.instructions import Language
-from lunalux_core.trackers.answers import Refused, read_value
+from lunalux_core.trackers.answers import UnusableAnswer, read_value
 from lunalux_core.trackers.instructions import once_more, tracker_wish
 from lunalux_core.trackers.shape import LONGEST_VALUE
 
@@ -231,7 +231,7 @@ class TrackerKeeper:
         # The instruction, the shape and the names count as well: words from there are not invented.
         material = "\n".join((said, old, tracker.instruction, tracker.shape, *work.names))
         wish = told = tracker_wish(tracker, old, lines, language)
-        error: LunaluxError = _error(Refused("empty"))
+        error: LunaluxError = _error(UnusableAnswer("empty"))
         for attempt in range(ATTEMPTS):
             try:
                 raw = await asked(
@@ -249,7 +249,7 @@ class TrackerKeeper:
             except LunaluxError as failure:
                 return failure
             except TimeoutError:
-                return _error(Refused("empty"))
+                return _error(UnusableAnswer("empty"))
             value = read_value(raw, tracker, material)
             if isinstance(value, str):
                 return value
@@ -377,7 +377,7 @@ def checked_by_hand(tracker: Tracker, value: str) -> str:
     return value
 
 
-def _error(why: Refused) -> LunaluxError:
+def _error(why: UnusableAnswer) -> LunaluxError:
     sentences = {
         "empty": "The model said nothing that could be the value.",
         "no_json": "The model's answer could not be read.",

@@ -37,7 +37,7 @@ def all_actions() -> Iterator[Action]:
     from lunalux_tui.market import mine_dialog
     from lunalux_tui.parts import fields_dialog, models_dialog, preset_dialog
     from lunalux_tui.settings import model_dialog, script_screen
-    from lunalux_tui.settings import sections as panes
+    from lunalux_tui.settings import sections as settings_sections
     from lunalux_tui.settings.screen import SearchField, SectionRows
 
     screens = [
@@ -66,7 +66,7 @@ def all_actions() -> Iterator[Action]:
     dialogs_of_models = (models_dialog.ModelsDialog, model_dialog.ModelDialog, preset_dialog.PresetDialog)
     yield from actions_of(
         *(LunaluxApp, ChatScreen, Prompt, ChatTranscript, RosterRows, *screens),
-        *(SectionRows, SearchField, *panes.classes(), editor.SectionRows, *declared.classes()),
+        *(SectionRows, SearchField, *settings_sections.classes(), editor.SectionRows, *declared.classes()),
         *(book_screen.BookScreen, script_screen.ScriptScreen, mine_dialog.MineDialog),
         *(*dialogs, *dialogs_of_groups, *dialogs_of_models, *dialogs_of_texts, *dialogs_of_memory),
     )

@@ -58,8 +58,8 @@ def with_flags(settings: Settings, former: Settings) -> Settings:
 def stamp_of(file: Path) -> Stamp:
     """What changes when the file is written; zeros for one that is not there."""
     try:
-        known = file.stat()
+        status = file.stat()
     except OSError:
         return 0, 0, 0
     # The inode as well: many programs write another file and put it in the place of the old one.
-    return known.st_mtime_ns, known.st_size, known.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino

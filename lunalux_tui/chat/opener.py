@@ -206,7 +206,7 @@ class Opener:
         self._view.show_nothing(typed=typed)
 
 
-class FollowingView(Protocol):
+class WatcherView(Protocol):
     """What is asked of the screen."""
 
     @property
@@ -217,11 +217,11 @@ class FollowingView(Protocol):
         """Read the list of characters again."""
 
 
-class Following:
+class LibraryWatcher:
     """Looks whether another program wrote, and if so, whether what is on screen is still all there is: the
     list of characters and the open conversation."""
 
-    def __init__(self, library: Library, opener: Opener, transcript: Transcript, view: FollowingView) -> None:
+    def __init__(self, library: Library, opener: Opener, transcript: Transcript, view: WatcherView) -> None:
         self._library = library
         self._opener = opener
         self._open = opener.chat

@@ -84,7 +84,7 @@ class ChatPane(Column):
         return Draft(self._open, self.prompt, self._runtime.library.conversations)
 
     @cached_property
-    def looks(self) -> MessageDisplay:
+    def message_display(self) -> MessageDisplay:
         """What display scripts make of the messages; not needed for the first frame."""
         from lunalux_tui.chat.transcript.window import MessageDisplay
 
@@ -127,7 +127,9 @@ class ChatPane(Column):
         self.header.members = tuple((member.name, member.muted) for member in members)
         self.header.conversation = conversation.title if conversation else ""
         self.status.mode = conversation.mode if conversation else ""
-        self.transcript.sheet.places = {member.character_id: place for place, member in enumerate(members)}
+        self.transcript.text_layout.places = {
+            member.character_id: place for place, member in enumerate(members)
+        }
 
     async def reload(self, *, keep_place: bool = True) -> None:
         """Read the messages again after a change of the conversation's tree."""
@@ -136,12 +138,12 @@ class ChatPane(Column):
         self.follow_messages()
 
     def follow_messages(self) -> None:
-        """Suggestions, usage, history and looks follow the messages in the window."""
+        """Suggestions, usage, history and display scripts follow the messages in the window."""
         messages = self.transcript.messages
         self.last_reply(messages[-1] if messages else None)
         self._remember_words()
         # Behind the frame: messages are seen at once, and again as scripts show them when that is known.
-        self.call_after_refresh(self.looks.follow, anew=True)
+        self.call_after_refresh(self.message_display.follow, anew=True)
 
     def _remember_words(self) -> None:
         """What the person said in the window can be brought back into the prompt."""
@@ -239,7 +241,7 @@ class ChatPane(Column):
             await self.show_pictures(())
         await self.window.show_end(words)
         self._remember_words()
-        self.looks.follow()
+        self.message_display.follow()
 
     def reply_began(self, reply: Message | None) -> None:
         if reply is not None:
@@ -261,14 +263,14 @@ class ChatPane(Column):
 
     async def reply_ended(self, message: Message | None, *, whole: bool = False) -> None:
         if message is not None and whole:
-            await self.looks.settled(message)
+            await self.message_display.settled(message)
         elif not self.streaming:  # it was stopped before its beginning was shown
             await self.reload()
             return
         self.transcript.end_stream(message)
         if message is not None:
             self.last_reply(message)
-            self.looks.follow(anew=whole)
+            self.message_display.follow(anew=whole)
 
     def prompt_read(self, percent: int) -> None:
         self.status.read = percent

@@ -136,13 +136,18 @@ class QuickReplies:
         held: set[str] = set()
         if chat.conversation is not None:
             in_force = await self._runtime.library.quick_replies.in_force(chat.conversation.id, chat.row_id)
-            held = {one.id for one, _ in in_force}
-        sets = sorted(stored, key=lambda one: one.id not in held)
-        replies = [(one.content, reply) for one in sets for reply in one.content.replies if not reply.hidden]
+            held = {quick_set.id for quick_set, _ in in_force}
+        sets = sorted(stored, key=lambda stored_set: stored_set.id not in held)
+        replies = [
+            (quick_set.content, reply)
+            for quick_set in sets
+            for reply in quick_set.content.replies
+            if not reply.hidden
+        ]
         if not replies:
             self._view.say(t("slash.no_replies"))
             return
-        contents = [one.content for one in stored]
+        contents = [quick_set.content for quick_set in stored]
         rows = [
             Row(
                 str(place),
@@ -274,8 +279,13 @@ class QuickReplies:
             return
         uses = await shelf.uses()
         rows = [
-            Row(one.id, one.name, self._told(one, uses), t("quick.replies", n=len(one.content.replies)))
-            for one in stored
+            Row(
+                quick_set.id,
+                quick_set.name,
+                self._told(quick_set, uses),
+                t("quick.replies", n=len(quick_set.content.replies)),
+            )
+            for quick_set in stored
         ]
         chosen = await self._view.ask(PickDialog(t("quick.title"), rows, two_lines=True))
         while chosen:
@@ -309,7 +319,7 @@ class QuickReplies:
         from lunalux_tui.parts.rows import Row
 
         shelf = self._runtime.library.quick_replies
-        stored = next(one for one in await shelf.list() if one.id == set_id)
+        stored = next(quick_set for quick_set in await shelf.list() if quick_set.id == set_id)
         uses = {(use.scope, use.target): use for use in await shelf.uses() if use.set_id == set_id}
         rows = []
         for scope, target in self._targets().items():
@@ -327,7 +337,7 @@ class QuickReplies:
         """Off, shown, in force without buttons, off again."""
         shelf = self._runtime.library.quick_replies
         if rule == "automatic":
-            stored = next(one for one in await shelf.list() if one.id == set_id)
+            stored = next(quick_set for quick_set in await shelf.list() if quick_set.id == set_id)
             await shelf.allow(set_id, not stored.automatic)
             return
         scope = next(scope for scope in SCOPES if scope == rule)

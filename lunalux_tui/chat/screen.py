@@ -21,6 +21,7 @@ from lunalux_core.library.groups import Group
 from lunalux_core.library.turns import uses_quick_replies
 from lunalux_tui.actions import bindings
 from lunalux_tui.chat.actions import CHAT_ACTIONS, DIRECTING_ACTIONS, GROUP_ACTIONS, ChatTranscript
+from lunalux_tui.chat.availability import available
 from lunalux_tui.chat.bars import ChatHeader, StatusBar, Suggestions
 from lunalux_tui.chat.conversation_actions import ConversationActions
 from lunalux_tui.chat.file_actions import FileActions
@@ -35,7 +36,7 @@ from lunalux_tui.chat.script_actions import ScriptActions
 from lunalux_tui.chat.transcript.transcript import Transcript
 from lunalux_tui.chat.transcript.window import Window
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.drawn import Beside
+from lunalux_tui.parts.drawn import SideBySide
 from lunalux_tui.parts.rows import Rows
 from lunalux_tui.parts.screen import KeyBar, LunaScreen, PlaceBar
 
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.directing_actions import DirectingActions
     from lunalux_tui.chat.memory_actions import MemoryActions
     from lunalux_tui.chat.model_actions import ModelActions
-    from lunalux_tui.chat.opener import Following
+    from lunalux_tui.chat.opener import LibraryWatcher
     from lunalux_tui.chat.picture_actions import PictureActions
     from lunalux_tui.chat.prose import Prose
     from lunalux_tui.chat.quick_replies import QuickReplies
@@ -76,44 +77,6 @@ EDIT = "edit"
 
 EVERY = 1.0
 """Seconds between two looks whether another program wrote to the library."""
-
-DIRECTING = frozenset(action.method for action in DIRECTING_ACTIONS)
-ALSO_WHILE_BUSY = frozenset(
-    {
-        *("begin_with", "prose", "overrides", "out_of_character", "profiles"),
-        *("reply_sets", "reply_buttons"),
-    }
-)
-"""What directs later replies alone."""
-NOT_WHILE_BUSY = frozenset(
-    {
-        *("regenerate", "continue_reply", "impersonate", "swipe", "edit", "delete", "truncate"),
-        *(DIRECTING - ALSO_WHILE_BUSY),
-    }
-)
-IN_A_CONVERSATION = frozenset(
-    {
-        *NOT_WHILE_BUSY,
-        *(
-            "tree",
-            "rename",
-            "export",
-            "modes",
-            "note",
-            "books",
-            "copy",
-            "copy_code",
-            "undo",
-            "redo",
-            "hide",
-            "mark",
-        ),
-        *DIRECTING,
-        *("scripts", "raw", "inspect", "attach"),
-        *("memory", "memories_here", "always_in"),
-    }
-)
-IN_A_GROUP = frozenset(action.method for action in GROUP_ACTIONS if action.id != "group.new")
 
 
 def handed(group: str, method: Callable[[ChatScreen], Callable[..., Coroutine[Any, Any, None]]]) -> Handed:
@@ -162,14 +125,14 @@ class ChatScreen(LunaScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield PlaceBar()
-        with Beside(id="body"):
+        with SideBySide(id="body"):
             yield Roster(id="roster")
             yield ChatPane(self.open_chat)
         yield KeyBar()
 
     def on_mount(self) -> None:
         opening, chat = self.lunalux.opening, self.open_chat
-        self.transcript.sheet.show_thinking = self.runtime.settings.show_thinking
+        self.transcript.text_layout.show_thinking = self.runtime.settings.show_thinking
         self.apply_settings()
         self.show_persona(opening.persona)
         if opening.conversation is not None:
@@ -197,11 +160,11 @@ class ChatScreen(LunaScreen[None]):
         return TurnController(self.pane, self.runtime.library.conversations)
 
     @cached_property
-    def following(self) -> Following:
+    def library_watcher(self) -> LibraryWatcher:
         """What keeps the conversation in step with other programs; the first frame does without it."""
-        from lunalux_tui.chat.opener import Following
+        from lunalux_tui.chat.opener import LibraryWatcher
 
-        return Following(self.runtime.library, self.opener, self.transcript, self)
+        return LibraryWatcher(self.runtime.library, self.opener, self.transcript, self)
 
     @cached_property
     def opener(self) -> Opener:
@@ -399,7 +362,7 @@ class ChatScreen(LunaScreen[None]):
 
     def surroundings_changed(self) -> None:
         """Follow what scripts, presets and names make of the messages on screen."""
-        self.pane.looks.follow(anew=True)
+        self.pane.message_display.follow(anew=True)
         self._ask_about_scripts()
 
     def _ask_about_scripts(self) -> None:
@@ -410,7 +373,7 @@ class ChatScreen(LunaScreen[None]):
         self.refresh_bindings()
 
     async def _follow(self) -> None:
-        await self.following.look()
+        await self.library_watcher.look()
 
     # -- turns -------------------------------------------------------------------------------------
 
@@ -659,7 +622,7 @@ class ChatScreen(LunaScreen[None]):
         await (self.window.first() if first else self.window.last())
         if self.transcript.has_focus and (messages := self.transcript.messages):
             self.transcript.selected = messages[0 if first else -1].id
-        self.pane.looks.follow()
+        self.pane.message_display.follow()
 
     @on(Prompt.Swiped)
     def _swiped_in_prompt(self, event: Prompt.Swiped) -> None:
@@ -703,7 +666,7 @@ class ChatScreen(LunaScreen[None]):
 
     async def _widen(self, *, older: bool) -> None:
         await (self.window.older() if older else self.window.newer())
-        self.pane.looks.follow()
+        self.pane.message_display.follow()
 
     @on(Roster.Searched)
     def _searched(self) -> None:
@@ -730,28 +693,16 @@ class ChatScreen(LunaScreen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what cannot be done now."""
-        chat = self.open_chat
-        if action == "stop":
-            return self.busy or self.status.countdown is not None
-        if action == "move_in":
-            return bool(self.query("#moving-in"))
-        if action == "answer_scripts":
-            return self.script_actions.asking is not None
-        if action == "answer_memory":
-            return bool(self.query("#memory-question"))
-        if action == "edit_character":
-            return chat.character is not None
-        if action == "detach":
-            return bool(chat.pictures)
         if action == "quick_reply":
             return self.replies_followed and self.quick_replies.has(parameters[0])
-        if action in {"conversations", "new_conversation"}:
-            return bool(chat.row_id)
-        if action in IN_A_GROUP:
-            return chat.group is not None and not (self.busy and action == "speak")
-        if action in IN_A_CONVERSATION:
-            return chat.conversation is not None and not (self.busy and action in NOT_WHILE_BUSY)
-        return super().check_action(action, parameters)
+        now = available(
+            action,
+            self.open_chat,
+            busy=self.busy,
+            waiting=self.status.countdown is not None,
+            asked=lambda question: bool(self.query(f"#{question}")),
+        )
+        return super().check_action(action, parameters) if now is None else now
 
     action_stop = direct(lambda screen: screen.stop_turn)
     action_regenerate = direct(lambda screen: screen.message_actions.regenerate)

@@ -294,11 +294,11 @@ def _state(state: AccountState, place: str) -> dict[str, Any]:
 def _address(email: str) -> str:
     if not email.strip():
         hint = "Give one like ada@example.org."
-        raise InvalidInput("USAGE", "There is no e-mail address.", hint, kind="no_email")
+        raise InvalidInput("USAGE", "The e-mail address is missing.", hint, kind="no_email")
     if email.count("@") != 1 or any(c.isspace() for c in email.strip()):
         raise InvalidInput(
             "USAGE",
-            f"{email!r} is no e-mail address.",
+            f"{email!r} is not an e-mail address.",
             "Give one like ada@example.org.",
             kind="email",
             value=repr(email),

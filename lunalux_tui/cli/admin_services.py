@@ -120,20 +120,20 @@ async def user_id_of(services: Services, named: str) -> str:
     Raises:
         NotFound: USER_NOT_FOUND, with the nearest addresses.
     """
-    found = await _known_user(services, named)
-    if found is None:
+    user_id = await _known_user(services, named)
+    if user_id is None:
         raise _no_user(named, await _guessed_user(services, named))
-    return found
+    return user_id
 
 
 async def shown_user_id(services: Services, named: str) -> str:
     """The account to look at: as `user_id_of`, else by a unique beginning or word, any case."""
-    found = await _known_user(services, named)
-    if found is None:
-        found = await _known_user(services, await _guessed_user(services, named))
-    if found is None:
+    user_id = await _known_user(services, named)
+    if user_id is None:
+        user_id = await _known_user(services, await _guessed_user(services, named))
+    if user_id is None:
         raise _no_user(named, "")
-    return found
+    return user_id
 
 
 async def _known_user(services: Services, named: str) -> str | None:
@@ -144,8 +144,8 @@ async def _known_user(services: Services, named: str) -> str | None:
         user_id = await services.identity.find(named)
     elif await services.wallets.get(named) is None:
         user_id = await services.users.owner(named)
-    known = user_id is not None and await services.wallets.get(user_id) is not None
-    return user_id if known else None
+    has_wallet = user_id is not None and await services.wallets.get(user_id) is not None
+    return user_id if has_wallet else None
 
 
 async def _guessed_user(services: Services, named: str) -> str:
@@ -186,7 +186,14 @@ def tell(document: dict[str, Any], as_json: bool) -> None:
     if as_json:
         output.print_json(document)
     else:
-        output.print_table(["what", "value"], [[key, value] for key, value in document.items()])
+        kinds = {"status": "status", "currency": "coin"}
+        output.print_table(
+            ["what", "value"],
+            [
+                [output.label(key), output.word(kinds[key], value) if key in kinds else value]
+                for key, value in document.items()
+            ],
+        )
 
 
 def usage(message: str, hint: str, kind: str) -> InvalidInput:

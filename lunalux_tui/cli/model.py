@@ -216,7 +216,7 @@ async def add(
             timeout,
             not no_stream,
             post_process,
-            thinking_marks if all(mark.strip() for mark in thinking_marks) else (),
+            tuple(thinking_marks) if all(mark.strip() for mark in thinking_marks) else (),
             extra_body=extra_body_of(extra_body) if extra_body else {},
             drop=tuple(drop),
             headers=headers_of(header),

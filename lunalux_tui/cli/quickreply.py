@@ -229,15 +229,15 @@ def _reply(stored: StoredSet, labels: Sequence[str], sets: Sequence[QuickReplySe
     for label in labels[1:]:
         inner = followed(entry, label, sets)
         if inner is None:
-            raise _not_found(label, entry.reply.label, [one.reply for one in menu_of(entry, sets)])
+            raise _not_found(label, entry.reply.label, [choice.reply for choice in menu_of(entry, sets)])
         entry = inner
     if not entry.reply.message and (choices := menu_of(entry, sets)):
         raise InvalidInput(
             "QUICK_REPLY_IS_MENU",
             f"{entry.reply.label} only opens a menu.",
-            f"Name one of it behind the label: {', '.join(one.reply.label for one in choices)}.",
+            f"Name choice of it behind the label: {', '.join(choice.reply.label for choice in choices)}.",
             label=entry.reply.label,
-            labels=", ".join(one.reply.label for one in choices),
+            labels=", ".join(choice.reply.label for choice in choices),
         )
     return entry.chosen
 

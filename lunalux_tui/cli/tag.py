@@ -79,7 +79,7 @@ async def add(
     ids, group_ids = await _named(runtime, characters, groups)
     tags = runtime.library.tags
     # By the whole name or the id: a name that only begins like another tag's is a new one.
-    name = next((known.name for known in await tags.list() if known.id == tag), tag)
+    name = next((listed.name for listed in await tags.list() if listed.id == tag), tag)
     changed = (await tags.add(name, ids)).added
     grouped = await GroupTags(runtime.library.database).add(name, group_ids)
     _told(grouped.tag, changed, grouped.added, "added", as_json)

@@ -1,17 +1,18 @@
 """Values of the command line without pydantic.
 
 Typer turns every argument into a pydantic model of its own on first use, which costs more than most of our
-commands. Texts, numbers and paths are all that our commands take, so each parameter is given this plain
-reading instead; a parameter of another type, and a Typer that does not ask here, keep Typer's own way.
+commands. Texts, numbers, paths and words out of a few are all that our commands take, so each parameter is
+given this plain reading instead; a parameter of another type, and a Typer that does not ask here, keep
+Typer's own way.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import NoneType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import typer
 
@@ -59,6 +60,21 @@ class PlainValue:
             )
             raise typer.BadParameter(f"{number} is not {room}", ctx, param)
         return number
+
+
+class PlainChoice:
+    """Reads a parameter that takes one of a few words."""
+
+    def __init__(self, choices: Sequence[str]) -> None:
+        self._choices = choices
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The word itself, None where none was given. Raises typer.BadParameter, in Typer's own sentence."""
+        if value is None or value in self._choices:
+            return value
+        raise typer.BadParameter(
+            f"{value!r} is not one of {', '.join(map(repr, self._choices))}.", ctx, param
+        )
 
 
 _NAMES_OF_FILES = {"paths"}
@@ -170,9 +186,13 @@ def lighten(command: Any) -> Any:
     return command
 
 
-def _plain(annotation: Any) -> PlainValue | None:
+def _plain(annotation: Any) -> PlainValue | PlainChoice | None:
     if annotation in KINDS:
         return PlainValue(annotation, many=False)
+    if get_origin(annotation) is Literal:
+        return PlainChoice(get_args(annotation))
+    if get_origin(annotation) is tuple and set(get_args(annotation)) == {str}:
+        return PlainValue(str, many=True)  # so many words as the parameter's `nargs` says
     arguments = [part for part in get_args(annotation) if part is not NoneType]
     if len(arguments) != 1:
         return None

@@ -44,7 +44,7 @@ class BookScreen(LunaScreen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-middle"), (32, "-tall")]  # noqa: RUF012
 
-    pane = getters.query_one(WorldbookSection)
+    section_view = getters.query_one(WorldbookSection)
     head = getters.query_one(KeptHead)
 
     def __init__(self, item: ShelfItem) -> None:
@@ -61,7 +61,7 @@ class BookScreen(LunaScreen[None]):
 
     def on_mount(self) -> None:
         self.head.name_shown = self._item.name
-        self.pane.once_it_stands(self.pane.enter)
+        self.section_view.once_it_stands(self.section_view.enter)
 
     @property
     def book(self) -> Any:
@@ -130,20 +130,20 @@ class BookScreen(LunaScreen[None]):
 
     def _went(self, place: str | None) -> None:
         if place is not None:
-            self.pane.read()
-            self.pane.reveal(place)
+            self.section_view.read()
+            self.section_view.reveal(place)
             self.touched()
 
     def action_test_book(self) -> None:
-        self.pane.once_it_stands(self.pane.show_trial)
+        self.section_view.once_it_stands(self.section_view.show_trial)
 
     async def action_leave(self) -> None:
         """Out of an entry, out of the search, at last out of the book; everything is kept."""
-        field = self.pane.field
-        if self.pane.stands and (not self.pane.rows.has_focus or field.value):
+        field = self.section_view.field
+        if self.section_view.stands and (not self.section_view.rows.has_focus or field.value):
             field.value = ""
-            self.pane.back()
-            self.pane.rows.focus()
+            self.section_view.back()
+            self.section_view.rows.focus()
             return
         await self.keep_draft()
         self.dismiss(None)

@@ -25,12 +25,12 @@ from lunalux_tui.create.head import CreateHead
 from lunalux_tui.create.json_view import JsonView
 from lunalux_tui.create.library_actions import LibraryActions
 from lunalux_tui.create.open_draft import OpenDraft
-from lunalux_tui.create.section_panes import SectionPanes
 from lunalux_tui.create.section_rows import SectionRows
+from lunalux_tui.create.section_views import SectionViews
 from lunalux_tui.create.sections import BY_ID, SECTIONS, Section, section_of
 from lunalux_tui.create.sections.base import EditorSection
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.drawn import Beside, Column, keymap_of
+from lunalux_tui.parts.drawn import Column, SideBySide, keymap_of
 from lunalux_tui.parts.files import importable_paths
 from lunalux_tui.parts.form_field import FieldBox
 from lunalux_tui.parts.picture import Picture
@@ -48,7 +48,7 @@ PREVIEW_PAUSE = 0.15
 
 
 class CreateScreen(LunaScreen[None]):
-    """Shows parts, form and JSON of `open_draft`; the panes write into it and call `touched`.
+    """Shows parts, form and JSON of `open_draft`; the views write into it and call `touched`.
 
     What takes time or asks something is done by `files` and `library`, each in a worker.
     """
@@ -67,7 +67,7 @@ class CreateScreen(LunaScreen[None]):
     head = getters.query_one(CreateHead)
     preview = getters.query_one(JsonView)
     sections = getters.query_one(SectionRows)
-    panes = getters.query_one(SectionPanes)
+    section_views = getters.query_one(SectionViews)
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,11 +83,11 @@ class CreateScreen(LunaScreen[None]):
     def compose(self) -> ComposeResult:
         yield PlaceBar()
         yield CreateHead()
-        with Beside(id="create-body"):
+        with SideBySide(id="create-body"):
             with Column(id="create-side"):
                 yield SectionRows(id="create-sections")
                 yield Picture(id="create-picture")
-            yield SectionPanes(id="create-main")
+            yield SectionViews(id="create-main")
             yield JsonView(id="create-json")
         yield KeyBar()
 
@@ -167,8 +167,8 @@ class CreateScreen(LunaScreen[None]):
         )
 
     def _read_pane(self) -> None:
-        if self.ready and self.pane.stands:
-            self.pane.read()
+        if self.ready and self.section_view.stands:
+            self.section_view.read()
 
     def action_undo(self) -> None:
         self._went(self.draft.undo())
@@ -216,9 +216,9 @@ class CreateScreen(LunaScreen[None]):
     # -- sections ----------------------------------------------------------------------------------
 
     @property
-    def pane(self) -> EditorSection:
+    def section_view(self) -> EditorSection:
         """What is shown at the right."""
-        return self.panes.pane(self.section)
+        return self.section_views.view(self.section)
 
     def show_section(self, section_id: str, *, enter: bool = False, at: str = "") -> None:
         """Show a part; `enter` puts the cursor into it, at the place `at` if one is named."""
@@ -229,11 +229,11 @@ class CreateScreen(LunaScreen[None]):
             self.action_enter()
         if at:
             self.remove_class("-sections")
-            self.pane.once_it_stands(partial(self.pane.reveal, at))
+            self.section_view.once_it_stands(partial(self.section_view.reveal, at))
 
     def _show(self, section: Section) -> None:
         self.section = section
-        self.panes.show(section)
+        self.section_views.show(section)
         self.sections.current = section.id
         if self.sections.chosen != section.id:
             self.sections.set_rows(self.sections.rows, at=section.id)
@@ -260,7 +260,7 @@ class CreateScreen(LunaScreen[None]):
         if self.ready:
             self._follow_cursor()
             self.remove_class("-sections")
-            self.pane.once_it_stands(self.pane.enter)
+            self.section_view.once_it_stands(self.section_view.enter)
 
     def action_sections(self) -> None:
         """One step back: out of an entry, out of the JSON, to the list of parts."""
@@ -269,7 +269,12 @@ class CreateScreen(LunaScreen[None]):
                 self.remove_class(self.PREVIEW)
             self.call_after_refresh(self.action_enter)
             return
-        if self.ready and self.pane.stands and not self.sections.has_focus and self.pane.back():
+        if (
+            self.ready
+            and self.section_view.stands
+            and not self.sections.has_focus
+            and self.section_view.back()
+        ):
             return
         self.add_class("-sections")
         self.sections.focus()
@@ -287,16 +292,16 @@ class CreateScreen(LunaScreen[None]):
         from lunalux_tui.create.sections.worldbook import WorldbookSection
 
         self.show_section("book", enter=True)
-        pane = self.pane
-        if isinstance(pane, WorldbookSection):
-            pane.once_it_stands(pane.show_trial)
+        view = self.section_view
+        if isinstance(view, WorldbookSection):
+            view.once_it_stands(view.show_trial)
 
     def reveal(self, place: str) -> None:
         self.show_section(section_of(place), at=place)
 
     @property
     def long_box(self) -> FieldBox | None:
-        return self.pane.long_box if self.ready and self.pane.stands else None
+        return self.section_view.long_box if self.ready and self.section_view.stands else None
 
     def set_focus(
         self, widget: Widget | None, scroll_visible: bool = True, from_app_focus: bool = False

@@ -78,7 +78,7 @@ class Column(Vertical):
     BLANK = True
 
 
-class Beside(Horizontal):
+class SideBySide(Horizontal):
     """The same from left to right."""
 
     BLANK = True

@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t, tell
-from lunalux_tui.parts.drawn import Beside, Column
+from lunalux_tui.parts.drawn import Column, SideBySide
 from lunalux_tui.parts.explanation import ExplanationView
 from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.parts.screen import KeyBar, LunaScreen, PlaceBar
@@ -61,7 +61,7 @@ class SettingsScreen(LunaScreen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.section = SECTIONS[0]
-        self._panes: dict[str, SectionView] = {}
+        self._views: dict[str, SectionView] = {}
         self._built = False
         self._wanted = ""
         """The section to begin with, when one was asked for before the screen stood."""
@@ -70,17 +70,17 @@ class SettingsScreen(LunaScreen[None]):
     @property
     def ready(self) -> bool:
         """Whether a section is shown already."""
-        return self.section.id in self._panes
+        return self.section.id in self._views
 
     @property
-    def pane(self) -> SectionView:
+    def section_view(self) -> SectionView:
         """What is shown at the right."""
-        return self._panes[self.section.id]
+        return self._views[self.section.id]
 
     def compose(self) -> ComposeResult:
         yield PlaceBar()
         yield SettingsHead()
-        with Beside(id="settings-body"):
+        with SideBySide(id="settings-body"):
             yield SectionRows(id="sections")
             with Column(id="settings-main"):
                 yield SearchField(id="settings-search", placeholder=t("settings.search"), compact=True)
@@ -96,7 +96,7 @@ class SettingsScreen(LunaScreen[None]):
         self.show_section(wanted or self.section.id, enter=bool(wanted), at=self._wanted_row)
 
     def retranslate(self) -> None:
-        """The words of the screen itself; panes look after their own."""
+        """The words of the screen itself; views look after their own."""
         self.field.placeholder = t("settings.search")
         self.sections.set_rows([Row(section.id, section.title) for section in SECTIONS])
         self._tell_where()
@@ -105,12 +105,12 @@ class SettingsScreen(LunaScreen[None]):
         """Follow the settings in force."""
         if self.ready:
             self._tell_where()
-            self.pane.read()
+            self.section_view.read()
             self.refresh_bindings()
 
     def on_screen_resume(self) -> None:
         if self.ready:
-            self.pane.read()
+            self.section_view.read()
             self._tell_where()
 
     def _tell_where(self) -> None:
@@ -130,19 +130,19 @@ class SettingsScreen(LunaScreen[None]):
         if enter:
             self.action_enter()
         if at:
-            self.call_after_refresh(self.pane.go_to, at)
+            self.call_after_refresh(self.section_view.go_to, at)
 
     def _show(self, section: Section) -> None:
         self.section = section
-        if section.id not in self._panes:
+        if section.id not in self._views:
             view = SearchResults(section) if section is FOUND else section.make()
-            self._panes[section.id] = view
+            self._views[section.id] = view
             self.query_one("#settings-place").mount(view)
         # Search results are read by `seek`, which knows the words.
         elif section is not FOUND:
-            self._panes[section.id].read()
-        for section_id, pane in self._panes.items():
-            pane.display = section_id == section.id
+            self._views[section.id].read()
+        for section_id, view in self._views.items():
+            view.display = section_id == section.id
         self.sections.current = "" if section is FOUND else section.id
         self._tell_where()
         self.explain()
@@ -150,8 +150,8 @@ class SettingsScreen(LunaScreen[None]):
     def explain(self) -> None:
         """Explain what the cursor stands on."""
         # A pane that is only being mounted has no screen yet; it explains itself when it reads.
-        if self.ready and (pane := self.pane).is_attached:
-            self.query_one(ExplanationView).told = pane.explain(pane.chosen)
+        if self.ready and (view := self.section_view).is_attached:
+            self.query_one(ExplanationView).told = view.explain(view.chosen)
 
     def action_sections(self) -> None:
         """Back to the list of sections."""
@@ -169,7 +169,7 @@ class SettingsScreen(LunaScreen[None]):
                 self._show(BY_ID[self.sections.chosen])
             self.remove_class("-sections")
             # Textual gives no focus to what is not displayed yet.
-            self.call_after_refresh(self.pane.focus)
+            self.call_after_refresh(self.section_view.focus)
 
     def action_search(self) -> None:
         self.remove_class("-sections")
@@ -193,7 +193,7 @@ class SettingsScreen(LunaScreen[None]):
         event.stop()
         if event.value.strip():
             self._show(FOUND)
-            cast(SearchResults, self.pane).seek(event.value)
+            cast(SearchResults, self.section_view).seek(event.value)
         elif self.section is FOUND:
             self._show(BY_ID[self.sections.chosen or SECTIONS[0].id])
 
@@ -202,20 +202,20 @@ class SettingsScreen(LunaScreen[None]):
     def _deed(self, action_id: str) -> Action | None:
         """The action of that id, where the section that is shown has it."""
         return (
-            next((action for action in self.pane.DOES if action.id == action_id), None)
+            next((action for action in self.section_view.DOES if action.id == action_id), None)
             if self.ready
             else None
         )
 
     def _can(self, wanted: Action) -> bool:
         _, name, parameters = parse(wanted.method)
-        return self.pane.check_action(name, parameters) is not False
+        return self.section_view.check_action(name, parameters) is not False
 
-    async def action_pane(self, action_id: str) -> None:
+    async def action_section(self, action_id: str) -> None:
         """Do something in the section that is shown."""
         wanted = self._deed(action_id)
         if wanted is not None:
-            await self.pane.run_action(wanted.method)
+            await self.section_view.run_action(wanted.method)
 
     # -- problems ----------------------------------------------------------------------------------
 
@@ -224,7 +224,7 @@ class SettingsScreen(LunaScreen[None]):
             return not (self.sections.has_focus and not self.field.value)
         if action == "problems":
             return bool(self.lunalux.problems())
-        if action == "pane":
+        if action == "section":
             wanted = self._deed(str(parameters[0]))
             return wanted is not None and self._can(wanted)
         return True

@@ -19,7 +19,7 @@ from lunalux_core.text import clean, clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.ask_dialog import AskDialog
-from lunalux_tui.parts.drawn import Bar, Beside, Column, Part
+from lunalux_tui.parts.drawn import Bar, Column, Part, SideBySide
 from lunalux_tui.parts.form_field import FieldBox
 from lunalux_tui.parts.kept_head import KeptHead
 from lunalux_tui.parts.reader import Reader
@@ -87,14 +87,14 @@ class ScriptScreen(LunaScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield KeptHead()
-        with Beside(id="script-body"):
+        with SideBySide(id="script-body"):
             with VerticalScroll(can_focus=False, id="script-fields", classes="fields"):
                 for name, kind in TEXTS.items():
                     yield FieldBox(name, f"script_edit.{name}", kind)
             yield Rows(ground=0, id="script-rows")
         with Column(id="script-trial"):
             yield PreviewHead()
-            with Beside(id="script-texts"):
+            with SideBySide(id="script-texts"):
                 yield FieldBox("trial", "script_edit.trial", "text")
                 yield Reader(id="script-result")
         yield KeyBar()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lunalux_core.backend.running.settings import TableNames
-from lunalux_core.backend.storage.aws_calls import AwsAccess, Refused
+from lunalux_core.backend.storage.aws_calls import AwsAccess, AwsCallError
 from lunalux_core.backend.storage.dynamodb import DynamoStore
 from lunalux_core.backend.storage.expressions import to_wire
 from lunalux_core.backend.storage.provision import Provisioner
@@ -144,7 +144,9 @@ async def plant(store: Store, table: str, item: dict[str, Any]) -> None:
         await store._writer.run_transaction(lambda db: db.execute(upsert, (item["PK"], item["SK"], text)))
         return
     assert isinstance(store, DynamoStore)
-    with suppress(Unavailable, Refused):  # a row that the emulator does not take is none that could be there
+    with suppress(
+        Unavailable, AwsCallError
+    ):  # a row that the emulator does not take is none that could be there
         await store._caller.call("put_item", repeatable=False, TableName=table, Item=_wire(item))
 
 

@@ -15,7 +15,7 @@ from botocore.stub import Stubber
 from fault_proxy import FaultProxy
 from storage_engines import ministack, named, provision, sqlite_store
 
-from lunalux_core.backend.storage.aws_calls import ATTEMPTS, AwsAccess, Caller, Refused
+from lunalux_core.backend.storage.aws_calls import ATTEMPTS, AwsAccess, AwsCallError, Caller
 from lunalux_core.backend.storage.dynamodb import DynamoStore
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.table import ConditionFailed, Exists, Ge, Key, Put, Unavailable, Update
@@ -184,7 +184,7 @@ async def test_conflicts_that_last_are_told_in_the_end() -> None:
 async def test_what_is_final_is_not_tried_again(code: str, more: dict[str, Any]) -> None:
     method, counted = "transact_write_items", Counter[str]()
     caller = stubbed([(method, code, more)], counted)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(AwsCallError) as refused:
         await caller.call(method, repeatable=True, TransactItems=[ITEM])
     assert refused.value.code == code
     assert counted[method] == 1

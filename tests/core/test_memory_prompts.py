@@ -19,7 +19,7 @@ from lunalux_core.library.memories import Memory, add_memory
 from lunalux_core.memory.entries import add_entry
 from lunalux_core.runtime import Runtime
 from lunalux_tui import i18n
-from lunalux_tui.chat.inspector.views import Look, items
+from lunalux_tui.chat.inspector.views import InspectedRecord, items
 
 CARD = (
     *("worldInfoBefore", "charDescription", "charPersonality", "scenario", "personaDescription"),
@@ -248,10 +248,10 @@ async def test_the_inspector_tells_what_was_used_and_why_the_rest_was_not(runtim
     await runtime.chat.edit(path[4], "Other words.")
     record = await runtime.chat.inspect(chat, "And now?")
     i18n.use("en")
-    rows = {item.title: item.detail for item in items("cut", Look(record))}
+    rows = {item.title: item.detail for item in items("cut", InspectedRecord(record))}
     assert rows["Meeting"] == "of the newest summaries · before the history"
     assert rows["One memory was left out"]
-    reasons = {item.detail for item in items("cut", Look(record)) if "left out" in item.title}
+    reasons = {item.detail for item in items("cut", InspectedRecord(record)) if "left out" in item.title}
     assert reasons == {
         "its messages changed, or are not on this branch",
         "nothing in the last messages calls for it",

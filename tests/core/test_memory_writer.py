@@ -21,7 +21,7 @@ from lunalux_core.errors import InvalidInput
 from lunalux_core.library.conversations import Message, insert_message, new_message, select_message
 from lunalux_core.library.memories import PERSON, Memory
 from lunalux_core.llm.model import ModelSpec
-from lunalux_core.memory.answers import Answer, Refused, checked, read_answer, script_of
+from lunalux_core.memory.answers import Answer, UnusableAnswer, checked, read_answer, script_of
 from lunalux_core.memory.consent import costs
 from lunalux_core.memory.entries import add_entry
 from lunalux_core.runtime import Runtime
@@ -509,7 +509,7 @@ def test_scripts_are_told_apart() -> None:
     assert script_of("Лампа горит.") == "cyrillic"
     answer = Answer("", "灯还亮着，船也回来了，大家都很高兴地回家。")
     assert isinstance(
-        checked(answer, "灯はまだ明るい。船が戻ってきた。みんな家に帰った。", [], words=50), Refused
+        checked(answer, "灯はまだ明るい。船が戻ってきた。みんな家に帰った。", [], words=50), UnusableAnswer
     )
 
 

@@ -16,7 +16,7 @@ from lunalux_core.config.settings import ModelConfig
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.trackers import Tracker, TrackerState
 from lunalux_core.runtime import Runtime
-from lunalux_core.trackers.answers import Refused, read_value
+from lunalux_core.trackers.answers import UnusableAnswer, read_value
 from lunalux_core.trackers.shape import departure, json_departure, labels, read_shape
 from lunalux_core.trackers.templates import TEMPLATES
 
@@ -346,7 +346,7 @@ def test_a_shape_or_an_answer_that_is_made_to_break_the_reader_does_not() -> Non
         shape = f'{{"type": "object", "properties": {properties}}}'
         made = Tracker("", "c", "Lamp", "How the lamp burns.", "json", shape)
         assert isinstance(
-            read_value('{"value": {"lamp": "low"}}', made, "The lamp burns low."), str | Refused
+            read_value('{"value": {"lamp": "low"}}', made, "The lamp burns low."), str | UnusableAnswer
         )
     assert departure('{"oil": NaN}', "json", "") and departure("[Infinity]", "json", "")
     read_shape('{"type": "object", "properties": {"a\\ud800": {}}}')[1].encode()

@@ -14,7 +14,7 @@ from lunalux_core.errors import NotFound
 from lunalux_core.importing import import_data
 from lunalux_core.library.turn_records import KEPT_EACH
 from lunalux_core.runtime import Runtime
-from lunalux_tui.chat.inspector.views import Look, items
+from lunalux_tui.chat.inspector.views import InspectedRecord, items
 
 SCRIPT = {"scriptName": "Tea", "findRegex": "/coffee/g", "replaceString": "tea", "placement": [1]}
 LORE = {
@@ -114,7 +114,7 @@ async def test_a_record_says_who_asked_for_each_parameter_and_what_the_model_doe
     }
     assert told["top_p"] == (0.7, "turn", "") and told["min_p"] == (0.1, "model", "kind")
     assert told["temperature"] == (1.0, "settings", "") and told["top_k"][2] == "kind"
-    (item,) = [item for item in items("messages", Look(record)) if "min_p" in item.text]
+    (item,) = [item for item in items("messages", InspectedRecord(record)) if "min_p" in item.text]
     assert "min_p" in item.detail and "top_p" not in item.detail
 
 
@@ -180,7 +180,7 @@ async def test_a_turn_says_what_of_the_prompt_is_new_and_why() -> None:
         assert (rolled["cause"], rolled["slot"]) == ("macro", "main") and rolled["shared_messages"] == 0
         shown = await runtime.chat.inspect(conversation, "What now, harbour?")
         assert shown["beginning"]["cause"] == "macro"
-        (row,) = [item for item in items("messages", Look(shown)) if item.title == "Beginning"]
+        (row,) = [item for item in items("messages", InspectedRecord(shown)) if item.title == "Beginning"]
         assert "macro" in row.detail and "0 %" in row.right
 
 

@@ -56,7 +56,7 @@ class Driven:
 
     def notes(self) -> list[str]:
         """The notes of the program in the transcript."""
-        return [entry.note[0] for entry in self.chat.transcript.sheet.entries if entry.note]
+        return [entry.note[0] for entry in self.chat.transcript.text_layout.entries if entry.note]
 
     def told(self) -> str:
         """What the status line says, and the notices on screen."""
@@ -65,7 +65,7 @@ class Driven:
 
     def drawn(self) -> str:
         """The words of the transcript as they are laid out."""
-        entries = self.chat.transcript.sheet.entries
+        entries = self.chat.transcript.text_layout.entries
         return "\n".join("".join(text for text, _ in line) for entry in entries for line in entry.lines)
 
 

@@ -28,11 +28,13 @@ class Editor:
     async def section(self, name: str) -> None:
         """Go to a part and into it."""
         self.screen.show_section(name, enter=True)
-        await self.driven.until(lambda: self.screen.pane.stands and not self.screen.sections.has_focus)
+        await self.driven.until(
+            lambda: self.screen.section_view.stands and not self.screen.sections.has_focus
+        )
         await self.driven.pilot.pause(0.02)
 
     def box(self, field: str) -> FieldBox:
-        return next(box for box in self.screen.pane.query(FieldBox) if box.field == field)
+        return next(box for box in self.screen.section_view.query(FieldBox) if box.field == field)
 
     async def write(self, field: str, text: str) -> None:
         """Put a text into a field, as a paste does."""

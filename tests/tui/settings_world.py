@@ -20,8 +20,8 @@ async def section(driven: Driven, name: str) -> SectionView:
     await driven.until(lambda: isinstance(app.screen, SettingsScreen) and app.screen.ready)
     screen = app.screen
     assert isinstance(screen, SettingsScreen)
-    await driven.until(lambda: screen.section.id == name and screen.pane.has_focus)
-    return screen.pane
+    await driven.until(lambda: screen.section.id == name and screen.section_view.has_focus)
+    return screen.section_view
 
 
 async def go_to(driven: Driven, pane: SectionView, row_id: str) -> None:

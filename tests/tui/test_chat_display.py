@@ -125,4 +125,4 @@ async def test_ten_pages_back_only_the_window_is_worked_on(tmp_path: Path) -> No
         await driven.until(lambda: "HELLO 899" in driven.drawn())
         await driven.press("escape", "home")
         await driven.until(lambda: "HELLO 1\n" in driven.drawn() and "hello" not in driven.drawn())
-        assert len(driven.chat.transcript.sheet.looks) < 300
+        assert len(driven.chat.transcript.text_layout.displayed) < 300

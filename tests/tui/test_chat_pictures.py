@@ -55,11 +55,11 @@ async def test_a_dropped_picture_waits_and_goes_with_the_words(red: Path) -> Non
         assert [picture.name for picture in said(driven).pictures] == ["a red one.png"]
         assert not waiting(driven) and not shown_bar(driven)
         assert "▣ a red one.png  200 × 100 · 1 KB" in driven.drawn()
-        entry = driven.chat.transcript.sheet.find(said(driven).id)
+        entry = driven.chat.transcript.text_layout.find(said(driven).id)
         assert entry is not None
         await driven.until(lambda: entry.pixels)
         place = min(entry.pixels)
-        top = driven.chat.transcript.sheet.top(entry.id)
+        top = driven.chat.transcript.text_layout.top(entry.id)
         assert top is not None
         strip = driven.chat.transcript.line_at(top + place)
         colours = {

@@ -108,7 +108,7 @@ async def test_stop_keeps_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_app() as driven:
         await driven.write("Tell me a long story")
         await driven.press("enter")
-        await driven.until(lambda: driven.chat.transcript.sheet.stream_text())
+        await driven.until(lambda: driven.chat.transcript.text_layout.stream_text())
         assert driven.chat.busy and driven.chat.status.writer
         await driven.write("typed meanwhile")
         await driven.press("enter")  # the send lock
@@ -129,7 +129,7 @@ async def test_ctrl_c_stops_the_reply_and_else_tells_how_to_leave(monkeypatch: p
     async with open_app() as driven:
         await driven.write("Tell me a long story")
         await driven.press("enter")
-        await driven.until(lambda: driven.chat.transcript.sheet.stream_text())
+        await driven.until(lambda: driven.chat.transcript.text_layout.stream_text())
         await driven.press("ctrl+c")
         await driven.until(lambda: not driven.chat.busy and not driven.chat.transcript.streaming)
         assert driven.chat.transcript.messages[-1].status == "stopped"
@@ -163,8 +163,8 @@ async def test_thoughts_shown_as_story_move_into_their_fold(
         driven.app.change_setting("chat.model", "openai:any")
         await driven.write("Hello")
         await driven.press("enter")
-        await driven.until(lambda: "late" in driven.chat.transcript.sheet.stream_text())
-        await driven.until(lambda: driven.chat.transcript.sheet.stream_text().startswith("The rain"))
+        await driven.until(lambda: "late" in driven.chat.transcript.text_layout.stream_text())
+        await driven.until(lambda: driven.chat.transcript.text_layout.stream_text().startswith("The rain"))
         assert "She is late" not in driven.drawn() and "thinking" in driven.drawn()
         await driven.until(lambda: not driven.chat.busy)
         last = driven.chat.transcript.messages[-1]

@@ -18,7 +18,7 @@ from lunalux_tui.parts.ask_dialog import AskDialog
 
 
 def book_of(editor: Editor) -> WorldbookSection:
-    pane = editor.screen.pane
+    pane = editor.screen.section_view
     assert isinstance(pane, WorldbookSection)
     return pane
 

@@ -103,7 +103,7 @@ async def test_every_part_opens_at_every_size() -> None:
         async with open_editor(size) as editor:
             for section in SECTIONS:
                 await editor.section(section.id)
-                assert editor.screen.pane.section is section
+                assert editor.screen.section_view.section is section
                 await editor.driven.press("escape")
                 assert editor.screen.sections.has_focus
 
@@ -369,7 +369,7 @@ async def test_hostile_values_do_no_harm_and_survive_beside_an_edit(tmp_path: Pa
 async def test_finish_lists_what_is_wrong_and_leads_there() -> None:
     async with open_editor() as editor:
         await editor.section("finish")
-        rows = editor.screen.pane.query_one("#finish-rows", Rows)
+        rows = editor.screen.section_view.query_one("#finish-rows", Rows)
         problem = next(row for row in rows.rows if row.title == "The character needs a name.")
         rows.set_rows(rows.rows, at=problem.id)
         await editor.driven.press("enter")
@@ -471,7 +471,7 @@ async def test_keys_that_come_faster_than_parts_are_shown_do_not_drag_the_cursor
         await editor.driven.pilot.pause()
         for key in (*["down"] * 4, "enter"):
             editor.driven.app.post_message(Key(key, None))
-        await editor.driven.until(lambda: editor.screen.pane.stands and not sections.has_focus)
+        await editor.driven.until(lambda: editor.screen.section_view.stands and not sections.has_focus)
         assert editor.screen.section.id == "book"
         assert sections.chosen == "book"
 

@@ -69,7 +69,7 @@ async def show(driven: Driven, screen: str) -> None:
         await driven.until(lambda: getattr(app.screen, "PLACE", "") == screen)
     if isinstance(app.screen, SettingsScreen):
         app.action_settings("presets")
-        await driven.until(lambda: app.screen.ready and app.screen.pane.rows)  # type: ignore[attr-defined]
+        await driven.until(lambda: app.screen.ready and app.screen.section_view.rows)  # type: ignore[attr-defined]
     await driven.until(lambda: not fetching(driven))
     before = ""
     for _ in range(100):

@@ -136,7 +136,7 @@ async def test_stopping_ends_the_whole_round(monkeypatch: pytest.MonkeyPatch) ->
     async with open_app() as app:
         await app.write("Good evening")
         await app.press("enter")
-        await app.until(lambda: app.chat.busy and app.chat.transcript.sheet.stream_text())
+        await app.until(lambda: app.chat.busy and app.chat.transcript.text_layout.stream_text())
         assert app.chat.status.writer == "Ann"
         await app.press("escape")
         await app.until(lambda: not app.chat.busy)

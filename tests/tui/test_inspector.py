@@ -15,7 +15,7 @@ from lunalux_core.dialogue.direction import Direction
 from lunalux_core.dialogue.turn import TurnOptions
 from lunalux_core.runtime import Runtime
 from lunalux_tui.chat.inspector.dialog import InspectorDialog
-from lunalux_tui.chat.inspector.views import Look, items
+from lunalux_tui.chat.inspector.views import InspectedRecord, items
 from lunalux_tui.i18n import catalogue
 from lunalux_tui.parts.amounts import money
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, WARNING
@@ -275,7 +275,7 @@ async def test_the_text_of_a_completion_is_shown_whole_with_its_sequences() -> N
         place = (await runtime.chat.start(character.id)).id
         options = TurnOptions(direction=Direction("Be curt."))
         record = await runtime.chat.inspect(place, "Good <|im_end|> evening", options)
-        (item,) = items("text", Look(record))
+        (item,) = items("text", InspectedRecord(record))
         runs = list(item.told())
         text = (await runtime.chat.preview(place, "Good <|im_end|> evening", options)).text
         assert item.joined and item.text == "".join(run for run, _ in runs) == text
@@ -283,7 +283,7 @@ async def test_the_text_of_a_completion_is_shown_whole_with_its_sequences() -> N
         assert "<|im_end|>" in marks and any(mark.startswith("<|im_start|>") for mark in marks)
         assert any("Be curt." in run for run, style in runs if style == WARNING)
         assert any(style == MUTED for _, style in runs)
-        assert not items("text", Look({**record, "template": ""}))
+        assert not items("text", InspectedRecord({**record, "template": ""}))
 
 
 async def test_what_a_reply_and_the_chat_took_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

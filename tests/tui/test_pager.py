@@ -7,8 +7,10 @@ import asyncio
 import pytest
 from chat_world import Driven, open_app, stored_conversation
 from model_server import model_server
+from textual.events import Paste
 from textual.geometry import Offset
 
+from lunalux_tui.chat.slash_list import SlashList
 from lunalux_tui.parts.drawn import Bar
 
 
@@ -86,11 +88,11 @@ async def test_the_beginning_of_a_long_reply_can_be_read_while_it_comes(
         await driven.write("Tell me")
         await driven.press("enter")
         shown = driven.chat.transcript
-        await driven.until(lambda: "line 20" in shown.sheet.stream_text())
+        await driven.until(lambda: "line 20" in shown.text_layout.stream_text())
         await driven.press("pageup")
         at = shown.scroll_offset.y
         grown = driven.chat.status.below
-        await driven.until(lambda: "line 40" in shown.sheet.stream_text())
+        await driven.until(lambda: "line 40" in shown.text_layout.stream_text())
         await driven.until(lambda: driven.chat.status.below > grown)
         assert driven.chat.busy and shown.scroll_offset.y == at
         await click_part(driven, driven.chat.status, "screen.end(False)")
@@ -107,8 +109,8 @@ async def test_arrows_in_the_empty_prompt_and_clicks_swipe_the_reply(home: objec
         await driven.until(lambda: shown.messages[-1].swipe == 1)
         await driven.press("left")
         await driven.until(lambda: shown.messages[-1].swipe == 0)
-        head = "".join(text for text, _ in shown.sheet.entries[0].lines[0])
-        top = shown.sheet.top(shown.messages[0].id) - shown.scroll_offset.y  # type: ignore[operator]
+        head = "".join(text for text, _ in shown.text_layout.entries[0].lines[0])
+        top = shown.text_layout.top(shown.messages[0].id) - shown.scroll_offset.y  # type: ignore[operator]
         await driven.pilot.click(shown, offset=Offset(head.index("›") + 2, top))
         await driven.until(lambda: shown.messages[-1].swipe == 1)
         assert shown.selected == shown.messages[-1].id and shown.messages[-1].swipes == count
@@ -164,9 +166,34 @@ async def test_enter_while_a_reply_comes_says_why_nothing_is_sent(monkeypatch: p
     async with open_app() as driven:
         await driven.write("One")
         await driven.press("enter")
-        await driven.until(lambda: driven.chat.transcript.sheet.stream_text())
+        await driven.until(lambda: driven.chat.transcript.text_layout.stream_text())
         await driven.write("Two")
         await driven.press("enter")
         await driven.until(lambda: "esc stops it" in driven.told())
         assert driven.chat.prompt.text == "Two"
         await driven.press("escape")
+
+
+async def test_words_typed_among_the_messages_begin_what_the_person_writes(home: object) -> None:
+    async with open_app() as driven:
+        chat = driven.chat
+        await driven.press("escape")
+        assert chat.transcript.has_focus
+        # H, e and d are keys as long as nothing is written.
+        await driven.press("quotation_mark", "H", "e", "d")
+        await driven.until(lambda: chat.prompt.text == '"Hed')
+        assert chat.prompt.has_focus and not chat.transcript.selected and len(chat.transcript.messages) == 1
+        await driven.press("escape", "你")
+        assert chat.prompt.has_focus and chat.prompt.text == '"Hed你'
+        chat.prompt.fill("")
+        await driven.press("escape", "slash")
+        await driven.until(lambda: chat.prompt.text == "/" and chat.query_one(SlashList).display)
+        chat.prompt.fill("")
+        await driven.press("escape")
+        await driven.until(lambda: chat.transcript.has_focus)
+        chat.transcript.post_message(Paste("two lines\nof a paste"))
+        await driven.until(lambda: chat.prompt.text == "two lines\nof a paste")
+        assert chat.prompt.has_focus
+        chat.prompt.fill("")
+        await driven.press("escape", "y")
+        assert chat.transcript.has_focus and not chat.prompt.text, "a letter that is a key stays one"

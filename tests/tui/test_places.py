@@ -105,7 +105,7 @@ async def test_the_palette_leads_to_sections_and_to_single_settings(
         await choose(driven, words)
         await driven.until(lambda: place(driven) == "settings" and driven.app.screen.ready)  # type: ignore[attr-defined]
         await driven.until(lambda: driven.app.screen.section.id == section)  # type: ignore[attr-defined]
-        await driven.until(lambda: not row or driven.app.screen.pane.chosen == row)  # type: ignore[attr-defined]
+        await driven.until(lambda: not row or driven.app.screen.section_view.chosen == row)  # type: ignore[attr-defined]
 
 
 async def test_the_palette_finds_characters_and_conversations(home: object) -> None:

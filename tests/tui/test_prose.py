@@ -18,11 +18,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def names(driven: Driven) -> list[str]:
     """Names of those whose passages have a header on the page."""
-    sheet = driven.chat.transcript.sheet
+    text_layout = driven.chat.transcript.text_layout
+    width = text_layout.text_width
     return [
         entry.message.name
-        for entry in sheet.entries
-        if entry.message and entry.lines[:1] == [header(entry.message, sheet.text_width, sheet.today, None)]
+        for entry in text_layout.entries
+        if entry.message and entry.lines[:1] == [header(entry.message, width, text_layout.today, None)]
     ]
 
 
@@ -33,7 +34,7 @@ async def test_the_page_has_no_names_and_goes_back_to_a_chat(size: tuple[int, in
         chat, before = driven.drawn(), driven.contents()
         assert len(names(driven)) >= 2
         await driven.press("alt+t")
-        await driven.until(lambda: driven.chat.transcript.sheet.prose)
+        await driven.until(lambda: driven.chat.transcript.text_layout.prose)
         page = driven.drawn()
         assert names(driven) == [] and "I ring the bell." in page and driven.contents() == before
         assert len(page.splitlines()) < len(chat.splitlines())
@@ -41,7 +42,7 @@ async def test_the_page_has_no_names_and_goes_back_to_a_chat(size: tuple[int, in
         await driven.say("I wait.")
         assert driven.contents()[-2] == "I wait." and names(driven) == []
         await driven.press("alt+t")
-        await driven.until(lambda: not driven.chat.transcript.sheet.prose)
+        await driven.until(lambda: not driven.chat.transcript.text_layout.prose)
         assert len(names(driven)) >= 2
 
 
@@ -92,9 +93,9 @@ async def test_the_page_is_switched_while_it_is_being_written(monkeypatch: pytes
     async with open_app() as driven:
         await driven.write("Go on.")
         await driven.press("enter")
-        await driven.until(lambda: driven.chat.transcript.sheet.stream_text())
+        await driven.until(lambda: driven.chat.transcript.text_layout.stream_text())
         await driven.press("alt+t")
-        await driven.until(lambda: driven.chat.transcript.sheet.prose)
+        await driven.until(lambda: driven.chat.transcript.text_layout.prose)
         assert driven.chat.busy and names(driven) == []
         await driven.pilot.click("#transcript", offset=(4, 2))
         await driven.press("escape")

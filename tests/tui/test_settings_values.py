@@ -95,7 +95,7 @@ async def test_a_number_is_checked_while_it_is_typed(paths: Paths) -> None:
         field.value = "5"
         await driven.pilot.pause()
         verdict = driven.app.screen.query_one("#verdict", Static)
-        assert verdict.has_class("-error") and "20 to 4,000" in str(verdict.render())
+        assert verdict.has_class("-error") and "20 to 4000" in str(verdict.render())
         await driven.press("enter")
         assert isinstance(driven.app.screen, AskDialog)
         await answer(driven, "350")
@@ -133,18 +133,18 @@ async def test_the_search_finds_settings_of_all_sections() -> None:
         await type_in(driven, "case")
         screen = driven.app.screen
         assert isinstance(screen, SettingsScreen)
-        assert [row.id for row in screen.pane.rows] == ["worldbook.case_sensitive"]
+        assert [row.id for row in screen.section_view.rows] == ["worldbook.case_sensitive"]
         await driven.press("down", "enter")
         assert driven.app.runtime.settings.worldbook_case_sensitive
         await driven.press("slash")
         await type_in(driven, "plug-ins")
         await driven.press("enter", "enter")
-        await driven.until(lambda: screen.section.id == "plugins" and screen.pane.has_focus)
+        await driven.until(lambda: screen.section.id == "plugins" and screen.section_view.has_focus)
         await driven.press("slash")
         await type_in(driven, "all branches of")
-        assert [row.id for row in screen.pane.rows] == ["key chat.tree"]
+        assert [row.id for row in screen.section_view.rows] == ["key chat.tree"]
         await driven.press("enter", "enter")
-        await driven.until(lambda: screen.section.id == "keys" and screen.pane.chosen == "chat.tree")
+        await driven.until(lambda: screen.section.id == "keys" and screen.section_view.chosen == "chat.tree")
         await driven.press("escape")
         assert screen.sections.has_focus and screen.field.value == ""
 
@@ -196,7 +196,7 @@ async def type_in(driven: Driven, words: str) -> None:
 def test_values_are_told_in_words() -> None:
     i18n.use("zh")
     known = DECLARATIONS["chat.reply_words"]
-    assert allowed(known) == "20 到 4,000 之间的数"
+    assert allowed(known) == "20 到 4000 之间的数"
     told = explain(load_settings(), DECLARATIONS["ui.bell"])
     assert told.title == "终端铃声" and dict(told.facts)["默认值"] == "关"
     assert ValuesSection.ACTIONS
@@ -207,7 +207,7 @@ async def test_keys_pressed_while_the_screen_comes_up_do_no_harm() -> None:
         await driven.pilot.press("f6", "right", "left", "G", "right")
         screen = driven.app.screen
         assert isinstance(screen, SettingsScreen)
-        await driven.until(lambda: screen.section.id == "data" and screen.pane.has_focus)
+        await driven.until(lambda: screen.section.id == "data" and screen.section_view.has_focus)
 
 
 async def test_the_preset_in_use_has_its_name_and_values_stand_beside_their_labels() -> None:

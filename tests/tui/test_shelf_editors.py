@@ -46,7 +46,7 @@ async def section(driven: Driven, name: str) -> SettingsScreen:
     await driven.until(lambda: isinstance(driven.app.screen, SettingsScreen) and driven.app.screen.ready)
     screen = driven.app.screen
     assert isinstance(screen, SettingsScreen)
-    await driven.until(lambda: screen.section.id == name and screen.pane.has_focus)
+    await driven.until(lambda: screen.section.id == name and screen.section_view.has_focus)
     return screen
 
 
@@ -54,7 +54,7 @@ async def book_screen(driven: Driven) -> BookScreen:
     await driven.until(lambda: isinstance(driven.app.screen, BookScreen))
     screen = driven.app.screen
     assert isinstance(screen, BookScreen)
-    await driven.until(lambda: screen.pane.stands and screen.pane.rows.has_focus)
+    await driven.until(lambda: screen.section_view.stands and screen.section_view.rows.has_focus)
     return screen
 
 
@@ -78,10 +78,12 @@ async def test_an_entry_of_an_imported_book_is_changed_and_tried(size: tuple[int
     await stored("worldbook", "Night", BOOK)
     async with open_app(size) as driven:
         settings = await section(driven, "worldbooks")
-        await driven.until(lambda: settings.pane.rows)
+        await driven.until(lambda: settings.section_view.rows)
         await driven.press("e")
         await driven.until(
-            lambda: isinstance(driven.app.screen, BookScreen) and driven.app.screen.pane.rows.has_focus
+            lambda: (
+                isinstance(driven.app.screen, BookScreen) and driven.app.screen.section_view.rows.has_focus
+            )
         )
         screen = driven.app.screen
         assert isinstance(screen, BookScreen)
@@ -91,9 +93,9 @@ async def test_an_entry_of_an_imported_book_is_changed_and_tried(size: tuple[int
         await driven.press("f10")
         await driven.until(lambda: box(driven, "trial").target.has_focus)
         await write(driven, "trial", "Look at the moon!")
-        await driven.until(lambda: screen.pane.trial.firing == {"7"})
+        await driven.until(lambda: screen.section_view.trial.firing == {"7"})
         await driven.press("escape")
-        await driven.until(lambda: screen.pane.rows.has_focus)
+        await driven.until(lambda: screen.section_view.rows.has_focus)
         await driven.press("escape")
         await driven.until(lambda: driven.app.screen is settings)
         (item,) = await driven.app.runtime.library.worldbooks.list()
@@ -110,7 +112,9 @@ async def test_a_new_book_gets_an_entry_that_undo_takes_back(home: object) -> No
         driven.app.screen.query_one("#answer", Input).value = "Harbour"
         await driven.press("enter")
         await driven.until(
-            lambda: isinstance(driven.app.screen, BookScreen) and driven.app.screen.pane.rows.has_focus
+            lambda: (
+                isinstance(driven.app.screen, BookScreen) and driven.app.screen.section_view.rows.has_focus
+            )
         )
         screen = driven.app.screen
         assert isinstance(screen, BookScreen)
@@ -120,9 +124,9 @@ async def test_a_new_book_gets_an_entry_that_undo_takes_back(home: object) -> No
         await write(driven, "keys", "lamp, light")
         await write(driven, "content", "It never goes out.")
         await driven.press("escape", "c")
-        await driven.until(lambda: len(screen.pane.view) == 2)
+        await driven.until(lambda: len(screen.section_view.view) == 2)
         await driven.press("ctrl+z")
-        await driven.until(lambda: len(screen.pane.view) == 1)
+        await driven.until(lambda: len(screen.section_view.view) == 1)
         await driven.press("escape")
         await driven.until(lambda: driven.app.screen is settings)
         (item,) = await driven.app.runtime.library.worldbooks.list()
@@ -135,7 +139,7 @@ async def test_a_script_is_changed_with_its_result_in_view(home: object) -> None
     await stored("regex", "Stars", SCRIPT)
     async with open_app() as driven:
         settings = await section(driven, "regex")
-        await driven.until(lambda: settings.pane.rows)
+        await driven.until(lambda: settings.section_view.rows)
         await driven.press("e")
         await driven.until(lambda: isinstance(driven.app.screen, ScriptScreen))
         screen = driven.app.screen
@@ -165,7 +169,7 @@ async def test_a_script_is_changed_with_its_result_in_view(home: object) -> None
 async def test_e_opens_the_prompts_of_the_preset_under_the_cursor(home: object) -> None:
     async with open_app() as driven:
         settings = await section(driven, "presets")
-        await driven.until(lambda: settings.pane.rows)
+        await driven.until(lambda: settings.section_view.rows)
         await driven.press("e")
         await driven.until(lambda: isinstance(driven.app.screen, PresetDialog))
 

@@ -305,7 +305,7 @@ async def test_words_sent_after_another_program_spoke_stand_below_its_turn() -> 
     """Also when they are sent before the app has looked."""
     async with open_app() as driven:
         assert driven.chat.conversation is not None
-        driven.chat.following._looking = True  # it never looks
+        driven.chat.library_watcher._looking = True  # it never looks
         command = [sys.executable, "-c", SAY, driven.chat.conversation.id, "From the command line"]
         await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
         await driven.write("And from here")

@@ -64,7 +64,7 @@ class Change:
 
 
 @dataclass(slots=True)
-class Adopted:
+class AdoptionReport:
     """What a run came to: rows read by table, deeds by action, and whether it went on from an earlier run."""
 
     rows: dict[str, int] = field(default_factory=dict)
@@ -94,7 +94,9 @@ class Adoption:
     def __init__(self, store: Store, home: str, rules: Mapping[str, Rules]) -> None:
         self._store, self._home, self._rules = store, home, rules
 
-    async def run(self, *, dry_run: bool, told: Callable[[Change], None], restart: bool = False) -> Adopted:
+    async def run(
+        self, *, dry_run: bool, told: Callable[[Change], None], restart: bool = False
+    ) -> AdoptionReport:
         """Do what every row asks for, or only say it.
 
         Args:
@@ -104,19 +106,19 @@ class Adoption:
         Raises:
             StorageError: the storage is away; what was done is done, and the next run goes on.
         """
-        adopted = Adopted()
+        report = AdoptionReport()
         # A dry run tells of everything, so it begins with the first row.
         first, after = (None, None) if dry_run or restart else await self._place()
-        adopted.resumed = first is not None
+        report.resumed = first is not None
         reached = first is None
         for table, rules in self._rules.items():
             reached = reached or table == first
             if not reached:
                 continue
-            await self._table(table, rules, after if table == first else None, dry_run, told, adopted)
+            await self._table(table, rules, after if table == first else None, dry_run, told, report)
         if not dry_run:
             await self._store.write(Delete(self._home, CHECKPOINT))
-        return adopted
+        return report
 
     async def _table(
         self,
@@ -125,26 +127,26 @@ class Adoption:
         after: Mapping[str, str] | None,
         dry_run: bool,
         told: Callable[[Change], None],
-        adopted: Adopted,
+        report: AdoptionReport,
     ) -> None:
         gate = asyncio.Semaphore(AT_ONCE)
-        adopted.rows.setdefault(table, 0)
+        report.rows.setdefault(table, 0)
         while True:
             page = await self._store.scan(table, after=after, limit=PAGE)
             # The checkpoint stands in one of the tables that are read.
             rows = [row for row in page.items if (row["PK"], row["SK"]) != CHECKPOINT]
             made = await asyncio.gather(*(self._row(table, rules, row, dry_run, gate) for row in rows))
             for change in (change for changes in made for change in changes):
-                adopted.actions[change.action] += 1
+                report.actions[change.action] += 1
                 told(change)
-            adopted.rows[table] += len(rows)
+            report.rows[table] += len(rows)
             after = page.after
             if after is None:
                 break
             if not dry_run:
                 await self._note(table, after)
         for deed in await rules.finish(dry_run=dry_run):
-            adopted.actions[deed.action] += 1
+            report.actions[deed.action] += 1
             told(Change(deed.action, table, "", deed.detail))
 
     async def _row(
@@ -179,7 +181,12 @@ class Adoption:
         table = text(row.get("table"))
         if table not in self._rules:
             return None, None
-        return table, {str(name): str(part) for name, part in mapping(row.get("after")).items()}
+        after = {str(name): str(part) for name, part in mapping(row.get("after")).items()}
+        try:
+            await self._store.scan(table, after=after, limit=1)
+        except (Invalid, StorageError):
+            return None, None  # no place of this table, whoever wrote it: everything is looked at again
+        return table, after
 
     async def _note(self, table: str, after: Mapping[str, str]) -> None:
         row = {"PK": CHECKPOINT.pk, "SK": CHECKPOINT.sk, "table": table, "after": dict(after)}

@@ -96,7 +96,7 @@ class AwsAccess:
         return (session or self.session()).client(service, endpoint_url=self.endpoint, config=config)
 
 
-class Refused(Exception):
+class AwsCallError(Exception):
     """AWS refused a call for good: `code`, `message`, and the whole response."""
 
     def __init__(self, code: str, message: str, response: Mapping[str, Any]) -> None:
@@ -139,7 +139,7 @@ class Caller:
             repeatable: doing it twice is the same as once, so that a lost answer may be asked for again.
 
         Raises:
-            Refused: for good. Unavailable: too busy or unreachable after several tries.
+            AwsCallError: refused for good. Unavailable: too busy or unreachable after several tries.
         """
         client = await self.client()
         doubt = False
@@ -167,7 +167,7 @@ class Caller:
 class _Failure:
     """A call that did not succeed: for good, or for now; `in_doubt` where it may have been done."""
 
-    refused: Refused | None
+    refused: AwsCallError | None
     in_doubt: bool = False
 
 
@@ -182,7 +182,7 @@ def _attempt(client: Any, work: Callable[[Any], Any]) -> Any:
         return _Failure(None)  # it never got there
     except BotoCoreError as error:
         if type(error).__name__ in _OUR_FAULT:
-            return _Failure(Refused(type(error).__name__, str(error), {}))
+            return _Failure(AwsCallError(type(error).__name__, str(error), {}))
         return _Failure(None, in_doubt=True)
 
 
@@ -202,7 +202,7 @@ def _judge(response: Mapping[str, Any]) -> _Failure:
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in IN_DOUBT or status >= 500:
         return _Failure(None, in_doubt=True)
-    return _Failure(Refused(code, message, response))
+    return _Failure(AwsCallError(code, message, response))
 
 
 def _pause(attempt: int) -> float:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from lunalux_core.backend.storage import checks
-from lunalux_core.backend.storage.aws_calls import AwsAccess, Caller, Refused
+from lunalux_core.backend.storage.aws_calls import AwsAccess, AwsCallError, Caller
 from lunalux_core.backend.storage.expressions import from_wire, request, to_wire
 from lunalux_core.backend.storage.table import (
     ConditionFailed,
@@ -87,7 +87,7 @@ class DynamoStore:
         try:
             # Not repeatable: an answer that is lost leaves open whether an increment was made.
             answer = await self._call(CALLS[kind], False, **arguments)
-        except Refused as refused:
+        except AwsCallError as refused:
             if refused.code != "ConditionalCheckFailedException":
                 raise
             raise ConditionFailed(0, _old(refused.response)) from None
@@ -105,7 +105,7 @@ class DynamoStore:
             await self._call(
                 "transact_write_items", True, TransactItems=items, ClientRequestToken=_token(token)
             )
-        except Refused as refused:
+        except AwsCallError as refused:
             if refused.code != "TransactionCanceledException":
                 raise
             raise _cancelled(refused) from None
@@ -192,7 +192,7 @@ class DynamoStore:
         checks.spec_of(table, self._specs)
         try:
             answer = await self._caller.call("describe_table", repeatable=True, TableName=table)
-        except Refused:
+        except AwsCallError:
             return None
         return int(answer["Table"].get("ItemCount", 0))
 
@@ -203,7 +203,7 @@ class DynamoStore:
     async def _call(self, name: str, repeatable: bool, /, **arguments: Any) -> Any:
         try:
             return await self._caller.call(name, repeatable=repeatable, **arguments)
-        except Refused as refused:
+        except AwsCallError as refused:
             if refused.code in WRONG:
                 raise Invalid(refused.message) from refused
             if refused.code in ("ConditionalCheckFailedException", "TransactionCanceledException"):
@@ -219,7 +219,7 @@ def _tables(arguments: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(str(part["TableName"]) for part in parts or [arguments] if "TableName" in part))
 
 
-def _sentence(refused: Refused, tables: Sequence[str]) -> str:
+def _sentence(refused: AwsCallError, tables: Sequence[str]) -> str:
     """What an operator can act on; nothing of it holds a key."""
     if refused.code == "ResourceNotFoundException":
         named = f"table {tables[0]} does" if len(tables) == 1 else f"tables {', '.join(tables)} do"
@@ -228,7 +228,7 @@ def _sentence(refused: Refused, tables: Sequence[str]) -> str:
     return f"The cloud storage refused ({refused.code}); check the server's AWS credentials and policy."
 
 
-def _cancelled(refused: Refused) -> ConditionFailed | Invalid:
+def _cancelled(refused: AwsCallError) -> ConditionFailed | Invalid:
     """The first condition that failed; a wrong type or path only where no condition did."""
     reasons = refused.response.get("CancellationReasons", ())
     for number, reason in enumerate(reasons):

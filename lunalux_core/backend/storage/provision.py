@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lunalux_core.backend.storage.aws_calls import AwsAccess, Caller, Refused
+from lunalux_core.backend.storage.aws_calls import AwsAccess, AwsCallError, Caller
 from lunalux_core.backend.storage.table import Index, TableSpec, Unavailable
 
 Kind = Literal[
@@ -297,7 +297,7 @@ class Provisioner:
         """A question; None where the thing asked for does not exist."""
         try:
             return await caller.call(name, repeatable=True, **arguments)
-        except Refused as refused:
+        except AwsCallError as refused:
             if refused.code in MISSING | UNSET:
                 return None
             raise _refused(name, refused) from refused
@@ -305,7 +305,7 @@ class Provisioner:
     async def _do(self, caller: Caller, name: str, /, **arguments: Any) -> None:
         try:
             await caller.call(name, repeatable=False, **arguments)
-        except Refused as refused:
+        except AwsCallError as refused:
             # Somebody else made it meanwhile.
             if refused.code not in ("ResourceInUseException", "BucketAlreadyOwnedByYou"):
                 raise _refused(name, refused) from refused
@@ -343,5 +343,5 @@ def _comparable(rules: object) -> str:
     return json.dumps(rules, sort_keys=True, default=str)
 
 
-def _refused(name: str, refused: Refused) -> Unavailable:
+def _refused(name: str, refused: AwsCallError) -> Unavailable:
     return Unavailable(f"AWS refused {name}: {refused}")

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from lunalux_core.backend.storage.aws_calls import AwsAccess, Caller, Refused
+from lunalux_core.backend.storage.aws_calls import AwsAccess, AwsCallError, Caller
 from lunalux_core.backend.storage.blobs import BlobExists, BlobInfo, Presigned, attachment, check_blob_key
 from lunalux_core.backend.storage.table import Unavailable
 
@@ -52,7 +52,7 @@ class S3Blobs:
             # A second try that may not replace would meet the object of the first and take it for somebody
             # else's.
             answer = await self._call("put_object", key, repeatable=replace, **arguments)
-        except Refused as refused:
+        except AwsCallError as refused:
             if refused.code in OCCUPIED:
                 raise BlobExists(key) from None
             raise _unavailable(refused) from refused
@@ -67,7 +67,7 @@ class S3Blobs:
 
         try:
             body: bytes = await self._caller.run("get_object", read, repeatable=True)
-        except Refused as refused:
+        except AwsCallError as refused:
             if refused.code in MISSING:
                 return None
             raise _unavailable(refused) from refused
@@ -76,7 +76,7 @@ class S3Blobs:
     async def stream(self, key: str) -> AsyncIterator[bytes]:
         try:
             answer = await self._call("get_object", key, repeatable=True)
-        except Refused as refused:
+        except AwsCallError as refused:
             if refused.code in MISSING:
                 return
             raise _unavailable(refused) from refused
@@ -90,7 +90,7 @@ class S3Blobs:
     async def head(self, key: str) -> BlobInfo | None:
         try:
             answer = await self._call("head_object", key, repeatable=True)
-        except Refused as refused:
+        except AwsCallError as refused:
             if refused.code in MISSING:
                 return None
             raise _unavailable(refused) from refused
@@ -99,7 +99,7 @@ class S3Blobs:
     async def delete(self, key: str) -> None:
         try:
             await self._call("delete_object", key, repeatable=True)
-        except Refused as refused:
+        except AwsCallError as refused:
             raise _unavailable(refused) from refused
 
     async def presign_get(self, key: str, *, expires_in: int, filename: str | None = None) -> Presigned:
@@ -155,7 +155,7 @@ class S3Blobs:
         self._caller.close()
 
 
-def _unavailable(refused: Refused) -> Unavailable:
+def _unavailable(refused: AwsCallError) -> Unavailable:
     if refused.code == "NoSuchBucket":
         return Unavailable("The bucket does not exist; run `lunalux admin provision`.")
     return Unavailable(f"The cloud storage refused ({refused.code}); check the server's AWS policy.")

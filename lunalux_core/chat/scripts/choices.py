@@ -42,9 +42,9 @@ async def _preset(host: ConversationHost, call: AppCall) -> str:
         await host.surface.use_preset(name.lower())
         name = name.lower()
     else:
-        found = await shelf.find(name)
-        await shelf.enable(found.id)
-        name = found.name
+        document = await shelf.find(name)
+        await shelf.enable(document.id)
+        name = document.name
     await host.surface.surroundings_changed()
     return name
 

@@ -45,7 +45,9 @@ async def _sets(host: ConversationHost, call: AppCall) -> str:
     replies = host.runtime.library.quick_replies
     target = host.place if source == "chat" else ""
     uses = {use.set_id for use in await replies.uses() if (use.scope, use.target) == (source, target)}
-    return dump_json([one.name for one in await replies.list() if source == "all" or one.id in uses])
+    return dump_json(
+        [quick_set.name for quick_set in await replies.list() if source == "all" or quick_set.id in uses]
+    )
 
 
 async def _get(host: ConversationHost, call: AppCall) -> str:

@@ -34,7 +34,9 @@ async def near_entries(draft: Draft, rankers: Sequence[Ranker]) -> frozenset[tup
     key_of = {identity: text_hash(text) for identity, text in words.items()}
     texts = draft.last_texts()
     rankings = [
-        await ranker.closest("entries", key_of, texts, lambda _, ids: {one: words[one] for one in ids})
+        await ranker.closest(
+            "entries", key_of, texts, lambda _, ids: {identity: words[identity] for identity in ids}
+        )
         for ranker in rankers
     ]
     return frozenset(place[identity] for identity in fused(rankings)[:MOST])

@@ -101,10 +101,10 @@ class TextCompletionModel(OpenAIModel):
 
     async def kind(self) -> TextProtocol:
         """What the server is, found out once; never raises."""
-        found = self._protocol or _PROVIDERS.get(str(self._spec.provider)) or await self._asked()
-        if found is not None:
-            _KNOWN.setdefault(self._pool, {})[self._base_url, self._spec.model] = found
-        return found or "generic"
+        protocol = self._protocol or _PROVIDERS.get(str(self._spec.provider)) or await self._asked()
+        if protocol is not None:
+            _KNOWN.setdefault(self._pool, {})[self._base_url, self._spec.model] = protocol
+        return protocol or "generic"
 
     async def _asked(self) -> TextProtocol | None:
         """None where nothing answers: it may be started later."""

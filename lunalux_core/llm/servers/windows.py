@@ -111,12 +111,12 @@ def named_window(message: str, fields: Mapping[str, object]) -> NamedWindow:
 
 def _compared(text: str) -> NamedWindow:
     """Of a sentence nobody here has heard yet: two numbers are prompt and limit, the smaller the limit."""
-    found = {
+    starts = {
         number: match.start()
         for match in reversed(list(_NUMBER.finditer(text)))
         if (number := int(match[0].replace(",", ""))) >= LEAST_WINDOW
     }
-    if len(found) != 2:
+    if len(starts) != 2:
         return NOT_NAMED
-    window, prompt = sorted(found)
-    return NamedWindow(window, prompt) if _BOUND.search(text[: found[window]]) else NOT_NAMED
+    window, prompt = sorted(starts)
+    return NamedWindow(window, prompt) if _BOUND.search(text[: starts[window]]) else NOT_NAMED

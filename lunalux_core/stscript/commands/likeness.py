@@ -35,10 +35,10 @@ def _items(call: Invocation) -> list[str]:
     written = call.argument("list") or ""
     held = lookup(call, written)
     try:
-        found = parse_json(written if held is UNDEFINED else held)
+        items = parse_json(written if held is UNDEFINED else held)
     except ValueError:
         return []
-    return [item for item in found if isinstance(item, str)] if isinstance(found, list) else []
+    return [item for item in items if isinstance(item, str)] if isinstance(items, list) else []
 
 
 def _threshold(call: Invocation) -> float:
@@ -109,7 +109,7 @@ def _errors(piece: str, text: str, most: int, check: Callable[[], None]) -> int 
     whole = 1 << (len(piece) - 1)
     # rows[n]: which beginnings of the piece end here with n errors, a bit for each
     rows = [(1 << errors) - 1 for errors in range(most + 1)]
-    found: int | None = None
+    fewest: int | None = None
     for index, letter in enumerate(text):
         if index % _CHECK_EVERY == 0:
             check()
@@ -122,12 +122,12 @@ def _errors(piece: str, text: str, most: int, check: Callable[[], None]) -> int 
             before, above = here, rows[errors]
         for errors, row in enumerate(rows):
             if row & whole:
-                found = errors
+                fewest = errors
                 del rows[errors:]
                 break
         if not rows:
             break
-    return found
+    return fewest
 
 
 def _if_empty(call: Invocation) -> str:

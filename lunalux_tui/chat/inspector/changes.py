@@ -35,10 +35,10 @@ def walk_text(reader: Reader, runs: Sequence[Run], step: int) -> bool:
 def walk_rows(rows: Rows, step: int) -> bool:
     """Choose the next row that is marked as changed; False where there is none in this direction."""
     places = range(rows.cursor + step, len(rows.rows) if step > 0 else -1, step)
-    found = next((place for place in places if _differs(rows.rows[place])), None)
-    if found is None:
+    place = next((place for place in places if _differs(rows.rows[place])), None)
+    if place is None:
         return False
-    rows.cursor = found
+    rows.cursor = place
     return True
 
 

@@ -16,10 +16,10 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.chat.inspector.bars import TurnHead, ViewTabs
 from lunalux_tui.chat.inspector.changes import blocks, walk_rows, walk_text
 from lunalux_tui.chat.inspector.items import Item
-from lunalux_tui.chat.inspector.views import VIEWS, Look, Record, items
+from lunalux_tui.chat.inspector.views import VIEWS, InspectedRecord, Record, items
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.dialog import Dialog
-from lunalux_tui.parts.drawn import Beside
+from lunalux_tui.parts.drawn import SideBySide
 from lunalux_tui.parts.reader import Reader
 from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.render.message import moment
@@ -88,7 +88,7 @@ class InspectorDialog(Dialog[None]):
         yield TurnHead()
         yield ViewTabs()
         yield Input(placeholder=t("inspector.filter"), compact=True, id="inspect-filter")
-        with Beside(id="inspected"):
+        with SideBySide(id="inspected"):
             yield Rows(two_lines=True, ground=SURFACE, id="inspect-rows")
             yield Reader(id="inspect-text")
 
@@ -167,9 +167,9 @@ class InspectorDialog(Dialog[None]):
         texts = await self._cut_texts(record)
         conversations = self._runtime.library.conversations
         spending = await conversations.spending(self._conversation_id)
-        look = Look(record, before, texts, await self._reply(), spending)
+        inspected = InspectedRecord(record, before, texts, await self._reply(), spending)
         # In a thread: comparing long prompts takes a while, in which keys are to be read.
-        self._found = await asyncio.to_thread(lambda: {view: items(view, look) for view in VIEWS})
+        self._found = await asyncio.to_thread(lambda: {view: items(view, inspected) for view in VIEWS})
         self._show()
 
     async def _load(self, at: int) -> Record:

@@ -40,7 +40,7 @@ BAR = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class InspectedRecord:
     """A record to be looked at, with the one before it where they are to be compared.
 
     `texts` are the words of messages that were cut, by their ids, as far as they are known. `reply` is what
@@ -83,9 +83,9 @@ def count(view: str, record: Record) -> str:
     return ""
 
 
-def items(view: str, look: Look) -> list[Item]:
+def items(view: str, inspected: InspectedRecord) -> list[Item]:
     """The items of a view."""
-    makers: Mapping[str, Callable[[Look], Iterator[Item]]] = {
+    makers: Mapping[str, Callable[[InspectedRecord], Iterator[Item]]] = {
         "messages": _messages,
         "tokens": _tokens,
         "worldbook": _worldbook,
@@ -93,7 +93,7 @@ def items(view: str, look: Look) -> list[Item]:
         "cut": _cut,
         "text": _text,
     }
-    return list(makers[view](look))
+    return list(makers[view](inspected))
 
 
 # -- messages and tokens ------------------------------------------------------------------------------
@@ -140,50 +140,50 @@ def _parameters(record: Record) -> Iterator[Item]:
     yield Item(title, detail, str(len(rows)), text=text, told=lambda: runs)
 
 
-def _messages(look: Look) -> Iterator[Item]:
-    yield from _shape(look.record)
-    yield from _shortened(look.record)
-    yield from chat_texts(look.record)
-    messages = look.record["messages"]
-    if look.before is None:
+def _messages(inspected: InspectedRecord) -> Iterator[Item]:
+    yield from _shape(inspected.record)
+    yield from _shortened(inspected.record)
+    yield from chat_texts(inspected.record)
+    messages = inspected.record["messages"]
+    if inspected.before is None:
         compared = [MessageDifference("same", message, None) for message in messages]
     else:
-        compared = compare_messages(messages, look.before["messages"])
+        compared = compare_messages(messages, inspected.before["messages"])
     for pair in compared:
         message = pair.message
         who = clean_line(message["name"] or "", 30)
         role = t(f"inspector.role.{message['role']}") + (f" ({who})" if who else "")
         yield Item(
-            slot_name(message["slot"], look.record),
+            slot_name(message["slot"], inspected.record),
             clean_line(message["content"], 200),
             f"{role} · {message['tokens']:,}",
-            MARKS[pair.mark] if look.before is not None else "",
+            MARKS[pair.mark] if inspected.before is not None else "",
             message["content"],
-            lambda pair=pair: _message_told(pair, look),  # type: ignore[misc]
+            lambda pair=pair: _message_told(pair, inspected),  # type: ignore[misc]
         )
-    yield from _parameters(look.record)
-    yield from beginning(look.record, slot_name)
-    yield from took(look.reply, look.spending)
+    yield from _parameters(inspected.record)
+    yield from beginning(inspected.record, slot_name)
+    yield from took(inspected.reply, inspected.spending)
 
 
-def _text(look: Look) -> Iterator[Item]:
+def _text(inspected: InspectedRecord) -> Iterator[Item]:
     """The prompt as one text, where it was sent as one."""
-    if is_text(look.record):
-        runs = coloured(look.record)
-        title = t("inspector.text.title", template=clean_line(str(look.record["template"]), 60))
+    if is_text(inspected.record):
+        runs = coloured(inspected.record)
+        title = t("inspector.text.title", template=clean_line(str(inspected.record["template"]), 60))
         yield Item(title, t("inspector.text.help"), text=whole(runs), told=lambda: runs, joined=True)
 
 
-def _message_told(pair: MessageDifference, look: Look) -> list[Run]:
+def _message_told(pair: MessageDifference, inspected: InspectedRecord) -> list[Run]:
     message = pair.message
     head = t(
         "inspector.message",
-        slot=slot_name(message["slot"], look.record),
+        slot=slot_name(message["slot"], inspected.record),
         role=t(f"inspector.role.{message['role']}"),
         n=message["tokens"],
     )
     runs: list[Run] = [(head, ACCENT | BOLD)]
-    if look.before is not None:
+    if inspected.before is not None:
         runs.append((t(f"inspector.mark.{pair.mark}"), MUTED))
     runs.append(("", 0))
     if pair.mark == "changed" and pair.before is not None and pair.now is not None:
@@ -231,31 +231,35 @@ def _window(record: Record) -> Iterator[Item]:
     )
 
 
-def _tokens(look: Look) -> Iterator[Item]:
-    report = look.record["prompt"]
+def _tokens(inspected: InspectedRecord) -> Iterator[Item]:
+    report = inspected.record["prompt"]
     slots = sorted(report["slots"], key=lambda slot: -slot["tokens"])
     whole = max(report["total"], 1)
     most = max((slot["tokens"] for slot in slots), default=1) or 1
-    before = {slot["slot"]: slot["tokens"] for slot in look.before["prompt"]["slots"]} if look.before else {}
+    before = (
+        {slot["slot"]: slot["tokens"] for slot in inspected.before["prompt"]["slots"]}
+        if inspected.before
+        else {}
+    )
     for slot in slots:
         share = slot["tokens"] * 100 / whole
         # What took anything at all gets a cell.
         bar = "█" * max(round(slot["tokens"] * BAR / most), 1 if slot["tokens"] else 0)
         change = slot["tokens"] - before.get(slot["slot"], 0)
-        moved = f"  ({change:+,})" if look.before and change else ""
+        moved = f"  ({change:+,})" if inspected.before and change else ""
         yield Item(
-            slot_name(slot["slot"], look.record),
+            slot_name(slot["slot"], inspected.record),
             bar,
             f"{slot['tokens']:,} · {share:.0f} %{moved}",
             text=slot["slot"],
-            told=lambda slot=slot: _slot_told(slot, look),  # type: ignore[misc]
+            told=lambda slot=slot: _slot_told(slot, inspected),  # type: ignore[misc]
         )
-    yield from _window(look.record)
+    yield from _window(inspected.record)
 
 
-def _slot_told(slot: Mapping[str, Any], look: Look) -> list[Run]:
-    inside = [m for m in look.record["messages"] if slot["slot"] in m["slot"].split("+")]
-    head = t("inspector.slot_told", slot=slot_name(slot["slot"], look.record), n=slot["pieces"])
+def _slot_told(slot: Mapping[str, Any], inspected: InspectedRecord) -> list[Run]:
+    inside = [m for m in inspected.record["messages"] if slot["slot"] in m["slot"].split("+")]
+    head = t("inspector.slot_told", slot=slot_name(slot["slot"], inspected.record), n=slot["pieces"])
     runs: list[Run] = [(head, ACCENT | BOLD), ("", 0)]
     for message in inside:
         runs += [(f"{t('inspector.role.' + message['role'])} · {message['tokens']:,}", MUTED)]
@@ -266,14 +270,14 @@ def _slot_told(slot: Mapping[str, Any], look: Look) -> list[Run]:
 # -- worldbook ----------------------------------------------------------------------------------------
 
 
-def _worldbook(look: Look) -> Iterator[Item]:
-    book = look.record["worldbook"]
-    marks = compare_entries(look.record, look.before) if look.before else {}
+def _worldbook(inspected: InspectedRecord) -> Iterator[Item]:
+    book = inspected.record["worldbook"]
+    marks = compare_entries(inspected.record, inspected.before) if inspected.before else {}
     for entry in book["activated"]:
         mark = MARKS[marks.get((str(entry["book"]), str(entry["uid"])), "same")] if marks else "✓"
         yield _fired(entry, mark)
-    if look.before is not None:
-        for entry in look.before["worldbook"]["activated"]:
+    if inspected.before is not None:
+        for entry in inspected.before["worldbook"]["activated"]:
             if marks.get((str(entry["book"]), str(entry["uid"]))) == "gone":
                 yield _fired(entry, MARKS["gone"])
     for entry in book["skipped"]:
@@ -346,10 +350,10 @@ def _fired_told(entry: Mapping[str, Any]) -> list[Run]:
 # -- scripts and what was cut -------------------------------------------------------------------------
 
 
-def _scripts(look: Look) -> Iterator[Item]:
-    for script in look.record["scripts"]:
+def _scripts(inspected: InspectedRecord) -> Iterator[Item]:
+    for script in inspected.record["scripts"]:
         place = t(f"inspector.place.{script['place']}")
-        contents = {m["message_id"]: m["content"] for m in look.record["messages"] if m["message_id"]}
+        contents = {m["message_id"]: m["content"] for m in inspected.record["messages"] if m["message_id"]}
         texts = [contents.get(text, text) for text in script["texts"]]
         yield Item(
             clean_line(script["script"], 80),
@@ -364,8 +368,8 @@ def _scripts(look: Look) -> Iterator[Item]:
         )
 
 
-def _cut(look: Look) -> Iterator[Item]:
-    record = look.record
+def _cut(inspected: InspectedRecord) -> Iterator[Item]:
+    record = inspected.record
     report = record["prompt"]
     for name in report["unknown_macros"]:
         yield _note("macro", "{{" + clean_line(name, 60) + "}}", "?")
@@ -388,7 +392,7 @@ def _cut(look: Look) -> Iterator[Item]:
     # Messages that were never offered to the prompt are counted and not named.
     further = report["history_dropped"] - len(report["dropped_ids"])
     for identity in reversed(report["dropped_ids"]):
-        text = look.texts.get(identity, "")
+        text = inspected.texts.get(identity, "")
         yield Item(
             clean_line(text, 200) or t("inspector.cut.message"),
             t("inspector.cut.history_why"),

@@ -19,7 +19,7 @@ def halves(memory: Memory, covered: Sequence[str], at: str) -> tuple[str, str]:
     cut = _by_sources(memory, covered, at)
     if cut is None:
         share = covered.index(at) / len(covered)
-        ends = [found.end() for found in _END.finditer(memory.text) if found.end() < len(memory.text)]
+        ends = [match.end() for match in _END.finditer(memory.text) if match.end() < len(memory.text)]
         wanted = share * len(memory.text)
         cut = min(ends, key=lambda end: abs(end - wanted)) if ends else len(memory.text)
     return memory.text[:cut].strip(), memory.text[cut:].strip()

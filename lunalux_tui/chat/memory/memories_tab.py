@@ -332,9 +332,9 @@ class MemoriesTab(Tab):
             before = as_they_stand(connection, ids)
             return Change(words, before, tuple(memory.id for memory in change(connection)))
 
-        done = await self.runtime.library.database.write(work)
-        self._desk.remember(self.conversation_id, done)
-        await self._read_at(done.made[0] if done.made else None)
+        change_made = await self.runtime.library.database.write(work)
+        self._desk.remember(self.conversation_id, change_made)
+        await self._read_at(change_made.made[0] if change_made.made else None)
         self.say(words)
 
     async def _read_at(self, at: str | None) -> None:
@@ -393,8 +393,8 @@ class MemoriesTab(Tab):
 
         async def save(written: Values) -> None:
             values = {**_worded(written), "keywords": keywords_of(written["keywords"])}
-            done = t("memory_pane.done.edited")
-            await self._change([memory.id], done, lambda c: [edit_memory(c, memory.id, **values)])
+            message = t("memory_pane.done.edited")
+            await self._change([memory.id], message, lambda c: [edit_memory(c, memory.id, **values)])
 
         values = {"title": memory.title, "text": memory.text, "keywords": ", ".join(memory.keywords)}
         title = t("memory_pane.form.edit", name=memory.name)
@@ -460,8 +460,8 @@ class MemoriesTab(Tab):
 
         async def save(written: Values) -> None:
             texts = (written["first"], written["second"])
-            done = t("memory_pane.done.split")
-            await self._change([memory.id], done, lambda c: split_entry(c, memory.id, at, texts))
+            message = t("memory_pane.done.split")
+            await self._change([memory.id], message, lambda c: split_entry(c, memory.id, at, texts))
 
         fields = [FormField("first", "text"), FormField("second", "text")]
         title = t("memory_pane.form.split", name=memory.name)

@@ -15,7 +15,7 @@ from textual.worker import Worker
 
 from lunalux_core.runtime import Runtime
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.drawn import Beside, Column
+from lunalux_tui.parts.drawn import Column, SideBySide
 from lunalux_tui.parts.host import Host
 from lunalux_tui.parts.reader import Reader
 from lunalux_tui.parts.rows import Row, Rows
@@ -72,7 +72,7 @@ class Tab(Column):
 
     def compose(self) -> ComposeResult:
         yield Input(placeholder=t("dialog.narrow"), compact=True, classes="tab-filter")
-        with Beside(classes="beside"):
+        with SideBySide(classes="beside"):
             rows = Rows(two_lines=True, ground=SURFACE, id=f"rows-{self.KIND}")
             rows.add_class("tab-rows")
             yield rows

@@ -90,7 +90,7 @@ class TranscriptLayout:
         self.today = ""
         self.places: dict[str, int] = {}
         """Places of the members of a group, by their ids."""
-        self.looks: dict[str, DisplayedMessage] = {}
+        self.displayed: dict[str, DisplayedMessage] = {}
         """What display scripts make of messages, by their ids."""
         self.thumbnails: dict[str, Sequence[tuple[Segment, ...]]] = {}
         """Drawings of pictures, by their hashes."""
@@ -153,7 +153,7 @@ class TranscriptLayout:
                 self.entries.append(old)
             else:
                 self.entries.append(self._entry(message, old.opened if old else None))
-        self._forget_looks()
+        self._forget_displayed()
         self.measure()
 
     def insert(self, index: int, messages: Sequence[Message]) -> None:
@@ -161,7 +161,7 @@ class TranscriptLayout:
         self.measure()
 
     def update(self, message: Message) -> bool:
-        """Lay a changed message out anew; False when it is not in the sheet."""
+        """Lay a changed message out anew; False when it is not there."""
         entry = self.find(message.id)
         if entry is None:
             return False
@@ -170,13 +170,13 @@ class TranscriptLayout:
         self.measure()
         return True
 
-    def look(self, looks: Mapping[str, DisplayedMessage | None]) -> bool:
+    def redisplay(self, displayed_messages: Mapping[str, DisplayedMessage | None]) -> bool:
         """Show messages as display scripts have them, or (None) as they are stored; whether any changed."""
         changed = False
-        for message_id, displayed in looks.items():
-            before = self.looks.pop(message_id, None)
+        for message_id, displayed in displayed_messages.items():
+            before = self.displayed.pop(message_id, None)
             if displayed is not None:
-                self.looks[message_id] = displayed
+                self.displayed[message_id] = displayed
             entry = self.find(message_id)
             streams = self._stream is not None and entry is self._stream.entry
             if entry is not None and not streams and not _same(before, displayed):
@@ -187,26 +187,30 @@ class TranscriptLayout:
         return changed
 
     def shown(self, message: Message) -> DisplayedMessage | None:
-        """The look of a message, if it is of its words as they are now."""
-        look = self.looks.get(message.id)
-        return look if look is not None and look.source == message.content else None
+        """What display scripts make of a message, if it is of its words as they are now."""
+        displayed = self.displayed.get(message.id)
+        return displayed if displayed is not None and displayed.source == message.content else None
 
     def text(self, message: Message) -> str:
         """The words of a message as they are shown."""
-        look = self.shown(message)
-        return message.content if look is None else look.text
+        displayed = self.shown(message)
+        return message.content if displayed is None else displayed.text
 
     def keep(self, start: int, end: int) -> None:
         """Drop all entries outside [start, end)."""
         self.entries = self.entries[start:end]
-        self._forget_looks()
+        self._forget_displayed()
         self.measure()
 
-    def _forget_looks(self) -> None:
+    def _forget_displayed(self) -> None:
         """Of messages that are not here any more."""
-        if self.looks:
+        if self.displayed:
             here = {entry.id for entry in self.entries}
-            self.looks = {message_id: look for message_id, look in self.looks.items() if message_id in here}
+            self.displayed = {
+                message_id: displayed
+                for message_id, displayed in self.displayed.items()
+                if message_id in here
+            }
 
     def note(self, message: str, hint: str, error: bool) -> None:
         entry = Entry(note=(message, hint, error))
@@ -356,7 +360,7 @@ class TranscriptLayout:
                 entry.opened,
                 self.today,
                 self._place(message),
-                self.shown(message) if self.looks else None,
+                self.shown(message) if self.displayed else None,
                 last=entry is self._last,
                 thumbnails=self.thumbnails,
                 prose=self.prose,
@@ -389,7 +393,7 @@ class TranscriptLayout:
 
 
 def _same(before: DisplayedMessage | None, after: DisplayedMessage | None) -> bool:
-    """Whether two looks are drawn alike."""
+    """Whether both are drawn alike."""
     if before is None or after is None:
         return before is after
     return (before.text, before.thinking, before.hidden) == (after.text, after.thinking, after.hidden)

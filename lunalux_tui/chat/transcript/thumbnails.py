@@ -35,7 +35,7 @@ class Thumbnails:
 
     async def follow(self) -> None:
         """Draw what is missing, and let go of what is not here any more."""
-        app, sheet = self._transcript.app, self._transcript.sheet
+        app, text_layout = self._transcript.app, self._transcript.text_layout
         if not pictures_wanted(app):
             return
         here: set[str] = set()
@@ -43,7 +43,7 @@ class Thumbnails:
             missing = False
             for picture in message.pictures:
                 here.add(picture.hash)
-                if picture.hash in sheet.thumbnails or picture.hash in self._failed:
+                if picture.hash in text_layout.thumbnails or picture.hash in self._failed:
                     continue
                 drawing = await self._drawn(picture)
                 if drawing is None:
@@ -52,13 +52,13 @@ class Thumbnails:
                     continue
                 tell_terminal(app, drawing.upload)
                 self._drops[picture.hash] = drawing.drop
-                sheet.thumbnails[picture.hash] = drawing.lines
+                text_layout.thumbnails[picture.hash] = drawing.lines
                 missing = True
             if missing:
                 self._transcript.update(message)
         # The terminal keeps a picture until it is told to let it go.
-        for gone in sheet.thumbnails.keys() - here:
-            del sheet.thumbnails[gone]
+        for gone in text_layout.thumbnails.keys() - here:
+            del text_layout.thumbnails[gone]
             tell_terminal(app, self._drops.pop(gone, ""))
 
     async def _drawn(self, picture: PictureRef) -> Drawing | None:

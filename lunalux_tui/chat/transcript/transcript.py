@@ -129,7 +129,7 @@ class Transcript(Selectable, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.sheet = TranscriptLayout()
+        self.text_layout = TranscriptLayout()
         self._palette: Palette | None = None
         self._width = 0
         self._asked = False
@@ -143,15 +143,15 @@ class Transcript(Selectable, can_focus=True):
     @property
     def messages(self) -> list[Message]:
         """The messages of the window, oldest first."""
-        return [entry.message for entry in self.sheet.entries if entry.message is not None]
+        return [entry.message for entry in self.text_layout.entries if entry.message is not None]
 
     def show(self, messages: Iterable[Message], *, keep_place: bool = False) -> None:
         """Replace everything. Goes to the end, unless `keep_place`; a greeting alone is read from the top."""
         self._pacer.forget()
         place = self._kept() if keep_place else None
         before = [message.id for message in self.messages]
-        self.sheet.show(messages)
-        if place is None or self.sheet.line(place) is None:
+        self.text_layout.show(messages)
+        if place is None or self.text_layout.line(place) is None:
             alone = self.messages
             place = (alone[0].id, 0) if len(alone) == 1 and alone[0].role == "assistant" else None
         self._asked = False
@@ -172,68 +172,68 @@ class Transcript(Selectable, can_focus=True):
     def prepend(self, messages: Sequence[Message]) -> None:
         """Put older messages above; what is in view stays where it is."""
         place = self._kept()
-        self.sheet.insert(0, messages)
+        self.text_layout.insert(0, messages)
         self._asked = False
         self._changed(place)
 
     def append(self, *messages: Message) -> None:
         """Put messages at the end and go there."""
-        self.sheet.insert(len(self.sheet.entries), messages)
+        self.text_layout.insert(len(self.text_layout.entries), messages)
         self._changed(None, below=True)
 
     def extend(self, messages: Sequence[Message], drop: int) -> None:
         """Put newer messages below and drop the first `drop` entries; the view stays."""
         # Not `_kept`, which would follow the end: it was the end of the window only.
-        place = self.sheet.place(self.scroll_offset.y)
-        self.sheet.insert(len(self.sheet.entries), messages)
-        self.sheet.keep(drop, len(self.sheet.entries))
+        place = self.text_layout.place(self.scroll_offset.y)
+        self.text_layout.insert(len(self.text_layout.entries), messages)
+        self.text_layout.keep(drop, len(self.text_layout.entries))
         self._changed(place)
 
     def keep_first(self, count: int) -> None:
         """Drop all but the first `count` entries; the view stays."""
-        place = self.sheet.place(self.scroll_offset.y)
-        self.sheet.keep(0, count)
+        place = self.text_layout.place(self.scroll_offset.y)
+        self.text_layout.keep(0, count)
         self._changed(place)
 
     def update(self, message: Message) -> None:
         """Show a changed message in its place; where its height stays, only lines that differ are drawn."""
-        place, height = self._kept(), self.sheet.height
-        entry = self.sheet.find(message.id)
+        place, height = self._kept(), self.text_layout.height
+        entry = self.text_layout.find(message.id)
         if entry is None:
             return
         before, pixels = entry.lines, entry.pixels
-        self.sheet.update(message)
-        if self.sheet.height != height or entry.pixels != pixels or self.sheet.streaming:
+        self.text_layout.update(message)
+        if self.text_layout.height != height or entry.pixels != pixels or self.text_layout.streaming:
             self._changed(place)
             return
-        top = (self.sheet.top(message.id) or 0) - self.scroll_offset.y
+        top = (self.text_layout.top(message.id) or 0) - self.scroll_offset.y
         for line, (old, new) in enumerate(zip(before, entry.lines, strict=False)):
             if old != new and 0 <= top + line < self.size.height:
                 self.refresh(Region(0, top + line, self.size.width, 1))
 
-    def look(self, looks: Mapping[str, DisplayedMessage | None]) -> None:
+    def redisplay(self, displayed_messages: Mapping[str, DisplayedMessage | None]) -> None:
         """Show messages as display scripts have them (None: as they are stored); the view stays."""
         place = self._kept()
-        if self.sheet.look(looks):
+        if self.text_layout.redisplay(displayed_messages):
             self._changed(place)
 
     def text(self, message: Message) -> str:
         """The words of a message as they are shown."""
-        return self.sheet.text(message)
+        return self.text_layout.text(message)
 
     def note(self, message: str, hint: str = "", *, error: bool = True, go_there: bool = True) -> None:
         """Write a note of the program at the end."""
-        self.sheet.note(message, hint, error)
+        self.text_layout.note(message, hint, error)
         self._changed(None if go_there else self._kept(), below=True)
 
     @property
     def notes(self) -> Sequence[tuple[str, str, bool]]:
         """The program's notes: what happened, what to do, whether it is an error."""
-        return [entry.note for entry in self.sheet.entries if entry.note is not None]
+        return [entry.note for entry in self.text_layout.entries if entry.note is not None]
 
     def clear_notes(self) -> None:
         """Remove the program's notes."""
-        if self.sheet.clear_notes():
+        if self.text_layout.clear_notes():
             self._changed(self._kept())
 
     def _changed(self, place: tuple[str, int] | None, *, below: bool = False) -> None:
@@ -245,7 +245,7 @@ class Transcript(Selectable, can_focus=True):
         if not below:
             self.forget_selection()
         self._grow()
-        line = None if place is None else self.sheet.line(place)
+        line = None if place is None else self.text_layout.line(place)
         self._following = line is None
         self._jump(self.max_scroll_y if line is None else line)
         self._tell_below()
@@ -255,11 +255,11 @@ class Transcript(Selectable, can_focus=True):
 
     @property
     def streaming(self) -> bool:
-        return self.sheet.streaming
+        return self.text_layout.streaming
 
     def begin_stream(self, message: Message) -> None:
         """Start a reply at the end, or go on with the one that is there."""
-        self.sheet.begin_stream(message)
+        self.text_layout.begin_stream(message)
         # While letters act on messages, the new reply is the one that is meant.
         if self.has_focus:
             self.selected = message.id
@@ -277,21 +277,21 @@ class Transcript(Selectable, can_focus=True):
         """What was shown of the reply so far is something else: these words and this reasoning."""
         self._pacer.forget()
         place = self._kept()
-        self.sheet.restream(text, thinking)
+        self.text_layout.restream(text, thinking)
         self._changed(place)
 
     def end_stream(self, message: Message | None) -> None:
         """The reply ended: show it as it was stored, or take an empty one away."""
         self._pacer.forget()
         place = self._kept()
-        self.sheet.end_stream(message)
+        self.text_layout.end_stream(message)
         self._keep_choice()
         self._changed(place, below=True)
 
     def _paint(self, text: str, thinking: str) -> None:
         # Asked before the lines grow: afterwards the end has moved and nothing would be followed.
         following = self.at_end
-        first, grown = self.sheet.stream(text, thinking)
+        first, grown = self.text_layout.stream(text, thinking)
         if grown:
             self._grow()
             if following:
@@ -311,12 +311,12 @@ class Transcript(Selectable, can_focus=True):
 
     def _kept(self) -> tuple[str, int] | None:
         """The place that a change must leave where it is; None for the end, when that is followed."""
-        return None if self._following else self.sheet.place(self.scroll_offset.y)
+        return None if self._following else self.text_layout.place(self.scroll_offset.y)
 
     def _grow(self) -> None:
-        self.virtual_size = Size(self._width, self.sheet.height)
+        self.virtual_size = Size(self._width, self.text_layout.height)
         # By hand, because `virtual_size` brings no layout here, which would tell the bar.
-        self.vertical_scrollbar.window_virtual_size = self.sheet.height
+        self.vertical_scrollbar.window_virtual_size = self.text_layout.height
         self.vertical_scrollbar.window_size = self.size.height
 
     def _jump(self, y: int) -> None:
@@ -352,8 +352,8 @@ class Transcript(Selectable, can_focus=True):
 
     def reveal(self, message_id: str) -> None:
         """Scroll as little as shows a message of the window."""
-        top = self.sheet.top(message_id)
-        entry = self.sheet.find(message_id)
+        top = self.text_layout.top(message_id)
+        entry = self.text_layout.find(message_id)
         if top is None or entry is None:
             return
         y, view = self.scroll_offset.y, self.size.height
@@ -372,26 +372,26 @@ class Transcript(Selectable, can_focus=True):
         place = self._kept()
         if self.size.width != self._width:
             self._width = self.size.width
-            self.sheet.set_width(self._width - 2 * MARGIN)
+            self.text_layout.set_width(self._width - 2 * MARGIN)
         self._changed(place)
 
     def retranslate(self) -> None:
         """Lay everything out again, in another language or on another day."""
         place = self._kept()
-        self.sheet.relayout()
+        self.text_layout.relayout()
         self._changed(place)
 
     def show_prose(self, prose: bool) -> None:
         """Show all as one page of prose, or as messages."""
-        if prose != self.sheet.prose:
-            self.sheet.prose = prose
+        if prose != self.text_layout.prose:
+            self.text_layout.prose = prose
             self.retranslate()
 
     # -- drawing -----------------------------------------------------------------------------------
 
     def _forget_strips(self, palette: Palette) -> None:
         self._palette = palette
-        for entry in self.sheet.entries:
+        for entry in self.text_layout.entries:
             entry.strips = {}
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -411,13 +411,13 @@ class Transcript(Selectable, can_focus=True):
         return self._strip(palette_of(self), line, self.size.width)
 
     def runs_of(self, line: int) -> Sequence[Run]:
-        entry, place = self.sheet.at(line)
+        entry, place = self.text_layout.at(line)
         if entry is None or place >= len(entry.lines):
             return ()
         return (("  ", 0), *entry.lines[place])
 
     def _strip(self, palette: Palette, line: int, width: int) -> Strip:
-        entry, place = self.sheet.at(line)
+        entry, place = self.text_layout.at(line)
         if entry is None or place >= len(entry.lines):
             return palette.blank(width)
         # A chain of comparisons: its id is the chosen one, and that is not "".
@@ -462,18 +462,18 @@ class Transcript(Selectable, can_focus=True):
 
     def toggle_fold(self, message_id: str, fold: Fold | None = None) -> bool:
         """Open or close a fold of a message (its first by default); False when it has none."""
-        entry = self.sheet.find(message_id)
+        entry = self.text_layout.find(message_id)
         if entry is None or not entry.folds:
             return False
-        place = self.sheet.place(self.scroll_offset.y)
-        self.sheet.toggle(entry, next(iter(entry.folds.values())) if fold is None else fold)
+        place = self.text_layout.place(self.scroll_offset.y)
+        self.text_layout.toggle(entry, next(iter(entry.folds.values())) if fold is None else fold)
         self._changed(place)
         return True
 
     def jump_places(self) -> Iterator[tuple[Offset, str]]:
         """The messages whose first line is in view."""
         for place, message in enumerate(self.messages):
-            y = (self.sheet.top(message.id) or 0) - self.scroll_offset.y
+            y = (self.text_layout.top(message.id) or 0) - self.scroll_offset.y
             if 0 <= y < self.size.height:
                 yield Offset(0, y), f"choose_at({place})"
 
@@ -484,11 +484,11 @@ class Transcript(Selectable, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         if event.chain > 1 or self.text_selection is not None:
             return  # the end of a drag, or a word is meant
-        entry, line = self.sheet.at(self.scroll_offset.y + event.y)
+        entry, line = self.text_layout.at(self.scroll_offset.y + event.y)
         if entry is None or entry.message is None:
             return
         fold = entry.folds.get(line)
-        headed = line == 0 and not self.sheet.prose
+        headed = line == 0 and not self.text_layout.prose
         step = arrow_at(entry.lines[line], event.x - MARGIN) if headed else 0
         if step:
             self.post_message(self.SwipeWanted(entry.id, step))

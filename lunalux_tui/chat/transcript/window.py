@@ -4,8 +4,8 @@ A page at first, more when the person scrolls. The window never grows beyond `MO
 through ten thousand of them needs no more memory than a walk through six hundred: what leaves at one end can
 be read again from the library.
 
-Messages are drawn as they are stored and again when their look is known, so nothing waits for a script. Only
-the window is worked on, in a thread, newest first; what was shown once is remembered by the core.
+Messages are drawn as they are stored and again when their display scripts have run, so nothing waits for a
+script. Only the window is worked on, in a thread, newest first; the core remembers what was shown once.
 """
 
 from __future__ import annotations
@@ -175,9 +175,9 @@ class Window:
 
 
 BATCH = 6
-"""Messages whose looks come on screen together."""
+"""Messages that are redisplayed together."""
 PATIENCE = 1.0
-"""Seconds a finished reply waits for its look; after that it is drawn as it is stored."""
+"""Seconds a finished reply waits for its display scripts; after that it is drawn as it is stored."""
 
 
 class Run(Protocol):
@@ -187,7 +187,7 @@ class Run(Protocol):
 
 
 class MessageDisplay:
-    """Keeps the transcript's looks in step with the messages and the scripts."""
+    """Keeps the transcript's displayed messages in step with the messages and the scripts."""
 
     def __init__(
         self,
@@ -212,7 +212,7 @@ class MessageDisplay:
         self._old = self._old or anew
         # The method, no coroutine of it: one whose turn never comes is complained about when the app ends.
         work: Any = self._work
-        self._run(work, group="looks", exclusive=True, exit_on_error=False)
+        self._run(work, group="message-display", exclusive=True, exit_on_error=False)
 
     async def _draw_pictures(self) -> None:
         if self._thumbnails is None:
@@ -222,17 +222,17 @@ class MessageDisplay:
         await self._thumbnails.follow()
 
     async def settled(self, message: Message) -> None:
-        """Have the look of a reply that just ended, so that it is not drawn twice."""
+        """Have the display of a reply that just ended, so that it is not drawn twice."""
         display = self._display
         if display is None or self._of != message.conversation_id or display.key(message, 0) is None:
             return
         work = asyncio.to_thread(display.show, message, 0)
         try:
-            look = await asyncio.wait_for(work, PATIENCE)
+            displayed = await asyncio.wait_for(work, PATIENCE)
         except TimeoutError:
             return
-        if look is not None:
-            self._transcript.sheet.looks[message.id] = look
+        if displayed is not None:
+            self._transcript.text_layout.displayed[message.id] = displayed
 
     async def _work(self) -> None:
         identity = self._window.conversation_id
@@ -249,28 +249,30 @@ class MessageDisplay:
         else:
             work, gone = await asyncio.to_thread(self._missing, display, messages)
         if gone:
-            self._transcript.look(dict.fromkeys(gone))
+            self._transcript.redisplay(dict.fromkeys(gone))
         for start in range(0, len(work), BATCH):
             batch = work[start : start + BATCH]
-            self._transcript.look(await asyncio.to_thread(_looks, display, batch))
+            self._transcript.redisplay(await asyncio.to_thread(_displayed, display, batch))
 
     def _missing(
         self, display: Display, messages: list[Message]
     ) -> tuple[list[tuple[Message, int | None]], list[str]]:
-        """Messages whose look is unknown or old, newest first; and those that have one and need none."""
-        looks = self._transcript.sheet.looks
+        """Messages whose display is missing or old, newest first; and those that have one and need none."""
+        displayed_messages = self._transcript.text_layout.displayed
         work: list[tuple[Message, int | None]] = []
         gone: list[str] = []
         for message, depth in zip(messages, depths(messages, self._window.below), strict=True):
-            look = looks.get(message.id)
+            displayed = displayed_messages.get(message.id)
             # A reply that streams is drawn as it comes.
             key = display.key(message, depth) if message.status != "pending" else None
-            if key is None and look is not None:
+            if key is None and displayed is not None:
                 gone.append(message.id)
-            elif key is not None and (look is None or look.key != key):
+            elif key is not None and (displayed is None or displayed.key != key):
                 work.append((message, depth))
         return work[::-1], gone
 
 
-def _looks(display: Display, batch: list[tuple[Message, int | None]]) -> dict[str, DisplayedMessage | None]:
+def _displayed(
+    display: Display, batch: list[tuple[Message, int | None]]
+) -> dict[str, DisplayedMessage | None]:
     return {message.id: display.show(message, depth) for message, depth in batch}

@@ -1,4 +1,4 @@
-"""The parts of the character editor, and the pane that shows each; imported when it is first looked at."""
+"""The parts of the character editor, and the view that shows each; imported when it is first looked at."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class Section:
 
     id: str
     module: str = "fields"
-    pane: str = "FieldsSection"
+    view: str = "FieldsSection"
 
     @property
     def title(self) -> str:
         return t(f"create.section.{self.id}")
 
     def make(self) -> EditorSection:
-        """The pane itself."""
+        """The view itself."""
         module = import_module(f"lunalux_tui.create.sections.{self.module}")
-        pane: EditorSection = getattr(module, self.pane)(self)
-        return pane
+        view: EditorSection = getattr(module, self.view)(self)
+        return view
 
 
 SECTIONS = (

@@ -24,14 +24,14 @@ class EditorSection(Column):
     """A part of the form. Children show the draft and hand every edit to it."""
 
     def __init__(self, section: Section) -> None:
-        super().__init__(id=f"pane-{section.id}", classes="create-pane")
+        super().__init__(id=f"section-view-{section.id}", classes="create-section")
         self.section = section
         self.stands = False
         self._wishes: list[Callable[[], object]] = []
 
     @property
     def host(self) -> EditorHost:
-        """The screen the pane stands on."""
+        """The screen the view stands on."""
         return cast("EditorHost", self.screen)
 
     @property
@@ -46,7 +46,7 @@ class EditorSection(Column):
         self._wishes.clear()
 
     def once_it_stands(self, wish: Callable[[], object]) -> None:
-        """Do this when the pane is there and laid out."""
+        """Do this when the view is there and laid out."""
         if self.stands:
             self.call_after_refresh(wish)
         else:
@@ -57,7 +57,7 @@ class EditorSection(Column):
         raise NotImplementedError
 
     def come_up(self) -> None:
-        """The pane comes into view again."""
+        """The view comes into view again."""
         self.read()
 
     def reveal(self, place: str) -> None:
@@ -68,7 +68,7 @@ class EditorSection(Column):
         raise NotImplementedError
 
     def back(self) -> bool:
-        """One step back within the pane; False when there is none and the list of sections is meant."""
+        """One step back within the view; False when there is none and the list of sections is meant."""
         return False
 
     @property

@@ -17,7 +17,7 @@ from lunalux_tui.create.sections.base import EditorSection
 from lunalux_tui.create.sections.worldbook_entry import EntryForm, EntryRows, Setting, shown
 from lunalux_tui.create.sections.worldbook_test import FIRES, Trial
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.drawn import Beside, Column
+from lunalux_tui.parts.drawn import Column, SideBySide
 from lunalux_tui.parts.form_field import FieldBox
 from lunalux_tui.parts.rows import Row, Rows
 
@@ -53,7 +53,7 @@ class WorldbookSection(EditorSection):
     field = getters.query_one("#book-search", Input)
 
     def compose(self) -> ComposeResult:
-        with Beside(id="book-body"):
+        with SideBySide(id="book-body"):
             with Column(id="book-list"):
                 yield Input(placeholder=t("create.book.search"), compact=True, id="book-search")
                 yield Rows(ground=0, id="book-rows")

@@ -13,7 +13,7 @@ from textual.worker import Worker, WorkerState
 
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.i18n import has, t
-from lunalux_tui.parts.drawn import Bar, Beside, Column, Part
+from lunalux_tui.parts.drawn import Bar, Column, Part, SideBySide
 from lunalux_tui.parts.form_field import FieldBox
 from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED
@@ -69,7 +69,7 @@ class Trial(Column):
 
     def compose(self) -> ComposeResult:
         yield TrialHead()
-        with Beside(id="trial-body"):
+        with SideBySide(id="trial-body"):
             yield FieldBox("trial", "create.trial", "text", id="trial-box")
             yield Rows(ground=0, id="trial-rows")
         yield TrialWhy()

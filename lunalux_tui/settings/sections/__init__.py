@@ -18,12 +18,12 @@ class Section:
     """A section by name: its words are `settings.section.<id>`.
 
     A section of plain values shows the settings whose keys begin with one of `prefixes`; any other is a
-    pane of its own, `module:class`. `actions` are actions of the app that belong here too.
+    view of its own, `module:class`. `actions` are actions of the app that belong here too.
     """
 
     id: str
     prefixes: tuple[str, ...] = ()
-    pane: str = ""
+    view: str = ""
     actions: tuple[str, ...] = ()
 
     @property
@@ -35,39 +35,39 @@ class Section:
         return t(f"settings.section.{self.id}.help")
 
     def load(self) -> type[SectionView]:
-        """The class of its pane."""
-        module, _, name = (self.pane or "values:ValuesSection").partition(":")
-        pane: type[SectionView] = getattr(import_module(f"{__name__}.{module}"), name)
-        return pane
+        """The class of its view."""
+        module, _, name = (self.view or "values:ValuesSection").partition(":")
+        view: type[SectionView] = getattr(import_module(f"{__name__}.{module}"), name)
+        return view
 
     def make(self) -> SectionView:
-        """The pane itself."""
+        """The view itself."""
         return self.load()(self)
 
 
 SECTIONS = (
     Section("general", ("language",), actions=("app.tour",)),
     Section("look", ("ui.",)),
-    Section("models", pane="models:ModelsSection"),
+    Section("models", view="models:ModelsSection"),
     Section("chat", ("chat.",)),
-    Section("presets", pane="presets:PresetsSection"),
-    Section("worldbooks", pane="shelf:WorldbooksSection"),
+    Section("presets", view="presets:PresetsSection"),
+    Section("worldbooks", view="shelf:WorldbooksSection"),
     Section("lore", ("worldbook.",)),
     Section("memory", ("memory.", "tracker.", "bank.", "vectors.")),
-    Section("regex", pane="shelf:ScriptsSection"),
-    Section("plugins", pane="plugins:PluginsSection"),
-    Section("keys", pane="keys:KeysSection"),
+    Section("regex", view="shelf:ScriptsSection"),
+    Section("plugins", view="plugins:PluginsSection"),
+    Section("keys", view="keys:KeysSection"),
     Section("market", ("market.", "editor.")),
     Section("backend", ("backend.",)),
-    Section("data", pane="data:DataSection"),
+    Section("data", view="data:DataSection"),
 )
 BY_ID = {section.id: section for section in SECTIONS}
 ELSEWHERE = ("plugins.",)
-"""Settings that a pane of its own takes care of."""
+"""Settings that a view of its own takes care of."""
 
 
 def section_of(key: str) -> Section | None:
-    """The section that shows a setting; what fits nowhere is general; None for what a pane takes care of."""
+    """The section that shows a setting; what fits nowhere is general; None for what a view takes care of."""
     if key.startswith(ELSEWHERE):
         return None
     return next(
@@ -82,5 +82,5 @@ def settings_of(section: Section) -> list[Declaration]:
 
 
 def classes() -> list[type[SectionView]]:
-    """The classes of all panes, each once."""
+    """The classes of all views, each once."""
     return list(dict.fromkeys(section.load() for section in SECTIONS))

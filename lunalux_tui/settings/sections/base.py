@@ -25,8 +25,8 @@ WORK = "settings"
 
 
 def through(actions: Sequence[Action]) -> tuple[Action, ...]:
-    """The same actions, run by the screen on the pane that is shown: by key and from the palette alike."""
-    return tuple(replace(action, method=f"screen.pane('{action.id}')") for action in actions)
+    """The same actions, run by the screen on the view that is shown: by key and from the palette alike."""
+    return tuple(replace(action, method=f"screen.section('{action.id}')") for action in actions)
 
 
 class SectionView(Rows):
@@ -41,7 +41,7 @@ class SectionView(Rows):
     VALUES = True
 
     def __init__(self, section: Section) -> None:
-        super().__init__(two_lines=self.TWO_LINES, ground=0, id=f"pane-{section.id}")
+        super().__init__(two_lines=self.TWO_LINES, ground=0, id=f"section-view-{section.id}")
         self.section = section
 
     @property
@@ -58,7 +58,7 @@ class SectionView(Rows):
 
     @property
     def host(self) -> SettingsHost:
-        """The screen the pane stands on."""
+        """The screen the view stands on."""
         return cast("SettingsHost", self.screen)
 
     def on_mount(self) -> None:

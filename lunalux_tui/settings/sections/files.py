@@ -1,4 +1,4 @@
-"""Files that the panes of the settings read and write: asked for in a dialog, told in a notice."""
+"""Files that the views of the settings read and write: asked for in a dialog, told in a notice."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from lunalux_tui.settings.sections.base import SectionView
 
 
-async def chosen_files(pane: SectionView, title: str, hint: str) -> list[tuple[Path, bytes]]:
+async def chosen_files(view: SectionView, title: str, hint: str) -> list[tuple[Path, bytes]]:
     """The files the person names by a path or a pattern, with their contents.
 
     Raises:
         InvalidInput, LimitExceeded: as `read_file`.
     """
-    answer = await pane.app.push_screen_wait(PathDialog(title, hint=hint))
+    answer = await view.app.push_screen_wait(PathDialog(title, hint=hint))
     if not answer:
         return []
     named = Path(answer.strip("'\"")).expanduser()
@@ -35,15 +35,15 @@ async def chosen_files(pane: SectionView, title: str, hint: str) -> list[tuple[P
     return await asyncio.to_thread(lambda: [(path, read_file(path)) for path in paths])
 
 
-async def ask_target(pane: SectionView, title: str, proposal: Path, hint: str = "") -> Path | None:
+async def ask_target(view: SectionView, title: str, proposal: Path, hint: str = "") -> Path | None:
     """Where to write; a file that is there is replaced only when the person says so."""
-    answer = await pane.app.push_screen_wait(PathDialog(title, value=str(proposal), hint=hint))
+    answer = await view.app.push_screen_wait(PathDialog(title, value=str(proposal), hint=hint))
     if not answer:
         return None
     path = path_of(answer)
     if path.exists():
         sure = ConfirmDialog(t("settings.overwrite.title"), t("settings.overwrite.question", path=path))
-        if not await pane.app.push_screen_wait(sure):
+        if not await view.app.push_screen_wait(sure):
             return None
     return path
 

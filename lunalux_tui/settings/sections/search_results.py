@@ -35,7 +35,7 @@ class SearchResults(ValuesSection):
     def _sections(self) -> Iterator[Row]:
         for section in SECTIONS:
             # Sections of plain values are found by their settings.
-            if section.pane and self._fits(section.title, section.help, section.id):
+            if section.view and self._fits(section.title, section.help, section.id):
                 yield Row(SECTION + section.id, section.title, right=t("settings.a_section"), mark="▸")
 
     def _settings(self) -> Iterator[Row]:

@@ -174,7 +174,7 @@ def allowed(declaration: Declaration) -> str:
     if isinstance(declaration.default, bool):
         return t("settings.on_or_off")
     if isinstance(declaration.default, (int, float)):
-        return t("settings.range", low=f"{declaration.low:,.10g}", high=f"{declaration.high:,.10g}")
+        return t("settings.range", low=f"{declaration.low:.10g}", high=f"{declaration.high:.10g}")
     return t("settings.a_list") if isinstance(declaration.default, tuple) else t("settings.a_text")
 
 
@@ -200,25 +200,25 @@ def explain(settings: Settings, declaration: Declaration) -> Explanation:
     return Explanation(label_of(declaration), help_of(declaration), facts, warning)
 
 
-async def ask_value(pane: SectionView, declaration: Declaration) -> Any:
+async def ask_value(view: SectionView, declaration: Declaration) -> Any:
     """The new value of a setting, asked in the way that suits it; None when it stays."""
     if declaration.key == "ui.theme":
         from lunalux_tui.theme.themes_dialog import ThemesDialog
 
-        return await pane.app.push_screen_wait(ThemesDialog(cast("ThemedApp", pane.app)))
+        return await view.app.push_screen_wait(ThemesDialog(cast("ThemedApp", view.app)))
     if declaration.key == "chat.model":
         from lunalux_tui.parts.models_dialog import ModelsDialog
 
-        return await pane.app.push_screen_wait(ModelsDialog(pane.runtime))
-    value = pane.settings.get(declaration.key)
+        return await view.app.push_screen_wait(ModelsDialog(view.runtime))
+    value = view.settings.get(declaration.key)
     if declaration.choices:
         from lunalux_tui.parts.pick_dialog import PickDialog
 
         rows = [Row(choice, shown(declaration, choice)) for choice in declaration.choices]
-        return await pane.app.push_screen_wait(
+        return await view.app.push_screen_wait(
             PickDialog(label_of(declaration), rows, current=str(value), hint=help_of(declaration))
         )
-    return await pane.app.push_screen_wait(value_dialog(declaration, value))
+    return await view.app.push_screen_wait(value_dialog(declaration, value))
 
 
 def value_dialog(declaration: Declaration, value: Any) -> AskDialog[Any]:
