@@ -39,6 +39,7 @@ APP_ACTIONS = (
     Action("app.next_theme", "next_theme"),
     Action("app.plugin_panes", "plugin_panes"),
     Action("app.jump", "jump", "f9"),
+    Action("app.lab", "lab"),
     Action("app.sign_in_again", "sign_in_again", "f12", footer=1, priority=True),
     Action("app.tour", "tour"),
     Action("app.tour_next", "tour_next", "f7", priority=True),
@@ -323,6 +324,13 @@ class LunaluxApp(ThemedApp):
             await panes.remove()
         else:
             await self.chat.query_one("#body").mount(PluginPane(self.chat))
+
+    @work(exit_on_error=False)
+    async def action_lab(self) -> None:
+        """Show what came of the runs of the laboratory."""
+        from lunalux_tui.app.lab_dialog import show_lab
+
+        await show_lab(self.runtime, self.push_screen_wait)
 
     def action_help(self) -> None:
         from lunalux_tui.app.help_dialog import HelpDialog
