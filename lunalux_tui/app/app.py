@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from textual import work
 from textual.reactive import var
@@ -67,6 +67,8 @@ class LunaluxApp(ThemedApp):
     account: var[AccountState | None] = var(None, init=False)
     """The account as last known; whoever shows the wallet watches this one."""
 
+    leaving = 0
+
     def __init__(self, runtime: Runtime, opening: Opening, *, begin_new: bool = False) -> None:
         self.runtime = runtime
         self.opening = opening
@@ -75,6 +77,11 @@ class LunaluxApp(ThemedApp):
         self._key_problems: list[InvalidInput] = []
         i18n.use(runtime.settings.lang)
         super().__init__(runtime.settings.theme)
+
+    def refresh(self, *, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """As Textual does it; but a dialog that goes away moves nothing of what stands behind it, which would
+        be drawn twice after a new layout."""
+        return super().refresh(repaint=repaint, layout=layout and not self.leaving, recompose=recompose)
 
     # -- start -------------------------------------------------------------------------------------
 
