@@ -179,8 +179,11 @@ def _harmless(params: Mapping[str, object]) -> dict[str, object]:
     return {name: written(name, value) for name, value in params.items()}
 
 
-_NO_AMOUNTS = frozenset({"port", "uid", "line", "column", "status"})
-"""Parameters whose number says which one, not how many."""
+_NO_AMOUNTS = frozenset(
+    {"port", "uid", "id", "line", "column", "opened_line", "status", "level", "order", "seed", "year"}
+    | {"value", "low", "high"}
+)
+"""Parameters whose number says which one, or is typed as it stands, and does not say how many."""
 
 
 @cache
@@ -230,7 +233,10 @@ def note(text: str) -> str:
             # A remark may hold another one.
             values = map(note, match.groups())
             return first + "".join(f"{value}{rest}" for value, rest in zip(values, others, strict=True))
-    return text
+    # Several remarks in a row are known one by one.
+    parts = text.split("; ")
+    told = list(map(note, parts)) if len(parts) > 1 else parts
+    return t("cli.semicolon").join(told) if told != parts else text
 
 
 def _told(error: LunaluxError) -> tuple[str, str]:

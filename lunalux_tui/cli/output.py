@@ -243,6 +243,33 @@ def label(word: str) -> str:
     return heading(word) if sys.stdout.isatty() else word
 
 
+def word(kind: str, value: object) -> object:
+    """One of a few known values: as people read it on a terminal, as programs know it in a pipe.
+
+    Args:
+        kind: what the value tells (status, coin, movement, action); its words are `cli.word.<kind>`.
+    """
+    from lunalux_tui import i18n
+
+    key = f"cli.word.{kind}.{value}"
+    return i18n.t(key) if sys.stdout.isatty() and i18n.has(key) else value
+
+
+def remark(text: str) -> str:
+    """A sentence of the core among data: in the person's language on a terminal, as it is in a pipe."""
+    from lunalux_tui.i18n import note as told
+
+    return told(text) if sys.stdout.isatty() else text
+
+
+def print_row(cells: Sequence[object]) -> None:
+    """A line of a table whose other lines are not known yet; tab-separated when piped."""
+    from lunalux_core.text import clean_line
+
+    written = [clean_line(_in_a_cell(cell), 2000) for cell in cells]
+    _write(sys.stdout, ("  " if sys.stdout.isatty() else "\t").join(written) + "\n")
+
+
 NARROWEST, NARROWEST_ID = 4, 8
 """Cells that a column keeps when a table has to fit; 8 letters tell an id from others."""
 
