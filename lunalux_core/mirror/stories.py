@@ -52,9 +52,11 @@ class StoryMirror:
     async def run(self) -> None:
         conversations = {c.id: c for c in await self._work.library.conversations.list()}
         await self._find_owners(conversations.values())
+        for record in self._work.base.of("copy"):
+            if record.path not in self._work.folder.files:
+                self._work.base.drop(record.path)
         for path in self._paths():
-            if self._work.base.at(path) is None:
-                await self._attempt(path, self._read_loose(path))
+            await self._attempt(path, self._read_loose(path))
         self._follow()
         await self._recognise(conversations)
         files = self._files_of(conversations)
@@ -105,7 +107,13 @@ class StoryMirror:
         return [path for path in self._work.folder.files if path.endswith(".md")]
 
     async def _read_loose(self, path: str) -> None:
-        self._loose[path] = self._story(path)
+        """Read a file that is of no branch yet; a copy of another one only where it has changed."""
+        record = self._work.base.at(path)
+        if record is not None and record.kind == "copy" and not self._work.is_unchanged(record):
+            self._work.base.drop(path)
+            record = None
+        if record is None:
+            self._loose[path] = self._story(path)
 
     def _story(self, path: str) -> StoryText:
         data = self._read[path] = self._work.folder.read(path)
@@ -231,6 +239,9 @@ class StoryMirror:
                 self._work.remove(page.record, owner.name)
             elif page.record is not None:
                 self._work.base.drop(page.path)
+            else:
+                known = data_hash(self._read[page.path])
+                self._work.agree(Record(page.path, "copy", settled.conversation.id, known))
 
     def _write(self, owner: Owner, settled: Settled, page: Page, written: dict[str, str]) -> None:
         """Write the file of a page where it has to be; `written` says of which it was."""
