@@ -58,6 +58,7 @@ class StoryMirror:
         for path in self._paths():
             await self._attempt(path, self._read_loose(path))
         self._follow()
+        self._follow_groups(conversations)
         await self._recognise(conversations)
         files = self._files_of(conversations)
         # The oldest first, so that a name without a number is that of the first of several.
@@ -139,7 +140,18 @@ class StoryMirror:
             if record is not None and path in self._loose:
                 del self._loose[path]
                 follow(work, record, path)
-                work.tell(Event("moved", "story", path, record.id, kept=former))
+
+    def _follow_groups(self, conversations: Mapping[str, Conversation]) -> None:
+        """Let groups follow folders that have another name now: those with their stories in them."""
+        for record in self._work.base.of("story"):
+            conversation = conversations.get(record.id)
+            owner = self._owners.get(conversation.group_id) if conversation is not None else None
+            folder = str(PurePosixPath(record.path).parent.parent)
+            if owner is None or owner.folder == folder or record.path not in self._work.folder.files:
+                continue
+            if not (self._work.folder.root / owner.folder).exists() and self._work.base.at(folder) is None:
+                self._work.base.put(Record(folder, "group", owner.id), owner.folder)
+                self._owners[owner.id] = replace(owner, folder=folder)
 
     def _files_of(self, conversations: Mapping[str, Conversation]) -> dict[str, list[str]]:
         """Paths of the files of each conversation, those of known branches first."""
