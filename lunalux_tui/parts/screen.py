@@ -84,13 +84,27 @@ class KeyBar(Bar):
 
     GROUND = PANEL
 
+    _parts: Sequence[Part] | None = None
+    """What is shown; None where the keys have changed since. The bar is drawn with every frame of a reply above
+    it, and each binding asks the screen whether it can be used."""
+
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._updated)
 
     def _updated(self, _screen: Screen[object]) -> None:
+        self._parts = None
         self.refresh()
 
+    def retranslate(self) -> None:
+        self._parts = None
+        super().retranslate()
+
     def left(self) -> Sequence[Part]:
+        if self._parts is None:
+            self._parts = self._usable_keys()
+        return self._parts
+
+    def _usable_keys(self) -> Sequence[Part]:
         keys: dict[str, str] = {}
         for entry in self.screen.active_bindings.values():
             binding = entry.binding
