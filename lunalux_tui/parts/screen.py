@@ -85,8 +85,8 @@ class KeyBar(Bar):
     GROUND = PANEL
 
     _parts: Sequence[Part] | None = None
-    """What is shown; None where the keys have changed since. The bar is drawn with every frame of a reply above
-    it, and each binding asks the screen whether it can be used."""
+    """What is shown; None where the keys have changed since. Textual draws the bar with each frame of a reply
+    above it, and to find the keys every binding asks the screen whether it can be used."""
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._updated)
