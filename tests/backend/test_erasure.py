@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from api_support import PASSWORD, Api, Person, backend, bad, card_png, good
 
-from lunalux_core.backend.money.price_list import SEED_MODELS
+from lunalux_core.backend.money.seed_models import SEED_MODELS
 from lunalux_core.backend.storage.table import Absent, Delete, Key, Put
 
 PRACTICE = SEED_MODELS[1]
