@@ -179,8 +179,11 @@ def _harmless(params: Mapping[str, object]) -> dict[str, object]:
     return {name: written(name, value) for name, value in params.items()}
 
 
-_NO_AMOUNTS = frozenset({"port", "uid", "line", "column", "status"})
-"""Parameters whose number says which one, not how many."""
+_NO_AMOUNTS = frozenset(
+    {"port", "uid", "id", "line", "column", "opened_line", "status", "level", "order", "seed", "year"}
+    | {"value", "low", "high"}
+)
+"""Parameters whose number says which one, or is typed as it stands, and does not say how many."""
 
 
 @cache
@@ -230,13 +233,17 @@ def note(text: str) -> str:
             # A remark may hold another one.
             values = map(note, match.groups())
             return first + "".join(f"{value}{rest}" for value, rest in zip(values, others, strict=True))
-    return text
+    # Several remarks in a row are known one by one.
+    parts = text.split("; ")
+    told = list(map(note, parts)) if len(parts) > 1 else parts
+    return t("cli.semicolon").join(told) if told != parts else text
 
 
 def _told(error: LunaluxError) -> tuple[str, str]:
     params = _harmless({name: _in_words(value) for name, value in error.params.items()})
-    if isinstance(reason := params.get("reason"), str):
-        params["reason"] = note(reason)  # what a parser says is English wherever it runs
+    for remark in ("reason", "must"):
+        if isinstance(text := params.get(remark), str):
+            params[remark] = note(text)  # what a parser says is English wherever it runs
     if "allowed" in params:
         params["allowed"] = allowed_words(str(params["allowed"]))
     for listed in {"choices", "formats"} & params.keys():
@@ -268,6 +275,9 @@ def _in_words(value: object) -> object:
 
     if isinstance(value, Place) and value.line:
         return t("app.place", path=value.path, line=value.line)
+    if isinstance(value, LunaluxError):  # what is wrong with a thing that something else names
+        message, hint = tell(value)
+        return message + hint if message.endswith("。") or not hint else f"{message} {hint}"
     return price_words(value) if isinstance(value, Price) else value
 
 

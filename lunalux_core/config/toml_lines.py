@@ -28,23 +28,31 @@ class Place:
         return f"{self.path}, line {self.line}" if self.line else self.path
 
 
-def line_of(text: str, key: Sequence[str]) -> int:
+def line_of(text: str, key: Sequence[str], nth: int = 0) -> int:
     """The line of a key, counted from 1; of its table where it has none of its own; 0 where it is not.
 
     Args:
         key: the parts of the key, e.g. ("chat", "reply_words").
+        nth: of tables that stand several times (`[[name]]`), which one, from 1; 0 for any. One in an array on
+            a line has that of the array.
     """
     parts = [part for name in key for part in name.split(".")]
     section: list[str] = []
-    table = 0
+    table = seen = 0
     for number, whole in enumerate(text.splitlines(), 1):
         line = whole.strip()[:_LINE_LIMIT]
         if header := re.match(_HEADER, line):
             section = _parts(header["path"])
-            if section and section == parts[: len(section)]:
+            seen += section == parts[:1] and line.startswith("[[")
+            if section and section == parts[: len(section)] and nth in {0, seen}:
                 table = number
-        elif (match := re.match(_KEY, line)) and _joined(section, match["path"]) == parts:
-            return number
+        elif match := re.match(_KEY, line):
+            key_path = _joined(section, match["path"])
+            if key_path == parts and nth in {0, seen}:
+                return number
+            # A table or an array on a line, in which the key stands.
+            if key_path == parts[: len(key_path)] and (nth in {0, seen} or len(key_path) == 1):
+                table = number
     return table
 
 

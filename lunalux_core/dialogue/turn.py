@@ -6,8 +6,9 @@ queries anything. `TurnEvent` is the closed union that front ends iterate over.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from random import Random, random
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lunalux_core.dialogue.direction import Direction, Voice
@@ -292,6 +293,8 @@ class TurnTask:
         reply: the stored reply that will be filled; None where nothing is stored (preview, impersonate).
         partial: the reply so far, when continuing.
         speaker: id of the member of a group that speaks, where there is no reply to tell it.
+        character: who replies in the place of the conversation's own character; not in a group.
+        preset: what is used in the place of the one that is named anywhere.
     """
 
     kind: TurnKind
@@ -302,6 +305,8 @@ class TurnTask:
     partial: str = ""
     speaker: str = ""
     pictures: tuple[PictureRef, ...] = ()
+    character: Character | None = None
+    preset: Preset | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +331,7 @@ class TurnInput:
     `injections` the texts that scripts put into this chat. `overridden` names what the chat has in the place
     of its card's texts (`card` has it already). `shown` are the pictures that go with `text`, `picture_data`
     the bytes of all that the model is shown, by hash; others are named to it. `refused`: the server has found
-    a longer prompt of this turn too long.
+    a longer prompt of this turn too long. `dice` fixes what is drawn by chance in the prompt; "" draws anew.
     """
 
     kind: TurnKind
@@ -383,6 +388,11 @@ class TurnInput:
     injections: tuple[ChatInjection, ...] = ()
     overridden: tuple[str, ...] = ()
     refused: bool = False
+    dice: str = ""
+
+    def draws(self) -> Callable[[], float]:
+        """What draws from [0, 1); with `dice` each call gives the same draws from their first on."""
+        return Random(self.dice).random if self.dice else random
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.active_books import active_books, parsed_card
-from lunalux_core.dialogue.openings import MakeEngine, Opener, card_context, keep_globals
+from lunalux_core.dialogue.openings import MakeEngine, Opened, Opener, card_context, keep_globals
 from lunalux_core.dialogue.profile_choice import Choice, Chooser, profile_chain
 from lunalux_core.dialogue.turn import TurnInput, TurnOptions, TurnTask
 from lunalux_core.dialogue.window import allowed_window
@@ -88,22 +88,8 @@ class TurnReader:
         """A new conversation with the card's greetings as swipes of its first message."""
         character = load_character(connection, character_id)
         conversation = create_conversation(connection, character_id, title)
-        card = parsed_card(character.document)
-        persona = load_persona(connection, conversation.persona_id)
-        language = self.language(character)
-        context = card_context(
-            card,
-            character.name,
-            user=self._called(options, persona, language),
-            persona=persona.description if persona else "",
-            chat_id=conversation.id,
-            language=language,
-            **self.limits(options),
-        )
-        scripts = self._opening_scripts(connection, conversation, options, character, card)
-        opener = Opener(self._engine, load_globals(connection))
         first: Message | None = None
-        for opening in opener.open(card.greetings, context, scripts):
+        for opening in self.openings(connection, conversation, character, options):
             message = new_message(
                 conversation.id,
                 None,
@@ -121,6 +107,26 @@ class TurnReader:
             select_message(connection, first.id)
         touch_character(connection, character_id, conversation.created_at)
         return load_conversation(connection, conversation.id)
+
+    def openings(
+        self, connection: Connection, conversation: Conversation, character: Character, options: TurnOptions
+    ) -> Sequence[Opened]:
+        """The greetings of a character as a conversation begins with them; nothing is stored."""
+        card = parsed_card(character.document)
+        persona = load_persona(connection, conversation.persona_id)
+        language = self.language(character)
+        context = card_context(
+            card,
+            character.name,
+            user=self._called(options, persona, language),
+            persona=persona.description if persona else "",
+            chat_id=conversation.id,
+            language=language,
+            **self.limits(options),
+        )
+        scripts = self._opening_scripts(connection, conversation, options, character, card)
+        opener = Opener(self._engine, load_globals(connection))
+        return opener.open(card.greetings, context, scripts)
 
     def begin_group(
         self, connection: Connection, group_id: str, title: str, options: TurnOptions
@@ -261,7 +267,7 @@ class TurnReader:
         language = self.language(character)
         task: Task | None = "impersonate" if asked.kind == "impersonate" else None
         choice = self.choice(connection, conversation, options, character.id, task)
-        preset = self.preset(connection, conversation, options, language, choice)
+        preset = asked.preset or self.preset(connection, conversation, options, language, choice)
         model = self._models().windowed(choice.model)
         scripts = scripts_in_force(connection, character, card, preset)
         budget = allowed_window(model, self._settings)
@@ -372,7 +378,7 @@ class TurnReader:
         """Who speaks, with which card, in which group, and whose worldbooks take part beside its own."""
         conversation = asked.conversation
         if not conversation.group_id:
-            character = load_character(connection, conversation.character_id)
+            character = asked.character or load_character(connection, conversation.character_id)
             return character, parsed_card(character.document), None, []
         from lunalux_core.groups.prompt import group_prompt, load_speaker
 

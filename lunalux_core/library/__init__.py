@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.documents import Documents
     from lunalux_core.library.drafts import Drafts
     from lunalux_core.library.groups import Groups
+    from lunalux_core.library.lab import LabRuns
     from lunalux_core.library.memories import Memories
     from lunalux_core.library.personas import Personas
     from lunalux_core.library.pictures import Pictures
@@ -120,6 +121,12 @@ class Library:
         from lunalux_core.library.templates import Templates
 
         return Templates(self.database)
+
+    @cached_property
+    def lab(self) -> LabRuns:
+        from lunalux_core.library.lab import LabRuns
+
+        return LabRuns(self.database)
 
     @cached_property
     def profiles(self) -> Profiles:

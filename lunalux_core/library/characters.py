@@ -337,6 +337,23 @@ def content_hashes(connection: Connection) -> dict[str, str]:
     return {row[0]: row[1] for row in connection.execute("SELECT content_hash, id FROM characters")}
 
 
+def card_versions(connection: Connection, character_id: str | None = None) -> list[tuple[str, str, str]]:
+    """Id, name and version of the cards as they came, or of one; each change makes another version."""
+    rows = connection.execute(
+        "SELECT id, name, content_hash, updated_at FROM characters WHERE ?1 IS NULL OR id = ?1 "
+        "ORDER BY created_at, id",
+        (character_id,),
+    )
+    return [(row[0], row[1], f"{row[2]}:{row[3]}") for row in rows]
+
+
+def load_pictures(connection: Connection) -> dict[str, tuple[str, str]]:
+    """Name and file of the picture ("" for none) of all characters, by their ids."""
+    return {
+        row[0]: (row[1], row[2]) for row in connection.execute("SELECT id, name, picture FROM characters")
+    }
+
+
 def id_by_name(connection: Connection, name: str, order: Order = "recent") -> str:
     """Id of the character of that name (any case), the first in `order` of several; "" if there is none."""
     row = connection.execute(

@@ -551,6 +551,26 @@ WHEN EXISTS (SELECT 1 FROM pictures) BEGIN
 END;
 """
 
+LAB = """
+CREATE TABLE lab_runs (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  path TEXT NOT NULL,
+  cells TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+);
+CREATE TABLE lab_results (
+  run_id TEXT NOT NULL REFERENCES lab_runs ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  reply TEXT NOT NULL,
+  record BLOB NOT NULL,
+  checks TEXT NOT NULL,
+  PRIMARY KEY (run_id, key)
+);
+"""
+
 STEPS: tuple[str | Callable[[Connection], None], ...] = (
     FIRST,
     PERSONA_BOOKS,
@@ -569,6 +589,7 @@ STEPS: tuple[str | Callable[[Connection], None], ...] = (
     VECTORS,
     STORY,
     PICTURES,
+    LAB,
 )
 
 

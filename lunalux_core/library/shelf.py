@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.ids import now_ms, short_id
-from lunalux_core.library.cells import object_or_list
+from lunalux_core.library.cells import object_or_list, plain_text
 from lunalux_core.library.naming import NamedReference, found, missing
 
 ShelfKind = Literal["worldbook", "preset", "regex"]
@@ -192,6 +192,32 @@ def load_book_texts(connection: Connection, keys: Collection[str]) -> list[BookT
         list(keys),
     )
     return [BookText(row["name"], row["name_key"], bool(row["enabled"]), row["document"]) for row in rows]
+
+
+def load_shelf_texts(
+    connection: Connection, kind: ShelfKind, item_id: str | None = None
+) -> list[tuple[str, str, str]]:
+    """Id, name and stored text of the documents of a kind, in the person's order, or of one of them."""
+    rows = connection.execute(
+        "SELECT id, name, document FROM shelf WHERE kind = ?1 AND (?2 IS NULL OR id = ?2) "
+        "ORDER BY position, created_at",
+        (kind, item_id),
+    )
+    return [(row["id"], plain_text(row["name"]), plain_text(row["document"])) for row in rows]
+
+
+def load_item(connection: Connection, item_id: str) -> ShelfItem | None:
+    """A document by its id; None where there is none."""
+    row = connection.execute("SELECT * FROM shelf WHERE id = ?", (item_id,)).fetchone()
+    return None if row is None else _item(row)
+
+
+def save_item(connection: Connection, item_id: str, name: str, document: Any) -> None:
+    """Give a document another name and content, within a transaction."""
+    connection.execute(
+        "UPDATE shelf SET name = ?, name_key = ?, document = ? WHERE id = ?",
+        (name, name.casefold(), json.dumps(document, ensure_ascii=False), item_id),
+    )
 
 
 def _item(row: Row) -> ShelfItem:

@@ -5,8 +5,16 @@ See docs/spec/formats.md: Built-in presets and the output contract.
 
 from __future__ import annotations
 
-from lunalux_tui.actions import Action, bindings
+from typing import TYPE_CHECKING, Protocol, cast
+
+from textual import events
+
+from lunalux_tui.actions import Action, bindings, keys_of
 from lunalux_tui.chat.transcript.transcript import Transcript
+from lunalux_tui.parts.drawn import keymap_of
+
+if TYPE_CHECKING:
+    from lunalux_tui.chat.prompt import Prompt
 
 CHAT_ACTIONS = (
     Action("chat.stop", "stop", "escape"),
@@ -126,6 +134,18 @@ BROWSE_ACTIONS = (
 )
 
 
+class WritingScreen(Protocol):
+    """The screen, as where one writes."""
+
+    @property
+    def focused(self) -> object: ...
+
+    @property
+    def prompt(self) -> Prompt: ...
+
+    def action_focus_prompt(self) -> None: ...
+
+
 class ChatTranscript(Transcript):
     """The transcript with the keys of browsing."""
 
@@ -134,3 +154,28 @@ class ChatTranscript(Transcript):
 
     def action_browse(self, step: int) -> None:
         self.select_step(step)
+
+    def on_key(self, event: events.Key) -> None:
+        """A character that is no key here begins, or continues, what the person writes."""
+        # Keys typed in one burst wait here already when the first of them has moved the focus.
+        browsing = self.screen.focused is self
+        if event.character and event.is_printable and not (browsing and self._is_key(event.key)):
+            event.prevent_default()
+            event.stop()
+            self._writing().put(event.character)
+
+    def on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        self._writing().on_paste(event)
+
+    def _is_key(self, key: str) -> bool:
+        """Whether a key does something here, or would for another message."""
+        declared = (name for action in self.ACTIONS for name in keys_of(action, keymap_of(self)))
+        return key in declared or key in self.screen.active_bindings
+
+    def _writing(self) -> Prompt:
+        """The prompt, with the focus."""
+        screen = cast("WritingScreen", self.screen)
+        if screen.focused is not screen.prompt:
+            screen.action_focus_prompt()
+        return screen.prompt

@@ -122,7 +122,7 @@ class NoteDialog(FormDialog[ChatNote]):
         for name in ("depth", "interval"):
             self.query_one(f"#note-{name}").set_class(self._number(name) is None, "-wrong")
         if isinstance(note, str):
-            self.say(t("note.number", name=t(f"note.{note}"), high=f"{DEEPEST:,}"), error=True)
+            self.say(t("note.number", name=t(f"note.{note}"), high=DEEPEST), error=True)
         else:
             self.say(meaning(note))
 

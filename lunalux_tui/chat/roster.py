@@ -98,7 +98,7 @@ class RosterSearch(NarrowField):
 
     ACTIONS: ClassVar[tuple[Action, ...]] = (
         *NarrowField.ACTIONS,
-        Action("roster.enter", "into_the_list", "tab", footer=81, palette=False),
+        Action("roster.enter", "into_the_list", "tab", footer=2, palette=False),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(ACTIONS),

@@ -17,7 +17,7 @@ from lunalux_core.errors import InvalidInput
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import command_settings, in_runtime, with_runtime
-from lunalux_tui.cli.values import input_secret
+from lunalux_tui.cli.stdin import input_secret
 from lunalux_tui.i18n import t
 
 account_app = typer.Typer(
@@ -294,11 +294,11 @@ def _state(state: AccountState, place: str) -> dict[str, Any]:
 def _address(email: str) -> str:
     if not email.strip():
         hint = "Give one like ada@example.org."
-        raise InvalidInput("USAGE", "There is no e-mail address.", hint, kind="no_email")
+        raise InvalidInput("USAGE", "The e-mail address is missing.", hint, kind="no_email")
     if email.count("@") != 1 or any(c.isspace() for c in email.strip()):
         raise InvalidInput(
             "USAGE",
-            f"{email!r} is no e-mail address.",
+            f"{email!r} is not an e-mail address.",
             "Give one like ada@example.org.",
             kind="email",
             value=repr(email),

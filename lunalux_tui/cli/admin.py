@@ -205,8 +205,19 @@ async def list_reports(services: Services, as_json: bool = JSON) -> None:
     if as_json:
         output.print_json(rows)
     else:
-        columns = ("createdAt", "id", "name", "status", "reason")
-        output.print_table(columns, [[row[column] for column in columns] for row in rows])
+        output.print_table(
+            ["createdAt", "id", "name", "status", "reason"],
+            [
+                [
+                    row["createdAt"],
+                    row["id"],
+                    row["name"],
+                    output.word("status", row["status"]),
+                    row["reason"],
+                ]
+                for row in rows
+            ],
+        )
 
 
 @admin_app.command()

@@ -56,10 +56,19 @@ async def list_coupons(services: Services, as_json: bool = JSON) -> None:
     if as_json:
         output.print_json(rows)
     else:
-        columns = ("id", "status", "currency", "amount", "remaining_claims", "claimed")
         output.print_table(
             ["code", "status", "coin", "amount", "left", "claimed"],
-            [["" if row[column] is None else row[column] for column in columns] for row in rows],
+            [
+                [
+                    row["id"],
+                    output.word("status", row["status"]),
+                    output.word("coin", row["currency"]),
+                    row["amount"],
+                    row["remaining_claims"],
+                    row["claimed"],
+                ]
+                for row in rows
+            ],
         )
 
 

@@ -186,7 +186,14 @@ def tell(document: dict[str, Any], as_json: bool) -> None:
     if as_json:
         output.print_json(document)
     else:
-        output.print_table(["what", "value"], [[key, value] for key, value in document.items()])
+        kinds = {"status": "status", "currency": "coin"}
+        output.print_table(
+            ["what", "value"],
+            [
+                [output.label(key), output.word(kinds[key], value) if key in kinds else value]
+                for key, value in document.items()
+            ],
+        )
 
 
 def usage(message: str, hint: str, kind: str) -> InvalidInput:

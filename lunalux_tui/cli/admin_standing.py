@@ -47,8 +47,8 @@ async def adopt(
         if len(kept) < MOST_CHANGES:
             kept.append(change)
         if not as_json:
-            output.print_table(
-                ["action", "table", "row", "what"], [[change.action, change.table, change.row, change.detail]]
+            output.print_row(
+                [output.word("action", change.action), change.table, change.row, output.remark(change.detail)]
             )
 
     adopted = await adoption(services).run(dry_run=dry_run, told=told, restart=restart)

@@ -106,10 +106,20 @@ async def user_history(
     if as_json:
         output.print_json(rows)
         return
-    columns = ("created_at", "kind", "amount", "currency", "status", "model_id", "id")
     output.print_table(
         ["when", "kind", "amount", "coin", "status", "model", "id"],
-        [["" if row[column] is None else row[column] for column in columns] for row in rows],
+        [
+            [
+                row["created_at"],
+                output.word("movement", row["kind"]),
+                row["amount"],
+                output.word("coin", row["currency"] or ""),
+                output.word("status", row["status"]),
+                row["model_id"],
+                row["id"],
+            ]
+            for row in rows
+        ],
     )
 
 

@@ -45,7 +45,7 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.chat_wishes import MOST_REPLIES, Kind, Wishes, refuse_together
 from lunalux_tui.cli.remembering import remember_turn
 from lunalux_tui.cli.run import ask, with_runtime
-from lunalux_tui.cli.values import input_text
+from lunalux_tui.cli.stdin import input_text
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -211,9 +211,9 @@ def chat(
         else:
             paid = await _model_name(runtime, place, options)
             # There is a second run only after a yes.
-            dearer = await _dearer(runtime, paid, accept_price or bool(begun))
-            if dearer is not None:
-                return _PriceRise(place.id, dearer)
+            rise = await dearer(runtime, paid, accept_price or bool(begun))
+            if rise is not None:
+                return _PriceRise(place.id, rise)
             turn = await _begin(runtime, place, wishes, options)
             await _turn(place, turn, as_json=as_json, replies=replies)
             # A reader of a pipe waits until the command has ended, so there it is done when asked for.
@@ -257,7 +257,7 @@ async def _model_name(runtime: Runtime, place: Conversation, options: TurnOption
     return runtime.settings.model
 
 
-async def _dearer(runtime: Runtime, model: str, accept: bool) -> PaymentError | None:
+async def dearer(runtime: Runtime, model: str, accept: bool) -> PaymentError | None:
     """The price of a reply that costs more than the person knows of, and that they did not accept:
     PRICE_CHANGED; nothing was stored and nothing charged.
     """

@@ -76,6 +76,10 @@ def _templates() -> Iterable[str]:
     return [*stored, *(template.name for template in shipped_templates())]
 
 
+def _lab_runs() -> Iterable[str]:
+    return _rows("SELECT DISTINCT name FROM lab_runs ORDER BY updated_at DESC")
+
+
 def _memories() -> Iterable[str]:
     return _rows("SELECT CASE title WHEN '' THEN id ELSE title END FROM memories ORDER BY number DESC")
 
@@ -150,6 +154,7 @@ OF_NOUN: dict[tuple[str, str], Values] = {
     ("model", "template"): _templates,
     ("model", "mode"): _words("chat", "text"),
     ("market", "sort"): _words("hot", "new"),
+    ("lab", "run"): _lab_runs,
     ("model", "name"): _models,
     ("plugin", "name"): _plugins,
 }

@@ -179,7 +179,7 @@ async def publish(
             raise typer.Exit(output.PARTLY)
         return
     if not lang:
-        raise InvalidInput("USAGE", "There is no language.", "Add --lang en or --lang zh.", kind="language")
+        raise InvalidInput("USAGE", "--lang is missing.", "Add --lang en or --lang zh.", kind="language")
     if not intro.strip():
         raise InvalidInput(
             "INTRO_REQUIRED",

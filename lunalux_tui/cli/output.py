@@ -113,6 +113,7 @@ _USAGE_CODES = frozenset(
         "HEADER_INVALID",
         "PRICE_INVALID",
         "EXPORT_FORMAT_UNKNOWN",
+        "LAB_FILE_INVALID",
     }
 )
 
@@ -174,6 +175,14 @@ def print_text(text: str = "", *, end: str = "\n") -> None:
     _write(sys.stdout, clean(text) + end)
 
 
+def print_coloured(pieces: Iterable[tuple[str, str]]) -> None:
+    """A line of texts, each with the sequence that begins its colour, "" for none."""
+    from lunalux_core.text import clean
+
+    parts = [f"{ink}{clean(text)}\x1b[0m" if ink else clean(text) for text, ink in pieces]
+    _write(sys.stdout, "".join(parts) + "\n")
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table: aligned on a terminal, tab-separated without a heading when piped."""
     from lunalux_core.text import clean_line
@@ -232,6 +241,33 @@ def heading(column: str) -> str:
 def label(word: str) -> str:
     """A word in a row: as people read it on a terminal, as programs know it in a pipe."""
     return heading(word) if sys.stdout.isatty() else word
+
+
+def word(kind: str, value: object) -> object:
+    """One of a few known values: as people read it on a terminal, as programs know it in a pipe.
+
+    Args:
+        kind: what the value tells (status, coin, movement, action); its words are `cli.word.<kind>`.
+    """
+    from lunalux_tui import i18n
+
+    key = f"cli.word.{kind}.{value}"
+    return i18n.t(key) if sys.stdout.isatty() and i18n.has(key) else value
+
+
+def remark(text: str) -> str:
+    """A sentence of the core among data: in the person's language on a terminal, as it is in a pipe."""
+    from lunalux_tui.i18n import note as told
+
+    return told(text) if sys.stdout.isatty() else text
+
+
+def print_row(cells: Sequence[object]) -> None:
+    """A line of a table whose other lines are not known yet; tab-separated when piped."""
+    from lunalux_core.text import clean_line
+
+    written = [clean_line(_in_a_cell(cell), 2000) for cell in cells]
+    _write(sys.stdout, ("  " if sys.stdout.isatty() else "\t").join(written) + "\n")
 
 
 NARROWEST, NARROWEST_ID = 4, 8

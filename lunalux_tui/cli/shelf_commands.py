@@ -96,7 +96,7 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
 
     @shared(
         "export",
-        f"Write a {kind} to a file, as its own tools read it.\n\n"
+        f"Write a {kind} to a file, in its original format.\n\n"
         f"Example: lunalux {kind} export NAME {kind}.json",
     )
     @in_runtime

@@ -13,7 +13,7 @@ _FORMS = (
     ("command", re.compile(r"No such command '(.+?)'"), "There is no command {value}."),
     ("option", re.compile(r"No such option:? '?(--?[^\s'.]+)"), "There is no option {value}."),
     ("argument", re.compile(r"Missing (?:argument|option|parameter) '(.+?)'"), "{value} is missing."),
-    ("extra", re.compile(r"unexpected extra arguments?(?:\(s\))? \((.+)\)"), "{value} is too much here."),
+    ("extra", re.compile(r"unexpected extra arguments?(?:\(s\))? \((.+)\)"), "Unexpected argument: {value}."),
     ("value", re.compile(r"Option '(.+?)' requires an argument"), "{value} needs a value."),
 )
 

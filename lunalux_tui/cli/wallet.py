@@ -72,10 +72,10 @@ async def history(
         [
             [
                 row["createdAt"][:19].replace("T", " "),
-                row["kind"],
+                output.word("movement", row["kind"]),
                 f"{row['amount']:+d}",
-                row["currency"] or "",
-                row["status"],
+                output.word("coin", row["currency"] or ""),
+                output.word("status", row["status"]),
                 row["modelId"] or "",
             ]
             for row in rows
@@ -102,7 +102,7 @@ async def redeem(
         output.print_json({"currency": currency, "amount": amount, **_wallet(runtime.account.state)})
     else:
         state = runtime.account.state
-        output.print_text(f"+{amount} {currency}")
+        output.print_text(f"+{amount} {output.word('coin', currency)}")
         output.say("balance", star=state.star, luna=state.luna)
 
 

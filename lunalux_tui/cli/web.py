@@ -26,8 +26,8 @@ def web(
 ) -> None:
     """Serve the app to the browser of this computer, until ctrl+c.
 
-    Only this computer is served, and only who has the token in the printed address. Each page that is
-    opened is an app of its own on the same library.
+    It serves only this computer, and only those who have the token in the printed address. Each page that
+    is opened is an app of its own on the same library.
 
     Examples: lunalux web --open; lunalux web --port 0 --json
     """

@@ -17,7 +17,7 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file
 from lunalux_tui.cli.run import in_runtime, named_character
 from lunalux_tui.cli.shelf_commands import JSON, NAME, print_scenarios, read_json, shelf_app, summary
-from lunalux_tui.cli.values import input_text
+from lunalux_tui.cli.stdin import input_text
 from lunalux_tui.i18n import note
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ async def bind(
     conversation: str = typer.Option("", help="Use it in this conversation (id)."),
     persona: str = typer.Option("", help="Use it wherever you are this persona (name)."),
     character: str = typer.Option("", help="Use it with this character (name or id)."),
-    off: bool = typer.Option(False, "--off", help="Let go of it instead."),
+    off: bool = typer.Option(False, "--off", help="Unbind it instead."),
     as_json: bool = JSON,
 ) -> None:
     """Use a worldbook in one conversation, with one persona or one character, and in no other chat.
@@ -115,7 +115,7 @@ async def bind(
     if sum(map(bool, (conversation, persona, character))) != 1:
         raise InvalidInput(
             "USAGE",
-            "It is not said what to bind it to.",
+            "What to bind it to is missing.",
             "Give one of --conversation, --persona and --character.",
             kind="bind",
         )

@@ -25,7 +25,7 @@ def entry_value_dialog(setting: Setting, written: str) -> AskDialog[EntryValue]:
     """Asks for a value; answers it in its own type, or None."""
     words = f"create.entry.{setting.name}"
     key = f"create.entry.allowed.{setting.kind.replace(' ', '_')}"
-    allowed = t(key, low=f"{setting.low:,}", high=f"{setting.high:,}")
+    allowed = t(key, low=setting.low, high=setting.high)
     return AskDialog(
         t(f"{words}.label"),
         value=written,

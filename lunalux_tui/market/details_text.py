@@ -52,7 +52,7 @@ class CardDetails(Selectable, can_focus=True):
 
     def _content(self, width: int) -> Iterator[Line]:
         card = self._card
-        yield tuple(self._numbers())
+        yield from wrap(self._numbers(), width)
         yield ()
         for runs in self._remarks():
             yield from wrap(runs, width)

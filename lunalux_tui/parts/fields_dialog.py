@@ -184,7 +184,7 @@ class FieldsDialog(FormDialog[Values]):
             return
         self.query_one(f"#field-{wrong.name}").focus()
         name = t(f"{self._words}.{wrong.name}")
-        self.say(t("fields.number", name=name, low=wrong.low, high=f"{wrong.high:,}"), error=True)
+        self.say(t("fields.number", name=name, low=wrong.low, high=wrong.high), error=True)
 
     async def _store(self) -> None:
         values = self.values()

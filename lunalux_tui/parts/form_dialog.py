@@ -40,8 +40,9 @@ class FormDialog(Dialog[Result]):
             if self.hint:
                 yield Told(self.hint, classes="hint")
             yield from self.compose_body()
-            yield Told(id="outcome")
-            yield KeyBar()
+            with Vertical(id="foot"):
+                yield Told(id="outcome")
+                yield KeyBar()
 
     def say(self, text: str, *, error: bool = False, good: bool = False) -> None:
         """Write a line under the fields; "" takes it away."""
@@ -51,13 +52,12 @@ class FormDialog(Dialog[Result]):
         outcome.set_class(good, "-good")
         outcome.set_class(bool(text), "-some")
         if text:
-            # Its place is known only after the layout that its new lines bring about.
-            self.call_after_refresh(self._show_foot)
+            # The lines said take room from the fields, which is known only after the layout.
+            self.call_after_refresh(self._show_focused)
 
-    def _show_foot(self) -> None:
-        """Bring what was said into view, with the keys under it where there is room for both."""
-        self.query_one(KeyBar).scroll_visible(animate=False)
-        self.query_one("#outcome").scroll_visible(animate=False)
+    def _show_focused(self) -> None:
+        if self.focused is not None:
+            self.focused.scroll_visible(animate=False)
 
     def send(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what the dialog is for, once at a time."""

@@ -13,6 +13,7 @@ from lunalux_core.text import clean_line
 from lunalux_tui.i18n import note, t, tell
 from lunalux_tui.parts.dialog import question
 from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.read_dialog import ReadDialog
 from lunalux_tui.parts.rows import Row
 
 if TYPE_CHECKING:
@@ -80,11 +81,14 @@ class ImportedDialog(PickDialog):
         return Row(key, name, detail, right=question(f"imported.kind.{result.kind}"), mark=mark)
 
     def take(self, row_id: str) -> None:
-        """Talk with the character of the row, or switch what it is on or off."""
+        """Talk with the character of the row, switch what it is on or off, or say why it failed."""
         result = self._results.get(row_id)
-        if result is None or result.status == "failed":
+        if result is None:
             return
-        if result.kind == "card":
+        if result.status == "failed":
+            row = self._row(row_id, result)
+            self.app.push_screen(ReadDialog(row.title, row.detail))
+        elif result.kind == "card":
             self.dismiss(result.id)
         elif result.id in self._on:
             self._switch(result)

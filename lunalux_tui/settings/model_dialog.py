@@ -152,10 +152,10 @@ class ModelDialog(FormDialog[ModelDraft]):
             wrong["model"] = t("model.form.model_missing")
         window = self._text("context_tokens")
         if window and _number(window, int, 512, 10_000_000) is None:
-            wrong["context_tokens"] = t("model.form.number", low="512", high="10,000,000")
+            wrong["context_tokens"] = t("model.form.number", low="512", high="10000000")
         timeout = self._text("timeout")
         if timeout and _number(timeout, float, 1, 86_400) is None:
-            wrong["timeout"] = t("model.form.number", low="1", high="86,400")
+            wrong["timeout"] = t("model.form.number", low="1", high="86400")
         if self._text("stream").lower() not in {"", *_YES, *_NO}:
             wrong["stream"] = t("model.form.stream_bad", no=t("model.form.no"))
         if self._text("post_process") not in {"", *POST_PROCESSING}:
@@ -274,14 +274,14 @@ def _plain(value: float | int | None) -> str:
 def _hint(parameter: Parameter) -> str:
     """What a parameter may be, in the person's language."""
     if parameter.value in {"number", "whole"}:
-        return t("model.form.range", low=f"{parameter.low:g}", high=f"{parameter.high:,.10g}")
+        return t("model.form.range", low=f"{parameter.low:g}", high=f"{parameter.high:.10g}")
     return t(f"model.form.value.{parameter.value}", choices=", ".join(parameter.choices))
 
 
 def _bounds(parameter: Parameter) -> str:
     """The same as a sentence, where a value is none of it."""
     if parameter.value in {"number", "whole"}:
-        return t("model.form.number", low=f"{parameter.low:g}", high=f"{parameter.high:,.10g}")
+        return t("model.form.number", low=f"{parameter.low:g}", high=f"{parameter.high:.10g}")
     return _hint(parameter)
 
 

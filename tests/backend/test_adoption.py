@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from lunalux_core.backend.operators.rules import adoption
 from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.running.settings import RankingSettings, TableNames
 from lunalux_core.backend.storage.table import Put, Store, Unavailable
+from lunalux_tui import i18n
 
 EACH_STORE = True
 TABLES = TableNames()
@@ -190,6 +192,22 @@ async def test_what_a_dry_run_says_is_what_is_done_and_the_second_run_changes_no
         assert await snapshot(store) == after and not again.resumed
         looks = {change.row for change in told}
         assert looks == {"USERNAME#ghost OWNER", "USER#eve WALLET", "COUPON#HALF COUPON", "MODEL#009 MODEL"}
+
+
+async def test_every_change_is_told_in_chinese_too(tmp_path: Path) -> None:
+    async with service(tmp_path) as api:
+        await fill(api.services.store)
+        said = [
+            change.detail
+            for change in [*(await run(api.services, dry_run=True))[1], *(await run(api.services))[1]]
+        ]
+    i18n.use("zh")
+    english = re.compile("[a-z]+ [a-z]+ [a-z]+")
+    told = [i18n.note(detail) for detail in said]
+    assert len(said) > 30 and not [
+        words for words in told if english.search(words.replace("lunalux admin", ""))
+    ]
+    assert "补全账目：没有账本；没有能说明余额的记录" in "\n".join(told)
 
 
 async def test_after_moving_over_every_journey_goes_on_and_nothing_is_doubled_or_lost(tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ def tour(run: Tourist, folder: Path) -> None:
         part(run, folder, card, book)
     with serving(ollama := Ollama(loaded=0), plain := LlamaCpp(window=8192)):
         _models(run, folder, ollama.url, plain.url)
+        _lab(run, folder)
         _memories(run, folder)
     _community(run, folder, card)
     _operators(run)
@@ -299,6 +300,34 @@ def _models(run: Tourist, folder: Path, ollama: str, plain: str) -> None:
     run("model", "use", "practice")
 
 
+_LAB = """
+[[turns]]
+card = "ada.png"
+say = "Is the reef near?"
+[[variants]]
+name = "now"
+model = "practice"
+worldbooks = ["book.json"]
+[[variants]]
+name = "other"
+model = "practice"
+set = {top_p = 0.5}
+[[checks]]
+name = "sharp"
+variants = ["other", "now"]
+contains = "submarine"
+tokens_max = 9000
+"""
+
+
+def _lab(run: Tourist, folder: Path) -> None:
+    (folder / "voice.toml").write_text(_LAB, "utf-8")
+    run("lab", "run", "voice.toml", "--only", "/now", "--only", "/other", code=1)
+    run("lab", "run", "voice.toml", code=1)
+    run("lab", "show", "voice.toml")
+    run("lab", "show")
+
+
 def _memories(run: Tourist, folder: Path) -> None:
     place = next(row["id"] for row in run("conversation", "list") if row["character"] == "Ada")
     kept = run("memory", "add", place, "--kind", "fact", "--text", "The reef is sharp.", "--keyword", "reef")
@@ -420,6 +449,10 @@ def _program(run: Tourist, folder: Path) -> None:
     run("settings", "set", "chat.reply_words", "200")
     run("doctor")
     run("persona", "delete", "Robin", "--yes")
+    run("mirror", "mirrored")
+    (folder / "mirrored" / "presets").mkdir(exist_ok=True)
+    (folder / "mirrored" / "presets" / "broken.json").write_text("{", "utf-8")
+    run("mirror", "mirrored", code=7)
     run("backup", "all.zip")
     run("backup", "all", "--format", "sillytavern")
     run("restore", "all.zip")

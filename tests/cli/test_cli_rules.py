@@ -276,7 +276,7 @@ def test_an_ending_that_names_no_format_is_a_usage_error(stocked: Program) -> No
 
 
 def test_a_missing_address_is_told_as_missing(program: Program) -> None:
-    assert program("account", "confirm", code=2).err.startswith("There is no e-mail address.")
+    assert program("account", "confirm", code=2).err.startswith("The e-mail address is missing.")
     assert "缺少" in program("account", "confirm", code=2, LUNALUX_LANG="zh").err
 
 

@@ -20,7 +20,7 @@ WRONG = [
         "没有 --jsn 这个选项。",
     ),
     (["character", "show"], "NAME_OR_ID is missing.", "缺少 NAME_OR_ID。"),
-    (["paths", "more"], "more is too much here.", "多余的参数：more。"),
+    (["paths", "more"], "Unexpected argument: more.", "多余的参数：more。"),
     (["chat", "--model"], "--model needs a value.", "--model 需要一个值。"),
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -204,6 +205,21 @@ def test_what_operators_read_is_in_their_language(program: Program, home: Path, 
     assert "数据表 user_table (PK, SK)，TTL expiresAt，时间点恢复" in planned and "索引 GSI_HOT" in planned
     english = ("ranking", "waiting", "never", "reservations", "table user", "index", "bucket", "expire after")
     assert not [words for words in english if words in stands + planned]
+    program("admin", "coupon", "create", "GIFT", "--currency", "star", "--amount", "5")
+    program("admin", "coupon", "create", "OLD", "--currency", "luna", "--amount", "5")
+    program("wallet", "redeem", "OLD")
+    listed, one = shown("admin", "coupon", "list"), shown("admin", "coupon", "show", "GIFT")
+    assert "可兑换" in listed and "已用完" in listed and "星币" in listed
+    assert "状态" in one and "发放次数" in one and not re.search("[a-z]{4}", one.replace("null", ""))
+    assert "已完成" in shown("wallet", "history") and "兑换码" in shown("wallet", "history")
+    rows = sqlite3.connect(next(home.rglob("backend.db")))
+    rows.execute("UPDATE user_wallet_table SET doc = json_set(doc, '$.luxLevel', 7) WHERE sk = 'WALLET'")
+    rows.execute("UPDATE coupons_table SET doc = json_set(doc, '$.amount', 'x') WHERE pk = 'COUPON#GIFT'")
+    rows.commit()
+    moving = shown("admin", "adopt", "--dry-run")
+    assert "修正  user_wallet_table" in moving and "luxLevel 7 → 2" in moving
+    assert "请查看" in moving and "没有人能兑换这个兑换码" in moving
+    assert "nobody can claim" in program("admin", "adopt", "--dry-run", LUNALUX_LANG="zh", code=7).out
 
 
 def test_adopt_and_status_on_a_service_that_is_in_order(operator: Program) -> None:

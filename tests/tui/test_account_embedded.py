@@ -145,6 +145,6 @@ async def test_a_wrong_address_is_told_before_anybody_is_asked(paths: Paths) -> 
         await pilot.press("o")
         await until(pilot, lambda: isinstance(app.screen, SignInDialog))
         await pilot.press(*"foo", "enter", *PASSWORD, "enter")
-        await until(pilot, lambda: "This is no e-mail address" in frame(app))
+        await until(pilot, lambda: "This is not an e-mail address" in frame(app))
         focused = app.screen.focused
         assert focused is not None and focused.id == "email"

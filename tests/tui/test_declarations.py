@@ -100,6 +100,8 @@ def test_amounts_have_their_thousands_marked_and_names_of_numbers_have_not() -> 
     told = t("inspector.message", slot="Main", role="system", n=1541)
     assert "1,541 tokens" in told
     assert "1234567" in t("cli.skipped_entry", uid=1234567, reason="off")
+    assert t("create.check.number", low=1024, high=4000000) == "A number from 1024 to 4000000 is needed."
+    assert "order 1000" in t("inspector.entry.goes", where="before", role="system", order=1000)
 
 
 def test_chinese_sentences_have_blanks_only_beside_other_letters() -> None:

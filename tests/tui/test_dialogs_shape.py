@@ -8,15 +8,21 @@ from typing import Any
 import pytest
 from chat_world import open_app
 
+from lunalux_core.config.settings import ModelConfig
 from lunalux_core.dialogue.authors_note import ChatNote
 from lunalux_core.dialogue.chat_texts import ChatOverrides
 from lunalux_core.runtime import Runtime
+from lunalux_core.wire.characters import OwnCharacter
+from lunalux_tui.account.coupon_dialog import CouponDialog
+from lunalux_tui.account.erase_dialog import EraseDialog
 from lunalux_tui.account.sign_in_dialog import SignInDialog
+from lunalux_tui.account.username_dialog import UsernameDialog
 from lunalux_tui.chat.note_dialog import NoteDialog
 from lunalux_tui.chat.overrides_dialog import OverridesDialog
 from lunalux_tui.chat.search_dialog import SearchDialog
 from lunalux_tui.chat.start_dialog import StartDialog
 from lunalux_tui.i18n import t
+from lunalux_tui.market.mine_dialog import EditOwnDialog
 from lunalux_tui.market.publish_dialog import PublishDialog
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.form_dialog import FormDialog
@@ -24,6 +30,7 @@ from lunalux_tui.parts.path_dialog import PathDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.screen import KeyBar
 from lunalux_tui.parts.told import Told
+from lunalux_tui.settings.model_dialog import ModelDialog
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
@@ -55,7 +62,20 @@ async def test_the_keys_of_a_path_stand_at_the_foot_of_its_box(size: tuple[int, 
 
 def _forms(runtime: Runtime) -> list[FormDialog[Any]]:
     note = NoteDialog(ChatNote.read({}))
+
+    async def card() -> bytes:
+        return b""
+
+    own = OwnCharacter.model_construct(
+        id="1", name="Mirelle", language="en", intro="A lamp.", tags=["cosy"], status="active"
+    )
     return [
+        PublishDialog(runtime, "nobody", "Mirelle", card, lang="en"),
+        EditOwnDialog(runtime.market, own),
+        ModelDialog(runtime, ModelConfig("", "openai", ""), "Model", frozenset()),
+        CouponDialog(runtime.account),
+        EraseDialog(runtime.account),
+        UsernameDialog(runtime.account),
         SignInDialog(runtime.account, "up"),
         note,
         OverridesDialog(ChatOverrides(), {}),
@@ -70,7 +90,11 @@ async def test_a_form_shows_what_is_wrong_and_its_keys(size: tuple[int, int], ho
             driven.app.push_screen(dialog)
             await driven.until(lambda dialog=dialog: dialog.query(KeyBar) and dialog.is_mounted)  # type: ignore[misc]
             await driven.pilot.pause(0.2)
-            dialog.say("The server is too busy for this just now, and nothing of it was stored.", error=True)
+            dialog.say(
+                "The server is too busy for this just now, and nothing of it was stored.\n"
+                "Try again in a minute; what you typed stays here.",
+                error=True,
+            )
             await driven.pilot.pause(0.2)
             box = dialog.query_one("#dialog").content_region
             for part in (dialog.query_one("#outcome"), dialog.query_one(KeyBar)):

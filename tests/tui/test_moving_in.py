@@ -15,6 +15,8 @@ from lunalux_core.importing.moving_in import count, find, places
 from lunalux_tui.chat.questions import QuestionBar
 from lunalux_tui.parts.imported_dialog import ImportedDialog
 from lunalux_tui.parts.path_dialog import PathDialog, fitting, longest
+from lunalux_tui.parts.read_dialog import ReadDialog
+from lunalux_tui.parts.told import Told
 
 
 def silly_tavern(folder: Path) -> Path:
@@ -145,7 +147,10 @@ async def test_failures_stand_first_in_the_page_and_a_broken_zip_is_one_of_them(
         await driven.until(lambda: len(driven.app.screen.query_one("#choices").rows) == 2)  # type: ignore[attr-defined]
         rows = driven.app.screen.query_one("#choices").rows  # type: ignore[attr-defined]
         assert rows[0].mark == "✗" and rows[0].detail and rows[1].title == "Wren"
-        await driven.press("enter")
-        assert isinstance(driven.app.screen, ImportedDialog), "a failure has nothing to open"
+        await driven.press("enter")  # a row cuts the reason off, so it can be read whole
+        await driven.until(lambda: isinstance(driven.app.screen, ReadDialog))
+        assert rows[0].detail == str(driven.app.screen.query_one("#reading Told", Told).content)
+        await driven.press("escape")
+        await driven.until(lambda: isinstance(driven.app.screen, ImportedDialog))
         await driven.press("escape")
         await driven.until(lambda: driven.chat.character_name == "Wren")

@@ -7,8 +7,10 @@ import asyncio
 import pytest
 from chat_world import Driven, open_app, stored_conversation
 from model_server import model_server
+from textual.events import Paste
 from textual.geometry import Offset
 
+from lunalux_tui.chat.slash_list import SlashList
 from lunalux_tui.parts.drawn import Bar
 
 
@@ -170,3 +172,28 @@ async def test_enter_while_a_reply_comes_says_why_nothing_is_sent(monkeypatch: p
         await driven.until(lambda: "esc stops it" in driven.told())
         assert driven.chat.prompt.text == "Two"
         await driven.press("escape")
+
+
+async def test_words_typed_among_the_messages_begin_what_the_person_writes(home: object) -> None:
+    async with open_app() as driven:
+        chat = driven.chat
+        await driven.press("escape")
+        assert chat.transcript.has_focus
+        # H, e and d are keys as long as nothing is written.
+        await driven.press("quotation_mark", "H", "e", "d")
+        await driven.until(lambda: chat.prompt.text == '"Hed')
+        assert chat.prompt.has_focus and not chat.transcript.selected and len(chat.transcript.messages) == 1
+        await driven.press("escape", "你")
+        assert chat.prompt.has_focus and chat.prompt.text == '"Hed你'
+        chat.prompt.fill("")
+        await driven.press("escape", "slash")
+        await driven.until(lambda: chat.prompt.text == "/" and chat.query_one(SlashList).display)
+        chat.prompt.fill("")
+        await driven.press("escape")
+        await driven.until(lambda: chat.transcript.has_focus)
+        chat.transcript.post_message(Paste("two lines\nof a paste"))
+        await driven.until(lambda: chat.prompt.text == "two lines\nof a paste")
+        assert chat.prompt.has_focus
+        chat.prompt.fill("")
+        await driven.press("escape", "y")
+        assert chat.transcript.has_focus and not chat.prompt.text, "a letter that is a key stays one"

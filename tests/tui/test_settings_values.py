@@ -95,7 +95,7 @@ async def test_a_number_is_checked_while_it_is_typed(paths: Paths) -> None:
         field.value = "5"
         await driven.pilot.pause()
         verdict = driven.app.screen.query_one("#verdict", Static)
-        assert verdict.has_class("-error") and "20 to 4,000" in str(verdict.render())
+        assert verdict.has_class("-error") and "20 to 4000" in str(verdict.render())
         await driven.press("enter")
         assert isinstance(driven.app.screen, AskDialog)
         await answer(driven, "350")
@@ -196,7 +196,7 @@ async def type_in(driven: Driven, words: str) -> None:
 def test_values_are_told_in_words() -> None:
     i18n.use("zh")
     known = DECLARATIONS["chat.reply_words"]
-    assert allowed(known) == "20 到 4,000 之间的数"
+    assert allowed(known) == "20 到 4000 之间的数"
     told = explain(load_settings(), DECLARATIONS["ui.bell"])
     assert told.title == "终端铃声" and dict(told.facts)["默认值"] == "关"
     assert ValuesSection.ACTIONS

@@ -128,13 +128,13 @@ class WalletRows(Rule):
         if type(level) is not int or level not in LEVELS:
             mended = max(LEVELS[0], min(whole(level), LEVELS[-1]))
             change = self.update(wallet_key(user_id), {"luxLevel": mended}, row)
-            deeds.append(Deed("mend", f"Lux level {shown(level)} is {mended}", change))
+            deeds.append(Deed("mend", f"luxLevel {shown(level)} → {mended}", change))
         return deeds
 
     async def _books(self, user_id: str, row: Item) -> list[Deed]:
         ledger = await self._store.get(self._ledger_table, ledger_key(user_id))
         opening = await self._store.get(self._ledger_table, move_key(user_id, OPENING["star"]))
-        lacking = [f"{COIN[c]} is {shown(row[COIN[c]])}" for c in CURRENCIES if is_odd(row, (COIN[c],))]
+        lacking = [f"{COIN[c]} {shown(row[COIN[c]])}" for c in CURRENCIES if is_odd(row, (COIN[c],))]
         if ledger is None:
             lacking.append("there is no ledger")
         elif is_odd(ledger, (*USED.values(), *GAIN.values())):
@@ -144,7 +144,7 @@ class WalletRows(Rule):
         deeds = list[Deed]()
         if lacking:
             deeds.append(
-                Deed("mend", f"complete the books: {', '.join(lacking)}", lambda: self._healed(user_id))
+                Deed("mend", f"complete the books: {'; '.join(lacking)}", lambda: self._healed(user_id))
             )
         deeds += [
             Deed(LOOK, f"{words}: see `lunalux admin reconcile --repair`") for words in _drifts(row, ledger)
@@ -163,11 +163,11 @@ def _drifts(wallet: Item, ledger: Item | None) -> Iterator[str]:
         if not is_whole(held):
             continue
         if held < 0:
-            yield f"{COIN[c]} is {held}"
+            yield f"{COIN[c]} {held}"
         elif ledger is not None and not is_odd(ledger, (USED[c], GAIN[c])):
             said = ledger_of(ledger).balance(c)
             if said != held:
-                yield f"{COIN[c]} is {held}, the ledger says {said}"
+                yield f"{COIN[c]} {held}, the ledger says {said}"
 
 
 class LedgerRows(Rule):
@@ -240,7 +240,9 @@ class LikedRows(Rule):
         if "expiresAt" not in row or is_whole(row["expiresAt"]):
             return ()
         key, ends = Key(row["PK"], row["SK"]), whole(row["expiresAt"], -1)
-        detail = f"expiresAt is {shown(row['expiresAt'])}"
+        detail = f"expiresAt {shown(row['expiresAt'])}"
         if ends < 0:
-            return [Deed("mend", f"{detail}: never", self.update(key, {}, row, remove=("expiresAt",)))]
-        return [Deed("mend", f"{detail}: {ends}", self.update(key, {"expiresAt": ends}, row))]
+            return [
+                Deed("mend", f"{detail}: it never ends", self.update(key, {}, row, remove=("expiresAt",)))
+            ]
+        return [Deed("mend", f"{detail} → {ends}", self.update(key, {"expiresAt": ends}, row))]

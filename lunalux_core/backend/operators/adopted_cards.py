@@ -62,7 +62,7 @@ class CardRows(Rule):
         if row.get("Language") not in ("en", "zh"):
             changes["Language"] = self._lang
         if changes:
-            said = ", ".join(f"{name} {shown(row.get(name))} is {value}" for name, value in changes.items())
+            said = ", ".join(f"{name} {shown(row.get(name))} → {value}" for name, value in changes.items())
             deeds.append(Deed("mend", said, self.update(key, changes, row)))
         if (mending := mended(row)) is not None:
             write = replace(mending, table=self._table, key=key)

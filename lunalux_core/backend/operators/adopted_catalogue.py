@@ -31,7 +31,7 @@ class ModelRows(Rule):
             return ()
         changes, deeds = self._changes(row), list[Deed]()
         if changes:
-            detail = ", ".join(f"{name} {shown(row.get(name))} is {value}" for name, value in changes.items())
+            detail = ", ".join(f"{name} {shown(row.get(name))} → {value}" for name, value in changes.items())
             deeds.append(Deed("mend", detail, self.update(Key(row["PK"], row["SK"]), changes, row)))
         whole = {**row, **changes}
         if config_of(whole) is None:
@@ -96,7 +96,7 @@ class CouponRows(Rule):
             changes["coupon"] = code
         if not changes and not remove:
             return ()
-        detail = ", ".join(f"{name} {shown(row.get(name))} is {shown(v)}" for name, v in changes.items())
+        detail = ", ".join(f"{name} {shown(row.get(name))} → {shown(v)}" for name, v in changes.items())
         work = self.update(Key(row["PK"], row["SK"]), changes, row, remove=remove)
         return [Deed("mend", detail or "claimedBy named nobody", work)]
 

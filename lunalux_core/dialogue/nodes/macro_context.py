@@ -46,6 +46,7 @@ def macro_context(turn: TurnInput, said: str, outlets: Mapping[str, str] | None 
         max_response=turn.settings.reply_tokens,
         chat_id=turn.conversation.id,
         language=turn.language,
+        random=turn.draws(),
     )
 
 

@@ -9,7 +9,6 @@ See docs/spec/formats.md: Preset files, Regex script files.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -242,7 +241,7 @@ def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None], trace:
         Tools(
             expand,
             counter(turn).text,
-            random.random,
+            turn.draws(),
             regex_matcher(engine),
             transform,
         ),

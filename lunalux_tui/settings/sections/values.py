@@ -174,7 +174,7 @@ def allowed(declaration: Declaration) -> str:
     if isinstance(declaration.default, bool):
         return t("settings.on_or_off")
     if isinstance(declaration.default, (int, float)):
-        return t("settings.range", low=f"{declaration.low:,.10g}", high=f"{declaration.high:,.10g}")
+        return t("settings.range", low=f"{declaration.low:.10g}", high=f"{declaration.high:.10g}")
     return t("settings.a_list") if isinstance(declaration.default, tuple) else t("settings.a_text")
 
 

@@ -1,0 +1,1 @@
+"""The library as files, both ways: stories as Markdown, cards, worldbooks and presets as JSON."""
