@@ -12,7 +12,7 @@ import typer
 from lunalux_core.config.settings import ModelConfig
 from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.library.naming import missing
+from lunalux_core.library.naming import full_name, missing
 from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
 from lunalux_core.llm.model import IMAGE_USES, POST_PROCESSING, ModelOptions, ModelSpec
 from lunalux_core.llm.parameters import EFFORTS, PROVIDERS, checked_value, read_pairs
@@ -21,7 +21,7 @@ from lunalux_core.text import clean_line
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import YES
 from lunalux_tui.cli.run import delete_asked, in_runtime
-from lunalux_tui.cli.values import input_secret, whole_name
+from lunalux_tui.cli.stdin import input_secret
 from lunalux_tui.i18n import t
 
 model_app = typer.Typer(
@@ -228,10 +228,10 @@ async def add(
         template=template,
     )
     if template:
-        from lunalux_core.dialogue.text_templates import whole_name
+        from lunalux_core.dialogue.text_templates import full_template_name
 
         templates = await runtime.library.templates.list()
-        config = replace(config, template=whole_name(templates, template))
+        config = replace(config, template=full_template_name(templates, template))
     from lunalux_core.config.config_file import save_model
     from lunalux_core.llm.registry import credential_name
 
@@ -302,7 +302,7 @@ def remove(name: str = NAME, yes: bool = YES, as_json: bool = JSON) -> None:
 
     async def find(runtime: Runtime) -> str:
         saved = runtime.settings.models
-        whole = whole_name(name, saved)
+        whole = full_name(name, saved)
         if whole is None:
             raise unknown(saved)
         return whole

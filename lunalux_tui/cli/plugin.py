@@ -10,7 +10,6 @@ from lunalux_core.errors import NotFound
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import in_runtime
-from lunalux_tui.cli.values import whole_name
 
 if TYPE_CHECKING:
     from lunalux_core.plugins.api import Command, Scene
@@ -118,11 +117,11 @@ async def run(
 
 
 def _named(runtime: Runtime, name: str) -> str:
-    """The whole name of a plug-in at hand. Raises NotFound (PLUGIN_UNKNOWN), with the nearest names."""
-    from lunalux_core.library.naming import nearest
+    """The full name of a plug-in at hand. Raises NotFound (PLUGIN_UNKNOWN), with the nearest names."""
+    from lunalux_core.library.naming import full_name, nearest
 
     names = [plugin.name for plugin in runtime.plugins.available()]
-    whole = whole_name(name, names)
+    whole = full_name(name, names)
     if whole is not None:
         return whole
     near = nearest(name, names)
@@ -135,10 +134,10 @@ def _named(runtime: Runtime, name: str) -> str:
 
 def _named_command(offered: list[Command], name: str, command: str) -> Command:
     """Raises NotFound (PLUGIN_COMMAND_UNKNOWN), with the nearest names."""
-    from lunalux_core.library.naming import nearest
+    from lunalux_core.library.naming import full_name, nearest
 
     by_name = {offer.name: offer for offer in offered}
-    whole = whole_name(command, by_name)
+    whole = full_name(command, by_name)
     if whole is not None:
         return by_name[whole]
     near = nearest(command, by_name)

@@ -14,15 +14,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
-from api_support import Api, backend
+from api_support import URL, Api, backend
 from served_backend import device
 
 from lunalux_core.backend.accounts.cognito import CognitoIdentity
 from lunalux_core.backend.running.settings import CognitoSettings
+from lunalux_core.backend.running.traces import Traces
 from lunalux_core.backend.storage.table import Delete, Key
 from lunalux_core.backend.web.app import create_app
+from lunalux_core.client.asgi import StreamingASGITransport
 from lunalux_core.errors import LunaluxError, SessionError
 
 pytest.importorskip("moto")
@@ -190,6 +193,44 @@ async def test_a_pool_that_is_set_up_wrongly_is_told_as_that_and_logged(
         ("ERROR", "sign_up", "NotAuthorizedException"),
         ("INFO", "initiate_auth", "NotAuthorizedException"),
     ]
+
+
+async def test_calls_of_the_pool_are_spans_of_their_request_without_an_address(
+    pool: Pool, tmp_path: Path
+) -> None:
+    memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
+    exporter = memory.InMemorySpanExporter()
+    traces = Traces(True, exporter)
+    identity = CognitoIdentity(pool.settings, client=pool.client, jwks_url=pool.jwks, traces=traces)
+    account = {"email": "ada@example.org", "password": PASSWORD}
+
+    async with backend(tmp_path) as api:
+        services = replace(api.services, identity=identity, traces=traces)
+        transport = StreamingASGITransport(create_app(services))
+        async with httpx.AsyncClient(base_url=URL, transport=transport) as http:
+            await http.post("/api/auth/signup", json=account)
+            await http.post("/api/auth/confirm", json={"email": account["email"], "code": "123456"})
+            await http.post("/api/auth/signin", json=account | {"password": "Another-password-1"})
+            user_id = (await http.post("/api/auth/signin", json=account)).json()["userId"]
+            away = boto3.client("cognito-idp", endpoint_url="http://127.0.0.1:1", **AWS)
+            identity._client = away
+            assert (await http.post("/api/auth/signin", json=account)).status_code == 503
+        await traces.aclose()
+    spans = exporter.get_finished_spans()
+    asked = [span for span in spans if span.name.startswith("Cognito.")]
+    assert [span.name.removeprefix("Cognito.") for span in asked] == [
+        *("SignUp", "ConfirmSignUp", "InitiateAuth", "InitiateAuth", "GetKeys", "InitiateAuth"),
+    ]
+    # A wrong password is an answer, no answer is a failure.
+    refused = [span.attributes.get("lunalux.refused") for span in asked]
+    assert refused == [None, None, "NotAuthorizedException", None, None, None]
+    failed = [span.attributes.get("error.type") for span in asked]
+    assert failed == [None] * 5 + ["STORE_UNAVAILABLE"] and not asked[-1].status.is_ok
+    requests = [span for span in spans if span.kind.name == "SERVER"]
+    parents = [requests[number].context.span_id for number in (0, 1, 2, 3, 3, 4)]
+    assert [span.parent.span_id for span in asked] == parents
+    written = "".join(span.to_json() for span in spans)
+    assert not [word for word in ("ada@example", PASSWORD, "Another-", user_id, "123456") if word in written]
 
 
 @asynccontextmanager

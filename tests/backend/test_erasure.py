@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from api_support import PASSWORD, Api, Person, backend, bad, card_png, good
+from api_support import PASSWORD, URL, Api, Person, backend, bad, card_png, good
 
 from lunalux_core.backend.money.price_list import SEED_MODELS
+from lunalux_core.backend.running.embedded import open_embedded
 from lunalux_core.backend.storage.table import Absent, Delete, Key, Put
+from lunalux_core.backend.web.app import create_app
+from lunalux_core.client.asgi import StreamingASGITransport
 
 PRACTICE = SEED_MODELS[1]
 WISH = {"password": PASSWORD}
@@ -74,6 +79,29 @@ async def test_nothing_of_the_person_stays(api: Api, tmp_path: Path) -> None:
     assert [discrepancy async for discrepancy in api.services.sweeper.reconcile()] == []
     again = await api.person()
     assert again.user_id != ada.user_id and (await again.wallet())["starCoin"] == 100
+
+
+async def test_what_another_instance_makes_for_an_erased_account_goes_too(api: Api, tmp_path: Path) -> None:
+    """It may take the session for valid for some seconds more; a device that looks around then, or begins,
+    brings no address back."""
+    ada, _bob, _mira = await lived(api)
+    patient = replace(api.services.settings, session_cache_s=3600)
+    later = await open_embedded(tmp_path / "backend", patient, seeded=False, now_ms=api.clock)
+    try:
+        transport = StreamingASGITransport(create_app(later))
+        async with httpx.AsyncClient(base_url=URL, transport=transport) as http:
+            there = Person(http, ada.user_id, ada.token, ada.email)
+            good(await there.get("/api/session/validate"))
+            good(await ada.post("/api/user/erase", WISH))
+            bad(await there.get("/api/invite/me"), 401, "UNAUTHORIZED")
+            bad(await there.post("/api/user/init", {"email": ada.email}), 401, "UNAUTHORIZED")
+            good(await there.get("/api/session/validate"))  # it still does
+        await later.sweep()
+    finally:
+        await later.aclose()
+    left = await everything(api)
+    assert ada.email not in left
+    assert ada.user_id not in left.replace(grave(ada), "")
 
 
 async def test_what_a_crash_interrupted_the_sweep_finishes(api: Api, tmp_path: Path) -> None:

@@ -29,11 +29,13 @@ from lunalux_core.backend.market.ranking_keys import (
 from lunalux_core.backend.market.ranking_schedule import SORTS, Ranking
 from lunalux_core.backend.running.settings import BackendSettings, RankingSettings
 from lunalux_core.backend.running.signatures import Signer
-from lunalux_core.backend.storage.table import Exists, Key, Store, Update
+from lunalux_core.backend.storage.table import Delete, Exists, Key, Store, Update
 
 EACH_STORE = True
 TABLE = "character_table_EN"
 T0 = 1_770_000_000_000
+LAST = 10**12
+"""A time that never comes, in seconds."""
 
 
 class Market:
@@ -286,6 +288,52 @@ async def test_range_heat_is_the_heat_of_the_window(tmp_path: Path) -> None:
         m.clock += 7200_000
         await m.ranking.drain_if_due("en", "hot")
         assert await range_heat() == 0
+
+
+@pytest.mark.parametrize("hours", [4, 7, 720])
+async def test_range_heat_is_set_back_after_a_pause_longer_than_its_window(
+    tmp_path: Path, hours: int
+) -> None:
+    """Nobody ran meanwhile, and what the rows noted has expired."""
+    async with market(tmp_path, range_heat_window_s=2 * 3600, range_heat_interval_s=60) as m:
+        for card, heat in (("0000", 4), ("0001", 6), ("0002", 1)):
+            await m.publish(card)
+            await m.ranking.note_heat("en", card, heat)
+        await m.ranking.drain_if_due("en", "hot")
+        m.clock += hours * 3600_000
+        await m.ranking.note_heat("en", "0002", 3)
+        for row in [row async for row in m.store.scan_all(TABLE)]:
+            if row.get("expiresAt", LAST) <= m.clock // 1000:
+                await m.store.write(Delete(TABLE, Key(row["PK"], row["SK"])))
+        await m.instance().drain_if_due("en", "hot")
+        cards = [await m.store.get(TABLE, (f"CHAR#000{number}", "PROFILE")) or {} for number in range(3)]
+        assert [card["RangeHeat"] for card in cards] == [0, 0, 3]
+        warm = await m.store.query(TABLE, "RANGE#WARM")
+        assert [row["SK"] for row in warm.items] == ["CHAR#0002"]
+
+
+async def test_a_clock_that_was_set_back_and_a_lease_without_an_end_hold_nothing_up(tmp_path: Path) -> None:
+    async with market(tmp_path, range_heat_window_s=2 * 3600, range_heat_interval_s=60) as m:
+        for card in ("0000", "0001"):
+            await m.publish(card)
+        m.clock += 10 * 3600_000  # wrong by ten hours, in a process that dies while it works
+        ahead = m.instance()
+        await m.ranking.drain_if_due("en", "hot")
+        for job in ahead._jobs.values():
+            assert await job.lease.take()
+        m.clock -= 10 * 3600_000
+        await m.warm("0000", 2)
+        await m.ranking.note_heat("en", "0000", 2)
+        await m.ranking.drain_if_due("en", "hot")
+        m.listings.forget("en")
+        assert await m.pages("hot", 10) == ["0000", "0001"]
+        card = await m.store.get(TABLE, ("CHAR#0000", "PROFILE"))
+        assert card is not None and card["RangeHeat"] == 2
+        for ends in ("never", 2**60, None, 12.5):
+            lease = {"PK": "LEASE#HOT", "SK": "LEASE", "owner": "somebody", "expiresAtMs": ends}
+            await plant(m.store, TABLE, {name: value for name, value in lease.items() if value is not None})
+            await m.warm("0001", 3)
+            assert await m.ranking.drain("en", "hot") == 1
 
 
 def foreign(card: str, m: Market, **changes: Any) -> dict[str, Any]:

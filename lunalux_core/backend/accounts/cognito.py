@@ -11,11 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from lunalux_core.backend.accounts.identity import Account, SignedUp, normal_email
 from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.running.settings import CognitoSettings
+from lunalux_core.backend.running.traces import Span, Traces
 from lunalux_core.errors import BackendError, LunaluxError, StorageError
 from lunalux_core.ids import uuid4
 
@@ -52,9 +55,17 @@ _SET_UP_WRONGLY = (
 class CognitoIdentity:
     """Talks to one user pool through one app client (without a client secret)."""
 
-    def __init__(self, settings: CognitoSettings, *, client: Any = None, jwks_url: str = "") -> None:
+    def __init__(
+        self,
+        settings: CognitoSettings,
+        *,
+        client: Any = None,
+        jwks_url: str = "",
+        traces: Traces | None = None,
+    ) -> None:
         self._settings = settings
         self._client = client
+        self._traces = Traces() if traces is None else traces
         self._issuer = f"https://cognito-idp.{settings.region}.amazonaws.com/{settings.pool_id}"
         self._jwks_url = jwks_url or f"{self._issuer}/.well-known/jwks.json"
         self._jwks: Any = None
@@ -161,7 +172,7 @@ class CognitoIdentity:
         import jwt
 
         if self._jwks is None:
-            self._jwks = jwt.PyJWKClient(self._jwks_url, cache_keys=True, lifespan=3600, timeout=5)
+            self._jwks = self._key_client()
         try:
             key = self._jwks.get_signing_key_from_jwt(token)
             claims = jwt.decode(
@@ -180,6 +191,19 @@ class CognitoIdentity:
         if claims["token_use"] != "id" or not claims.get("email_verified", True):
             return None
         return Account(claims["sub"], normal_email(str(claims.get("email", ""))), cookie=token)
+
+    def _key_client(self) -> Any:
+        """The pool's keys, fetched once an hour at most."""
+        import jwt
+
+        span = self._span
+
+        class Keys(jwt.PyJWKClient):
+            def fetch_data(self) -> Any:
+                with span("GetKeys"):
+                    return super().fetch_data()
+
+        return Keys(self._jwks_url, cache_keys=True, lifespan=3600, timeout=5)
 
     async def _quietly(self, operation: str, email: str) -> None:
         """Ask for a mail; whether the address exists stays with the pool."""
@@ -219,7 +243,25 @@ class CognitoIdentity:
                 raise StorageError("STORE_UNAVAILABLE", "The account service does not answer.") from error
             return answer
 
-        return await self._in_thread(run)
+        unwanted: _Refused | None = None
+        answer: dict[str, Any] = {}
+        with self._span("".join(word.capitalize() for word in operation.split("_"))) as span:
+            try:
+                answer = await self._in_thread(run)
+            except _Refused as refused:
+                unwanted = refused
+                span.note(lunalux__refused=refused.kind)
+                if not refused.is_ordinary():
+                    span.fail(refused.public())
+        if unwanted is not None:
+            raise unwanted
+        return answer
+
+    def _span(self, method: str) -> AbstractContextManager[Span]:
+        """A call as a span, in the standard's words for AWS. What people do wrong is no failure of it."""
+        return self._traces.work(
+            f"Cognito.{method}", rpc__system="aws-api", rpc__service="Cognito", rpc__method=method
+        )
 
     def _connected(self) -> Any:
         if self._client is None:
@@ -229,13 +271,14 @@ class CognitoIdentity:
         return self._client
 
     def _in_thread(self, work: Callable[[], T]) -> Awaitable[T]:
-        return asyncio.get_running_loop().run_in_executor(self._pool, work)
+        # What is traced on the thread belongs to the request it is done for.
+        return asyncio.get_running_loop().run_in_executor(self._pool, copy_context().run, work)
 
 
 def _log(operation: str, refused: _Refused) -> None:
     """What people do wrong is information; what only an operator can mend is an error. The pool's own words
     are for the log alone."""
-    log = logger.info if refused.kind in _ERRORS and not refused.is_set_up_wrongly() else logger.error
+    log = logger.info if refused.is_ordinary() else logger.error
     log(
         "cognito refused",
         extra={"operation": operation, "kind": refused.kind, "said": refused.said[:300]},
@@ -252,6 +295,10 @@ class _Refused(Exception):
     def is_set_up_wrongly(self) -> bool:
         """Whether the app client lacks something that every person would be refused for."""
         return any(sign in self.said.lower() for sign in _SET_UP_WRONGLY)
+
+    def is_ordinary(self) -> bool:
+        """Whether it is an answer to what a person did, not something for an operator."""
+        return self.kind in _ERRORS and not self.is_set_up_wrongly()
 
     def public(self) -> LunaluxError:
         if self.is_set_up_wrongly():

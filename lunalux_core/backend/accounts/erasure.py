@@ -22,9 +22,8 @@ from lunalux_core.backend.accounts.sessions import Sessions
 from lunalux_core.backend.market.wire_pages import object_key
 from lunalux_core.backend.repos.activity import OWN, UPLOAD, ending, note_key
 from lunalux_core.backend.repos.characters import Characters
-from lunalux_core.backend.repos.movements import ERASE, under_way, user_pk
+from lunalux_core.backend.repos.movements import ERASE, erasing, user_pk
 from lunalux_core.backend.repos.users import Users
-from lunalux_core.backend.running.clock import iso
 from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.foreign import text
@@ -62,14 +61,7 @@ class Erasure:
         Args:
             email: the address it signs in with, empty where there is none.
         """
-        mark = {
-            "PK": user_pk(user_id),
-            "SK": ERASE,
-            "userId": user_id,
-            "email": email,
-            "createdAt": iso(self._now_ms()),
-            **under_way(user_id, self._now_ms()),
-        }
+        mark = erasing(user_id, email, self._now_ms())
         await self._store.write(Put(self._tables.ledger, mark, when=None))
         await self.finish(mark)
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lunalux_core.backend.repos.movements import ERASED
 from lunalux_core.backend.running.signatures import Signer, digest
 from lunalux_core.backend.storage.foreign import text, unchanged, whole
 from lunalux_core.backend.storage.table import (
@@ -149,7 +150,13 @@ class Sessions:
         self._cache.pop(user_id, None)
         row = await self._store.get(self._table, _key(user_id))
         epoch = whole(row.get("epoch")) if row is not None else 0
-        grave = {"PK": f"USER#{user_id}", "SK": "SESSION", "sessionId": "erased", "epoch": epoch}
+        grave = {
+            "PK": f"USER#{user_id}",
+            "SK": "SESSION",
+            "sessionId": "erased",
+            "epoch": epoch,
+            ERASED: True,
+        }
         await self._store.write(Put(self._table, grave, when=None))
 
     async def repair(self, user_id: str, email: str, device: str = "") -> str | None:

@@ -4,7 +4,8 @@ A window of less than an hour has buckets of a tenth of it, whose names go down 
 
 Each heat event adds to a side row `CHAR#id / HEAT#yyyymmddhh`, and notes under `RANGE#yyyymmddhh` that the
 card had heat in that hour. A run sums up the cards noted in the newest hours, and those whose oldest hour
-has just left the window. Both kinds of row expire by themselves.
+has just left the window. Both kinds of row expire by themselves. A card whose RangeHeat is not 0 stands under
+`RANGE#WARM`, which does not expire: after a pause in which notes did, all of them are summed up.
 
 See docs/spec/backend.md: Counters and ranking.
 """
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 from lunalux_core.backend.storage.foreign import whole
 from lunalux_core.backend.storage.table import (
     ConditionFailed,
+    Delete,
     Exists,
     Invalid,
     Key,
@@ -28,6 +30,7 @@ from lunalux_core.backend.storage.table import (
 HOUR = 3600
 TENTHS = 10
 MARGIN = 3
+WARM = "WARM"
 
 
 class RangeHeat:
@@ -57,20 +60,38 @@ class RangeHeat:
     async def refresh(self, now_ms: int, last_ms: int) -> int:
         """Bring RangeHeat up to date since the run at `last_ms`; returns how many cards were written."""
         now_s, since_s = now_ms // 1000, last_ms // 1000
-        # What was noted before that has expired.
-        since_s = max(since_s, now_s - (self._buckets + MARGIN) * self._bucket_s)
+        # So long after it left the window, a note may have expired.
+        paused = not 0 <= now_s - since_s <= MARGIN * self._bucket_s
         touched: set[str] = set()
+        # What was noted before that has expired.
+        earliest_s = now_s - (self._buckets + MARGIN) * self._bucket_s
+        since_s = earliest_s if since_s > now_s else max(since_s, earliest_s)
         for start in range(since_s - since_s % self._bucket_s, now_s + 1, self._bucket_s):
             touched |= await self._noted(self._name(start))
             touched |= await self._noted(self._name(start - self._buckets * self._bucket_s))
-        changed = [await self._sum_up(character_id, now_s) for character_id in sorted(touched)]
+        warm = await self._noted(WARM) if touched or paused else set()
+        if paused:
+            touched |= warm
+        changed = [await self._bring_up(card, now_s, card in warm) for card in sorted(touched)]
         return sum(changed)
 
     async def _noted(self, hour: str) -> set[str]:
         rows = rows_of(self._store, self._table, f"RANGE#{hour}")
         return {str(row["SK"]).removeprefix("CHAR#") async for row in rows}
 
-    async def _sum_up(self, character_id: str, now_s: int) -> bool:
+    async def _bring_up(self, character_id: str, now_s: int, warm: bool) -> bool:
+        """Write a card's RangeHeat; whether the card is there."""
+        total = await self._sum_up(character_id, now_s)
+        note = Key(f"RANGE#{WARM}", f"CHAR#{character_id}")
+        # Noted before it is written and forgotten after: who dies between leaves a note too many.
+        if total and not warm:
+            await self._store.write(Put(self._table, {"PK": note.pk, "SK": note.sk}))
+        written = await self._tell(character_id, total)
+        if (total or warm) and not (total and written):
+            await self._store.write(Delete(self._table, note))
+        return written
+
+    async def _sum_up(self, character_id: str, now_s: int) -> int:
         first = self._name(now_s - (self._buckets - 1) * self._bucket_s)
         page = await self._store.query(
             self._table,
@@ -79,7 +100,9 @@ class RangeHeat:
             limit=self._buckets + MARGIN + 2,
             descending=True,
         )
-        total = sum(whole(row.get("heat")) for row in page.items if str(row["SK"]) >= f"HEAT#{first}")
+        return sum(whole(row.get("heat")) for row in page.items if str(row["SK"]) >= f"HEAT#{first}")
+
+    async def _tell(self, character_id: str, total: int) -> bool:
         for sk in ("PROFILE", "0"):
             try:
                 await self._store.write(

@@ -96,7 +96,8 @@ class Ranking:
     async def _drain_if_due(self, lang: Lang, sort: Sort, wait_ms: int) -> None:
         """Run a batch if this process has not looked for `wait_ms`."""
         now = self._now_ms()
-        if now - self._last_try.get((lang, sort), 0) < wait_ms:
+        # What lies ahead was noted before the clock was set back.
+        if 0 <= now - self._last_try.get((lang, sort), 0) < wait_ms:
             return
         self._last_try[lang, sort] = now
         wrote = await self.drain(lang, sort, for_ms=self._jobs[lang, sort].window_ms)
@@ -147,10 +148,10 @@ class Ranking:
         if await job.ranker.marked():
             return True
         now = self._now_ms()
-        if now - self._noted.get((job.lang, job.sort), 0) < QUIET_NOTE_MS:
+        if 0 <= now - self._noted.get((job.lang, job.sort), 0) < QUIET_NOTE_MS:
             return False
         self._noted[job.lang, job.sort] = now
-        if now - last_run(await job.lease.row()) >= QUIET_NOTE_MS and await job.lease.take():
+        if not 0 <= now - last_run(await job.lease.row()) < QUIET_NOTE_MS and await job.lease.take():
             await job.lease.leave({LAST_RUN: self._now_ms()})
         return False
 
@@ -201,7 +202,7 @@ class Ranking:
             return
         lease, now, noted = self._range_leases[lang], self._now_ms(), dict[str, int]()
         last = last_run(await lease.row())
-        if now - last < interval_s * 1000 or not await lease.take():
+        if 0 <= now - last < interval_s * 1000 or not await lease.take():
             return
         try:
             await buckets.refresh(now, last)

@@ -181,7 +181,12 @@ class Adoption:
         table = text(row.get("table"))
         if table not in self._rules:
             return None, None
-        return table, {str(name): str(part) for name, part in mapping(row.get("after")).items()}
+        after = {str(name): str(part) for name, part in mapping(row.get("after")).items()}
+        try:
+            await self._store.scan(table, after=after, limit=1)
+        except (Invalid, StorageError):
+            return None, None  # no place of this table, whoever wrote it: everything is looked at again
+        return table, after
 
     async def _note(self, table: str, after: Mapping[str, str]) -> None:
         row = {"PK": CHECKPOINT.pk, "SK": CHECKPOINT.sk, "table": table, "after": dict(after)}

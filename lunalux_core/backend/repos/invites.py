@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lunalux_core.backend.repos.ledger import Ledgers, is_odd
-from lunalux_core.backend.repos.movements import gain, user_pk
+from lunalux_core.backend.repos.movements import gain, refuse_erased, user_pk
 from lunalux_core.backend.repos.wallets import no_wallet
 from lunalux_core.backend.running.clock import from_iso, iso
 from lunalux_core.backend.running.settings import TableNames
@@ -114,7 +114,11 @@ class Invites:
             return  # it moved meanwhile; the next look mends it
 
     async def require(self, user_id: str) -> Invite:
-        """The profile, made with a new code where it is missing."""
+        """The profile, made with a new code where it is missing.
+
+        Raises:
+            SessionError: UNAUTHORIZED, the account was erased meanwhile.
+        """
         for _ in range(TRIES):
             invite = await self.get(user_id)
             if invite is not None:
@@ -123,6 +127,7 @@ class Invites:
                 await self._store.transact(self.new_profile(user_id))
             except ConditionFailed:
                 continue  # made by another request, or the code is somebody's
+            await refuse_erased(self._store, self._tables, user_id, self._now_ms())
         raise Unavailable("No invite code could be made.")
 
     def new_profile(self, user_id: str) -> list[Operation]:

@@ -28,8 +28,10 @@ from lunalux_core.backend.storage.table import (
     Key,
     Operation,
     Put,
+    Store,
     Update,
 )
+from lunalux_core.errors import SessionError
 
 Kind = Literal["init", "charge", "coupon", "invitee", "milestone", "admin"]
 Status = Literal["RESERVED", "SETTLED", "REFUNDED"]
@@ -39,6 +41,8 @@ GAIN: Mapping[Currency, str] = {"star": "totalStarCoinGain", "luna": "totalLunaC
 MOVE, LINE, OPEN = "MOVE#", "LINE#", "OPEN#"
 ERASE = "ERASE"
 """The mark of an account that is being erased."""
+ERASED = "erased"
+"""Stands in the session row of an account that was."""
 OWN_MARK = "/"
 """Stands in the ids of the service's own movements (`coupon/…`, `admin/…`) and in no idempotency key, so
 that nobody can take such an id first. `init`, the one documented without it, is there from the start."""
@@ -74,6 +78,31 @@ def under_way_pk(shard: int) -> str:
 
 def user_pk(user_id: str) -> str:
     return f"USER#{user_id}"
+
+
+def erasing(user_id: str, email: str, now_ms: int) -> dict[str, Any]:
+    """The mark by which the sweep finishes an erasure, with the address to forget where there is one."""
+    return {
+        "PK": user_pk(user_id),
+        "SK": ERASE,
+        "userId": user_id,
+        "email": email,
+        "createdAt": iso(now_ms),
+        **under_way(user_id, now_ms),
+    }
+
+
+async def refuse_erased(store: Store, tables: TableNames, user_id: str, now_ms: int) -> None:
+    """To be asked once rows of an account were made. Another instance may take the session of one that was
+    erased for valid for some seconds more; what it made then is left to the sweep.
+
+    Raises:
+        SessionError: UNAUTHORIZED, the account was erased.
+    """
+    session = await store.get(tables.user, Key(user_pk(user_id), "SESSION"))
+    if session is not None and ERASED in session:
+        await store.write(Put(tables.ledger, erasing(user_id, "", now_ms), when=None))
+        raise SessionError("UNAUTHORIZED", "Sign-in is needed.", "Sign in and try again.")
 
 
 def wallet_key(user_id: str) -> Key:

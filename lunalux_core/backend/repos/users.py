@@ -21,7 +21,16 @@ from lunalux_core.backend.repos.ledger import (
     new_ledger,
     opening_moves,
 )
-from lunalux_core.backend.repos.movements import COIN, GAIN, USED, ledger_key, move_key, user_pk, wallet_key
+from lunalux_core.backend.repos.movements import (
+    COIN,
+    GAIN,
+    USED,
+    ledger_key,
+    move_key,
+    refuse_erased,
+    user_pk,
+    wallet_key,
+)
 from lunalux_core.backend.repos.usernames import Username
 from lunalux_core.backend.repos.wallets import wallet_of
 from lunalux_core.backend.running.clock import iso
@@ -130,6 +139,9 @@ class Users:
         """The account, made where it is new and completed where it is an old one; safe to repeat.
 
         A valid `referral` code counts once in the account's first day.
+
+        Raises:
+            SessionError: UNAUTHORIZED, the account was erased meanwhile.
         """
         account = await self._complete(user_id, email)
         if account.user.username is not None:
@@ -190,6 +202,7 @@ class Users:
             writes += self._invites.new_profile(user_id)
         if writes:
             await self._store.transact(writes)
+            await refuse_erased(self._store, self._tables, user_id, self._now_ms())
         elif rows.invite is not None:
             await self._invites.get(user_id)  # mends it
         if rows.wallet is not None:

@@ -10,6 +10,7 @@ from lunalux_core.backend.accounts.identity import Identity, LocalIdentity
 from lunalux_core.backend.running.services import Services, assemble
 from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.running.signatures import Signer, kept_secret
+from lunalux_core.backend.running.traces import Traces
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.dynamodb import DynamoStore
 from lunalux_core.backend.storage.s3 import S3Blobs
@@ -54,12 +55,20 @@ def open_aws(
     access = access or AwsAccess(settings.region)
     store = DynamoStore(access, table_specs(settings.tables, settings.indexes))
     signer = Signer(secrets)
+    traces = Traces(settings.traces)
     identity: Identity
     if settings.identity == "cognito":
-        identity = CognitoIdentity(settings.cognito)
+        identity = CognitoIdentity(settings.cognito, traces=traces)
     else:
         identity = LocalIdentity(
             store, settings.tables.user, require_confirmation=settings.require_confirmation, now_ms=now_ms
         )
     blobs = S3Blobs(access, settings.bucket, now_s=lambda: now_ms() // 1000)
-    return assemble(settings, store, blobs, identity, signer, eager=eager, shared_limits=True, now_ms=now_ms)
+    return assemble(
+        settings,
+        *(store, blobs, identity, signer),
+        eager=eager,
+        shared_limits=True,
+        traces=traces,
+        now_ms=now_ms,
+    )

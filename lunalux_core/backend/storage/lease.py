@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
-from lunalux_core.backend.storage.foreign import whole
+from lunalux_core.backend.storage.foreign import unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
     AnyOf,
+    Condition,
     ConditionFailed,
     Eq,
     Item,
@@ -21,11 +22,16 @@ from lunalux_core.backend.storage.table import (
 from lunalux_core.ids import uuid4
 
 LAST_RUN = "lastRunMs"
+CLOCKS_APART_MS = 600_000
+"""How far the clocks of two instances may be from each other."""
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 class Lease:
     """One holder's hold on a row. Doing work twice must do no harm: a lease can run out under its holder.
+
+    A hold that ends later than any of ours is nobody's: whoever took it had a wrong clock, or something else
+    wrote the row. It is taken over, or nobody would work until then.
 
     Args:
         hold_ms: how long others wait for a holder that died.
@@ -43,9 +49,18 @@ class Lease:
         """Begin, or go on for another `hold_ms`; False while another holds it."""
         now = self._now_ms()
         free = AnyOf(Absent(), Absent("owner"), Eq("owner", self._owner), Le("expiresAtMs", now))
+        if await self._hold(now, free):
+            return True
+        row = await self.row()
+        ends = whole(row.get("expiresAtMs"))
+        if now < ends <= now + self._hold_ms + CLOCKS_APART_MS:
+            return False
+        return await self._hold(now, unchanged(row, "owner", "expiresAtMs"))
+
+    async def _hold(self, now: int, when: Condition | list[Condition]) -> bool:
         holding = {"owner": self._owner, "expiresAtMs": now + self._hold_ms}
         try:
-            await self._store.write(Update(self._table, self._key, set=holding, when=free))
+            await self._store.write(Update(self._table, self._key, set=holding, when=when))
         except ConditionFailed:
             return False
         return True
