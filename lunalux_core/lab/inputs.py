@@ -243,12 +243,12 @@ class Inputs:
         """The whole name of a template, "" for none."""
         if not variant.template:
             return ""
-        from lunalux_core.dialogue.text_templates import whole_name
+        from lunalux_core.dialogue.text_templates import full_template_name
         from lunalux_core.library.templates import load_templates
 
         stored = await self._runtime.library.database.read(load_templates)
         try:
-            return whole_name(stored, variant.template)
+            return full_template_name(stored, variant.template)
         except NotFound as error:
             raise mistake(self._experiment, "variants", variant.number, "template", error) from None
 

@@ -276,7 +276,8 @@ class ChatPane(Column):
         self.status.read = percent
 
     async def version_stored(self, number: int, of: int) -> None:
-        await self.window.reload()
+        # What is on screen stays: only the number of versions in its heading is another.
+        await self.window.recount()
 
     def words_written(self, text: str) -> None:
         self.prompt.rewrite(text)

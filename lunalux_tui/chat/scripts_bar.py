@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lunalux_core.text import clean_line
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.parts.drawn import Bar, Column, Part, button
 from lunalux_tui.theme.styles import BOLD, MUTED, WARNING
 
@@ -29,7 +29,7 @@ class QuestionLine(Bar):
     def left(self) -> Sequence[Part]:
         scripts = self._found
         question = t("scripts.asks", name=clean_line(scripts.name, 40), n=len(scripts.scripts))
-        names = ", ".join(clean_line(name, 40) for name in scripts.names[:NAMES])
+        names = in_a_list(clean_line(name, 40) for name in scripts.names[:NAMES])
         if len(scripts.names) > NAMES:
             names += " …"
         return [Part(f"⚠ {question}", WARNING | BOLD), Part(names, MUTED)]

@@ -45,7 +45,7 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.chat_wishes import MOST_REPLIES, Kind, Wishes, refuse_together
 from lunalux_tui.cli.remembering import remember_turn
 from lunalux_tui.cli.run import ask, with_runtime
-from lunalux_tui.cli.values import input_text
+from lunalux_tui.cli.stdin import input_text
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:

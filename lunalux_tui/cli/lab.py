@@ -170,7 +170,7 @@ def _row(run: LabRun) -> dict[str, Any]:
 
 def _chosen(experiment: Experiment, only: Sequence[str]) -> list[tuple[str, str]]:
     """The (turn, variant) that are meant, "" for any. Raises InvalidInput (USAGE)."""
-    from lunalux_tui.cli.values import whole_name
+    from lunalux_core.library.naming import full_name
 
     chosen = []
     turns = [turn.name for turn in experiment.turns]
@@ -179,7 +179,7 @@ def _chosen(experiment: Experiment, only: Sequence[str]) -> list[tuple[str, str]
         turn, _, variant = (part.strip() for part in each.partition("/"))
         names = []
         for name, known in ((turn, turns), (variant, variants)):
-            whole = whole_name(name, known) if name else ""
+            whole = full_name(name, known) if name else ""
             if whole is None or not (turn or variant):
                 raise output.not_known("--only", each, known)
             names.append(whole)
