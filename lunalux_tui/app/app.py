@@ -17,7 +17,7 @@ from lunalux_tui import i18n
 from lunalux_tui.actions import Action, bindings, keys_of, reachable
 from lunalux_tui.app import places
 from lunalux_tui.app.terminal_gone import lasting, watch_terminal
-from lunalux_tui.i18n import t, tell
+from lunalux_tui.i18n import in_a_row, t, tell
 from lunalux_tui.theme.themed_app import WATCH_SECONDS, ThemedApp
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class LunaluxApp(ThemedApp):
         from lunalux_core.diagnostics.crash import crashed
 
         message, hint = tell(crashed(self._exception or RuntimeError("unknown"), self.runtime.paths))
-        self.panic(Text(f"{message} {hint}"))
+        self.panic(Text(in_a_row(message, hint)))
 
     def action_help_quit(self) -> None:
         """Ctrl+c with nothing to copy: stop the reply that comes, else tell how to leave."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from lunalux_core.text import clean_line
 from lunalux_tui.chat.questions import Question
 from lunalux_tui.chat.view import Asker
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.parts.drawn import Part
 from lunalux_tui.theme.styles import BOLD, MUTED, WARNING
 
@@ -94,7 +94,7 @@ _ANSWERS = (
 
 def _words(scripts: CardScripts) -> Sequence[Part]:
     question = t("scripts.asks", name=clean_line(scripts.name, 40), n=len(scripts.scripts))
-    names = ", ".join(clean_line(name, 40) for name in scripts.names[:NAMES])
+    names = in_a_list(clean_line(name, 40) for name in scripts.names[:NAMES])
     if len(scripts.names) > NAMES:
         names += " …"
     return [Part(f"⚠ {question}", WARNING | BOLD), Part(names, MUTED)]
