@@ -76,7 +76,15 @@ class LunaScreen(Screen[Result]):
 
 KEPT = range(60, 81)
 CLOSE = 90
-"""Places in the footer that are never left out: help and commands, the answer of a dialog, the way out."""
+"""Places in the footer that stay longest: help and commands, the answer of a dialog; the way out is never
+left out."""
+
+
+def _weight(place: int) -> int:
+    """How early a key is left out where there is no room for all."""
+    if place == CLOSE:
+        return 0
+    return place if place in KEPT else 100 + place
 
 
 class KeyBar(Bar):
@@ -103,8 +111,8 @@ class KeyBar(Bar):
             keys.keys() & actions.keys(), key=lambda action_id: actions[action_id].footer
         ):
             label, place = actions[action_id].label, actions[action_id].footer
-            key, weight = keys[action_id], 0 if place in KEPT or place == CLOSE else place
-            part = Part(f"{key_name(key)} {label}", MUTED, f"app.simulate_key('{key}')", weight)
+            key = keys[action_id]
+            part = Part(f"{key_name(key)} {label}", MUTED, f"app.simulate_key('{key}')", _weight(place))
             parts.setdefault(label, part)  # the nearest of two keys for the same thing
         return list(parts.values())
 
