@@ -92,13 +92,28 @@ class KeyBar(Bar):
 
     GROUND = PANEL
 
+    _parts: Sequence[Part] | None = None
+    """What is shown; None where the keys have changed since. Textual draws the bar with each frame of a reply
+    above it, and to find the keys every binding asks the screen whether it can be used: a tenth of a frame's
+    time."""
+
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._updated)
 
     def _updated(self, _screen: Screen[object]) -> None:
+        self._parts = None
         self.refresh()
 
+    def retranslate(self) -> None:
+        self._parts = None
+        super().retranslate()
+
     def left(self) -> Sequence[Part]:
+        if self._parts is None or not getattr(self.screen, "streaming", False):
+            self._parts = self._usable_keys()
+        return self._parts
+
+    def _usable_keys(self) -> Sequence[Part]:
         keys: dict[str, str] = {}
         for entry in self.screen.active_bindings.values():
             binding = entry.binding
