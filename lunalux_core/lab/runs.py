@@ -20,7 +20,7 @@ from lunalux_core.lab.checks import Outcome, judged, try_patterns
 from lunalux_core.lab.experiment import Experiment, Trial
 from lunalux_core.lab.inputs import Inputs
 from lunalux_core.lab.keys import base_of, key_of
-from lunalux_core.library.lab import Cell, LabRun
+from lunalux_core.library.lab import Cell, LabRow, LabRun
 from lunalux_core.library.turn_records import pack
 
 if TYPE_CHECKING:
@@ -128,19 +128,20 @@ class Laboratory:
             await asyncio.gather(*workers, return_exceptions=True)
         return [results[number] for number in sorted(results)]
 
-    async def _had(self, run: LabRun, one: Planned) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
-        """A reply that is kept, and its record; one that its server cut off is asked for again."""
+    async def _had(self, run: LabRun, one: Planned) -> LabRow | None:
+        """What is kept of a reply; one that its server cut off is asked for again."""
         row = await self._runtime.library.lab.result(run.id, one.key)
         if row is None or not row.reply or row.reply.get("finish") == "cut":
             return None
-        return row.reply, row.record
+        return row
 
     async def _result(self, run: LabRun, one: Planned) -> Result:
         if (had := await self._had(run, one)) is not None:
-            outcomes = await self._judged(one.trial, *had)
+            outcomes = await self._judged(one.trial, had.reply, had.record)
             checks = [outcome.as_json() for outcome in outcomes]
-            await self._runtime.library.lab.judge(run.id, {one.key: checks})
-            return Result(one.trial, had[0], outcomes, kept=True)
+            if checks != list(had.checks):
+                await self._runtime.library.lab.judge(run.id, one.key, checks)
+            return Result(one.trial, had.reply, outcomes, kept=True)
         if (refused := self._refused.get(one.model)) is not None:
             return Result(one.trial, None, error=refused)
         try:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lunalux_core.llm.servers.facts import ServerFacts
     from lunalux_core.llm.servers.gemini import GeminiModel
     from lunalux_core.llm.servers.http import Call
-    from lunalux_core.llm.servers.learnt import Learnt
+    from lunalux_core.llm.servers.learnt_refusals import Learnt
     from lunalux_core.llm.servers.openai import OpenAIModel
     from lunalux_core.llm.servers.server import ServerModel
     from lunalux_core.llm.token_counts import TokenCounts

@@ -18,7 +18,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from lunalux_core.text import clean_line
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.parts.drawn import Bar, Part, fit, palette_of, within
 from lunalux_tui.theme.styles import ACCENT, BOLD, CHARACTER, MUTED, REVERSE, SURFACE, WARNING, Run
 
@@ -56,7 +56,7 @@ class ChatHeader(Bar):
         title = clean_line(self.conversation, 120)
         parts = [Part(name, CHARACTER | BOLD)]
         if self.members:
-            names = ", ".join(f"({name})" if muted else name for name, muted in self.members)
+            names = in_a_list(f"({name})" if muted else name for name, muted in self.members)
             parts.append(Part(clean_line(names, 200), MUTED, "screen.members", 2))
         if title:
             parts.append(Part(f"· {title}", MUTED, "screen.conversations", 3))

@@ -9,7 +9,7 @@ from lunalux_core.library.groups import Group
 from lunalux_tui.actions import first_key, key_name
 from lunalux_tui.chat.actions import SPEAK
 from lunalux_tui.chat.view import Asker, TurnStarter
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import in_a_list, t
 
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
@@ -42,7 +42,7 @@ class GroupActions:
             return False
         chosen = answer.split()
         names = {character.id: character.name for character in characters}
-        proposal = ", ".join(names[character_id] for character_id in chosen)
+        proposal = in_a_list(names[character_id] for character_id in chosen)
         dialog = AskDialog(t("dialog.group_name.title"), value=proposal, hint=t("dialog.group_name.hint"))
         name = await self._view.ask(dialog)
         if name is None:

@@ -25,7 +25,6 @@ from lunalux_tui.parts.drawn import Column, keymap_of
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
-    from lunalux_core.chat.card_scripts import CardScripts
     from lunalux_core.dialogue.turn import Billed
     from lunalux_core.documents.pictures import PictureRef
     from lunalux_core.runtime import Runtime
@@ -189,14 +188,6 @@ class ChatPane(Column):
         self.transcript.note(message, hint)
         if error.code == "PRICE_CHANGED" and "model_id" in error.params:
             self.post_message(self.PriceChanged(message, str(error.params["model_id"])))
-
-    async def show_scripts(self, question: CardScripts | None) -> None:
-        """Show, above the prompt, the question about the scripts of a card; None for no question."""
-        from lunalux_tui.chat.scripts_bar import ScriptsBar
-
-        await self.query(ScriptsBar).remove()
-        if question is not None:
-            await self.mount(ScriptsBar(question), before="#prompt")
 
     async def show_pictures(self, pictures: Sequence[PictureRef]) -> None:
         """Show, above the prompt, what goes with the next message."""

@@ -16,7 +16,8 @@ import typer
 from lunalux_core.errors import InvalidInput, LunaluxError, PaymentError
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import ask, in_runtime, with_runtime
+from lunalux_tui.cli.conversation import YES
+from lunalux_tui.cli.run import ask, delete_named, in_runtime, with_runtime
 from lunalux_tui.cli.shelf_commands import JSON
 from lunalux_tui.i18n import note, price_words, t
 
@@ -112,6 +113,25 @@ async def show(
         output.print_json({"run": _row(found), "turns": compared})
     else:
         print_comparison(compared)
+
+
+@lab_app.command()
+def delete(
+    run: str = typer.Argument(metavar="RUN|FILE", help="Name, id or file of a run."),
+    yes: bool = YES,
+    as_json: bool = JSON,
+) -> None:
+    """Delete a run with all its replies and prompts. Of several runs of a file the newest is meant.
+
+    Example: lunalux lab delete tests/voice.toml --yes
+    """
+    delete_named(
+        lambda runtime: _named(runtime, run),
+        lambda found: t("cli.delete", name=found.name),
+        lambda runtime, found: runtime.library.lab.delete(found.id),
+        yes=yes,
+        as_json=as_json,
+    )
 
 
 async def _named(runtime: Runtime, name: str) -> LabRun:

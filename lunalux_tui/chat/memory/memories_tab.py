@@ -15,7 +15,7 @@ from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings, first_key
 from lunalux_tui.chat.memory.desk import Change, Desk
 from lunalux_tui.chat.memory.tab import Entry, Tab
-from lunalux_tui.i18n import t, tell
+from lunalux_tui.i18n import in_a_list, t, tell
 from lunalux_tui.parts.drawn import keymap_of
 from lunalux_tui.parts.form_field import too_long
 from lunalux_tui.parts.rows import Row
@@ -212,7 +212,7 @@ class MemoriesTab(Tab):
         if memory.speaker:
             yield t("memory_pane.knows", name=memory.speaker), MUTED
         if memory.keywords:
-            yield t("memory_pane.keywords_told", words=", ".join(memory.keywords)), MUTED
+            yield t("memory_pane.keywords_told", words=in_a_list(memory.keywords)), MUTED
         if status == "stale":
             yield t("memory_pane.stale_told"), WARNING
         if memory.state == "failed":
