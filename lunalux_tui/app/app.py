@@ -138,7 +138,7 @@ class LunaluxApp(ThemedApp):
         before = self.keymap
         self.keymap, self._key_problems = {}, []
         if settings.keys:
-            from lunalux_tui.app.keymap import checked_keymap
+            from lunalux_tui.app.own_keys import checked_keymap
 
             self.keymap, self._key_problems = checked_keymap(
                 settings.keys, self.all_actions(), settings.paths.config_file

@@ -18,7 +18,7 @@ from lunalux_core.errors import InvalidInput, LimitExceeded, NetworkError, NotFo
 from lunalux_tui import i18n
 from lunalux_tui.actions import key_name, keys_of
 from lunalux_tui.app.declared_actions import all_actions
-from lunalux_tui.app.keymap import checked_keymap
+from lunalux_tui.app.own_keys import checked_keymap
 from lunalux_tui.chat.screen import ChatScreen
 from lunalux_tui.i18n import catalogue, t
 from lunalux_tui.theme import theme_files
