@@ -220,7 +220,7 @@ async def test_a_storage_that_is_away_is_503_with_a_time_to_come_back(tmp_path: 
 
 
 def test_a_kept_connection_answers_as_quickly_as_a_new_one(tmp_path: Path) -> None:
-    """Answers that wait for the other side's acknowledgement take some 40 ms on a kept connection, and two on a
+    """Answers that wait for the other side's acknowledgement take 40 ms on a kept connection, and two on a
     new one. They are asked in turns, so that a busy machine slows both alike."""
 
     def seconds(client: httpx.Client, health: str) -> float:
