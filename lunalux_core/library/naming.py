@@ -79,7 +79,7 @@ def missing(code: str, message: str, hint: str, name: str, names: Iterable[str])
     candidates = list(names)
     near = nearest(name, candidates)
     if near:
-        return NotFound(code, message, f"Like it: {near}.", kind="near", name=name, near=near)
+        return NotFound(code, message, f"Did you mean {near}?", kind="near", name=name, near=near)
     return NotFound(code, message, hint, name=name, **({"kind": "named"} if candidates else {}))
 
 

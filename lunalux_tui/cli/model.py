@@ -40,6 +40,7 @@ NAME = typer.Argument(
 async def list_models(
     runtime: Runtime,
     local: bool = typer.Option(False, "--local", help="Ask the usual local servers too."),
+    refresh: bool = typer.Option(False, "--refresh", help="Ask the backend for its price list anew."),
     as_json: bool = JSON,
 ) -> None:
     """Own, official and practice models; the one in use is marked.
@@ -51,7 +52,7 @@ async def list_models(
         from lunalux_core.llm.servers.local import local_servers
 
         own += [_own(spec, runtime.settings.model) for spec in await local_servers()]
-    official = await _official(runtime)
+    official = await _official(runtime, refresh=refresh)
     if as_json:
         output.print_json({"own": own, "official": official, "in_use": runtime.settings.model})
         return
@@ -424,11 +425,16 @@ async def _in_memory(runtime: Runtime, name: str, loaded: bool, as_json: bool) -
         output.say("loaded" if loaded else "unloaded", name=spec.name)
 
 
-async def _official(runtime: Runtime) -> list[dict[str, Any]]:
-    """The price list as it is known on disk, with what our options call each model; fetched only when it
-    never was.
+async def _official(runtime: Runtime, *, refresh: bool) -> list[dict[str, Any]]:
+    """The price list as it is known on disk, with what our options call each model; fetched when that is
+    wished, and when it never was.
     """
-    state = await runtime.account.load()
+    if refresh:
+        from lunalux_tui.cli.account import snapshot
+
+        state = await snapshot(runtime, refresh=True)
+    else:
+        state = await runtime.account.load()
     if not state.models:
         try:
             state = await runtime.account.ensure()

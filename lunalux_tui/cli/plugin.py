@@ -127,7 +127,7 @@ def _named(runtime: Runtime, name: str) -> str:
     near = nearest(name, names)
     if near:
         message = f"There is no plug-in {name!r}."
-        raise NotFound("PLUGIN_UNKNOWN", message, f"Like it: {near}.", kind="near", name=name, near=near)
+        raise NotFound("PLUGIN_UNKNOWN", message, f"Did you mean {near}?", kind="near", name=name, near=near)
     runtime.plugins.entry(name)  # tells where a plug-in would be looked for
     return name
 
@@ -144,7 +144,7 @@ def _named_command(offered: list[Command], name: str, command: str) -> Command:
     raise NotFound(
         "PLUGIN_COMMAND_UNKNOWN",
         f"The plug-in {name!r} has no command {command!r}, or is not enabled.",
-        f"Like it: {near}."
+        f"Did you mean {near}?"
         if near
         else f"`lunalux plugin run {name}` lists them; `lunalux plugin list` shows what is enabled.",
         name=name,

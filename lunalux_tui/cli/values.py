@@ -71,6 +71,7 @@ class PlainChoice:
         """The word itself, None where none was given. Raises typer.BadParameter, in Typer's own sentence."""
         if value is None or value in self._choices:
             return value
+        _check_utf8(str(value))
         raise typer.BadParameter(
             f"{value!r} is not one of {', '.join(map(repr, self._choices))}.", ctx, param
         )

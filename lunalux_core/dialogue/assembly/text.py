@@ -25,7 +25,7 @@ from lunalux_core.dialogue.assembly.prompt import (
     too_large,
 )
 from lunalux_core.templates.cleanup import Cleaning
-from lunalux_core.templates.sequences import sequence_marks
+from lunalux_core.templates.sequence_marks import sequence_marks
 from lunalux_core.templates.stops import StopWishes, stop_strings
 from lunalux_core.templates.story import around_story, collapsed, render_story
 from lunalux_core.templates.turns import (
