@@ -468,7 +468,7 @@ async def test_worldbooks_are_switched_read_and_written(tmp_path: Path) -> None:
 
 
 async def test_persona_model_preset_and_profile_are_chosen_and_told() -> None:
-    from lunalux_core.library.profiles import Profile, Use
+    from lunalux_core.library.profiles import Profile, ProfilePlace
 
     async with world() as w:
         library = w.runtime.library
@@ -482,7 +482,7 @@ async def test_persona_model_preset_and_profile_are_chosen_and_told() -> None:
         assert await w.pipe("/preset mine") == "Mine" == await w.pipe("/preset")
         await library.profiles.save(Profile("Cheap"))
         assert await w.pipe("/profile cheap") == "Cheap" == await w.pipe("/profile")
-        assert Use("conversation", w.place) in await library.profiles.uses()
+        assert ProfilePlace("conversation", w.place) in await library.profiles.uses()
         assert await w.pipe("/profile none") == "" == await w.pipe("/profile")
 
 
