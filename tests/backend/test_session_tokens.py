@@ -50,7 +50,7 @@ def test_a_cursor_opens_only_its_own_listing_in_its_own_time() -> None:
     opened = Cursor.open(SIGNER, text, listing="hot", scope="en", now_s=99)
     assert opened == Cursor("hot", "en", ["NEGHEAT#1", "x"], 100)
     assert Cursor.open(SIGNER, text, listing="time", scope="en", now_s=99) is None
-    assert Cursor.open(SIGNER, text, listing="hot", lang="zh", now_s=99) is None
+    assert Cursor.open(SIGNER, text, listing="hot", scope="zh", now_s=99) is None
     assert Cursor.open(SIGNER, text, listing="hot", scope="en", now_s=100) is None
 
 
