@@ -127,15 +127,26 @@ class DocumentMirror(Generic[P]):
             return
         text = await self._documents.text(item)
         data = self._work.folder.read(record.path)
+        if data_hash(data) == record.file:
+            if data == text or await self._says(data, item, record.path):
+                self._agree(record.path, item, data)
+            else:
+                await self._write(record.path, item, text=text)
+            return
         parsed = self._documents.parse(record.path, data)
         if await self._documents.is_same(item, parsed):
             self._agree(record.path, item, data)
-        elif data_hash(data) == record.file:
-            await self._write(record.path, item, text=text)
         elif item.version == record.library or data_hash(text) == record.file:
             await self._take(record.path, item, parsed, data)
         else:
             await self._conflict(record.path, item, data, text)
+
+    async def _says(self, data: bytes, item: Item, path: str) -> bool:
+        """Whether a file, laid out as a person likes it, says what the library has."""
+        try:
+            return await self._documents.is_same(item, self._documents.parse(path, data))
+        except InvalidInput:
+            return False
 
     async def _take(self, path: str, item: Item, parsed: P, data: bytes) -> None:
         if not self._work.dry:

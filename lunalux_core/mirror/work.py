@@ -92,11 +92,11 @@ class Work:
             raise trouble
         return Entry(path, len(data), 0) if self.dry else self.folder.write(path, data)
 
-    def agree(self, record: Record, entry: Entry | None = None) -> None:
+    def agree(self, record: Record, entry: Entry | None = None, *, former: str = "") -> None:
         """Both sides are alike: store the record, with what the file looks like."""
         entry = entry or self.folder.files.get(record.path)
         size, mtime_ns = (entry.size, entry.mtime_ns) if entry else (-1, 0)
-        self.base.put(replace(record, size=size, mtime_ns=mtime_ns, seen_ns=time.time_ns()))
+        self.base.put(replace(record, size=size, mtime_ns=mtime_ns, seen_ns=time.time_ns()), former)
 
     def remove(self, record: Record, name: str = "") -> None:
         """Move the file of what the library has not any more out of the way."""
@@ -138,9 +138,7 @@ def moved(records: Mapping[str, Record], work: Work, kind: Kind, loose: Mapping[
 
 def follow(work: Work, record: Record, path: str) -> None:
     """Let a record be of the file at another path."""
-    # The new one first: killed in between, both are there, and the one without a file is written again.
-    work.agree(replace(record, path=path))
-    work.base.drop(record.path)
+    work.agree(replace(record, path=path), former=record.path)
 
 
 def _was_fresh(record: Record) -> bool:

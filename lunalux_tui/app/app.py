@@ -17,7 +17,7 @@ from lunalux_tui import i18n
 from lunalux_tui.actions import Action, bindings, keys_of, reachable
 from lunalux_tui.app import places
 from lunalux_tui.app.terminal_gone import lasting, watch_terminal
-from lunalux_tui.i18n import t, tell
+from lunalux_tui.i18n import in_a_row, t, tell
 from lunalux_tui.theme.themed_app import WATCH_SECONDS, ThemedApp
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class LunaluxApp(ThemedApp):
         before = self.keymap
         self.keymap, self._key_problems = {}, []
         if settings.keys:
-            from lunalux_tui.app.keymap import checked_keymap
+            from lunalux_tui.app.own_keys import checked_keymap
 
             self.keymap, self._key_problems = checked_keymap(
                 settings.keys, self.all_actions(), settings.paths.config_file
@@ -194,7 +194,7 @@ class LunaluxApp(ThemedApp):
         from lunalux_core.diagnostics.crash import crashed
 
         message, hint = tell(crashed(self._exception or RuntimeError("unknown"), self.runtime.paths))
-        self.panic(Text(f"{message} {hint}"))
+        self.panic(Text(in_a_row(message, hint)))
 
     def action_help_quit(self) -> None:
         """Ctrl+c with nothing to copy: stop the reply that comes, else tell how to leave."""

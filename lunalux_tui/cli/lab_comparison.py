@@ -10,13 +10,12 @@ from typing import Any
 from lunalux_core.dialogue.turn_record_diff import compare_texts
 from lunalux_core.lab.comparing import compared_turn
 from lunalux_core.library.lab import LabRun
-from lunalux_core.library.naming import missing
+from lunalux_core.library.naming import full_name, missing
 from lunalux_core.runtime import Runtime
 from lunalux_core.text import clean, clean_line
 from lunalux_tui import i18n
 from lunalux_tui.cli import output
 from lunalux_tui.cli.lab import check_row, price_of
-from lunalux_tui.cli.values import whole_name
 from lunalux_tui.i18n import t
 
 Row = dict[str, Any]
@@ -32,7 +31,7 @@ async def comparison(runtime: Runtime, run: LabRun, turn: str = "") -> list[Row]
     """
     names = list(dict.fromkeys(cell.turn for cell in run.cells))
     if turn:
-        whole = whole_name(turn, names)
+        whole = full_name(turn, names)
         if whole is None:
             raise missing(
                 "LAB_TURN_NOT_FOUND",

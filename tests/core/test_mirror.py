@@ -368,6 +368,31 @@ async def test_what_cannot_be_used_is_told_and_stays(world: World, tmp_path: Pat
     assert await world.shown() == ["Hi.", "Who are you?", "Ada. "]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links")
+async def test_a_planted_memory_leads_nowhere_else(world: World, tmp_path: Path) -> None:
+    await world.run()
+    target = tmp_path / "outside"
+    target.mkdir()
+    (target / "victim.json").write_text("{}")
+    memory = world.folder / ".lunalux/base.jsonl"
+    lines = memory.read_text().replace("worldbooks/Reef.json", "worldbooks/../../outside/victim.json")
+    memory.write_text(lines)
+    (world.folder / ".lunalux/trash").symlink_to(target)
+    (book,) = await world.library.worldbooks.list()
+    await world.library.worldbooks.delete(book.id)
+    await world.library.conversations.delete(world.story)
+    await world.run()
+    assert [path.name for path in target.iterdir()] == ["victim.json"]
+    assert (target / "victim.json").read_text() == "{}"
+    memory.rename(tmp_path / "mine")
+    memory.symlink_to(tmp_path / "mine")
+    world.change("lighthouse", "lamp", f"{ADA}/card.json")
+    before = (tmp_path / "mine").read_bytes()
+    with pytest.raises(StorageError):
+        await world.run()
+    assert (tmp_path / "mine").read_bytes() == before
+
+
 async def test_hostile_and_equal_names_stay_apart_and_inside(world: World) -> None:
     names = ["../../out", "CON", "ada", "ADA", "a/b\\c", "é", "e\u0301", "\x1b[2J", "字" * 200, "", "x."]
     for number, name in enumerate(names):

@@ -15,8 +15,9 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import ModelConfig
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.trackers import Tracker, TrackerState
+from lunalux_core.memory.answers import UnusableAnswer
 from lunalux_core.runtime import Runtime
-from lunalux_core.trackers.answers import UnusableAnswer, read_value
+from lunalux_core.trackers.answers import read_value
 from lunalux_core.trackers.shape import departure, json_departure, labels, read_shape
 from lunalux_core.trackers.templates import TEMPLATES
 
@@ -160,9 +161,7 @@ async def test_due_after_so_many_replies_or_after_a_memory() -> None:
         await tracker(runtime, chat, name="Other", every=4)
         await tracker(runtime, chat, name="Never", run="command")
         await tracker(runtime, chat, name="Then", run="memory")
-        assert [one.standing.tracker.name for one in await runtime.trackers.run_due(chat, "turns")] == [
-            "Lamp"
-        ]
+        assert [one.state.tracker.name for one in await runtime.trackers.run_due(chat, "turns")] == ["Lamp"]
         assert await runtime.trackers.run_due(chat, "turns") == []
         assert await runtime.trackers.run_due(chat, "memory") == []
         from lunalux_core.library.memories import Memory
@@ -172,7 +171,7 @@ async def test_due_after_so_many_replies_or_after_a_memory() -> None:
             Memory("", chat, "summary", "The lamp burns.", first=path[0].id, last=path[1].id)
         )
         done = await runtime.trackers.run_due(chat, "memory")
-        assert [one.standing.tracker.name for one in done] == ["Then"] and len(server.asked) == 2
+        assert [one.state.tracker.name for one in done] == ["Then"] and len(server.asked) == 2
 
 
 async def test_a_program_that_stays_open_revises_behind_the_reply() -> None:
