@@ -208,8 +208,8 @@ class Settings:
     memory_write: str = _setting(
         "memory.write",
         "auto",
-        "Write memories behind the replies: auto with a model of your own and, once you agreed, with one "
-        "that costs; always; or off.",
+        "Write memories in the background after replies: auto with a model of your own and, once you agreed, "
+        "with one that costs; always; or off.",
         choices=("auto", "always", "off"),
     )
     memory_model: str = _setting(
@@ -266,8 +266,8 @@ class Settings:
     tracker_run: str = _setting(
         "tracker.run",
         "auto",
-        "Revise trackers behind the replies: auto with a model of your own and, once you agreed, with one "
-        "that costs; always; or off.",
+        "Revise trackers in the background after replies: auto with a model of your own and, once you "
+        "agreed, with one that costs; always; or off.",
         choices=("auto", "always", "off"),
     )
     vectors_server: str = _setting(

@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from lunalux_core.errors import LunaluxError
-from lunalux_tui.actions import UNBOUND, Action, key_name, keys_of, reachable
+from lunalux_tui.actions import UNBOUND, Action, first_key, key_name, reachable
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.drawn import Bar, Part, keymap_of
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, PANEL
@@ -153,8 +153,7 @@ class PlaceBar(Bar):
         return next((parts for parts in forms if self._length(parts) <= width), forms[-1])
 
     def _part(self, place: Action, here: str, *, keyed: bool, named: bool) -> Part:
-        keys = keys_of(place, keymap_of(self))
-        key = key_name(keys[0]) if keyed and keys else ""
+        key = first_key(place, keymap_of(self)) if keyed else ""
         words = " ".join(part for part in (key, place.label if named or not key else "") if part)
         style = ACCENT | BOLD if place.id == here else MUTED
         return Part(words, style, place.method, 0 if place.id == here else 1)

@@ -14,7 +14,7 @@ from textual.message import Message
 from lunalux_core.editor.checks import FieldRemark, check_text
 from lunalux_core.editor.worldbook import Slot, join_keys, split_keys
 from lunalux_core.text import clean
-from lunalux_core.worldbook.read import Entry
+from lunalux_core.worldbook.entry import Entry
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.create.sections.base import say
 from lunalux_tui.i18n import in_a_list, t
