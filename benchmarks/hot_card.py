@@ -25,7 +25,7 @@ from typing import Any
 from storage import fill
 from turn_cost import Metered
 
-from lunalux_core.backend.money.price_list import seed_models
+from lunalux_core.backend.money.seed_models import seed_models
 from lunalux_core.backend.repos.heat import Gain, counting
 from lunalux_core.backend.running.embedded import DATABASE, open_embedded
 from lunalux_core.backend.running.services import Services, assemble

@@ -66,12 +66,27 @@ def turn(probe: Probe, server: Server, several: bool) -> tuple[float, float]:
     probe.rest(0.5)
     if several:
         probe.send("\x1bv")
-        probe.rest(0.5)
+        probe.wait("3 replies")
+        probe.rest(1.5)
     cpu, drawn = probe.cpu(), probe.drawn
     probe.send("\r")
     probe.wait(f"END{server.turn}")
     probe.rest(1.5)
     return probe.cpu() - cpu, probe.drawn - drawn
+
+
+def closing(probe: Probe) -> int:
+    """Bytes drawn while the dialog that asks for a number closes, which has no part in the replies."""
+    probe.send("x\x1bv")
+    probe.wait("3 replies")
+    probe.rest(1.5)
+    drawn = probe.drawn
+    probe.send("\x1b")
+    probe.rest(1.5)
+    closed = probe.drawn - drawn
+    probe.send("\x7f")
+    probe.rest(0.5)
+    return closed
 
 
 def main() -> None:
@@ -97,12 +112,14 @@ def main() -> None:
         }
         probe = Probe([sys.executable, "-m", "lunalux_tui"], environ)
         spent: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
+        closed: list[int] = []
         try:
             probe.wait("1/3")
             probe.rest(2)
             for _ in range(arguments.turns + 1):
                 for several, turns in spent.items():
                     turns.append(turn(probe, server, several))
+                closed.append(closing(probe))
         finally:
             probe.close()
     print(f"replies asked for: {sum(server.wanted)} in {len(server.wanted)} requests")
@@ -112,6 +129,10 @@ def main() -> None:
         unit = 1 if place == 0 else 1000
         ratio = three / one
         print(f"{what} of a turn: one reply {one / unit:.2f}, three {three / unit:.2f}, ratio {ratio:.2f}")
+    dialog = statistics.median(closed[1:])
+    print(
+        f"kilobytes of the closing dialog: {dialog / 1000:.2f}, without it ratio {(three - dialog) / one:.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from typing import Any
 os.environ.setdefault("LUNALUX_PRACTICE_RATE", "0")
 
 from lunalux_core.backend.accounts.identity import LocalIdentity
-from lunalux_core.backend.money.price_list import SEED_MODELS, seed_models
+from lunalux_core.backend.money.seed_models import SEED_MODELS, seed_models
 from lunalux_core.backend.repos.models import item_of
 from lunalux_core.backend.running.clock import iso, newest_first
 from lunalux_core.backend.running.embedded import DATABASE, open_embedded

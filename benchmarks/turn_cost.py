@@ -27,7 +27,7 @@ os.environ.setdefault("LUNALUX_PRACTICE_RATE", "0")
 from storage import Client, fill
 
 from lunalux_core.backend.market.ranking_keys import ORDERS
-from lunalux_core.backend.money.price_list import seed_models
+from lunalux_core.backend.money.seed_models import seed_models
 from lunalux_core.backend.running.embedded import DATABASE, open_embedded
 from lunalux_core.backend.running.services import assemble
 from lunalux_core.backend.running.settings import BackendSettings

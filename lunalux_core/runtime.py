@@ -53,7 +53,7 @@ class Runtime:
         """What a person should know though nothing failed; `on_problem` is told of each as it comes up."""
         self.on_problem: Callable[[LunaluxError], None] = lambda problem: None
         self.writes_memories = False
-        """Whether memories are written behind the replies: by programs that stay open."""
+        """Whether memories are written in the background after replies: in programs that stay open."""
         self.library = Library(settings.paths)
         self._disconnect: Callable[[], Awaitable[None]] | None = None
 

@@ -112,6 +112,12 @@ def keys_of(action: Action, keymap: Mapping[str, str]) -> list[str]:
     return [key.strip() for key in keymap.get(action.id, action.keys).split(",") if key.strip()]
 
 
+def first_key(action: Action, keymap: Mapping[str, str]) -> str:
+    """The first key of an action as the app shows it, "" if it has none."""
+    keys = keys_of(action, keymap)
+    return key_name(keys[0]) if keys else ""
+
+
 _FUNCTION = re.compile(r"f\d+")
 
 _NAMES = {

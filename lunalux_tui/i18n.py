@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -211,6 +211,19 @@ def tell(error: LunaluxError) -> tuple[str, str]:
     return clean_line(message, LONGEST_TOLD), clean_line(hint, LONGEST_TOLD)
 
 
+def in_a_row(*sentences: str) -> str:
+    """Sentences as one text: Chinese ones follow one another without a blank."""
+    text = ""
+    for sentence in filter(None, sentences):
+        text += sentence if not text or text.endswith(("。", "！", "？")) else f" {sentence}"
+    return text
+
+
+def in_a_list(words: Iterable[str]) -> str:
+    """Names with the comma between them that this language has."""
+    return t("settings.list_comma").join(words)
+
+
 @cache
 def _notes(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
     """Remarks of the core by their English, `locales/notes.<language>.json`; the longest first."""
@@ -276,8 +289,7 @@ def _in_words(value: object) -> object:
     if isinstance(value, Place) and value.line:
         return t("app.place", path=value.path, line=value.line)
     if isinstance(value, LunaluxError):  # what is wrong with a thing that something else names
-        message, hint = tell(value)
-        return message + hint if message.endswith("。") or not hint else f"{message} {hint}"
+        return in_a_row(*tell(value))
     return price_words(value) if isinstance(value, Price) else value
 
 

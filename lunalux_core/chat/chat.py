@@ -67,6 +67,7 @@ from lunalux_core.library.conversations import (
     update_message,
 )
 from lunalux_core.library.message_edits import (
+    cut_messages,
     delete_branch,
     delete_one,
     edit_as_branch,
@@ -795,16 +796,20 @@ class Chat:
         content = well_formed(content)
         await self._database.write(lambda c: edit_message(c, message_id, content))
 
-    async def edit_as_branch(self, message_id: str, content: str) -> str:
-        """Put other words beside a message and show them; returns the new message's id."""
+    async def edit_as_branch(self, message_id: str, content: str, *, shown: bool = True) -> str:
+        """Put other words beside a message, and show them or leave it shown; returns the new message's id."""
         content = well_formed(content)
-        return await self._database.write(lambda c: edit_as_branch(c, message_id, content))
+        return await self._database.write(lambda c: edit_as_branch(c, message_id, content, shown=shown))
 
     async def delete(self, message_id: str, *, only_this: bool = False) -> None:
         """Delete a message with all that follows it, or it alone."""
         await self._database.write(
             lambda c: delete_one(c, message_id) if only_this else delete_branch(c, message_id)
         )
+
+    async def cut(self, conversation_id: str, message_ids: Sequence[str]) -> None:
+        """Take messages out of the branch with their versions, as one change; what followed moves up."""
+        await self._database.write(lambda c: cut_messages(c, conversation_id, message_ids))
 
     async def truncate(self, message_id: str) -> None:
         """Go on from this message; what followed stays in the tree as a branch."""

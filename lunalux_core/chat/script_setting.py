@@ -32,8 +32,11 @@ async def keep_variables(
     conversation_id: str,
     local: Mapping[str, str | None],
     global_: Mapping[str, str | None],
+    *,
+    anew: bool = False,
 ) -> None:
-    """Keep what a script changed: with the last message of the branch, and for all chats. None deletes."""
+    """Keep what a script changed: with the last message of the branch, and for all chats. None deletes;
+    `anew` keeps these variables of the branch and no others."""
     if not local and not global_:
         return
 
@@ -45,7 +48,7 @@ async def keep_variables(
             return
         # A message's state hides those above it, so all that the branch has goes along with the change.
         state = branch_state(connection, load_message(connection, head_id))
-        variables = _changed(state.get("variables", {}), local)
+        variables = _changed({} if anew else state.get("variables", {}), local)
         update_message(connection, head_id, state={**state, "variables": variables})
 
     await library.database.write(change)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lunalux_core.config.settings import PROBLEMS_LIMIT, TOKENS_LIMIT, ModelConfig, place_of
+from lunalux_core.documents.coerce import is_integer
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
 from lunalux_core.llm.model import IMAGE_USES, POST_PROCESSING, PREFILLS, ModelOptions
@@ -23,9 +24,7 @@ def read_models(table: Any, path: str, text: str, problems: list[LunaluxError]) 
         provider = entry.get("provider") if isinstance(entry, dict) else None
         # A table that is none fails on its provider below, so 0 is as good as any number.
         tokens = entry.get("context_tokens") if isinstance(entry, dict) else 0
-        whole = tokens is None or (
-            isinstance(tokens, int) and not isinstance(tokens, bool) and 0 < tokens <= TOKENS_LIMIT
-        )
+        whole = tokens is None or (is_integer(tokens) and 0 < tokens <= TOKENS_LIMIT)
         if provider not in PROVIDERS or not isinstance(entry.get("model"), str) or not whole:
             where = place_of(path, text, "models", name)
             problems.append(

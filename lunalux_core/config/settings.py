@@ -208,8 +208,8 @@ class Settings:
     memory_write: str = _setting(
         "memory.write",
         "auto",
-        "Write memories behind the replies: auto with a model of your own and, once you agreed, with one "
-        "that costs; always; or off.",
+        "Write memories in the background after replies: auto with a model of your own and, once you agreed, "
+        "with one that costs; always; or off.",
         choices=("auto", "always", "off"),
     )
     memory_model: str = _setting(
@@ -266,8 +266,8 @@ class Settings:
     tracker_run: str = _setting(
         "tracker.run",
         "auto",
-        "Revise trackers behind the replies: auto with a model of your own and, once you agreed, with one "
-        "that costs; always; or off.",
+        "Revise trackers in the background after replies: auto with a model of your own and, once you "
+        "agreed, with one that costs; always; or off.",
         choices=("auto", "always", "off"),
     )
     vectors_server: str = _setting(
@@ -465,6 +465,8 @@ def load_settings(
     paths = paths or Paths.find(environ)
     problems: list[LunaluxError] = []
     text, document = _read(paths.config_file, problems)
+    if environ.get("LUNALUX_HOME"):
+        _look_for_stray(paths, problems)
     values: dict[str, Any] = {}
     sources: dict[str, Source] = {}
     layers: tuple[tuple[Source, str, Mapping[str, Any]], ...] = (
@@ -500,6 +502,21 @@ def load_settings(
         sources=sources,
         problems=tuple(problems),
     )
+
+
+def _look_for_stray(paths: Paths, problems: list[LunaluxError]) -> None:
+    """Tell of a configuration that lies in LUNALUX_HOME itself, where it is not read."""
+    stray = paths.config.parent / paths.config_file.name
+    if stray.exists():
+        problems.append(
+            InvalidInput(
+                "CONFIG_STRAY",
+                f"{stray} is not read: the configuration is {paths.config_file}.",
+                "Move it there.",
+                path=str(stray),
+                read=str(paths.config_file),
+            )
+        )
 
 
 def _read(path: Path, problems: list[LunaluxError]) -> tuple[str, dict[str, Any]]:

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _HEADER = r"\s*\[{1,2}(?P<path>[^\[\]]+)\]{1,2}\s*(#.*)?$"
 _KEY = r"""\s*(?P<path>(?:"[^"]*"|'[^']*'|[\w\-.\s])+?)\s*="""
 _PART = r""""([^"]*)"|'([^']*)'|([\w\-]+)"""
+_LONG_QUOTES = ('"""', "'''")
 _LINE_LIMIT = 600
 """Characters of a line that are looked at: a key stands at its beginning."""
 # Compiled when a line is looked for: this module is loaded at start-up, mistakes in a file are rare.
@@ -39,8 +40,7 @@ def line_of(text: str, key: Sequence[str], nth: int = 0) -> int:
     parts = [part for name in key for part in name.split(".")]
     section: list[str] = []
     table = seen = 0
-    for number, whole in enumerate(text.splitlines(), 1):
-        line = whole.strip()[:_LINE_LIMIT]
+    for number, line in _lines_of_keys(text):
         if header := re.match(_HEADER, line):
             section = _parts(header["path"])
             seen += section == parts[:1] and line.startswith("[[")
@@ -54,6 +54,18 @@ def line_of(text: str, key: Sequence[str], nth: int = 0) -> int:
             if key_path == parts[: len(key_path)] and (nth in {0, seen} or len(key_path) == 1):
                 table = number
     return table
+
+
+def _lines_of_keys(text: str) -> Iterator[tuple[int, str]]:
+    """The lines, counted from 1, without those inside of a text of several lines: they look like anything."""
+    open_text = ""
+    for number, whole in enumerate(text.splitlines(), 1):
+        if not open_text:
+            yield number, whole.strip()[:_LINE_LIMIT]
+        for quotes in (open_text,) if open_text else _LONG_QUOTES:
+            if whole.count(quotes) % 2:
+                open_text = "" if open_text else quotes
+                break
 
 
 def _joined(section: list[str], path: str) -> list[str]:

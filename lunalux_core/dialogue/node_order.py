@@ -20,7 +20,7 @@ from lunalux_core.dialogue.nodes.worldbook import worldbook
 from lunalux_core.dialogue.workflow import Node, TurnContext, Workflow
 
 if TYPE_CHECKING:
-    from lunalux_core.dialogue.turn import Completion, Draft, Ready, TurnInput, TurnRequest, TurnResult
+    from lunalux_core.dialogue.turn import Completion, PromptDraft, Ready, TurnInput, TurnRequest, TurnResult
     from lunalux_core.llm.registry import Registry
     from lunalux_core.memory.story import Ranker
     from lunalux_core.plugins.runner import Plugins
@@ -67,34 +67,36 @@ def _near(turn: TurnInput, rankers: Callable[[], Sequence[Ranker]]) -> bool:
     return turn.reach is not None and bool(rankers())
 
 
-def _where(needed: Callable[[TurnInput], bool], load: Callable[[], Node[Draft, Draft]]) -> Node[Draft, Draft]:
+def _where(
+    needed: Callable[[TurnInput], bool], load: Callable[[], Node[PromptDraft, PromptDraft]]
+) -> Node[PromptDraft, PromptDraft]:
     """A node for the turns that need it: the first of them loads it, for all others it is not there."""
 
-    async def node(draft: Draft, context: TurnContext) -> Draft:
+    async def node(draft: PromptDraft, context: TurnContext) -> PromptDraft:
         return await load()(draft, context) if needed(draft.request.turn) else draft
 
     return node
 
 
-def _memory(rankers: Callable[[], Sequence[Ranker]]) -> Node[Draft, Draft]:
+def _memory(rankers: Callable[[], Sequence[Ranker]]) -> Node[PromptDraft, PromptDraft]:
     from lunalux_core.dialogue.nodes.memory import memory
 
     return memory(rankers)
 
 
-def _trackers() -> Node[Draft, Draft]:
+def _trackers() -> Node[PromptDraft, PromptDraft]:
     from lunalux_core.dialogue.nodes.trackers import trackers
 
     return trackers
 
 
-def _bank(rankers: Callable[[], Sequence[Ranker]]) -> Node[Draft, Draft]:
+def _bank(rankers: Callable[[], Sequence[Ranker]]) -> Node[PromptDraft, PromptDraft]:
     from lunalux_core.dialogue.nodes.bank import bank
 
     return bank(rankers)
 
 
-def _injections() -> Node[Draft, Draft]:
+def _injections() -> Node[PromptDraft, PromptDraft]:
     from lunalux_core.dialogue.nodes.injections import injections
 
     return injections

@@ -58,7 +58,7 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class Opener:
+class GreetingOpener:
     """Opens conversations.
 
     Args:

@@ -57,7 +57,7 @@ def templates_found(stored: Sequence[StoredTemplate], name: str) -> Sequence[Sto
         return named_like([*stored, *shipped_as_stored()], name)
 
 
-def whole_name(stored: Sequence[StoredTemplate], name: str) -> str:
+def full_template_name(stored: Sequence[StoredTemplate], name: str) -> str:
     """The name in full of what a beginning or a word stands for now. Raises NotFound (TEMPLATE_NOT_FOUND)."""
     template = templates_found(stored, name)[0]
     return template.bundle if template.bundle.casefold() == name.casefold() else template.name

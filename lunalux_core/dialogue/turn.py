@@ -405,7 +405,7 @@ class TurnRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class PromptDraft:
     """An unfinished prompt: what the preset, the history and the worldbook contribute.
 
     With a `template` it becomes one text instead of messages. `prefill` is how the model goes on from a reply

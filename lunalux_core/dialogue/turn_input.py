@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.active_books import active_books, parsed_card
-from lunalux_core.dialogue.openings import MakeEngine, Opened, Opener, card_context, keep_globals
+from lunalux_core.dialogue.openings import GreetingOpener, MakeEngine, Opened, card_context, keep_globals
 from lunalux_core.dialogue.profile_choice import Choice, Chooser, profile_chain
 from lunalux_core.dialogue.turn import TurnInput, TurnOptions, TurnTask
 from lunalux_core.dialogue.window import allowed_window
@@ -66,7 +66,7 @@ class TurnReader:
     Args:
         settings: the values in force.
         models: resolves the name of the model.
-        engine: runs the scripts of greetings; see `Opener`.
+        engine: runs the scripts of greetings; see `GreetingOpener`.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class TurnReader:
             **self.limits(options),
         )
         scripts = self._opening_scripts(connection, conversation, options, character, card)
-        opener = Opener(self._engine, load_globals(connection))
+        opener = GreetingOpener(self._engine, load_globals(connection))
         return opener.open(card.greetings, context, scripts)
 
     def begin_group(
@@ -141,7 +141,7 @@ class TurnReader:
             connection,
             group_id,
             title,
-            Opener(self._engine, load_globals(connection)),
+            GreetingOpener(self._engine, load_globals(connection)),
             lambda conversation, character, card: self._opening_scripts(
                 connection, conversation, options, character, card
             ),
@@ -504,9 +504,9 @@ def _path(asked: TurnTask, history: History) -> list[str]:
 
 def _trackers(connection: Connection, asked: TurnTask, history: History) -> tuple[TrackerState, ...]:
     """The trackers, as the branch of the reply sees them."""
-    from lunalux_core.library.trackers import standing
+    from lunalux_core.library.trackers import states_on_branch
 
-    return tuple(standing(connection, asked.conversation.id, _path(asked, history)))
+    return tuple(states_on_branch(connection, asked.conversation.id, _path(asked, history)))
 
 
 def _templates(connection: Connection) -> Sequence[StoredTemplate]:

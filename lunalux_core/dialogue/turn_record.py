@@ -43,7 +43,7 @@ class Trace:
         self.cut: tuple[str, ...] = ()
         """Texts of the card that were shortened for a small window."""
         self.memory: Callable[[], Mapping[str, Any]] = dict
-        """Gives the account of the memories; made when it is asked for, behind the reply."""
+        """Makes the account of the memories; called after the reply, and only if it is needed."""
         self.trackers: Callable[[bool], list[dict[str, Any]]] = lambda used: []
         """Gives the account of the trackers; False where the window had no room for them."""
         self.bank: Callable[[bool], Mapping[str, Any]] = lambda used: {}

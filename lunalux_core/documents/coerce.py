@@ -8,9 +8,14 @@ See docs/spec/formats.md: Tolerant reading.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from lunalux_core.text import well_formed
+
+
+def is_integer(value: object) -> TypeGuard[int]:
+    """Whether a JSON value is a whole number; in Python True and False are ints too."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def as_text(value: object) -> str:
@@ -67,7 +72,7 @@ def as_number(value: object, default: float) -> float:
 
 def as_integer(value: object, default: int) -> int:
     """A whole number; a numeric string counts, a fraction is cut."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if is_integer(value):
         return value
     return int(as_number(value, default))
 

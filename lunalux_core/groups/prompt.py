@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunalux_core.dialogue.active_books import parsed_card
 from lunalux_core.dialogue.assembly.material import DepthText
-from lunalux_core.dialogue.openings import Opener, card_context, carried_state, keep_globals
+from lunalux_core.dialogue.openings import GreetingOpener, card_context, carried_state, keep_globals
 from lunalux_core.dialogue.turn import GroupContext
 from lunalux_core.errors import NotFound
 from lunalux_core.groups.turn_order import Dice, GroupMember, LastSpoken, choose_speakers, talkativeness
@@ -226,7 +226,7 @@ def begin_group(
     connection: Connection,
     group_id: str,
     title: str,
-    opener: Opener,
+    opener: GreetingOpener,
     scripts: Callable[[Conversation, Character, Card], Sequence[RegexScript]],
     **about: Any,
 ) -> Conversation:

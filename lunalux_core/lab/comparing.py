@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.dialogue.prompt_beginning import compare_beginnings
 from lunalux_core.dialogue.turn_record_diff import compare_entries, compare_messages
+
+if TYPE_CHECKING:
+    from lunalux_core.library.lab import Cell, LabRow, LabRun, LabRuns
 
 WordMark = Literal["same", "gone", "new"]
 MOST_WORDS = 4_000
@@ -16,6 +20,49 @@ MOST_WORDS = 4_000
 _SIGNS = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 _WORDS = re.compile(rf"\s+|[{_SIGNS}]|[^\W{_SIGNS}]+|[^\w\s]")
 """Words and signs; of writing without blanks between words each sign is one."""
+
+
+_FIELDS = ("content", "thinking", "finish", "model", "usage", "cost", "billing", "speed", "seconds", "prompt")
+
+
+async def compared_turn(runs: LabRuns, run: LabRun, turn: str) -> dict[str, Any]:
+    """What came of a turn in a run: its results in order, each with its `difference` from the same repeat of
+    the first variant (`base`), else from its first reply. Those that were not had yet are left out."""
+    cells = [cell for cell in run.cells if cell.turn == turn]
+    had = [(cell, row) for cell in cells if (row := await runs.result(run.id, cell.key))]
+    return await asyncio.to_thread(_compared, turn, had)
+
+
+def _compared(turn: str, had: Sequence[tuple[Cell, LabRow]]) -> dict[str, Any]:
+    base = had[0][0].variant if had else None
+    bases = {cell.repeat: row for cell, row in had if cell.variant == base}
+    results = []
+    for cell, row in had:
+        first = had[0][1]
+        # Further replies of the first variant stand beside its first: so much is chance.
+        other = first if cell.variant == base else bases.get(cell.repeat, first)
+        results.append(_result(cell, row, None if row is other else other))
+    return {"turn": turn, "base": base, "results": results}
+
+
+def _result(cell: Cell, row: LabRow, base: LabRow | None) -> dict[str, Any]:
+    """One result; `difference` is None for the base itself."""
+    difference = None
+    if base is not None:
+        pieces = word_changes(str(base.reply.get("content", "")), str(row.reply.get("content", "")))
+        difference = {
+            "words": differing(pieces),
+            "pieces": [{"mark": mark, "text": text} for mark, text in pieces],
+            "prompt": prompt_changes(base.record, row.record),
+        }
+    return {
+        "variant": cell.variant,
+        "repeat": cell.repeat,
+        **{name: row.reply.get(name) for name in _FIELDS},
+        "checks": [dict(check) for check in row.checks],
+        "difference": difference,
+        "created_at": row.created_at,
+    }
 
 
 def word_changes(before: str, now: str) -> list[tuple[WordMark, str]]:

@@ -37,6 +37,7 @@ from lunalux_core.worldbook.read import Book, own_settings, read_book
 if TYPE_CHECKING:
     from lunalux_core.cards.read import LoadedCard
     from lunalux_core.database import Connection
+    from lunalux_core.dialogue.profile_choice import ProfileGap
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.presets.document import Preset
     from lunalux_core.runtime import Runtime
@@ -104,6 +105,9 @@ class Inputs:
         except NotFound as error:
             # Whatever else a turn needs and does not find, a model of the settings for one.
             raise mistake(self._experiment, "turns", turn.number, "", error) from None
+        for gap in read.gaps:
+            # Elsewhere the next choice stands in; here it would be compared under a wrong name, and paid.
+            raise mistake(self._experiment, "variants", variant.number, "profile", _lacking(gap))
         read = self._with_template(self._with_books(read, meant), variant, meant)
         attempt, dice = read.attempt + trial.repeat - 1, f"{turn.name}\n{trial.repeat}"
         return replace(read, attempt=attempt, request=request, dice=dice)
@@ -239,12 +243,12 @@ class Inputs:
         """The whole name of a template, "" for none."""
         if not variant.template:
             return ""
-        from lunalux_core.dialogue.text_templates import whole_name
+        from lunalux_core.dialogue.text_templates import full_template_name
         from lunalux_core.library.templates import load_templates
 
         stored = await self._runtime.library.database.read(load_templates)
         try:
-            return whole_name(stored, variant.template)
+            return full_template_name(stored, variant.template)
         except NotFound as error:
             raise mistake(self._experiment, "variants", variant.number, "template", error) from None
 
@@ -427,6 +431,17 @@ def _greeting() -> NotFound:
         "LAB_TURN_IS_GREETING",
         "This message is a greeting, which comes from the card and from no model.",
         "Name a later message, or write what the person says with `say`.",
+    )
+
+
+def _lacking(gap: ProfileGap) -> InvalidInput:
+    return InvalidInput(
+        "LAB_PROFILE_LACKS",
+        f"The profile {gap.profile} names the {gap.part} {gap.name}, which is not there.",
+        "Correct the profile, or name another one.",
+        kind=gap.part,
+        profile=gap.profile,
+        name=gap.name,
     )
 
 

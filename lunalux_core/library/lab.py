@@ -133,16 +133,16 @@ class LabRuns:
 
         await self._database.write(change)
 
-    async def judge(self, run_id: str, checks: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-        """Store what results were held to last, by key."""
+    async def judge(self, run_id: str, key: str, checks: Sequence[Mapping[str, Any]]) -> None:
+        """Store what a result was held to last."""
+        values = (json_cell(checks), run_id, key)
+        await self._database.write(
+            lambda c: c.execute("UPDATE lab_results SET checks = ? WHERE run_id = ? AND key = ?", values)
+        )
 
-        def change(connection: Connection) -> None:
-            connection.executemany(
-                "UPDATE lab_results SET checks = ? WHERE run_id = ? AND key = ?",
-                [(json_cell(outcomes), run_id, key) for key, outcomes in checks.items()],
-            )
-
-        await self._database.write(change)
+    async def delete(self, run_id: str) -> None:
+        """A run with all that came of it."""
+        await self._database.write(lambda c: c.execute("DELETE FROM lab_runs WHERE id = ?", (run_id,)))
 
     async def result(self, run_id: str, key: str) -> LabRow | None:
         """What is kept under a key; None where nothing is."""

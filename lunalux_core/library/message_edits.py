@@ -7,6 +7,8 @@ See docs/spec/formats.md: Narratium's files.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.conversations import (
@@ -38,8 +40,9 @@ def edit_message(connection: Connection, message_id: str, content: str) -> None:
     record.done()
 
 
-def edit_as_branch(connection: Connection, message_id: str, content: str) -> str:
-    """Put other words beside a message, as a swipe of it, and show them. Returns the new id."""
+def edit_as_branch(connection: Connection, message_id: str, content: str, *, shown: bool = True) -> str:
+    """Put other words beside a message, as a swipe of it, and show them, unless the message is to be `shown`
+    as it is. Returns the new id."""
     message = load_message(connection, message_id)
     record = Recorder(connection, message.conversation_id, "branch", _above(message.parent_id))
     parent = load_message(connection, message.parent_id) if message.parent_id else None
@@ -55,7 +58,8 @@ def edit_as_branch(connection: Connection, message_id: str, content: str) -> str
         extra={PICTURES: message.extra[PICTURES]} if PICTURES in message.extra else {},
     )
     insert_message(connection, twin)
-    select_message(connection, twin.id)
+    if shown:
+        select_message(connection, twin.id)
     record.done(twin.id)
     return twin.id
 
@@ -123,6 +127,52 @@ def delete_one(connection: Connection, message_id: str) -> str:
         set_depths(connection, message.conversation_id, identity)
     record.done()
     return load_conversation(connection, message.conversation_id).head_id
+
+
+def cut_messages(connection: Connection, conversation_id: str, message_ids: Sequence[str]) -> None:
+    """Take messages of the branch out of it, as one change: what followed them moves up.
+
+    The other versions of a message go with it, but not one under which the story went on: that stays as a
+    branch of its own.
+    """
+    places = sorted((load_message(connection, one) for one in message_ids), key=lambda one: one.depth)
+    if not places:
+        return
+    going = {message.id for message in places}
+    touched = {message.parent_id: message.depth - 1 for message in places if message.parent_id}
+    versions: dict[str, list[str]] = {}
+    for message in places:
+        beside = children(connection, conversation_id, message.parent_id)
+        versions[message.id] = [
+            one for one in beside if one not in going and not children(connection, conversation_id, one)
+        ]
+        touched |= dict.fromkeys((message.id, *versions[message.id]), message.depth)
+        touched |= dict.fromkeys(children(connection, conversation_id, message.id), message.depth + 1)
+    # What stands above first: undo brings the rows back in this order, each under its parent.
+    record = Recorder(connection, conversation_id, "delete", sorted(touched, key=lambda one: touched[one]))
+    # From the end, so that what follows moves up with one that moves up itself.
+    for message in reversed(places):
+        _cut_one(connection, message.id, versions[message.id])
+    top = places[0].parent_id
+    for identity in [top] if top else children(connection, conversation_id, ""):
+        set_depths(connection, conversation_id, identity)
+    record.done()
+
+
+def _cut_one(connection: Connection, message_id: str, versions: Sequence[str]) -> None:
+    """Take one message and these versions of it away, and hang what followed on what stood before."""
+    message = load_message(connection, message_id)
+    place, parent = message.conversation_id, message.parent_id
+    followed = children(connection, place, message_id)
+    was_head = load_conversation(connection, place).head_id == message_id
+    connection.executemany("DELETE FROM messages WHERE id = ?", [(one,) for one in (message_id, *versions)])
+    connection.executemany("UPDATE messages SET parent_id = ? WHERE id = ?", [(parent, i) for i in followed])
+    if was_head:
+        # Behind it nothing was shown; a branch that was cut off there stays one.
+        _cut(connection, place, parent)
+    else:
+        next_one = message.selected_child or (followed[-1] if followed else "")
+        connection.execute("UPDATE messages SET selected_child = ? WHERE id = ?", (next_one, parent))
 
 
 def truncate_after(connection: Connection, message_id: str) -> None:

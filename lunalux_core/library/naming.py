@@ -52,6 +52,15 @@ def found(things: Sequence[T], name: str, *, alike: bool = False) -> T | None:
     return None
 
 
+def full_name(name: str, names: Iterable[str]) -> str | None:
+    """The one of `names` that is meant: the very same if there is one, else as `found` finds it."""
+    known = list(names)
+    if name in known:
+        return name
+    close = found([NamedReference(each, each) for each in known], name)
+    return None if close is None else close.name
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """Up to three names like this one, with commas between them; "" where none is."""
     # Only an error needs it, and importing it takes a while.
@@ -70,7 +79,7 @@ def missing(code: str, message: str, hint: str, name: str, names: Iterable[str])
     candidates = list(names)
     near = nearest(name, candidates)
     if near:
-        return NotFound(code, message, f"Like it: {near}.", kind="near", name=name, near=near)
+        return NotFound(code, message, f"Did you mean {near}?", kind="near", name=name, near=near)
     return NotFound(code, message, hint, name=name, **({"kind": "named"} if candidates else {}))
 
 

@@ -1,9 +1,9 @@
-"""Trackers: named prompts of a conversation, each of which owns one text or JSON value.
+"""Trackers: named prompts of a conversation, each of which has one text or JSON value.
 
-A value hangs on a message and counts on the branches that hold it, until a newer one further down: another
-branch or swipe has its own, older value. What a model wrote also remembers the messages it was made of; once
-one of these was edited or removed it is stale, and the value before it counts again. One that hangs on no
-message counts everywhere.
+A value belongs to a message and is valid on the branches with that message, until a later message has a newer
+value. So another branch or swipe may have another, older value. A value that a model wrote also stores which
+messages it was made of; once one of these is edited or removed, the value is stale and the one before it is
+valid again. A value that belongs to no message is valid on all branches.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Tracker:
     """One tracker.
 
     Args:
-        form: whether it owns a text or a JSON value.
-        shape: for a text its pattern, for JSON its schema, as text; "" where anything will do.
-        run: when it is revised by itself: after every `every` replies, after a memory, or never.
-        position: where its value stands in prompts; `depth` and `role` count for `in_chat`.
-        failed_at: the message at which the last revision failed, with its `reason`; "" after a success.
+        form: whether its value is a text or JSON.
+        shape: the pattern of a text or the JSON schema, as text; "" allows any value.
+        run: when it is revised automatically: after every `every` replies, after a memory, or never.
+        position: where its value goes in prompts; `depth` and `role` are used for `in_chat` only.
+        failed_at: id of the newest message when the last revision failed, for `reason`; "" after a success.
     """
 
     id: str
@@ -64,7 +64,7 @@ class Tracker:
 
 @dataclass(frozen=True, slots=True)
 class TrackerValue:
-    """What a tracker holds at a message. `coverage` has the messages it was made of, with fingerprints."""
+    """The value of a tracker at a message. `coverage`: the messages it was made of, with fingerprints."""
 
     value: str
     message_id: str = ""
@@ -76,7 +76,7 @@ class TrackerValue:
 
 @dataclass(frozen=True, slots=True)
 class TrackerState:
-    """A tracker as one branch sees it; `stale` is a newer value that does not count any more."""
+    """A tracker on one branch: the value that is valid there, and a newer one that is stale, if any."""
 
     tracker: Tracker
     value: TrackerValue | None = None
@@ -94,30 +94,30 @@ class TrackerState:
 
 
 class Trackers:
-    """The shelf of trackers. Turns use the functions below within a transaction."""
+    """The trackers in the library. Turns use the functions below within a transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def shown(self, conversation_id: str) -> list[TrackerState]:
-        """All trackers, as the branch that is shown sees them, oldest first."""
+        """All trackers with their values on the branch that is shown, oldest first."""
 
         def query(connection: Connection) -> list[TrackerState]:
-            place = load_conversation(connection, conversation_id)
-            return standing(connection, place.id, path_ids(connection, place.head_id))
+            conversation = load_conversation(connection, conversation_id)
+            return states_on_branch(connection, conversation.id, path_ids(connection, conversation.head_id))
 
         return await self._database.read(query)
 
     async def find(self, conversation_id: str, name: str) -> TrackerState:
         """By id or name, or a unique beginning or word of them, in any case. Raises NotFound."""
-        shown = await self.shown(conversation_id)
-        tracker = found([held.tracker for held in shown], name)
+        states = await self.shown(conversation_id)
+        tracker = found([state.tracker for state in states], name)
         if tracker is None:
-            raise _missing(name, [held.tracker.name for held in shown])
-        return next(held for held in shown if held.tracker is tracker)
+            raise _missing(name, [state.tracker.name for state in states])
+        return next(state for state in states if state.tracker is tracker)
 
     async def add(self, tracker: Tracker, value: str = "") -> Tracker:
-        """Store a new tracker, with what it begins with, if anything. See `add_tracker`."""
+        """Store a new tracker, with a first value unless `value` is blank. See `add_tracker`."""
         return await self._database.write(lambda c: add_tracker(c, tracker, value))
 
     async def edit(self, tracker_id: str, **values: Any) -> Tracker:
@@ -125,12 +125,12 @@ class Trackers:
         return await self._database.write(lambda c: edit_tracker(c, tracker_id, **values))
 
     async def set(self, tracker_id: str, value: str, message_id: str | None = None) -> None:
-        """Give it a value by hand, at a message or at the end of the branch that is shown."""
+        """Store a value from the person, at a message or at the end of the branch that is shown."""
 
         def change(connection: Connection) -> None:
             tracker = load_tracker(connection, tracker_id)
-            place = load_conversation(connection, tracker.conversation_id)
-            at = place.head_id if message_id is None else message_id
+            conversation = load_conversation(connection, tracker.conversation_id)
+            at = conversation.head_id if message_id is None else message_id
             store_value(connection, tracker_id, TrackerValue(value, at))
             edit_tracker(connection, tracker_id, reason="", failed_at="")
 
@@ -196,19 +196,19 @@ def load_trackers(connection: Connection, conversation_id: str) -> list[Tracker]
     return [_tracker(row) for row in rows]
 
 
-def standing(connection: Connection, conversation_id: str, path: Sequence[str]) -> list[TrackerState]:
-    """All trackers with the values that count on a branch.
+def states_on_branch(connection: Connection, conversation_id: str, path: Sequence[str]) -> list[TrackerState]:
+    """All trackers with the values that are valid on a branch.
 
     Args:
-        path: ids of its messages, the lowest first.
+        path: ids of its messages, the newest first.
     """
     trackers = load_trackers(connection, conversation_id)
-    height = {message_id: place for place, message_id in enumerate(path)} if trackers else {}
-    return [_standing(connection, tracker, height) for tracker in trackers]
+    ages = {message_id: age for age, message_id in enumerate(path)} if trackers else {}
+    return [_state(connection, tracker, ages) for tracker in trackers]
 
 
 def store_value(connection: Connection, tracker_id: str, value: TrackerValue) -> None:
-    """Put a value at its message, in place of one that is there."""
+    """Store a value at its message; it replaces one that is there."""
     connection.execute(
         "INSERT OR REPLACE INTO tracker_values (tracker_id, message_id, value, coverage, made_by, "
         "created_at) VALUES (?,?,?,?,?,?)",
@@ -231,20 +231,21 @@ def load_values(connection: Connection, tracker_id: str) -> list[TrackerValue]:
     return [_value(row) for row in rows]
 
 
-def _standing(connection: Connection, tracker: Tracker, height: dict[str, int]) -> TrackerState:
+def _state(connection: Connection, tracker: Tracker, ages: dict[str, int]) -> TrackerState:
+    """The tracker on a branch; `ages` has the number of newer messages by message id."""
     rows = connection.execute(
         "SELECT number, message_id FROM tracker_values WHERE tracker_id = ?", (tracker.id,)
     ).fetchall()
-    # A value at no message stands above the whole branch: any other one goes before it.
-    low = len(height)
-    here = sorted(
-        (height.get(row["message_id"], low), row["number"])
+    # A value that belongs to no message counts as older than all others.
+    oldest = len(ages)
+    newest_first = sorted(
+        (ages.get(row["message_id"], oldest), row["number"])
         for row in rows
-        if row["message_id"] in height or not row["message_id"]
+        if row["message_id"] in ages or not row["message_id"]
     )
     stale = None
-    # Values may be long, so each is read only when those nearer to the end do not count.
-    for _, number in here:
+    # Values may be long, so a value is read only if all newer ones are stale.
+    for _, number in newest_first:
         row = connection.execute("SELECT * FROM tracker_values WHERE number = ?", (number,)).fetchone()
         value = _value(row)
         covered = [message_id for message_id, _ in value.coverage]

@@ -10,7 +10,7 @@ from lunalux_core.llm.parameters import kind_of, taken
 if TYPE_CHECKING:
     from lunalux_core.llm.model_prices import Prices
     from lunalux_core.llm.servers.facts import ServerFacts
-    from lunalux_core.llm.servers.learnt import Learnt
+    from lunalux_core.llm.servers.learnt_refusals import Learnt
 
 _PREFILL = {"deepseek": "prefix", "mistral": "prefix", "openai": "refused", "vllm": "flags"}
 _TRAILING = frozenset({"llamacpp", "koboldcpp", "tabby", "textgen"})

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lunalux_core.llm.servers.facts import ServerFacts
     from lunalux_core.llm.servers.gemini import GeminiModel
     from lunalux_core.llm.servers.http import Call
-    from lunalux_core.llm.servers.learnt import Learnt
+    from lunalux_core.llm.servers.learnt_refusals import Learnt
     from lunalux_core.llm.servers.openai import OpenAIModel
     from lunalux_core.llm.servers.server import ServerModel
     from lunalux_core.llm.token_counts import TokenCounts
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 HOSTED = frozenset({"openrouter", "anthropic", "deepseek", "mistral"})
 """Kinds that are one company's service; their keys may stand in the environment as KIND_API_KEY."""
 
-Opener = Callable[[ModelSpec], ChatModel]
+ModelOpener = Callable[[ModelSpec], ChatModel]
 ENVIRONMENT_KEY = "env:"
 """A `key_name` that begins so names an environment variable, anything else a stored credential."""
 
@@ -52,7 +52,7 @@ class Offer:
     """A model that somebody else opens: a plug-in's."""
 
     spec: ModelSpec
-    open: Opener
+    open: ModelOpener
 
 
 class Registry:
@@ -75,7 +75,7 @@ class Registry:
         *,
         key: Callable[[str], str | None] = lambda name: None,
         environ: Mapping[str, str] = os.environ,
-        official: Opener | None = None,
+        official: ModelOpener | None = None,
         offers: Iterable[Offer] = (),
         pool: HttpPool | None = None,
         prices: PriceList | None = None,

@@ -1,18 +1,20 @@
-"""What a story remembers.
+"""Memories of a story: written, chosen for prompts, exported.
 
 books      memories as worldbooks and as Markdown, both ways
 entries    adding by hand, merging, splitting
-recall     which memories a text calls for
-selection  which of them go into a prompt, which messages they replace, and why the rest stays out
+recall     which memories match a text
+selection  which of them go into a prompt, which messages they replace, and why others do not
 embeddings vectors of texts from an embedding server
-vectors    closeness by them: of memories, passages, entries of worldbooks
-reading    the memories of a branch as a turn sees them
-wording    memories as words of a prompt
-due        which messages are to be remembered next
-asking     one request to a writer
-writer     writing behind the reply
-instructions what a writer is told
-answers    what a writer said, read leniently and checked strictly
+vectors    similarity by vectors: of memories, passages, entries of worldbooks
+reading    the memories of a branch, for a turn
+wording    memories as text of a prompt
+due        which messages are to be summarised next
+asking     one request to the model that writes
+background background tasks of conversations
+consent    whether the person agreed to a model that costs
+writer     writing memories, in the background or on request
+instructions the instructions for the model that writes
+answers    reading and checking its answers
 rows       a memory as JSON
 
 Where they are kept: `lunalux_core.library.memories`.

@@ -1,8 +1,8 @@
-"""What a writer said: read leniently, checked strictly.
+"""Reading a model's answer to a request for a memory: lenient in form, strict in content.
 
-Models put prose around their JSON, break off in the middle of it, answer in another language, at ten times
-the length, or about somebody else. What can be read is read; what does not pass is refused with a reason
-and is nowhere stored as a memory.
+Models put prose around their JSON, stop in the middle of it, answer in another language, at ten times the
+length, or about somebody else. Whatever can be read is read; an answer that fails a check is not stored, and
+the reason is kept.
 """
 
 from __future__ import annotations
@@ -12,18 +12,20 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from lunalux_core.documents.coerce import as_text
+from lunalux_core.documents.coerce import as_text, is_integer
 from lunalux_core.text import clean, clean_line
 
-Reason = Literal["empty", "no_json", "language", "too_long", "names", "invented"]
+Reason = Literal["empty", "no_json", "shape", "language", "too_long", "names", "invented"]
+"""Why an answer is not used; "shape" is for trackers only, "too_long" for memories only."""
 Script = Literal["han", "kana", "hangul", "cyrillic", "latin", "other"]
 
 MOST_TIMES = 4
-"""An answer may be so many times as long as was asked for."""
-LEAST_SIGNS = 12
+"""How many times as long as was asked for an answer may be."""
+LEAST_LETTERS = 12
+"""A text of fewer letters is not an answer."""
 MOST_KEYWORDS, LONGEST_KEYWORD, MOST_FACTS, LONGEST_FACT = 12, 60, 12, 400
 LEAST_SHARED = {"json": 0.35, "prose": 0.55}
-"""Of the words of an answer, so many must be words of its material; prose without JSON must be closer."""
+"""The share of an answer's words that must occur in its material; higher for prose without JSON."""
 
 _THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)(?:```|\Z)", re.DOTALL)
@@ -36,7 +38,7 @@ _SUBJECT = re.compile(
     r"(?:\A|[.!?:\n\"“”] ?)[ \t]*([A-Z][^\W\d_]{2,})(?=['’]s\b| (?:and [A-Z]|was|is|had|has|said|says|went|"
     r"told|took|came|gave|saw|felt|knew|left|made|did|can|could|will|would|[a-z]{2,}(?:ed|es|s)\b))"
 )
-"""A capitalised word that begins a sentence and does something in it."""
+"""A capitalised word that begins a sentence and is followed by a verb."""
 _NO_NAMES = """
     monday tuesday wednesday thursday friday saturday sunday january february march april june july
     august september october november december english chinese japanese french german spanish latin god
@@ -54,7 +56,7 @@ _KNOWN_CAPITALS = frozenset(_NO_NAMES.split())
 
 @dataclass(frozen=True, slots=True)
 class AnsweredFact:
-    """One fact; `message` is the number of the message it comes from, 0 where nobody says."""
+    """One fact; `message` is the number of the message it comes from, 0 if the answer does not say."""
 
     text: str
     keywords: tuple[str, ...] = ()
@@ -63,7 +65,7 @@ class AnsweredFact:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A memory as a writer gave it. `sources` are (sentence, numbers of messages)."""
+    """A memory as the model wrote it. `sources` are (sentence, numbers of messages)."""
 
     title: str
     text: str
@@ -76,24 +78,24 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class UnusableAnswer:
-    """Why an answer cannot be used."""
+    """Why an answer cannot be used, for a memory or a tracker. `detail` names the words it is about."""
 
     reason: Reason
     detail: str = ""
 
 
 def read_answer(raw: str, messages: int = 0) -> Answer | UnusableAnswer:
-    """What a writer meant.
+    """The memory in an answer.
 
     Args:
-        messages: how many there were; numbers beyond are not theirs.
+        messages: how many messages the request had; larger numbers in the answer are ignored.
     """
     text = without_thought(raw)
     if not text:
         return UnusableAnswer("empty")
     document = json_object_in(text)
     if document is None:
-        # An answer that was to be JSON and is broken must not be kept as if it were the summary itself.
+        # Broken JSON must not be stored as if it were the summary.
         bare = text.strip("` \n")
         if "{" in bare or '":' in bare:
             return UnusableAnswer("no_json")
@@ -104,13 +106,13 @@ def read_answer(raw: str, messages: int = 0) -> Answer | UnusableAnswer:
 def checked(
     answer: Answer, source: str, names: Collection[str], *, words: int, known: str = ""
 ) -> Answer | UnusableAnswer:
-    """The answer where it holds, without facts and journals that do not.
+    """The answer, without the facts and journals that fail the checks; or why its text fails them.
 
     Args:
-        source: the words of the messages.
-        names: who takes part.
-        words: how long it was to be.
-        known: what was told before, whose names are no inventions.
+        source: the text of the messages.
+        names: the participants.
+        words: the length that was asked for.
+        known: earlier memories, whose names may occur too.
     """
     material = f"{source}\n{known}\n{' '.join(names)}"
     refused = _refusal(answer.text, source, material, words, prose=answer.prose)
@@ -121,7 +123,7 @@ def checked(
         return _refusal(text, source, material, words, short=True) is None
 
     folded = material.casefold()
-    # A keyword that stands nowhere in the story could never call the memory.
+    # A keyword that does not occur in the story would never activate the memory.
     keywords = tuple(keyword for keyword in answer.keywords if keyword.casefold() in folded) or _likely(
         answer.text, names
     )
@@ -136,18 +138,18 @@ def checked(
         for name, text in answer.journals
         if name.casefold() in people and holds(text)
     )
-    # With a letter before it, so that the first word of the title is looked at as a name, too.
+    # A letter is put before the title so that its first word is checked as a name too.
     title = answer.title if not unknown_names(f"x {answer.title}", material) else ""
     return replace(answer, title=title, keywords=keywords, facts=facts, journals=journals)
 
 
 def script_of(text: str) -> Script:
-    """The script that most of a text is in; a text with a good deal of kana is Japanese."""
+    """The script that most of a text is in; "kana" as soon as an eighth of its CJK characters are kana."""
     counts: dict[Script, int] = {"han": 0, "kana": 0, "hangul": 0, "cyrillic": 0, "latin": 0, "other": 0}
-    for sign in text:
-        if sign.isalpha():
-            counts[_script(sign)] += 1
-    # One sign of these scripts says about as much as two or three letters.
+    for letter in text:
+        if letter.isalpha():
+            counts[_script(letter)] += 1
+    # One character of these scripts counts as two or three letters.
     weighed = {**counts, "han": counts["han"] * 3, "kana": counts["kana"] * 3, "hangul": counts["hangul"] * 2}
     if (
         counts["kana"] * 8 > counts["han"] + counts["kana"]
@@ -158,7 +160,7 @@ def script_of(text: str) -> Script:
 
 
 def without_thought(raw: str) -> str:
-    """An answer without what was only thought, and without control characters."""
+    """An answer without the model's thinking and without control characters."""
     return _THOUGHT.sub("", clean(raw)).strip()
 
 
@@ -166,9 +168,9 @@ def without_thought(raw: str) -> str:
 
 
 def json_object_in(text: str) -> Mapping[str, Any] | None:
-    """The JSON object in a text, mended where it is broken."""
+    """The JSON object in a text, repaired if it is broken; None if there is none."""
     fenced = _FENCE.search(text)
-    # The fence first: in the prose before it there may be a brace that opens nothing.
+    # A code fence is tried first, because the prose before it may contain a brace too.
     for part in ([fenced[1]] if fenced else []) + [text]:
         begin = part.find("{")
         if begin < 0:
@@ -190,7 +192,7 @@ def _answer(document: Mapping[str, Any], messages: int, *, prose: bool = False) 
     written = next(
         (document[key] for key in ("summary", "content", "text", "memory") if document.get(key)), ""
     )
-    # Some models give a list of sentences, which joined is the summary.
+    # Some models give a list of sentences, which are joined.
     told = as_text(written).strip() if not isinstance(written, (list, dict)) else ""
     if isinstance(written, list):
         told = " ".join(part for part in written if isinstance(part, str)).strip()
@@ -211,7 +213,7 @@ def _answer(document: Mapping[str, Any], messages: int, *, prose: bool = False) 
 
 
 def _sourced(text: str, messages: int) -> tuple[str, tuple[tuple[str, tuple[int, ...]], ...]]:
-    """The text without its numbers, and which sentence comes from which messages."""
+    """The text without its message numbers, and the numbers by sentence."""
     sources = []
     for match in _SENTENCE.finditer(text):
         numbers = tuple(
@@ -257,8 +259,8 @@ def _facts(value: Any, messages: int) -> list[AnsweredFact]:
         if not text or len(text) > LONGEST_FACT:
             continue
         number = document.get("message")
-        valid = isinstance(number, int) and not isinstance(number, bool) and 0 < number <= messages
-        facts.append(AnsweredFact(text, _keywords(document.get("keywords")), number if valid else 0))  # type: ignore[arg-type]
+        source = number if is_integer(number) and 0 < number <= messages else 0
+        facts.append(AnsweredFact(text, _keywords(document.get("keywords")), source))
     return facts
 
 
@@ -280,17 +282,17 @@ def _journals(value: Any) -> list[tuple[str, str]]:
 def _refusal(
     text: str, source: str, material: str, words: int, *, prose: bool = False, short: bool = False
 ) -> UnusableAnswer | None:
-    if not short and sum(sign.isalpha() for sign in text) < LEAST_SIGNS:
+    if not short and sum(letter.isalpha() for letter in text) < LEAST_LETTERS:
         return UnusableAnswer("empty")
-    # With a least length, so that a person who asks for five words is not refused every answer.
+    # At least 20 words, so that not every answer is too long for a person who asks for five.
     if _length(text) > max(words, 20) * MOST_TIMES:
         return UnusableAnswer("too_long")
     if not same_script(script_of(text), script_of(source)):
         return UnusableAnswer("language")
     if unknown := unknown_names(text, material):
         return UnusableAnswer("names", ", ".join(unknown[:5]))
-    # Talk in place of an answer ("There is nothing to tell.") is short: what nobody asked for in this form
-    # has to show that it is about the story.
+    # A comment instead of an answer ("There is nothing to tell.") is short and no JSON, so prose of any
+    # length must share words with the story.
     shared = shared_words(text, material, least=1 if prose else 8)
     if shared is not None and shared < LEAST_SHARED["prose" if prose else "json"]:
         return UnusableAnswer("invented")
@@ -298,23 +300,23 @@ def _refusal(
 
 
 def _length(text: str) -> int:
-    """Words; each sign of a script without blanks counts as one."""
+    """Length in words; each character of a script without spaces counts as one."""
     wide = sum(_script(sign) in ("han", "kana", "hangul") for sign in text if sign.isalpha())
     return wide + sum(script_of(word) in ("latin", "cyrillic", "other") for word in _WORD.findall(text))
 
 
 def same_script(answer: Script, source: Script) -> bool:
-    # A Japanese story may be told in signs of Chinese origin alone, which reads as Chinese.
+    # A short Japanese text may have no kana, and then looks like Chinese.
     return answer == source or (answer == "kana" and source == "han")
 
 
 def unknown_names(text: str, material: str) -> list[str]:
-    """Names that occur nowhere in the material; their endings may differ."""
+    """Names that do not occur in the material, compared without their endings."""
     folded = material.casefold()
     unknown = []
     for name in dict.fromkeys([*_CAPITAL.findall(text), *_SUBJECT.findall(text)]):
         key = name.casefold()
-        # "Aldric's" and "Aldrics" are the same name: endings of two letters do not count.
+        # "Aldric's" and "Aldrics" are the same name, so the last two letters are not compared.
         stem = key[: max(len(key) - 2, 4)]
         if key not in _KNOWN_CAPITALS and stem not in folded:
             unknown.append(name)
@@ -322,25 +324,24 @@ def unknown_names(text: str, material: str) -> list[str]:
 
 
 def shared_words(text: str, material: str, least: int = 8) -> float | None:
-    """Which part of the words of a text its material has, too; None for a text too short to tell, of fewer
-    than `least` words."""
+    """The share of a text's words that occur in its material; None for a text of fewer than `least` words."""
     script = script_of(text)
     if script in ("han", "kana"):
         signs = [sign for sign in text if _script(sign) == "han"]
         there = set(material)
-        # A sign says less than a word, so a few more of them are needed to tell.
+        # A character says less than a word, so three more of them are required.
         return sum(sign in there for sign in signs) / len(signs) if len(signs) >= least + 3 else None
     words = [word.casefold() for word in _WORD.findall(text)]
     if len(words) < least:
         return None
     vocabulary = {word.casefold() for word in _WORD.findall(material)}
-    # Summaries put verbs into another tense, so the beginnings of longer words are enough.
+    # Summaries use another tense, so for longer words the first five letters are compared.
     stems = {word[:5] for word in vocabulary}
     return sum(word in vocabulary or (len(word) > 5 and word[:5] in stems) for word in words) / len(words)
 
 
 def _likely(text: str, names: Collection[str]) -> tuple[str, ...]:
-    """Keywords for a text that came without any: the names and the capitalised words in it."""
+    """Keywords for an answer without any: the names and the capitalised words in its text."""
     folded = text.casefold()
     present = [name for name in names if name.casefold() in folded]
     return tuple(dict.fromkeys([*present, *_CAPITAL.findall(text)]))[:MOST_KEYWORDS]

@@ -1,4 +1,4 @@
-"""One request to a model that writes behind the replies."""
+"""One request to a model that writes memories or revises trackers."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from lunalux_core.llm.registry import Registry
     from lunalux_core.templates.values import Instruct
 
-Form = Callable[["ModelSpec", Language], Awaitable["Instruct | None"]]
-"""How a model of text completion was taught to tell turns apart; None where nobody knows."""
+TurnFormat = Callable[["ModelSpec", Language], Awaitable["Instruct | None"]]
+"""Gives the instruct template of a model of text completion; None where it is unknown."""
 
 
 def request_id(task: str, key: str) -> str:
-    """The id of a request of a task: the same for the same material, whose answer is paid once."""
+    """The id of a request; the same `key` gives the same id, so that a repeated request is paid once."""
     return f"{task}:{sha256(key.encode('utf-8', 'replace')).hexdigest()[:40]}"
 
 
-async def _plainly(spec: ModelSpec, language: Language) -> Instruct | None:
+async def _no_template(spec: ModelSpec, language: Language) -> Instruct | None:
     return None
 
 
@@ -38,37 +38,39 @@ async def asked(
     *,
     words: int,
     language: Language,
-    form: Form = _plainly,
+    turn_format: TurnFormat = _no_template,
 ) -> str:
-    """What the model says, no more than could ever be used.
+    """The model's answer, bounded in length.
 
     Args:
         words: about how long the answer may be.
-        billed: told what the gateway said about coins.
-        form: how a model of text completion tells turns apart.
+        billed: called with what the gateway charged.
+        turn_format: the instruct template, for a model of text completion.
 
     Raises:
         LunaluxError, TimeoutError.
     """
     request = ModelRequest(
         (Message("system", wish.system), Message("user", wish.user)),
-        # Cool, since nothing is to be invented; with room for a model that thinks before it answers.
+        # A low temperature, since nothing is to be invented; `max_tokens` also for a model that thinks first.
         sampling=replace(spec.sampling, temperature=0.3, max_tokens=max(1024, words * 12)),
         request_id=request_id,
         language=language,
         extra={"type": "quiet"},
-        completion=await _as_text(wish, spec, language, form),
+        completion=await _as_text(wish, spec, language, turn_format),
     )
     answer = await whole_answer(models, spec, request, billed)
-    # The prompt of a text completion ends with the opening brace, so the answer begins after it.
+    # The prompt of a text completion ends with the opening brace, which the answer does not repeat.
     return ("{" if spec.mode == "text" else "") + answer
 
 
-async def _as_text(wish: Wish, spec: ModelSpec, language: Language, form: Form) -> CompletionText | None:
-    """For a model of text completion: one text that ends where its answer begins."""
+async def _as_text(
+    wish: Wish, spec: ModelSpec, language: Language, turn_format: TurnFormat
+) -> CompletionText | None:
+    """For a model of text completion: the request as one text, which ends where the answer begins."""
     if spec.mode != "text":
         return None
     from lunalux_core.templates.request import request_text
 
-    prompt, stops = request_text(await form(spec, language), wish.system, wish.user, "{")
+    prompt, stops = request_text(await turn_format(spec, language), wish.system, wish.user, "{")
     return CompletionText(prompt, stops)

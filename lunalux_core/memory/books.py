@@ -29,7 +29,7 @@ from lunalux_core.library.memories import (
 from lunalux_core.text import clean, clean_line
 from lunalux_core.worldbook.read import Book, Entry, read_book, write_world_info
 
-OURS = "lunalux"
+EXTENSION_KEY = "lunalux"
 MARK, START, END = "stmemorybooks", "STMB_start", "STMB_end"
 LONGEST_TEXT = 200_000
 _LONGEST_LINE = 500
@@ -78,7 +78,7 @@ def memory_book(connection: Connection, conversation_id: str) -> dict[str, Any]:
         written[MARK] = True
         if memory.first in numbers and memory.last in numbers:
             written[START], written[END] = numbers[memory.first], numbers[memory.last]
-        written[OURS] = _own(connection, memory)
+        written[EXTENSION_KEY] = _own(connection, memory)
     return document
 
 
@@ -245,7 +245,7 @@ def _same(memory: Memory) -> tuple[str, ...]:
 
 def _from_entry(entry: Entry, conversation_id: str) -> _Read:
     raw = entry.raw
-    own = as_object(raw.get(OURS)) or as_object(as_object(raw.get("extensions")).get(OURS))
+    own = as_object(raw.get(EXTENSION_KEY)) or as_object(as_object(raw.get("extensions")).get(EXTENSION_KEY))
     own = well_formed_value(dict(own))
     kind = as_text(own.get("kind"))
     if kind not in KINDS:

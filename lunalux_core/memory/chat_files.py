@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from lunalux_core.database import Connection
-from lunalux_core.documents.coerce import as_flag, as_text
+from lunalux_core.documents.coerce import as_flag, as_text, is_integer
 from lunalux_core.documents.json_text import well_formed_value
 from lunalux_core.library.conversations import load_conversation
 from lunalux_core.library.memories import (
@@ -169,7 +169,7 @@ def _sources(value: Any, ids: Sequence[str]) -> tuple[Mapping[str, Any], ...]:
 
 def _numbers(value: Any) -> list[int]:
     numbers = value if isinstance(value, list) else ()
-    return [number for number in numbers if isinstance(number, int) and not isinstance(number, bool)]
+    return [number for number in numbers if is_integer(number)]
 
 
 def _texts(value: Any) -> list[str]:

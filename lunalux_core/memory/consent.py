@@ -1,4 +1,4 @@
-"""Writing behind the replies with a model that costs: only where the person agreed to it."""
+"""Whether the person agreed that a model that costs is used in the background."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec
 
 CONSENT = "memory_consent"
-"""In the library's state: what the person said about each model that costs."""
+"""The key in the library's state for the person's answers by model."""
 
 
 async def consents(library: Library) -> Mapping[str, bool | None]:
-    """What was said about each model; None: asked, and not answered yet."""
+    """The answers by model; None: the person was asked and has not answered."""
     answers = await library.state.get(CONSENT, {})
     return answers if isinstance(answers, dict) else {}
 
 
 async def store_consent(library: Library, model: str, yes: bool | None) -> None:
-    """Remember what the person said about a model."""
+    """Store the answer for a model; see `consents`."""
 
     def change(answers: object) -> dict[str, bool | None]:
         return {**(answers if isinstance(answers, dict) else {}), model: yes}
@@ -30,13 +30,13 @@ async def store_consent(library: Library, model: str, yes: bool | None) -> None:
 
 
 def costs(spec: ModelSpec) -> bool:
-    """Whether writing with this model costs coins or tokens: all but models on machines of one's own."""
+    """Whether using this model costs coins or money: all do except those on one's own machines."""
     from ipaddress import ip_address
     from urllib.parse import urlsplit
 
     if spec.provider == "practice" or spec.options.price == (0, 0, 0):
         return False
-    # Servers that people run themselves; with a key it may be one that is rented.
+    # Servers that people run themselves; one with a key may be rented.
     if spec.provider in ("ollama", "llamacpp", "koboldcpp", "tabby", "textgen", "vllm") and not spec.key_name:
         return False
     host = urlsplit(spec.base_url).hostname or ""

@@ -13,7 +13,7 @@ from lunalux_core.worldbook.engine.candidates import Candidate
 from lunalux_core.worldbook.engine.index import Index
 from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
 from lunalux_core.worldbook.engine.keys import Haystack, Matcher
-from lunalux_core.worldbook.read import Entry
+from lunalux_core.worldbook.entry import Entry
 
 RANK_CONSTANT = 60
 """Of reciprocal rank fusion: how little the first places weigh more than those behind them."""

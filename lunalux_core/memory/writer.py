@@ -1,9 +1,9 @@
-"""Writing memories behind the reply.
+"""Writing memories, in the background after a reply or on request.
 
-One piece of writing at a time for a conversation, never while a reply of the person's own server is under
-way, given up when the program ends: what is due follows from the tree, so the next start finds it again. A
-memory is stored whole, in one transaction, and only if its messages still are what was read and nothing else
-covers them by then; a failure leaves a mark with its reason, and nothing of the answer.
+One task at a time for each conversation. A task is cancelled when a reply of the person's own server begins
+and when the program ends; what is due is computed from the messages, so the next start finds it again. A
+memory is stored in one transaction, and only if its messages have not changed since they were read and no
+other memory covers them; a failure stores a mark with its reason, and nothing of the answer.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from lunalux_core.library.memories import (
     store_memory,
 )
 from lunalux_core.memory.answers import Answer, UnusableAnswer, checked, read_answer, script_of
-from lunalux_core.memory.asking import Form, asked, request_id
+from lunalux_core.memory.asking import TurnFormat, asked, request_id
+from lunalux_core.memory.background import BackgroundTasks
 from lunalux_core.memory.consent import consents, costs, store_consent
 from lunalux_core.memory.due import Chapter, Rules, Scene, due_chapter, due_events, due_scenes, is_covered
 from lunalux_core.memory.instructions import Language, Wish, again, chapter_wish, scene_wish
@@ -45,23 +46,23 @@ if TYPE_CHECKING:
     from lunalux_core.llm.registry import Registry
 
 Confirm = Callable[[Sequence[Memory]], Awaitable[bool]]
-"""Says whether what was written is to be stored."""
+"""Asks whether the memories are to be stored."""
 
 ATTEMPTS = 2
-"""Answers that are asked for before writing has failed."""
+"""Requests to the model before writing counts as failed."""
 PROTECTED_SHARE = 0.3
-"""Of the window, for the newest messages: with a scene or two on top and the memories they fit."""
+"""Share of the context window for the newest messages; a scene or two and the memories fit beside them."""
 CHAPTER_TIMES = 3
-"""A chapter may be so many times as long as a summary."""
+"""How many times as long as a summary a chapter may be."""
 PATIENCE = 4
-"""Messages that must have been said before it is looked again whether something is due."""
+"""Messages that must be added before a conversation is checked again for what is due."""
 RESUMED = 5
-"""Conversations used last that are looked at when the program starts."""
+"""How many of the last used conversations are checked when the program starts."""
 
 
 @dataclass(frozen=True, slots=True)
 class WritingResult:
-    """What came of one go: the memories that were stored, and the marks of what failed with the errors."""
+    """The memories that were stored, the marks of those that failed, and the last error."""
 
     memories: tuple[Memory, ...] = ()
     failed: tuple[Memory, ...] = ()
@@ -70,32 +71,23 @@ class WritingResult:
 
 @dataclass(frozen=True, slots=True)
 class _Cast:
-    """Who a conversation is with."""
+    """The language of a conversation, the names in it, and the members of a group."""
 
     language: Language
     names: tuple[str, ...]
     members: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class _BackgroundTask:
-    """A piece of background writing: its task, whether it costs, and whether to look once more after it."""
-
-    task: asyncio.Task[None]
-    paid: bool = False
-    again: bool = False
-
-
 class MemoryWriter:
-    """Writes what is due.
+    """Writes memories.
 
     Args:
-        settings: the values in force.
+        settings: gives the current values.
         models: opens models.
-        model: which model writes for a conversation; raises NotFound (MODEL_UNKNOWN).
-        replying: the model that replies there, whose window decides how much is protected.
-        billed: told what the gateway said about coins.
-        form: how a model of text completion tells turns apart.
+        model: gives the model that writes for a conversation; raises NotFound (MODEL_UNKNOWN).
+        replying: gives the model that replies there; its window decides which messages are protected.
+        billed: called with what the gateway charged.
+        turn_format: gives the instruct template of a model of text completion.
     """
 
     def __init__(
@@ -106,7 +98,7 @@ class MemoryWriter:
         model: Callable[[str], Awaitable[ModelSpec]],
         replying: Callable[[str], Awaitable[ModelSpec]],
         billed: Callable[[Mapping[str, object]], Awaitable[None]],
-        form: Form,
+        turn_format: TurnFormat,
     ) -> None:
         self._library = library
         self._settings = settings
@@ -114,53 +106,49 @@ class MemoryWriter:
         self._model = model
         self._replying = replying
         self._billed = billed
-        self._form = form
-        self._going: dict[str, _BackgroundTask] = {}
+        self._turn_format = turn_format
+        self._tasks = BackgroundTasks()
+        self._again: set[str] = set()
+        """Conversations that their running task has to check once more before it ends."""
         self._writing: dict[str, asyncio.Lock] = {}
-        self._closed = False
         self._rested: dict[str, int] = {}
-        """How long a conversation was when nothing was due in it."""
+        """The length of each conversation when nothing was due in it."""
         self.on_change: Callable[[str], None] = lambda conversation_id: None
-        """Told of each conversation whose memories changed behind the reply."""
+        """Called with each conversation whose memories changed in the background."""
         self.on_question: Callable[[str, str], None] = lambda conversation_id, model: None
-        """Told once of each model that costs and that nobody has agreed to yet; see `agree`."""
+        """Called once for each model that costs and that the person has not agreed to yet; see `agree`."""
         self.on_written: Callable[[str], None] = lambda conversation_id: None
-        """Told of each conversation in which memories were written behind the reply."""
+        """Called with each conversation in which memories were written in the background."""
 
-    # -- behind the reply --------------------------------------------------------------------------
+    # -- in the background -------------------------------------------------------------------------
 
     def nudge(self, conversation_id: str) -> None:
-        """Look whether something is due, and write it, while the person goes on."""
-        if self._closed or self._settings().memory_write == "off":
+        """Check whether something is due, and write it in a background task."""
+        if self._settings().memory_write == "off":
             return
-        going = self._going.get(conversation_id)
-        if going is not None and not going.task.done():
-            # The running task looks once more before it ends: what became due since it read is not left.
-            going.again = True
+        if self._tasks.running(conversation_id):
+            # For what became due after the running task began.
+            self._again.add(conversation_id)
             return
-        task = asyncio.ensure_future(self._quietly(conversation_id))
-        self._going[conversation_id] = _BackgroundTask(task)
+        self._again.discard(conversation_id)
+        self._tasks.start(conversation_id, lambda: self._write_due(conversation_id))
 
     def give_way(self) -> None:
-        """A reply begins: a server of the person's own is not to be kept from it."""
-        for going in self._going.values():
-            # A paid model is on another machine: its writing does not slow the reply, and stopping it would
-            # waste coins.
-            if not going.paid:
-                going.task.cancel()
+        """Cancel tasks that run on free models, so that they do not slow the reply. What is due stays due."""
+        self._tasks.give_way()
 
     async def resume(self) -> None:
-        """At the start of the program: go on with what was not written when it ended."""
+        """Write what was still due when the program ended last."""
         for place in await self._library.conversations.list(limit=RESUMED):
             self.nudge(place.id)
 
     async def agree(self, model: str, yes: bool | None) -> None:
-        """Remember what the person said about a model that costs; None: asked, and not answered yet."""
+        """Store the answer for a model that costs; None: the person was asked and has not answered."""
         self._rested.clear()
         await store_consent(self._library, model, yes)
 
     async def waiting_for(self, conversation_id: str) -> str:
-        """The model that would write here and costs, while the person has not agreed to it; else "".
+        """The model that would write here, if it costs and the person has not agreed to it; else "".
 
         Raises:
             NotFound: CONVERSATION_NOT_FOUND, MODEL_UNKNOWN.
@@ -171,28 +159,19 @@ class MemoryWriter:
         return "" if (await consents(self._library)).get(spec.name) is True else spec.name
 
     async def settled(self, conversation_id: str) -> None:
-        """Wait until nothing is being written there; a piece that is given up counts as done."""
-        going = self._going.get(conversation_id)
-        if going is not None and not going.task.done():
-            await asyncio.wait({going.task})
+        """Wait until no task runs for the conversation; a cancelled task counts as done."""
+        await self._tasks.settled(conversation_id)
 
     async def close(self) -> None:
-        """Give up what is being written."""
-        self._closed = True
-        tasks = [going.task for going in self._going.values() if not going.task.done()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        """Cancel all tasks and start no more."""
+        await self._tasks.close()
 
-    async def _quietly(self, conversation_id: str) -> None:
-        """Write what is due; whatever goes wrong is a mark in the list and nothing else."""
-        going = self._going[conversation_id]  # a task begins after the call that made it
+    async def _write_due(self, conversation_id: str) -> None:
+        """Write what is due; an error is shown only as the mark of a failed memory."""
         try:
             while True:
                 length = (await self._library.conversations.get(conversation_id)).length
-                # A chat that got shorter (a branch was left, messages
-                # deleted) is looked at again in any case.
+                # A chat that got shorter (another branch, deleted messages) is always checked again.
                 if 0 <= length - self._rested.get(conversation_id, -PATIENCE) < PATIENCE:
                     return
                 spec = await self._allowed(conversation_id)
@@ -200,9 +179,8 @@ class MemoryWriter:
                     if not await self._keep_events(conversation_id):
                         self._rested[conversation_id] = length
                 else:
-                    # Known before the first request, so that a reply which begins
-                    # now knows whether it may stop this.
-                    going.paid = costs(spec)
+                    # Set before the first request, for `give_way`.
+                    self._tasks.paid(conversation_id, costs(spec))
                     written = await self._write(conversation_id, spec, everything=False, now=False)
                     if written.memories or written.failed:
                         self.on_change(conversation_id)
@@ -210,24 +188,24 @@ class MemoryWriter:
                         self._rested[conversation_id] = length
                     if written.memories:
                         self.on_written(conversation_id)
-                if not going.again:
+                if conversation_id not in self._again:
                     return
-                going.again = False
-        except LunaluxError:  # no such conversation or model any more, a disk that refuses
+                self._again.discard(conversation_id)
+        except LunaluxError:  # the conversation or model is gone, or the disk cannot be written
             return
 
     async def _allowed(self, conversation_id: str) -> ModelSpec | None:
-        """The model to write with, None where there is none or the person has not agreed to it."""
+        """The model to write with; None where there is none or the person has not agreed to it."""
         spec = await self._model(conversation_id)
         if spec.provider == "practice":
             return None
         if not costs(spec) or self._settings().memory_write == "always":
             return spec
         answers = await consents(self._library)
-        # Nobody is asked before there is something to write.
+        # The person is asked only once there is something to write.
         if spec.name not in answers and await self._something_due(conversation_id):
             await self.agree(spec.name, None)
-            # The answer None was stored first, so each model is asked about only once.
+            # The answer None is stored before asking, so that each model is asked about only once.
             self.on_question(conversation_id, spec.name)
         return spec if answers.get(spec.name) is True else None
 
@@ -236,9 +214,7 @@ class MemoryWriter:
         return bool(await self._library.database.read(lambda c: due_scenes(c, conversation_id, rules)))
 
     async def _keep_events(self, conversation_id: str) -> bool:
-        """Make facts of the lines of events that replies came with, at no cost; whether there were any
-        to make.
-        """
+        """Store the event lines of replies as facts, which needs no model; whether there were any."""
         rules = await self._rules(conversation_id, everything=False, now=False)
 
         def change(connection: Connection) -> bool:
@@ -259,11 +235,11 @@ class MemoryWriter:
     async def write(
         self, conversation_id: str, *, everything: bool = False, model: str = ""
     ) -> WritingResult:
-        """Write what is due, because a person asks for it.
+        """Write what is due now, as the person asked.
 
         Args:
-            everything: also what is smaller than a scene, up to the last few messages.
-            model: the model to write with, in place of the usual one.
+            everything: also what is shorter than a scene, up to the last few messages.
+            model: the model to write with; "" for the usual one.
 
         Raises:
             NotFound: CONVERSATION_NOT_FOUND, MODEL_UNKNOWN. InvalidInput: MEMORY_NO_WRITER.
@@ -281,12 +257,12 @@ class MemoryWriter:
         also: str = "",
         confirm: Confirm | None = None,
     ) -> WritingResult:
-        """Write a summary anew over the same messages, with another instruction if one is given.
+        """Write the summary of the same messages again.
 
         Args:
-            instruction: in place of the usual one.
-            also: what is asked for besides.
-            confirm: told what would be stored; where it says no, the memory stays as it was.
+            instruction: replaces the usual one.
+            also: is added to the instruction.
+            confirm: called with what would be stored; if it returns False, the memory is not changed.
 
         Raises:
             NotFound: MEMORY_NOT_FOUND, MESSAGE_NOT_FOUND. InvalidInput: MEMORY_NO_WRITER.
@@ -308,7 +284,7 @@ class MemoryWriter:
         return await self._scene(memory.conversation_id, scene, spec, instruction, also, confirm)
 
     async def _chosen(self, conversation_id: str, model: str) -> ModelSpec:
-        """The model that is named, else the usual one. Raises InvalidInput (MEMORY_NO_WRITER)."""
+        """The model of that name, or the usual one for "". Raises InvalidInput (MEMORY_NO_WRITER)."""
         spec = self._models().resolve(model) if model else await self._model(conversation_id)
         if spec.provider == "practice":
             raise InvalidInput(
@@ -321,7 +297,7 @@ class MemoryWriter:
     async def _write(
         self, conversation_id: str, spec: ModelSpec, *, everything: bool, now: bool
     ) -> WritingResult:
-        """Scenes, then chapters; a conversation that is deleted meanwhile ends it."""
+        """Write scenes, then chapters; stop if the conversation is deleted meanwhile."""
         lock = self._writing.setdefault(conversation_id, asyncio.Lock())
         total = WritingResult()
         async with lock:
@@ -329,8 +305,7 @@ class MemoryWriter:
             try:
                 async for piece in self._pieces(conversation_id, spec, rules):
                     total = _joined(total, piece)
-                    # Behind the replies one failure is enough: the next scene
-                    # would ask the same server the same way.
+                    # In the background, stop after one failure: the next scene would ask the same server.
                     if total.failed and not now:
                         break
             except NotFound as error:
@@ -348,7 +323,7 @@ class MemoryWriter:
             written = await self._scene(conversation_id, scene, spec)
             whole = whole and not written.failed
             yield written
-        # Only after every scene was written: a chapter must not skip over a gap that a failed scene left.
+        # Only if every scene was written, so that no chapter leaves out a scene that failed.
         while whole and (chapter := await database.read(lambda c: due_chapter(c, conversation_id, rules))):
             written = await self._chapter(conversation_id, chapter, spec)
             whole = bool(written.memories)
@@ -359,7 +334,7 @@ class MemoryWriter:
         protected = settings.memory_protected_tokens
         if not protected:
             spec = await self._replying(conversation_id)
-            # Of the model that replies, not of the one that writes: it decides what still fits its window.
+            # The window of the model that replies, because the protected messages must fit into it.
             protected = int(min(spec.context_tokens, settings.context_tokens) * PROTECTED_SHARE)
         return Rules(settings.memory_scene_tokens, protected, settings.memory_chapter_scenes, everything, now)
 
@@ -378,7 +353,7 @@ class MemoryWriter:
         settings = self._settings()
         own = settings.memory_instruction_zh if cast.language == "zh" else settings.memory_instruction_en
         spoken = {message.name for message in visible if message.role == "assistant"}
-        # Whoever did not speak in the scene may not have been there.
+        # A member who did not speak in the scene may not have been present.
         members = [member for member in cast.members if member in spoken]
         wish = scene_wish(
             lines,
@@ -413,7 +388,7 @@ class MemoryWriter:
         cast = _Cast(language, ())
         outcome = await self._ask(spec, wish, cast, lines, words, "", f"{conversation_id}:{coverage}", 0)
         if not isinstance(outcome, Answer):
-            # The summaries stay in use; the next time something is written it is tried again.
+            # The summaries stay in use, and the chapter is tried again with the next writing.
             return WritingResult(error=_error(outcome))
         memory = Memory(
             "",
@@ -443,7 +418,7 @@ class MemoryWriter:
         key: str,
         messages: int,
     ) -> Answer | UnusableAnswer | LunaluxError:
-        """An answer that holds, else why there is none."""
+        """A checked answer, or why there is none."""
         source = "\n".join(text for _, text in lines)
         names = [name for name in dict.fromkeys([*(name for name, _ in lines), *cast.names]) if name.strip()]
         refused = UnusableAnswer("empty")
@@ -458,7 +433,7 @@ class MemoryWriter:
                     self._billed,
                     words=words,
                     language=cast.language,
-                    form=self._form,
+                    turn_format=self._turn_format,
                 )
             except LunaluxError as error:
                 return error
@@ -470,7 +445,7 @@ class MemoryWriter:
             if isinstance(answer, Answer):
                 return answer
             refused = answer
-            # The second time the model is told what was wrong with its first answer.
+            # The second request says what was wrong with the first answer.
             told = again(wish, refused.reason, refused.detail, cast.language)
         return refused
 
@@ -482,14 +457,14 @@ class MemoryWriter:
         spec: ModelSpec,
         before: Memory | None,
     ) -> WritingResult:
-        """Leave a mark of what failed, in place of the one before."""
+        """Store a mark of the failure, which replaces the mark of an earlier one."""
         error = _error(why)
         reason = why.reason if isinstance(why, UnusableAnswer) else why.code
 
         def change(connection: Connection) -> Memory | None:
             with suppress(NotFound):
                 load_conversation(connection, conversation_id)
-                # A rewriting that failed: the summary that is there stays as it was.
+                # If rewriting a summary failed, the summary stays.
                 if before is not None and before.state != "failed":
                     return None
                 tries = before.extra.get("tries") if before is not None else 0
@@ -543,7 +518,7 @@ def _joined(first: WritingResult, second: WritingResult) -> WritingResult:
 
 
 def _cast(connection: Connection, conversation_id: str, scene: Scene, settings: Settings) -> _Cast:
-    """Names and language; the story's own script counts for more than what the card says of itself."""
+    """Names and language; the language is that of the messages, whatever the card says."""
     place = load_conversation(connection, conversation_id)
     members: tuple[str, ...] = ()
     said = "".join(message.content for message in scene.messages)

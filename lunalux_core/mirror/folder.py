@@ -86,6 +86,8 @@ class Folder:
 
     def trouble(self, path: str) -> LunaluxError | None:
         """Why a path cannot be used: it, or a folder above it, is a link or no plain file."""
+        if not self.odd:
+            return None
         at = PurePosixPath(path)
         return next((self.odd[str(p)] for p in (at, *at.parents) if str(p) in self.odd), None)
 
@@ -150,8 +152,11 @@ class Folder:
         """Move a file out of the way, to a name that nobody has, as `write` would.
 
         Raises:
-            ChangedMeanwhile, StorageError.
+            ChangedMeanwhile, StorageError. InvalidInput: MIRROR_LINK, its new place is behind a link.
         """
+        for parent in to.parents:
+            if self.root in parent.parents and parent.is_symlink():
+                raise _no_link(parent.relative_to(self.root).as_posix())
         try:
             to.parent.mkdir(parents=True, exist_ok=True)
             self._check(path)
@@ -196,13 +201,13 @@ class Folder:
         """Make the folder and its hidden part, which git is told to leave alone. Raises StorageError."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            temporary = self.hidden / "tmp"
-            temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for own in (self.hidden, self.hidden / "tmp"):
+                if own.is_symlink():
+                    raise _no_link(HIDDEN)
+                own.mkdir(mode=0o700, exist_ok=True)
             ignore = self.hidden / ".gitignore"
-            if not ignore.exists():
+            if not os.path.lexists(ignore):
                 ignore.write_text("*\n", "utf-8")
-            if self.hidden.is_symlink() or temporary.is_symlink():
-                raise _no_link(HIDDEN)
         except OSError as error:
             raise storage_error(error, self.root) from error
 
@@ -210,9 +215,13 @@ class Folder:
         """The lock of the folder, as an open file that is to be closed.
 
         Raises:
-            StorageError: MIRROR_BUSY, another program mirrors into it.
+            StorageError: MIRROR_BUSY, another program mirrors into it; or it cannot be written to.
         """
-        file = os.open(self.hidden / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+            file = os.open(self.hidden / "lock", flags, 0o600)
+        except OSError as error:
+            raise storage_error(error, self.hidden / "lock") from error
         if not take_lock(file):
             os.close(file)
             raise StorageError(

@@ -24,6 +24,9 @@ from lunalux_core.mirror.work import Event, Work, follow
 
 T = TypeVar("T")
 
+AT_ONCE = 100
+"""Conversations that are read in one transaction."""
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -49,22 +52,25 @@ class StoryMirror:
     async def run(self) -> None:
         conversations = {c.id: c for c in await self._work.library.conversations.list()}
         await self._find_owners(conversations.values())
+        for record in self._work.base.of("copy"):
+            if record.path not in self._work.folder.files:
+                self._work.base.drop(record.path)
         for path in self._paths():
-            if self._work.base.at(path) is None:
-                await self._attempt(path, self._read_loose(path))
+            await self._attempt(path, self._read_loose(path))
         self._follow()
+        self._follow_groups(conversations)
+        await self._recognise(conversations)
         files = self._files_of(conversations)
         # The oldest first, so that a name without a number is that of the first of several.
-        for conversation in sorted(conversations.values(), key=lambda c: (c.created_at, c.id)):
-            pages = files.get(conversation.id, [])
-            where = pages[0] if pages else conversation.title
-            await self._attempt(where, self._conversation(conversation, pages))
+        ordered = sorted(conversations.values(), key=lambda c: (c.created_at, c.id))
+        for begin in range(0, len(ordered), AT_ONCE):
+            await self._conversations(ordered[begin : begin + AT_ONCE], files)
         for record in self._work.base.of("story"):
             if record.id not in conversations:
                 await self._attempt(record.path, self._gone(record))
         for path, story in sorted(self._loose.items()):
             if self._work.base.at(path) is None and story.conversation not in conversations:
-                await self._attempt(path, self._new(path, story, conversations.values()))
+                await self._attempt(path, self._new(path, story))
 
     async def _attempt(self, path: str, step: Awaitable[None]) -> None:
         try:
@@ -102,7 +108,13 @@ class StoryMirror:
         return [path for path in self._work.folder.files if path.endswith(".md")]
 
     async def _read_loose(self, path: str) -> None:
-        self._loose[path] = self._story(path)
+        """Read a file that is of no branch yet; a copy of another one only where it has changed."""
+        record = self._work.base.at(path)
+        if record is not None and record.kind == "copy" and not self._work.is_unchanged(record):
+            self._work.base.drop(path)
+            record = None
+        if record is None:
+            self._loose[path] = self._story(path)
 
     def _story(self, path: str) -> StoryText:
         data = self._read[path] = self._work.folder.read(path)
@@ -128,7 +140,18 @@ class StoryMirror:
             if record is not None and path in self._loose:
                 del self._loose[path]
                 follow(work, record, path)
-                work.tell(Event("moved", "story", path, record.id, kept=former))
+
+    def _follow_groups(self, conversations: Mapping[str, Conversation]) -> None:
+        """Let groups follow folders that have another name now: those with their stories in them."""
+        for record in self._work.base.of("story"):
+            conversation = conversations.get(record.id)
+            owner = self._owners.get(conversation.group_id) if conversation is not None else None
+            folder = str(PurePosixPath(record.path).parent.parent)
+            if owner is None or owner.folder == folder or record.path not in self._work.folder.files:
+                continue
+            if not (self._work.folder.root / owner.folder).exists() and self._work.base.at(folder) is None:
+                self._work.base.put(Record(folder, "group", owner.id), owner.folder)
+                self._owners[owner.id] = replace(owner, folder=folder)
 
     def _files_of(self, conversations: Mapping[str, Conversation]) -> dict[str, list[str]]:
         """Paths of the files of each conversation, those of known branches first."""
@@ -149,27 +172,48 @@ class StoryMirror:
 
     # -- one conversation --------------------------------------------------------------------------
 
-    async def _conversation(self, conversation: Conversation, paths: Sequence[str]) -> None:
-        owner = self._owners.get(conversation.character_id or conversation.group_id)
-        if owner is None:  # its card could not be written, which was told
-            return
-        pages = [page for path in paths if (page := self._page(path)) is not None]
-        if len(pages) < len(paths):
-            # With a file that cannot be read it is not known which branches have none.
-            pages = [page for page in pages if page.record is not None]
-        heard = any(page.story is not None for page in pages)
+    async def _conversations(
+        self, conversations: Sequence[Conversation], files: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Several conversations: those that no file asks anything of are read at once."""
+        found = {c.id: self._pages(files.get(c.id, ())) for c in conversations}
+        heard = {i for i, (pages, _) in found.items() if any(page.story is not None for page in pages)}
+        quiet = [conversation.id for conversation in conversations if conversation.id not in heard]
 
-        def work(connection: Connection) -> Settled:
-            return settle(connection, conversation.id, pages, self._work.reader)
+        def read(connection: Connection) -> dict[str, Settled | None]:
+            return {i: self._settled(connection, i, found[i][0]) for i in quiet}
 
+        settled = await self._database.read(read)
+        for conversation in conversations:
+            owner = self._owners.get(conversation.character_id or conversation.group_id)
+            if owner is None:  # its card could not be written, which was told
+                continue
+            pages, complete = found[conversation.id]
+            if conversation.id in heard:
+                step = self._heard(owner, conversation.id, pages, complete=complete)
+                await self._attempt(pages[0].path, step)
+            elif (known := settled[conversation.id]) is not None:
+                await self._attempt(owner.folder, self._finish(owner, known, complete=complete))
+
+    def _settled(self, connection: Connection, identity: str, pages: Sequence[Page]) -> Settled | None:
+        """A conversation that no file asks anything of; None where it is not to be touched now."""
         try:
-            settled = await self._changed(work) if heard else await self._database.read(work)
-        except ReplyRunning:
+            return settle(connection, identity, pages, self._work.reader)
+        except (ReplyRunning, NotFound):
             self._work.again = True
-            if heard:  # a file waits; without one, there is nothing to tell
-                raise
-            return
-        self._finish(owner, settled, complete=len(pages) == len(paths))
+            return None
+
+    async def _heard(self, owner: Owner, identity: str, pages: Sequence[Page], *, complete: bool) -> None:
+        settled = await self._changed(lambda c: settle(c, identity, pages, self._work.reader))
+        await self._finish(owner, settled, complete=complete)
+
+    def _pages(self, paths: Sequence[str]) -> tuple[list[Page], bool]:
+        """The pages of files, and whether all of them could be read."""
+        pages = [page for path in paths if (page := self._page(path)) is not None]
+        if len(pages) == len(paths):
+            return pages, True
+        # With a file that cannot be read it is not known which branches have none.
+        return [page for page in pages if page.record is not None], False
 
     async def _changed(self, work: Callable[[Connection], T]) -> T:
         if self._work.dry:
@@ -194,7 +238,7 @@ class StoryMirror:
             self._work.skip("story", path, error)
             return None
 
-    def _finish(self, owner: Owner, settled: Settled, *, complete: bool) -> None:
+    async def _finish(self, owner: Owner, settled: Settled, *, complete: bool) -> None:
         """Write the files that are not as the library has it by now."""
         written: dict[str, str] = {}
         for page in settled.pages:
@@ -207,6 +251,9 @@ class StoryMirror:
                 self._work.remove(page.record, owner.name)
             elif page.record is not None:
                 self._work.base.drop(page.path)
+            else:
+                known = data_hash(self._read[page.path])
+                self._work.agree(Record(page.path, "copy", settled.conversation.id, known))
 
     def _write(self, owner: Owner, settled: Settled, page: Page, written: dict[str, str]) -> None:
         """Write the file of a page where it has to be; `written` says of which it was."""
@@ -316,45 +363,50 @@ class StoryMirror:
             self._loose[record.path] = self._story(record.path)
             work.base.drop(record.path)
 
-    async def _new(self, path: str, story: StoryText, conversations: Iterable[Conversation]) -> None:
+    async def _new(self, path: str, story: StoryText) -> None:
         """A story that a person wrote, or brought from elsewhere."""
-        folder = str(PurePosixPath(path).parent.parent)
-        owner = next((owner for owner in self._owners.values() if owner.folder == folder), None)
+        owner = self._owner_of(path)
         if owner is None or not story.blocks:
-            return
-        if (there := await self._alike(owner, story, conversations)) is not None:
-            await self._conversation(there, [path])
             return
         page, stem = Page(path, None, story), PurePosixPath(path).stem
         settled = await self._changed(
             lambda c: start(c, owner.id, owner.is_group, page, stem, self._work.reader)
         )
-        self._finish(owner, settled, complete=True)
+        await self._finish(owner, settled, complete=True)
 
-    async def _alike(
-        self, owner: Owner, story: StoryText, conversations: Iterable[Conversation]
-    ) -> Conversation | None:
-        """A conversation without a file that says the same: a program was killed before the file was done."""
+    def _owner_of(self, path: str) -> Owner | None:
+        folder = str(PurePosixPath(path).parent.parent)
+        return next((owner for owner in self._owners.values() if owner.folder == folder), None)
+
+    async def _recognise(self, conversations: Mapping[str, Conversation]) -> None:
+        """Find the conversations that files without one have begun before a program was killed: those that
+        have no file and say the same.
+        """
         known = {record.id for record in self._work.base.of("story")}
+        for path, story in self._loose.items():
+            owner = self._owner_of(path)
+            if story.conversation in conversations or owner is None or not story.blocks:
+                continue
+            for conversation in conversations.values():
+                belongs = owner.id in (conversation.character_id, conversation.group_id)
+                if not belongs or conversation.id in known:
+                    continue
+                branches = await self._database.read(partial(_load, identity=conversation.id))
+                branch = next((branch for branch in branches if _says(story, branch)), None)
+                if branch is not None:
+                    known.add(conversation.id)
+                    blocks = zip(story.blocks, branch.messages, strict=True)
+                    named = tuple(Block(m.id, m.role, m.name, block.text) for block, m in blocks)
+                    self._loose[path] = replace(story, conversation=conversation.id, blocks=named)
+                    break
 
-        def is_alike(connection: Connection, identity: str) -> bool:
-            said = load_said(connection, identity)
-            branches = branches_of(said, load_conversation(connection, identity).head_id)
-            return any(
-                len(branch.messages) == len(story.blocks)
-                and all(map(same_words, story.blocks, branch.messages))
-                for branch in branches
-            )
 
-        for conversation in conversations:
-            belongs = owner.id in (conversation.character_id, conversation.group_id)
-            if (
-                belongs
-                and conversation.id not in known
-                and (await self._database.read(partial(is_alike, identity=conversation.id)))
-            ):
-                return conversation
-        return None
+def _load(connection: Connection, identity: str) -> list[Branch]:
+    return branches_of(load_said(connection, identity), load_conversation(connection, identity).head_id)
+
+
+def _says(story: StoryText, branch: Branch) -> bool:
+    return len(story.blocks) == len(branch.messages) and all(map(same_words, story.blocks, branch.messages))
 
 
 def _is_alike(story: StoryText, conversation: Conversation, branch: Branch) -> bool:

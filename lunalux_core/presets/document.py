@@ -17,7 +17,7 @@ from lunalux_core.documents.coerce import as_object
 from lunalux_core.documents.json_text import decode_text, parse_json
 from lunalux_core.errors import InvalidInput, LimitExceeded
 from lunalux_core.presets.fields import (
-    OURS,
+    EXTENSION_KEY,
     assembly_of,
     from_prompt_export,
     is_preset,
@@ -174,5 +174,5 @@ def _reread(preset: Preset, document: dict[str, Any]) -> Preset:
     # `set_order` gives the document a `prompt_order`, by which it would be read as SillyTavern's from now on.
     if preset.assembly == "narratium":
         extensions = as_object(document.get("extensions"))
-        document["extensions"] = {**extensions, OURS: {"assembly": "narratium"}}
+        document["extensions"] = {**extensions, EXTENSION_KEY: {"assembly": "narratium"}}
     return read_preset(document, preset.name, "user" if preset.source == "builtin" else preset.source).preset

@@ -22,7 +22,7 @@ from lunalux_core.presets.preset import (
     PresetPrompt,
 )
 
-OURS = "lunalux"
+EXTENSION_KEY = "lunalux"
 _ROLES: Mapping[object, Role] = {
     "system": "system",
     "user": "user",
@@ -82,7 +82,7 @@ def without_unsafe(document: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[s
 
 
 def assembly_of(raw: Mapping[str, Any]) -> Assembly:
-    ours = as_object(as_object(raw.get("extensions")).get(OURS)).get("assembly")
+    ours = as_object(as_object(raw.get("extensions")).get(EXTENSION_KEY)).get("assembly")
     if ours in ("sillytavern", "narratium"):
         return "narratium" if ours == "narratium" else "sillytavern"
     if isinstance(raw.get("prompt_order"), list):

@@ -35,8 +35,9 @@ class _ScriptRun(Run):
         return self._own.get(name) or super().definition(name)
 
     def _argument(self, call: Call) -> str | None:
-        """An argument that was not given is empty."""
-        argument = self._own.get(f"{ARGUMENT}{call.arguments[0].lower()}")
+        """An argument that was not given is what /qr-arg says of all (``*``), else empty."""
+        own = self._own
+        argument = own.get(f"{ARGUMENT}{call.arguments[0].lower()}") or own.get(f"{ARGUMENT}*")
         return argument.run(call) if argument is not None else ""
 
     def _variable(self, call: Call) -> str:

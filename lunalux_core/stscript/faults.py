@@ -17,6 +17,24 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "there is no command /{command}.",
         "Correct the name; docs/scripts.md lists the commands. Nothing of the script has run.",
     ),
+    "SCRIPT_COMMAND_OF_PAGE": (
+        "/{command} works on SillyTavern's page, which is not here.",
+        "Take it out; looks are chosen in the settings. Nothing of the script has run.",
+    ),
+    "SCRIPT_COMMAND_OUTSIDE": (
+        "/{command} works on files, servers, keys or other programs, which no script may here.",
+        "Take it out; /model, /profile and /preset choose what replies. Nothing of the script has run.",
+    ),
+    "SCRIPT_COMMAND_DELETES": (
+        "/{command} deletes for good, which no script may here.",
+        "Delete it yourself, in the app or with `lunalux ... delete`; /newchat, /qr-set-off and "
+        "/setentryfield field=disable keep it. Nothing of the script has run.",
+    ),
+    "SCRIPT_COMMAND_OF_EXTENSION": (
+        "/{command} comes with an extension of SillyTavern, and no extension runs here.",
+        "Write it with /if, /while, /times and the other commands of docs/scripts.md. Nothing of the script "
+        "has run.",
+    ),
     "SCRIPT_COMMAND_NOT_HERE": (
         "/{command} cannot run here: there is no open chat, or nobody to ask.",
         "Take it out, or run the script in the app. Nothing of the script has run.",

@@ -21,12 +21,13 @@ class Lack:
     """A reply that cannot run as it is.
 
     Args:
-        commands: names that Lunalux does not know, in the order in which they are written.
+        commands: names that Lunalux does not know, in the order in which they are written, each with line and
+            column (from 1) of the first time.
         error: why its text cannot be read; None where it can.
     """
 
     label: str
-    commands: tuple[str, ...]
+    commands: tuple[tuple[str, tuple[int, int]], ...]
     error: LunaluxError | None = None
 
 
@@ -34,18 +35,19 @@ def lacks(content: QuickReplySet, known: Registry) -> Iterator[Lack]:
     """The replies that cannot run, whatever is open; the others of a set run without them."""
     left = MOST_TEXT
     for reply in content.replies:
-        text = reply.message.lstrip()
+        text = reply.message
         left -= len(text)
         if not reply.is_script or len(text) > Limits().script or left < 0:
             continue
-        commands = _Tolerant(known)
+        commands, source = _Tolerant(known), Source(text)
+        failure = None
         try:
-            parse(Source(text), commands, whole_quotes=known.whole_quotes)
+            parse(source, commands, whole_quotes=known.whole_quotes)
         except LunaluxError as error:
-            yield Lack(reply.label, tuple(commands.unknown), error)
-        else:
-            if commands.unknown:
-                yield Lack(reply.label, tuple(commands.unknown))
+            failure = error
+        if failure is not None or commands.unknown:
+            unknown = tuple((name, source.place(at)) for name, at in commands.unknown.items())
+            yield Lack(reply.label, unknown, failure)
 
 
 class _Tolerant:
@@ -53,13 +55,14 @@ class _Tolerant:
 
     def __init__(self, known: Registry) -> None:
         self._known = known
-        self.unknown: dict[str, None] = {}
+        self.unknown: dict[str, int] = {}
+        """Where each stands first, as an index of the script."""
 
-    def get(self, name: str) -> Command | None:
+    def get(self, name: str, at: int = 0) -> Command | None:
         command = self._known.get(name)
         if command is None:
             # The parser goes on behind it, so that all that is missing is told at once.
-            self.unknown[name] = None
+            self.unknown.setdefault(name, at)
             return self._known.get("pass")
         return command
 

@@ -15,6 +15,7 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.macros.grammar import SPACE, SPACES
 from lunalux_core.stscript.closure import Closure, Step
 from lunalux_core.stscript.faults import Fault, Source, located
+from lunalux_core.stscript.foreign import unknown_code
 from lunalux_core.stscript.values import is_false, is_true
 
 STRICT_ESCAPING = "STRICT_ESCAPING"
@@ -52,7 +53,9 @@ class ArgumentSyntax(Protocol):
 class Commands(Protocol):
     """The commands that a script may name."""
 
-    def get(self, name: str) -> ArgumentSyntax | None: ...
+    def get(self, name: str, at: int = 0) -> ArgumentSyntax | None:
+        """A command by its name, which stands at an index of the script."""
+
     def offered(self, name: str) -> bool: ...
 
 
@@ -320,9 +323,9 @@ class _Parser:
                 break
             name += self.take()
         self.skip_space()
-        syntax = self.commands.get(name)
+        syntax = self.commands.get(name, at)
         if syntax is None:
-            raise self.fail("SCRIPT_UNKNOWN_COMMAND", at, name)
+            raise self.fail(unknown_code(name), at, name)
         if not self.commands.offered(name):
             raise self.fail("SCRIPT_COMMAND_NOT_HERE", at, name)
         step = Step(name, at + 1, flags=dict(self.flags))

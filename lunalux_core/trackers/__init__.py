@@ -1,11 +1,11 @@
-"""Trackers: named prompts that own one value and revise it.
+"""Trackers: named prompts with a value each, which a model revises.
 
-shape         what a value may look like: a JSON schema or a text's pattern
-answers       what a model answered, read leniently and held against the shape
-instructions  what a model is told
+shape         what a value may look like: a JSON schema or the pattern of a text
+answers       reading a model's answer and checking it against the shape
+instructions  the instructions for the model
 templates     ready-made trackers in both languages
-keeper        revising them: by command, after replies, after a memory
-wording       values as words of a prompt
+keeper        revising them: on request, after replies, after a memory
+wording       values as text of a prompt
 rows          a tracker as JSON
 
 Where they are kept: `lunalux_core.library.trackers`.

@@ -1,17 +1,17 @@
-"""What a model answered for a tracker: read leniently, held against the shape and the story."""
+"""Reading a model's answer for a tracker: lenient in form, checked against the shape and the story."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from lunalux_core.documents.coerce import as_object
 from lunalux_core.documents.json_text import well_formed_value
 from lunalux_core.library.trackers import Tracker
 from lunalux_core.memory.answers import (
+    UnusableAnswer,
     json_object_in,
     same_script,
     script_of,
@@ -21,30 +21,20 @@ from lunalux_core.memory.answers import (
 )
 from lunalux_core.trackers.shape import departure, labels
 
-Reason = Literal["empty", "no_json", "shape", "language", "names", "invented"]
-
 LEAST_SHARED = {"answer": 0.2, "prose": 0.55}
-"""Of the words of a value, so many must be words of its material; prose without JSON must be closer."""
+"""The share of a value's words that must occur in its material; higher for prose without JSON."""
 SENTENCE_WORDS = 6
-"""A text of fewer words is a label, whose capitals are no names."""
-LEAST_SIGNS = 12
-"""Letters from which on a language can be told."""
+"""A text of fewer words is a label, in which capitalised words are not taken for names."""
+LEAST_LETTERS = 12
+"""A text of fewer letters is too short to recognise its language."""
 _FENCE = re.compile(r"\A```\w*\s*\n(.*?)\n?```\s*\Z", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class UnusableAnswer:
-    """Why an answer cannot be the value."""
-
-    reason: Reason
-    detail: str = ""
-
-
 def read_value(raw: str, tracker: Tracker, material: str) -> str | UnusableAnswer:
-    """The new value in an answer.
+    """The new value in an answer, or why there is none.
 
     Args:
-        material: the words it was made of: the messages, the old value, the instruction, names.
+        material: the texts it may be made of: the messages, the old value, the instruction, names.
     """
     text = without_thought(raw)
     if not text:
@@ -55,8 +45,8 @@ def read_value(raw: str, tracker: Tracker, material: str) -> str | UnusableAnswe
         value: str | None = _json_value(document, tracker.shape)
     else:
         value = _text_value(document)
-        # Without an envelope the text itself may be the value. Where
-        # JSON came, only lines with the labels are.
+        # Without `{"value": …}` the text itself may be the value; beside other JSON only if the shape has
+        # labels, by which its lines are found.
         if value is None and (document is None or labels(tracker.shape)):
             value, prose = _plain(text, tracker.shape), not labels(tracker.shape)
     if value is None:
@@ -69,15 +59,15 @@ def read_value(raw: str, tracker: Tracker, material: str) -> str | UnusableAnswe
 
 
 def _json_value(document: Any, shape: str) -> str | None:
-    """The value as JSON text, out of an envelope `{"value": …}` where there is one."""
+    """The value as JSON text, taken out of `{"value": …}` if the answer is one."""
     if not isinstance(document, dict):
         return None
     properties = as_object(as_object(json.loads(shape) if shape else {}).get("properties"))
     value: Any = document
-    # A schema may have a property of that name itself: then the object is the value, not an envelope.
+    # If the schema itself has a property "value", the whole object is the value.
     if "value" in document and "value" not in properties:
         value = document["value"]
-        # Some models write the JSON of the value once more as a text.
+        # Some models write the JSON of the value as a string.
         if isinstance(value, str):
             try:
                 value = json.loads(value)
@@ -87,7 +77,7 @@ def _json_value(document: Any, shape: str) -> str | None:
 
 
 def _text_value(document: Any) -> str | None:
-    """The text in an answer; None where it holds none."""
+    """The text in an answer; None if it has none."""
     if not isinstance(document, dict):
         return None
     value = document.get("value", document.get("text"))
@@ -105,12 +95,12 @@ def _line(value: Any) -> str:
 
 
 def _plain(text: str, shape: str) -> str | None:
-    """An answer without an envelope; what stands before the first line of the pattern is talk."""
+    """The value in an answer without JSON; lines before the first label of the shape are dropped."""
     fenced = _FENCE.match(text)
     text = (fenced[1] if fenced else text).strip()
     wanted = labels(shape)
     if not wanted:
-        # Broken JSON must not become the value as if it were prose.
+        # Broken JSON must not be stored as if it were prose.
         return None if "{" in text else text
     lines = text.splitlines()
     first = next((at for at, line in enumerate(lines) if labels(line)[:1] == wanted[:1]), None)
@@ -120,8 +110,8 @@ def _plain(text: str, shape: str) -> str | None:
 def _refusal(value: str, tracker: Tracker, material: str, prose: bool) -> UnusableAnswer | None:
     texts = list(_texts(json.loads(value))) if tracker.form == "json" else value.splitlines()
     whole = "\n".join(texts)
-    # Below that the letters are too few to tell a language, as in "Mood: calm".
-    if sum(sign.isalpha() for sign in whole) >= LEAST_SIGNS:
+    # Not for short values such as "Mood: calm".
+    if sum(letter.isalpha() for letter in whole) >= LEAST_LETTERS:
         script = script_of(whole)
         if not any(same_script(script, script_of(text)) for text in (material, tracker.instruction)):
             return UnusableAnswer("language")

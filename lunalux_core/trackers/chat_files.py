@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lunalux_core.database import Connection
-from lunalux_core.documents.coerce import as_flag, as_integer, as_text
+from lunalux_core.documents.coerce import as_flag, as_integer, as_text, is_integer
 from lunalux_core.documents.json_text import well_formed_value
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.memories import PERSON, fingerprints
@@ -150,4 +150,4 @@ def _store_value(
 
 
 def _is_place(value: object, ids: Sequence[str]) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(ids)
+    return is_integer(value) and 0 <= value < len(ids)

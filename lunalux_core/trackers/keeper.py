@@ -1,13 +1,12 @@
-"""Revising trackers: by command, after so many replies, or after a memory.
+"""Revising trackers: on request, in the background after a number of replies, or after a memory.
 
-What is due follows from the tree, so nothing is lost when the program ends. A value is stored in one
-transaction, and only if the messages it was made of and the value before it still are what was read; a
-failure leaves a mark with its reason, and the old value.
+Whether a revision is due is computed from the messages, so nothing is lost when the program ends. A value is
+stored in one transaction, and only if neither its messages nor the value before it have changed since they
+were read. A failure stores the reason and keeps the old value.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,14 +26,15 @@ from lunalux_core.library.trackers import (
     edit_tracker,
     load_tracker,
     load_trackers,
-    standing,
+    states_on_branch,
     store_value,
 )
-from lunalux_core.memory.answers import script_of
-from lunalux_core.memory.asking import Form, asked, request_id
+from lunalux_core.memory.answers import UnusableAnswer, script_of
+from lunalux_core.memory.asking import TurnFormat, asked, request_id
+from lunalux_core.memory.background import BackgroundTasks
 from lunalux_core.memory.consent import consents, costs, store_consent
 from lunalux_core.memory.instructions import Language
-from lunalux_core.trackers.answers import UnusableAnswer, read_value
+from lunalux_core.trackers.answers import read_value
 from lunalux_core.trackers.instructions import once_more, tracker_wish
 from lunalux_core.trackers.shape import LONGEST_VALUE
 
@@ -45,28 +45,39 @@ if TYPE_CHECKING:
     from lunalux_core.llm.registry import Registry
 
 ATTEMPTS = 2
-"""Answers that are asked for before a revision has failed."""
+"""Requests to the model before a revision counts as failed."""
 MOST_MESSAGES = 40
 MOST_CHARACTERS = 40_000
-"""Of the messages since, the newest: no more are put before a model at once."""
+"""Limits for one request: of the messages since the last value, only the newest that fit are sent."""
 VALUE_WORDS = 400
-"""About how long a value may be."""
+"""About how many words a value may have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What came of one tracker: its state now, and why it failed, if it did."""
+    """The state of one tracker after a revision, and why it failed, if it did.
 
-    standing: TrackerState
+    Args:
+        asked: whether a model was asked and its answer applied to this state.
+    """
+
+    state: TrackerState
     error: LunaluxError | None = None
     asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
-    """One revision: the tracker as it stands, the messages since its value, where the new one will hang."""
+class _Material:
+    """What one revision reads.
 
-    standing: TrackerState
+    Args:
+        state: the tracker and its value before the revision.
+        messages: those since that value, oldest first.
+        head: id of the message that the new value will belong to.
+        names: of the character or of the members of the group.
+    """
+
+    state: TrackerState
     messages: tuple[Message, ...]
     head: str
     names: tuple[str, ...]
@@ -80,10 +91,10 @@ class TrackerKeeper:
     """Revises trackers.
 
     Args:
-        model: which model revises in a conversation; raises NotFound (MODEL_UNKNOWN).
-        billed: told what the gateway said about coins.
-        form: how a model of text completion tells turns apart.
-        question: told of a model that costs and that nobody has agreed to yet.
+        model: gives the model that revises in a conversation; raises NotFound (MODEL_UNKNOWN).
+        billed: called with what the gateway charged.
+        turn_format: gives the instruct template of a model of text completion.
+        question: called with a conversation and a model that costs and that the person has not agreed to yet.
     """
 
     def __init__(
@@ -93,7 +104,7 @@ class TrackerKeeper:
         models: Callable[[], Registry],
         model: Callable[[str], Awaitable[ModelSpec]],
         billed: Callable[[Mapping[str, object]], Awaitable[None]],
-        form: Form,
+        turn_format: TurnFormat,
         question: Callable[[str, str], None] = lambda conversation_id, model: None,
     ) -> None:
         self._library = library
@@ -101,55 +112,36 @@ class TrackerKeeper:
         self._models = models
         self._model = model
         self._billed = billed
-        self._form = form
+        self._turn_format = turn_format
         self._question = question
-        self._going: dict[str, list[asyncio.Task[None]]] = {}
-        """Of each conversation, in the order in which they wait for each other."""
-        self._paid: set[str] = set()
-        self._closed = False
+        self._tasks = BackgroundTasks()
         self.on_change: Callable[[str], None] = lambda conversation_id: None
-        """Told of each conversation whose trackers changed behind the reply."""
+        """Called with each conversation whose trackers changed in the background."""
 
-    # -- behind the reply --------------------------------------------------------------------------
+    # -- in the background -------------------------------------------------------------------------
 
     def nudge(self, conversation_id: str, when: Run = "turns") -> None:
-        """Look whether a tracker is due, and revise it, while the person goes on."""
-        if self._closed or self._settings().tracker_run == "off":
-            return
-        # One after the other: each revision begins from the value that the one before it has left.
-        going = [task for task in self._going.get(conversation_id, ()) if not task.done()]
-        before = going[-1] if going else None
-        task = asyncio.ensure_future(self._quietly(conversation_id, when, before))
-        self._going[conversation_id] = [*going, task]
+        """Revise the trackers that are due, in a background task."""
+        if self._settings().tracker_run != "off":
+            # Each task begins after the one before it, because it revises the value which that one stores.
+            self._tasks.start(conversation_id, lambda: self._revise_due(conversation_id, when))
 
     def give_way(self) -> None:
-        """A reply begins: a server of the person's own is not to be kept from it; what is given up is due
-        again after it."""
-        for conversation_id, going in self._going.items():
-            # A paid model runs elsewhere and does not slow the reply; to stop it would waste what it costs.
-            if conversation_id not in self._paid:
-                for task in going:
-                    task.cancel()
+        """Cancel revisions that run on free models, so that they do not slow the reply. They are due again
+        after it."""
+        self._tasks.give_way()
 
     async def settled(self, conversation_id: str) -> None:
-        """Wait until nothing is being revised there; what is given up counts as done."""
-        while tasks := {task for task in self._going.get(conversation_id, ()) if not task.done()}:
-            await asyncio.wait(tasks)
+        """Wait until no revision runs in the conversation; a cancelled one counts as done."""
+        await self._tasks.settled(conversation_id)
 
     async def close(self) -> None:
-        """Give up what is under way."""
-        self._closed = True
-        tasks = [task for going in self._going.values() for task in going if not task.done()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        """Cancel all revisions and start no more."""
+        await self._tasks.close()
 
-    async def _quietly(self, conversation_id: str, when: Run, before: asyncio.Task[None] | None) -> None:
-        """Revise what is due; whatever goes wrong is a mark at the tracker and nothing else."""
-        if before is not None:
-            await asyncio.wait({before})
-        with suppress(LunaluxError):  # no such conversation or model any more, a disk that refuses
+    async def _revise_due(self, conversation_id: str, when: Run) -> None:
+        """Revise what is due; an error is shown only as the mark at its tracker."""
+        with suppress(LunaluxError):  # the conversation or model is gone, or the disk cannot be written
             if await self.run_due(conversation_id, when):
                 self.on_change(conversation_id)
 
@@ -165,71 +157,76 @@ class TrackerKeeper:
         spec = await self._model(conversation_id)
         if not await self._allowed(conversation_id, spec):
             return []
-        # Noted before the first request, so that a reply that begins meanwhile knows whom it may stop.
-        (self._paid.add if costs(spec) else self._paid.discard)(conversation_id)
-        return [await self._revise(work, spec) for work in due]
+        # Set before the first request, for `give_way`.
+        self._tasks.paid(conversation_id, costs(spec))
+        return [await self._revise(material, spec) for material in due]
 
     async def _allowed(self, conversation_id: str, spec: ModelSpec) -> bool:
+        """Whether the model may be used in the background; asks the person about one that costs."""
         if spec.provider == "practice":
             return False
         if not costs(spec) or self._settings().tracker_run == "always":
             return True
-        said = await consents(self._library)
-        if spec.name not in said:
-            # Stored first, so that each model is asked about only once, for memories and trackers alike.
+        answers = await consents(self._library)
+        if spec.name not in answers:
+            # Stored before asking, so that each model is asked about once for memories and trackers.
             await store_consent(self._library, spec.name, None)
             self._question(conversation_id, spec.name)
-        return said.get(spec.name) is True
+        return answers.get(spec.name) is True
 
-    # -- because a person asks for it --------------------------------------------------------------
+    # -- on request --------------------------------------------------------------------------------
 
     async def run(
         self, conversation_id: str, trackers: Sequence[str] = (), model: str = ""
     ) -> list[Revision]:
-        """Revise trackers now; those without messages since their value stay as they are.
+        """Revise trackers now; those without messages since their value are not changed.
 
         Args:
-            trackers: their ids; none are all that are switched on.
+            trackers: ids to revise; empty: all enabled trackers.
 
         Raises:
             NotFound: CONVERSATION_NOT_FOUND, MODEL_UNKNOWN. InvalidInput: TRACKER_NO_MODEL.
         """
-        place = await self._library.conversations.get(conversation_id)
-        spec = self._models().resolve(model) if model else await self._model(place.id)
+        conversation = await self._library.conversations.get(conversation_id)
+        spec = self._models().resolve(model) if model else await self._model(conversation.id)
         if spec.provider == "practice":
             raise InvalidInput(
                 "TRACKER_NO_MODEL",
                 "The practice model cannot revise trackers.",
                 "Choose a model with --model, or put a profile in use for the task tracker.",
             )
-        shown = await self._library.trackers.shown(place.id)
-        wanted = [
-            held for held in shown if (held.tracker.id in trackers if trackers else held.tracker.enabled)
-        ]
+        states = await self._library.trackers.shown(conversation.id)
         revised = []
-        for held in wanted:
-            # Read only now: the revision before this one took a while, and the chat may have gone on.
-            work = await self._library.database.read(lambda c, held=held: _work(c, place.id, held.tracker.id))  # type: ignore[misc]
-            revised.append(await self._revise(work, spec) if work.messages else Revision(held, asked=False))
+        for state in states:
+            if not (state.tracker.id in trackers if trackers else state.tracker.enabled):
+                continue
+            # Read only now, because the chat may have gone on during the revision before this one.
+            material = await self._library.database.read(
+                lambda c, tracker_id=state.tracker.id: _material_of(c, conversation.id, tracker_id)  # type: ignore[misc]
+            )
+            if material.messages:
+                revised.append(await self._revise(material, spec))
+            else:
+                revised.append(Revision(state, asked=False))
         return revised
 
-    async def _revise(self, work: _Work, spec: ModelSpec) -> Revision:
-        outcome = await self._ask(work, spec)
-        return await self._library.database.write(lambda c: _stored(c, work, outcome, spec))
+    async def _revise(self, material: _Material, spec: ModelSpec) -> Revision:
+        outcome = await self._ask(material, spec)
+        return await self._library.database.write(lambda c: _stored(c, material, outcome, spec))
 
-    async def _ask(self, work: _Work, spec: ModelSpec) -> str | LunaluxError:
-        """The new value, else why there is none."""
-        tracker = work.standing.tracker
-        old = work.standing.value.value if work.standing.value else ""
+    async def _ask(self, material: _Material, spec: ModelSpec) -> str | LunaluxError:
+        """The new value, or why there is none."""
+        tracker = material.state.tracker
+        old = material.state.value.value if material.state.value else ""
         lines = [
             (message.name, message.content)
-            for message in work.messages
+            for message in material.messages
             if not message.hidden and message.content.strip()
         ]
         said = "\n".join(text for _, text in lines)
         language: Language = "zh" if script_of(said) == "han" else "en"
-        # The instruction, the shape and the names count as well: words from there are not invented.
-        material = "\n".join((said, old, tracker.instruction, tracker.shape, *work.names))
+        # Words of the instruction, the shape and the names may occur in the value too.
+        source = "\n".join((said, old, tracker.instruction, tracker.shape, *material.names))
         wish = told = tracker_wish(tracker, old, lines, language)
         error: LunaluxError = _error(UnusableAnswer("empty"))
         for attempt in range(ATTEMPTS):
@@ -239,18 +236,18 @@ class TrackerKeeper:
                     spec,
                     told,
                     # The same messages and value give the same id, so that a repeated request is paid once.
-                    request_id("tracker", f"{tracker.id}:{work.coverage}:{old}:{attempt}"),
+                    request_id("tracker", f"{tracker.id}:{material.coverage}:{old}:{attempt}"),
                     self._billed,
-                    # A long value has to be written whole again; with less room its end would be cut off.
+                    # The answer repeats the whole value, so a long one needs more room.
                     words=max(VALUE_WORDS, len(old) // 3),
                     language=language,
-                    form=self._form,
+                    turn_format=self._turn_format,
                 )
             except LunaluxError as failure:
                 return failure
             except TimeoutError:
                 return _error(UnusableAnswer("empty"))
-            value = read_value(raw, tracker, material)
+            value = read_value(raw, tracker, source)
             if isinstance(value, str):
                 return value
             error = _error(value)
@@ -258,62 +255,64 @@ class TrackerKeeper:
         return error
 
 
-def _due(connection: Connection, conversation_id: str, when: Run) -> list[_Work]:
-    place = load_conversation(connection, conversation_id)
+def _due(connection: Connection, conversation_id: str, when: Run) -> list[_Material]:
+    conversation = load_conversation(connection, conversation_id)
     if not any(_runs(tracker, when) for tracker in load_trackers(connection, conversation_id)):
         return []
-    path = path_ids(connection, place.head_id)
-    works = (
-        _work_on(connection, place, path, held)
-        for held in standing(connection, conversation_id, path)
-        if _runs(held.tracker, when)
+    path = path_ids(connection, conversation.head_id)
+    materials = (
+        _material_on_branch(connection, conversation, path, state)
+        for state in states_on_branch(connection, conversation_id, path)
+        if _runs(state.tracker, when)
     )
-    return [work for work in works if work.messages and _is_due(connection, work, when)]
+    return [material for material in materials if material.messages and _is_due(connection, material, when)]
 
 
 def _runs(tracker: Tracker, when: Run) -> bool:
     return tracker.enabled and tracker.run == when
 
 
-def _is_due(connection: Connection, work: _Work, when: Run) -> bool:
-    tracker = work.standing.tracker
-    if tracker.failed_at == work.head and tracker.reason:
-        return False  # the same messages failed: once more with the next reply, or when a person asks
+def _is_due(connection: Connection, material: _Material, when: Run) -> bool:
+    tracker = material.state.tracker
+    if tracker.failed_at == material.head and tracker.reason:
+        return False  # it failed with the same messages: tried again after the next reply, or on request
     if when == "turns":
-        return sum(message.role == "assistant" for message in work.messages) >= tracker.every
-    since = work.standing.value.created_at if work.standing.value else 0
-    path = frozenset(path_ids(connection, work.head))
+        return sum(message.role == "assistant" for message in material.messages) >= tracker.every
+    since = material.state.value.created_at if material.state.value else 0
+    path = frozenset(path_ids(connection, material.head))
     memories = load_memories(connection, tracker.conversation_id)
     return any(memory.usable_on(path) and memory.last and memory.created_at > since for memory in memories)
 
 
-def _work(connection: Connection, conversation_id: str, tracker_id: str) -> _Work:
-    """What is to be done for one tracker; without messages where none came since its value."""
-    place = load_conversation(connection, conversation_id)
-    path = path_ids(connection, place.head_id)
-    held = next(
-        (held for held in standing(connection, conversation_id, path) if held.tracker.id == tracker_id), None
-    )
-    if held is None:
+def _material_of(connection: Connection, conversation_id: str, tracker_id: str) -> _Material:
+    """The material of one tracker on the branch that is shown; no messages if none came since its value."""
+    conversation = load_conversation(connection, conversation_id)
+    path = path_ids(connection, conversation.head_id)
+    states = states_on_branch(connection, conversation_id, path)
+    state = next((state for state in states if state.tracker.id == tracker_id), None)
+    if state is None:
         load_tracker(connection, tracker_id)  # raises
         raise AssertionError(tracker_id)
-    return _work_on(connection, place, path, held)
+    return _material_on_branch(connection, conversation, path, state)
 
 
-def _work_on(connection: Connection, place: Conversation, path: Sequence[str], held: TrackerState) -> _Work:
-    """See `_work`; `path` are the ids of the messages on the branch that is shown, the lowest first."""
-    at = held.value.message_id if held.value else ""
-    # The path begins at its lowest message, so this place is the number of messages since the value.
+def _material_on_branch(
+    connection: Connection, conversation: Conversation, path: Sequence[str], state: TrackerState
+) -> _Material:
+    """See `_material_of`; `path` are the ids of the messages on the branch, the newest first."""
+    at = state.value.message_id if state.value else ""
+    # The path begins with the newest message, so this index is the number of messages since the value.
     count = path.index(at) if at in path else len(path)
-    messages = load_path(connection, place.head_id, min(count, LONGEST)) if count else []
-    # Half a reply is not yet what happened in the story.
+    messages = load_path(connection, conversation.head_id, min(count, LONGEST)) if count else []
+    # An unfinished reply is not part of the story yet.
     while messages and messages[-1].status == "pending":
         messages.pop()
-    head = messages[-1].id if messages else place.head_id
-    return _Work(held, tuple(_newest(messages)), head, _names(connection, place))
+    head = messages[-1].id if messages else conversation.head_id
+    return _Material(state, tuple(_newest(messages)), head, _names(connection, conversation))
 
 
 def _newest(messages: Sequence[Message]) -> list[Message]:
+    """The newest messages within `MOST_MESSAGES` and `MOST_CHARACTERS`, at least one."""
     kept: list[Message] = []
     size = 0
     for message in reversed(messages[-MOST_MESSAGES:]):
@@ -324,43 +323,51 @@ def _newest(messages: Sequence[Message]) -> list[Message]:
     return kept[::-1]
 
 
-def _names(connection: Connection, place: Conversation) -> tuple[str, ...]:
-    if place.group_id:
-        return load_group(connection, place.group_id).names
-    return (load_character(connection, place.character_id).name,)
+def _names(connection: Connection, conversation: Conversation) -> tuple[str, ...]:
+    if conversation.group_id:
+        return load_group(connection, conversation.group_id).names
+    return (load_character(connection, conversation.character_id).name,)
 
 
-def _stored(connection: Connection, work: _Work, outcome: str | LunaluxError, spec: ModelSpec) -> Revision:
-    """Store a value, or the mark of a failure: neither where things went on differently meanwhile."""
-    tracker = work.standing.tracker
+def _stored(
+    connection: Connection, material: _Material, outcome: str | LunaluxError, spec: ModelSpec
+) -> Revision:
+    """Store the value or the failure; no value if the messages or the old value changed meanwhile."""
     try:
-        tracker = load_tracker(connection, tracker.id)
+        tracker = load_tracker(connection, material.state.tracker.id)
     except NotFound as error:
-        return Revision(work.standing, error)
-    conversation = tracker.conversation_id
-    # The branch as it was read: meanwhile the person may look at another one.
-    path = path_ids(connection, work.head)
-    before = _now(connection, conversation, tracker.id, path)
-    held = work.standing.value.number if work.standing.value else 0
+        return Revision(material.state, error)
+    conversation_id = tracker.conversation_id
+    # The branch that was read, because another one may be shown by now.
+    path = path_ids(connection, material.head)
     if isinstance(outcome, LunaluxError):
         reason = f"{outcome.code}: {outcome.message}"
-        edit_tracker(connection, tracker.id, failed_at=work.head, reason=reason)
-        return Revision(_now(connection, conversation, tracker.id, path), outcome)
-    same = fingerprints(connection, [message.id for message in work.messages]) == list(work.coverage)
-    if not same or (before.value.number if before.value else 0) != held:
-        return Revision(before, asked=False)
-    value = TrackerValue(outcome, work.head, spec.name, coverage=work.coverage)
+        edit_tracker(connection, tracker.id, failed_at=material.head, reason=reason)
+        return Revision(_current_state(connection, conversation_id, tracker.id, path), outcome)
+    state = _current_state(connection, conversation_id, tracker.id, path)
+    same = fingerprints(connection, [message.id for message in material.messages]) == list(material.coverage)
+    if not same or _value_number(state) != _value_number(material.state):
+        return Revision(state, asked=False)
+    value = TrackerValue(outcome, material.head, spec.name, coverage=material.coverage)
     store_value(connection, tracker.id, value)
     edit_tracker(connection, tracker.id, failed_at="", reason="")
-    return Revision(_now(connection, conversation, tracker.id, path))
+    return Revision(_current_state(connection, conversation_id, tracker.id, path))
 
 
-def _now(connection: Connection, conversation_id: str, tracker_id: str, path: Sequence[str]) -> TrackerState:
-    return next(held for held in standing(connection, conversation_id, path) if held.tracker.id == tracker_id)
+def _value_number(state: TrackerState) -> int:
+    """The row number of the value that counts, 0 if there is none."""
+    return state.value.number if state.value else 0
+
+
+def _current_state(
+    connection: Connection, conversation_id: str, tracker_id: str, path: Sequence[str]
+) -> TrackerState:
+    states = states_on_branch(connection, conversation_id, path)
+    return next(state for state in states if state.tracker.id == tracker_id)
 
 
 def checked_by_hand(tracker: Tracker, value: str) -> str:
-    """A value that a person gives, as it is kept. Raises InvalidInput (TRACKER_VALUE)."""
+    """A value from the person, cleaned. Raises InvalidInput (TRACKER_VALUE) if it does not fit the shape."""
     from lunalux_core.text import clean
     from lunalux_core.trackers.shape import departure
 

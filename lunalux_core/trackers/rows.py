@@ -10,9 +10,9 @@ from lunalux_core.library.trackers import Tracker, TrackerState, TrackerValue
 from lunalux_core.llm.tokens import TokenEstimator
 
 
-def tracker_row(standing: TrackerState) -> dict[str, Any]:
-    """The JSON of a tracker as a branch sees it; `value` is JSON for a JSON tracker."""
-    tracker, held = standing.tracker, standing.value
+def tracker_row(state: TrackerState) -> dict[str, Any]:
+    """The JSON of a tracker on one branch; its "value" is JSON for a JSON tracker."""
+    tracker, value = state.tracker, state.value
     structured = tracker.form == "json"
     row: dict[str, Any] = {
         "id": tracker.id,
@@ -20,11 +20,11 @@ def tracker_row(standing: TrackerState) -> dict[str, Any]:
         "instruction": tracker.instruction,
         "form": tracker.form,
         "shape": _json(tracker.shape) if structured else tracker.shape or None,
-        "value": None if held is None else _json(held.value) if structured else held.value,
-        "at": (held.message_id or None) if held else None,
-        "status": standing.status,
-        "made_by": held.made_by if held else None,
-        "tokens": TokenEstimator().text(held.value) if held else 0,
+        "value": None if value is None else _json(value.value) if structured else value.value,
+        "at": (value.message_id or None) if value else None,
+        "status": state.status,
+        "made_by": value.made_by if value else None,
+        "tokens": TokenEstimator().text(value.value) if value else 0,
         "run": tracker.run,
         "every": tracker.every,
         "position": tracker.position,
@@ -32,20 +32,20 @@ def tracker_row(standing: TrackerState) -> dict[str, Any]:
         "role": tracker.role,
         "enabled": tracker.enabled,
         "created_at": iso_time(tracker.created_at),
-        "updated_at": iso_time(max(tracker.updated_at, held.created_at if held else 0)),
+        "updated_at": iso_time(max(tracker.updated_at, value.created_at if value else 0)),
     }
     if tracker.reason:
         row["reason"] = tracker.reason
     return row
 
 
-def value_row(tracker: Tracker, held: TrackerValue) -> dict[str, Any]:
+def value_row(tracker: Tracker, value: TrackerValue) -> dict[str, Any]:
     """The JSON of one value of a tracker."""
     return {
-        "at": held.message_id or None,
-        "value": _json(held.value) if tracker.form == "json" else held.value,
-        "made_by": held.made_by,
-        "created_at": iso_time(held.created_at),
+        "at": value.message_id or None,
+        "value": _json(value.value) if tracker.form == "json" else value.value,
+        "made_by": value.made_by,
+        "created_at": iso_time(value.created_at),
     }
 
 

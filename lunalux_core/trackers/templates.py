@@ -175,7 +175,7 @@ def template_named(name: str) -> Template:
     raise NotFound(
         "TRACKER_TEMPLATE_NOT_FOUND",
         f"There is no template {name!r} for trackers.",
-        f"Like it: {nearest(name, by_name) or names}.",
+        f"Did you mean {near}?" if (near := nearest(name, by_name)) else f"There are: {names}.",
         name=name,
         names=names,
     )

@@ -91,8 +91,8 @@ class Entry:
         return tuple(filter(None, _COMMA.split(self.group))) if self.group else ()
 
 
-OURS = "lunalux"
-"""Our own place among a book's `extensions`."""
+EXTENSION_KEY = "lunalux"
+"""The key of our own data in the `extensions` of a book."""
 
 Shape = Literal["world_info", "character_book", "lorebook_v3", "other"]
 """The kinds of files: SillyTavern's own, a card's book, the same in its own file, another program's."""

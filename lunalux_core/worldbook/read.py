@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lunalux_core.documents.coerce import as_flag, as_object, as_optional_integer, as_text
+from lunalux_core.documents.coerce import as_flag, as_object, as_optional_integer, as_text, is_integer
 from lunalux_core.errors import InvalidInput
 from lunalux_core.worldbook import foreign as worldbook_foreign
 from lunalux_core.worldbook.entry import (
@@ -24,12 +24,12 @@ from lunalux_core.worldbook.entry import (
     DEFAULT_DEPTH,
     EXAMPLES_BOTTOM,
     EXAMPLES_TOP,
+    EXTENSION_KEY,
     NOT_ALL,
     NOT_ANY,
     NOTE_BOTTOM,
     NOTE_TOP,
     NOWHERE,
-    OURS,
     OUTLET,
     Book,
     CharacterFilter,
@@ -197,13 +197,13 @@ def _identity(value: object, otherwise: int) -> int | str:
         value = int(value)
     if isinstance(value, str) and value:
         return int(value) if is_index(value) else as_text(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
+    return value if is_integer(value) else otherwise
 
 
 def own_settings(book: Book) -> bool:
     """Whether the person wants this book searched with its own depth, budget and recursion."""
     inner = as_object(book.raw.get("data")) if book.shape == "lorebook_v3" else book.raw
-    ours = as_object(as_object(inner.get("extensions")).get(OURS))
+    ours = as_object(as_object(inner.get("extensions")).get(EXTENSION_KEY))
     return ours.get("own_settings") is True
 
 
@@ -211,12 +211,14 @@ def with_own_settings(document: Mapping[str, Any], on: bool) -> dict[str, Any]:
     """The document of a book (World Info or a card's) with that wish, and everything else as it was."""
     extensions = dict(as_object(document.get("extensions")))
     ours = {
-        key: value for key, value in as_object(extensions.pop(OURS, None)).items() if key != "own_settings"
+        key: value
+        for key, value in as_object(extensions.pop(EXTENSION_KEY, None)).items()
+        if key != "own_settings"
     }
     if on:
         ours["own_settings"] = True
     if ours:
-        extensions[OURS] = ours
+        extensions[EXTENSION_KEY] = ours
     if not extensions and "extensions" not in document:
         return dict(document)
     return {**document, "extensions": extensions}

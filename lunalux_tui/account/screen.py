@@ -16,7 +16,7 @@ from lunalux_tui.account.history_chart import HistoryPanel
 from lunalux_tui.account.movements import Movements
 from lunalux_tui.account.panels import BalancePanel, InvitePanel, MovesPanel, NoticePanel, ProfilePanel
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.i18n import t, tell
+from lunalux_tui.i18n import in_a_row, t, tell
 from lunalux_tui.parts.amounts import rewards_due
 from lunalux_tui.parts.panel import Panel
 from lunalux_tui.parts.screen import KeyBar, LunaScreen, PlaceBar
@@ -117,7 +117,7 @@ class AccountScreen(LunaScreen[None]):
         except SessionError:
             self.notice.trouble = ""  # the notice says it from the state
         except LunaluxError as error:
-            self.notice.trouble = " ".join(part for part in tell(error) if part)
+            self.notice.trouble = in_a_row(*tell(error))
         finally:
             self.head.busy = False
 

@@ -54,7 +54,7 @@ async def begin(app: ChatHost) -> None:
     await show_tour(app, new=new)
     await app.follow_account()
     if new:
-        await chat.offer_to_move_in()
+        await chat.moving_in.offer()
     runtime.writes_memories = True
     runtime.memory_writer.on_question = lambda _, model: chat.ask_about_memory(model)
     await runtime.memory_writer.resume()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from textual import work
 from textual.reactive import var
@@ -17,7 +17,7 @@ from lunalux_tui import i18n
 from lunalux_tui.actions import Action, bindings, keys_of, reachable
 from lunalux_tui.app import places
 from lunalux_tui.app.terminal_gone import lasting, watch_terminal
-from lunalux_tui.i18n import t, tell
+from lunalux_tui.i18n import in_a_row, t, tell
 from lunalux_tui.theme.themed_app import WATCH_SECONDS, ThemedApp
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ APP_ACTIONS = (
     Action("app.next_theme", "next_theme"),
     Action("app.plugin_panes", "plugin_panes"),
     Action("app.jump", "jump", "f9"),
+    Action("app.lab", "lab"),
     Action("app.sign_in_again", "sign_in_again", "f12", footer=1, priority=True),
     Action("app.tour", "tour"),
     Action("app.tour_next", "tour_next", "f7", priority=True),
@@ -66,6 +67,8 @@ class LunaluxApp(ThemedApp):
     account: var[AccountState | None] = var(None, init=False)
     """The account as last known; whoever shows the wallet watches this one."""
 
+    leaving = 0
+
     def __init__(self, runtime: Runtime, opening: Opening, *, begin_new: bool = False) -> None:
         self.runtime = runtime
         self.opening = opening
@@ -74,6 +77,11 @@ class LunaluxApp(ThemedApp):
         self._key_problems: list[InvalidInput] = []
         i18n.use(runtime.settings.lang)
         super().__init__(runtime.settings.theme)
+
+    def refresh(self, *, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """As Textual does it; but a dialog that goes away moves nothing of what stands behind it, which would
+        be drawn twice after a new layout."""
+        return super().refresh(repaint=repaint, layout=layout and not self.leaving, recompose=recompose)
 
     # -- start -------------------------------------------------------------------------------------
 
@@ -130,7 +138,7 @@ class LunaluxApp(ThemedApp):
         before = self.keymap
         self.keymap, self._key_problems = {}, []
         if settings.keys:
-            from lunalux_tui.app.keymap import checked_keymap
+            from lunalux_tui.app.own_keys import checked_keymap
 
             self.keymap, self._key_problems = checked_keymap(
                 settings.keys, self.all_actions(), settings.paths.config_file
@@ -186,7 +194,7 @@ class LunaluxApp(ThemedApp):
         from lunalux_core.diagnostics.crash import crashed
 
         message, hint = tell(crashed(self._exception or RuntimeError("unknown"), self.runtime.paths))
-        self.panic(Text(f"{message} {hint}"))
+        self.panic(Text(in_a_row(message, hint)))
 
     def action_help_quit(self) -> None:
         """Ctrl+c with nothing to copy: stop the reply that comes, else tell how to leave."""
@@ -316,6 +324,13 @@ class LunaluxApp(ThemedApp):
             await panes.remove()
         else:
             await self.chat.query_one("#body").mount(PluginPane(self.chat))
+
+    @work(exit_on_error=False)
+    async def action_lab(self) -> None:
+        """Show what came of the runs of the laboratory."""
+        from lunalux_tui.app.lab_dialog import show_lab
+
+        await show_lab(self.runtime, self.push_screen_wait)
 
     def action_help(self) -> None:
         from lunalux_tui.app.help_dialog import HelpDialog

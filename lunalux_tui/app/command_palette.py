@@ -19,7 +19,7 @@ from textual.widgets import Input, OptionList
 from textual.worker import Worker, WorkerState
 
 from lunalux_core.text import clean_line
-from lunalux_tui.actions import Action, key_name, keys_of, reachable
+from lunalux_tui.actions import Action, first_key, reachable
 from lunalux_tui.i18n import LANGUAGES, t
 from lunalux_tui.render.message import moment
 from lunalux_tui.theme.themes_dialog import title_of
@@ -146,10 +146,9 @@ class Commands(Stories):
         app = self.host
         for action, node in reachable(self.app, self.screen).items():
             if action.palette and self._can(action, node):
-                keys = keys_of(action, app.keymap)
                 run = partial(self.app.run_action, action.method, node)
                 first = PLACES_FIRST if action.group == "go" else 0.0
-                yield Offer(action.label, action.help, run, first, key_name(keys[0]) if keys else "")
+                yield Offer(action.label, action.help, run, first, first_key(action, app.keymap))
         for language, name in LANGUAGES.items():
             yield Offer(
                 t("palette.language", name=name),

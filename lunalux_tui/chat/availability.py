@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lunalux_tui.chat.actions import DIRECTING_ACTIONS, GROUP_ACTIONS
@@ -41,25 +40,23 @@ _IN_A_CONVERSATION = frozenset(
 _IN_A_GROUP = frozenset(action.method for action in GROUP_ACTIONS if action.id != "group.new")
 
 
-def available(
-    action: str, chat: OpenChat, *, busy: bool, waiting: bool, asked: Callable[[str], bool]
-) -> bool | None:
+def available(action: str, chat: OpenChat, *, busy: bool, waiting: bool, question: str) -> bool | None:
     """Whether an action can be done now; None for one that does not depend on the chat.
 
     Args:
         busy: whether a reply is coming or a script runs.
         waiting: whether a group goes on by itself in some seconds.
-        asked: whether the question with this id stands above the prompt.
+        question: the subject of the question above the prompt, "" where there is none.
     """
     match action:
         case "stop":
             return busy or waiting
         case "move_in":
-            return asked("moving-in")
+            return question == "moving-in"
         case "answer_scripts":
-            return asked("scripts-question")
+            return question == "scripts-question"
         case "answer_memory":
-            return asked("memory-question")
+            return question == "memory-question"
         case "edit_character":
             return chat.character is not None
         case "detach":

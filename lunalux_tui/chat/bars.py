@@ -18,7 +18,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from lunalux_core.text import clean_line
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.parts.drawn import Bar, Part, fit, palette_of, within
 from lunalux_tui.theme.styles import ACCENT, BOLD, CHARACTER, MUTED, REVERSE, SURFACE, WARNING, Run
 
@@ -26,22 +26,24 @@ if TYPE_CHECKING:
     from lunalux_core.account import AccountState
 
 SHOWN = 3
+"""How many suggestions are shown at most."""
 NEARLY_FULL = 90
-"""Percent of the window from which on the gauge warns."""
+"""Percent of the context window from which on its display is a warning."""
 
 TOLD_SECONDS = 6.0
-"""What happened stands in the status line for so long."""
-MARGINS = " ⚠   "
+"""How long a message stays in the status line."""
+MARGIN_CELLS = 5
+"""Cells of a message in the status line beside its text: margins, warning sign and gaps."""
 
 
 class ChatHeader(Bar):
-    """Who is talked with, in which conversation, on which model."""
+    """The character or group, the conversation, the persona and the model."""
 
     GROUND = SURFACE
 
     character: reactive[str] = reactive("")
     members: reactive[tuple[tuple[str, bool], ...]] = reactive(())
-    """Of a group: names, and who is muted."""
+    """The members of a group: name, and whether the member is muted."""
 
     conversation: reactive[str] = reactive("")
     model: reactive[str] = reactive("")
@@ -54,7 +56,7 @@ class ChatHeader(Bar):
         title = clean_line(self.conversation, 120)
         parts = [Part(name, CHARACTER | BOLD)]
         if self.members:
-            names = ", ".join(f"({name})" if muted else name for name, muted in self.members)
+            names = in_a_list(f"({name})" if muted else name for name, muted in self.members)
             parts.append(Part(clean_line(names, 200), MUTED, "screen.members", 2))
         if title:
             parts.append(Part(f"· {title}", MUTED, "screen.conversations", 3))
@@ -72,38 +74,38 @@ class ChatHeader(Bar):
 
 
 class StatusBar(Bar):
-    """What is going on: who writes, for how long, with the Stop; else what the last turn used and cost."""
+    """During a turn who writes, how long, and a stop button; otherwise what the last turn used and cost."""
 
     writer: reactive[str] = reactive("")
     seconds: reactive[int] = reactive(0)
-    read: reactive[int | None] = reactive(None)
-    """Percent of the prompt that the server has read, None where it says nothing of it."""
+    prompt_percent: reactive[int | None] = reactive(None)
+    """Percent of the prompt that the server has processed, None if it does not tell."""
     scripting: reactive[bool] = reactive(False)
-    """Whether a script of the person's runs."""
+    """Whether a script of the person is running."""
     prose: reactive[bool] = reactive(False)
     """Whether the chat is shown as prose."""
     from_passage: reactive[bool] = reactive(False)
-    """Whether what is written goes on at a passage above the end."""
+    """Whether the next text continues a passage before the end."""
     countdown: reactive[int | None] = reactive(None)
-    """Seconds until a group goes on by itself, None where it does not."""
+    """Seconds until the next member of a group replies automatically, None if none will."""
     usage: reactive[Mapping[str, int] | None] = reactive(None)
     window: reactive[int] = reactive(0)
-    """Tokens that prompt and reply have together, 0 where nobody knows."""
+    """The model's context window (prompt and reply together) in tokens, 0 if unknown."""
     billing: reactive[Mapping[str, object] | None] = reactive(None)
     cost: reactive[Mapping[str, object] | None] = reactive(None)
-    """What the last reply took of the person's money, where its price is known."""
+    """The price of the last reply in money, if it is known."""
 
     model: reactive[str] = reactive("")
     mode: reactive[str] = reactive("")
     browsing: reactive[bool] = reactive(False)
     account: reactive[AccountState | None] = reactive(None)
-    """Whose coins the official model takes; None where nothing is paid."""
+    """The account that pays with coins for the model in use; None if nothing is paid with coins."""
 
     below: reactive[int] = reactive(0)
     """Lines of the conversation below the view."""
 
     told: reactive[str] = reactive("")
-    """What happened just now; it stands here for a while."""
+    """The message that is shown for a few seconds."""
 
     _began = 0.0
     _clock: Timer | None = None
@@ -111,9 +113,9 @@ class StatusBar(Bar):
     _undo = _warns = False
 
     def tell(self, words: str, *, warn: bool = False, undo: bool = False) -> bool:
-        """Say what happened, with a button that takes it back if `undo`; False where it does not fit."""
+        """Show a message, with an undo button if `undo`; False if it does not fit into the line."""
         words = clean_line(words, 400)
-        if cell_len(words) + len(MARGINS) + (cell_len(self._undo_words) if undo else 0) > self.size.width:
+        if cell_len(words) + MARGIN_CELLS + (cell_len(self._undo_words) if undo else 0) > self.size.width:
             return False
         self._warns, self._undo, self.told = warn, undo, words
         if self._telling is not None:
@@ -130,8 +132,8 @@ class StatusBar(Bar):
         return f"[{t('action.browse.undo.label')}]"
 
     def watch_writer(self, before: str, writer: str) -> None:
-        """Count the seconds from when somebody begins to write to when nobody does."""
-        # In a group one writer follows another within the same turn, whose seconds go on.
+        """Start the seconds when a writer is set and stop them when there is none."""
+        # In a group one writer may follow another in the same turn, so the seconds go on.
         if writer and not before:
             self.seconds, self._began = 0, time.monotonic()
             self._clock = self.set_interval(1, self._tick)
@@ -139,7 +141,7 @@ class StatusBar(Bar):
             self._clock.stop()
             self._clock = None
             if self.told == t("chat.busy"):
-                self.told = ""  # it is not true any more
+                self.told = ""  # the message says that somebody is writing
 
     def _tick(self) -> None:
         self.seconds = int(time.monotonic() - self._began)
@@ -152,8 +154,10 @@ class StatusBar(Bar):
 
     def left(self) -> Sequence[Part]:
         if self.writer:
-            key = "status.writing" if self.read is None else "status.reading"
-            writing = t(key, name=clean_line(self.writer, 40), seconds=self.seconds, percent=self.read or 0)
+            key = "status.writing" if self.prompt_percent is None else "status.reading"
+            writing = t(
+                key, name=clean_line(self.writer, 40), seconds=self.seconds, percent=self.prompt_percent or 0
+            )
             return [Part("●", ACCENT), Part(writing, MUTED, weight=1), *self._said()]
         if self.scripting:
             return [Part("●", ACCENT), Part(t("slash.running"), MUTED, weight=1), *self._said()]
@@ -171,8 +175,11 @@ class StatusBar(Bar):
 
     def right(self) -> Sequence[Part]:
         if self.writer or self.scripting:
-            return [*self._pill(), Part(f"[■ {t('status.stop')} · esc]", WARNING | BOLD, "screen.stop")]
-        parts = self._pill()
+            return [
+                *self._lines_below(),
+                Part(f"[■ {t('status.stop')} · esc]", WARNING | BOLD, "screen.stop"),
+            ]
+        parts = self._lines_below()
         if self.countdown is not None:
             parts.append(Part(f"[■ {t('status.stop')} · esc]", WARNING | BOLD, "screen.stop"))
         if self.billing:
@@ -188,14 +195,14 @@ class StatusBar(Bar):
             words = t(key, sent=f"{sent:,}", received=f"{received:,}")
             parts.append(Part(words, MUTED, weight=3))
             if self.window:
-                full = sent + received
-                gauge = t("status.gauge", full=short_number(full), window=short_number(self.window))
-                near = full * 100 >= self.window * NEARLY_FULL
+                used = sent + received
+                gauge = t("status.gauge", full=short_number(used), window=short_number(self.window))
+                near = used * 100 >= self.window * NEARLY_FULL
                 parts.append(Part(gauge, WARNING if near else MUTED, "screen.inspect", 2))
         return [*parts, *self._wallet()]
 
-    def _pill(self) -> list[Part]:
-        """How much lies below the view; a click goes there."""
+    def _lines_below(self) -> list[Part]:
+        """The number of lines below the view, as a button that goes to the end."""
         if not self.below:
             return []
         return [Part(f" {t('status.below', n=self.below)} ", ACCENT | REVERSE, "screen.end(False)", 1)]
@@ -209,7 +216,7 @@ class StatusBar(Bar):
 
 
 class Suggestions(Widget):
-    """What the person might say next, each with the digit that takes it."""
+    """Suggestions for the person's next message, each with the digit that picks it."""
 
     ALLOW_SELECT = False
 
@@ -232,7 +239,7 @@ class Suggestions(Widget):
         return min(len(self.suggestions), SHOWN)
 
     def pick(self, number: int) -> str:
-        """The suggestion of a digit, "" when there is none."""
+        """The suggestion with that digit, "" if there is none."""
         shown = self.suggestions[:SHOWN]
         return shown[number - 1] if 1 <= number <= len(shown) else ""
 
@@ -248,9 +255,9 @@ class Suggestions(Widget):
         return within(self, strips, crop)
 
     def jump_places(self) -> Iterator[tuple[Offset, str]]:
-        """The suggestions."""
-        for place in range(min(self.size.height, len(self.suggestions))):
-            yield Offset(0, place), f"screen.suggestion({place + 1})"
+        """The position of each suggestion, and the action that picks it."""
+        for row in range(min(self.size.height, len(self.suggestions))):
+            yield Offset(0, row), f"screen.suggestion({row + 1})"
 
     def on_click(self, event: events.Click) -> None:
         if picked := self.pick(event.y + 1):
@@ -258,12 +265,12 @@ class Suggestions(Widget):
 
 
 def _as_a_line(suggestion: str) -> str:
-    """A suggestion without marks of Markdown; Chinese sentences then stand without the blank between them."""
+    """A suggestion as one line, without asterisks and without spaces after Chinese punctuation."""
     return re.sub(r"(?<=[。！？，：；、”’]) +", "", clean_line(suggestion.replace("*", ""), 300))
 
 
 def short_number(tokens: int) -> str:
-    """A number of tokens in few cells: 512, 3.1k, 128k."""
+    """A number of tokens in a few characters: 512, 3.1k, 128k."""
     if tokens < 1000:
         return str(tokens)
     return f"{tokens / 1000:.1f}".removesuffix(".0") + "k" if tokens < 10_000 else f"{tokens // 1000}k"

@@ -11,7 +11,7 @@ from lunalux_core.errors import InvalidInput, LunaluxError, NetworkError
 from lunalux_core.llm.registry import Registry, saved_specs
 from lunalux_core.text import clean_line
 from lunalux_tui.chat.view import Asker
-from lunalux_tui.i18n import t, tell
+from lunalux_tui.i18n import in_a_row, t, tell
 from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.model_kinds import ANOTHER, KINDS, place
 from lunalux_tui.parts.pick_dialog import PickDialog
@@ -60,7 +60,7 @@ class ModelConnector:
             try:
                 names = await self._models(config, key)
             except LunaluxError as error:
-                trouble = " ".join(part for part in tell(error) if part)
+                trouble = in_a_row(*tell(error))
                 # Another key mends no wrong address.
                 if isinstance(error, NetworkError) and kind == ANOTHER:
                     self._view.say(trouble, warn=True)
@@ -110,7 +110,7 @@ class ModelConnector:
         try:
             result = await probe(models.open(models.resolve(name)))
         except LunaluxError as error:
-            self._view.say(" ".join(part for part in tell(error) if part), warn=True)
+            self._view.say(in_a_row(*tell(error)), warn=True)
         else:
             self._view.say(_greeting(name, result))
 

@@ -1,4 +1,4 @@
-"""The draft: what stands in the prompt, stored with its conversation."""
+"""The draft of a message: the text in the prompt, stored with its conversation."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ if TYPE_CHECKING:
 
 
 class Words(Protocol):
-    """Where the person writes."""
+    """The prompt in which the person writes."""
 
     @property
     def text(self) -> str:
-        """What stands there."""
+        """The text in it."""
 
     def take(self, text: str) -> None:
-        """Remove a text that was sent; what was typed after it stays."""
+        """Remove a text that was sent and keep what was typed after it."""
 
 
-class Draft:
-    """Keeps what is written, and clears it only when it is known to be stored as a message."""
+class MessageDraft:
+    """Stores the text of the prompt, and removes it from there only once it is stored as a message."""
 
     def __init__(self, chat: OpenChat, words: Words, conversations: Conversations) -> None:
         self._chat = chat
         self._words = words
         self._conversations = conversations
         self._waiting = ""
-        """What was sent and is not known to be stored yet."""
+        """The text that was sent and is not stored as a message yet."""
         self._known = asyncio.Event()
-        """Whether nothing waits."""
+        """Set while no sent text waits to be stored."""
         self._known.set()
         self._kept: str | None = ""
-        """The draft as it is stored, None while nobody can tell."""
+        """The draft as it is stored, None while that is unknown."""
         self._writes = 0
 
     def opened(self, stored: str) -> None:
@@ -43,17 +43,17 @@ class Draft:
         self._writes += 1
 
     def wait(self, text: str) -> None:
-        """The person's words are on their way; the prompt keeps them until they are stored."""
+        """The text was sent; the prompt keeps it until `stored`."""
         self._waiting = text
         self._known.clear()
 
     def stored(self) -> None:
-        """The person's words are on disk: only now the prompt is cleared of them."""
+        """The text is stored as a message: remove it from the prompt."""
         self._words.take(self._waiting)
         self._nothing_waits()
 
     def turn_over(self) -> bool:
-        """A turn ended, for whatever reason. True when its words were not stored and are a draft again."""
+        """A turn ended. True if its text was not stored and so is a draft again."""
         if not self._waiting:
             return False
         self._nothing_waits()
@@ -61,12 +61,12 @@ class Draft:
 
     def _nothing_waits(self) -> None:
         self._waiting = ""
-        self._kept = None  # words that were stored have left the draft too
+        self._kept = None  # storing a message also clears the stored draft
         self._known.set()
 
     async def keep(self) -> None:
-        """Store what stands in the prompt with the conversation."""
-        # While words are on their way, nobody knows whether they become a message or a draft again.
+        """Store the text of the prompt with the conversation."""
+        # A sent text may become a message or a draft again; wait until that is known.
         await self._known.wait()
         conversation, draft = self._chat.conversation, self._words.text
         if conversation is None or draft == self._kept:
@@ -74,7 +74,7 @@ class Draft:
         self._kept, self._writes = None, self._writes + 1
         number = self._writes
         await self._conversations.set(conversation.id, draft=draft)
-        # Another write, or another conversation, came meanwhile: what was stored here is not the newest.
+        # Not after another write or in another conversation: then this is not the newest draft.
         if number == self._writes and self._chat.conversation is not None:
             from dataclasses import replace
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.text import clean_line
 from lunalux_tui.chat.view import Asker
-from lunalux_tui.i18n import note, t
+from lunalux_tui.i18n import in_a_list, note, t
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,7 @@ class FileActions:
         """Import files that were dropped on the prompt; False if that was not meant."""
         from lunalux_tui.parts.ask_dialog import ConfirmDialog
 
-        names = ", ".join(clean_line(Path(path).name, 60) for path in paths[:SHOWN_NAMES])
+        names = in_a_list(clean_line(Path(path).name, 60) for path in paths[:SHOWN_NAMES])
         question = t("dialog.import_pasted.question", names=names)
         if not await self._view.ask(ConfirmDialog(t("dialog.import_pasted.title"), question)):
             return False

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.library.groups import Group
-from lunalux_tui.actions import key_name, keys_of
+from lunalux_tui.actions import first_key, key_name
 from lunalux_tui.chat.actions import SPEAK
 from lunalux_tui.chat.view import Asker, TurnStarter
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import in_a_list, t
 
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
@@ -42,7 +42,7 @@ class GroupActions:
             return False
         chosen = answer.split()
         names = {character.id: character.name for character in characters}
-        proposal = ", ".join(names[character_id] for character_id in chosen)
+        proposal = in_a_list(names[character_id] for character_id in chosen)
         dialog = AskDialog(t("dialog.group_name.title"), value=proposal, hint=t("dialog.group_name.hint"))
         name = await self._view.ask(dialog)
         if name is None:
@@ -150,4 +150,4 @@ class GroupActions:
 def why_nobody_answers(group: Group, keymap: Mapping[str, str]) -> str:
     """What to say when words stay without a reply, and the key that lets somebody speak."""
     words = "cast.all_muted" if all(member.muted for member in group.members) else "cast.nobody_answers"
-    return t(words, press=key_name(next(iter(keys_of(SPEAK, keymap)), "ctrl+p")))
+    return t(words, press=first_key(SPEAK, keymap) or key_name("ctrl+p"))

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS, Group
-from lunalux_tui.actions import Action, bindings, key_name, keys_of
+from lunalux_tui.actions import Action, bindings, first_key
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.dialog import CANCEL, Dialog, question
 from lunalux_tui.parts.drawn import keymap_of
@@ -126,7 +126,7 @@ class GroupDialog(Dialog[str]):
     def _key(self, rule: str) -> str:
         """The key that changes a rule."""
         action = next(action for action in self.ACTIONS if action.id == f"group_members.{rule}")
-        return key_name(next(iter(keys_of(action, keymap_of(self.rows))), "")) or "·"
+        return first_key(action, keymap_of(self.rows)) or "·"
 
     def _talkative(self, character_id: str) -> str:
         talks = self._talks.get(character_id)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Sequence
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
+from lunalux_core.text import clean_line
 from lunalux_tui.chat.memory.desk import Desk, DeskView
+from lunalux_tui.chat.questions import Question
 from lunalux_tui.chat.view import Asker
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.drawn import Part
+from lunalux_tui.theme.styles import BOLD, MUTED, WARNING
 
 if TYPE_CHECKING:
     from lunalux_core.library.conversations import Message
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
+    from lunalux_tui.chat.questions import Questions
+
+SUBJECT = "memory-question"
 
 
 class MemoryView(Asker, DeskView, Protocol):
@@ -24,18 +32,16 @@ class MemoryView(Asker, DeskView, Protocol):
     def browse(self) -> None:
         """Leave the prompt for the messages."""
 
-    async def show_memory_question(self, model: str) -> None:
-        """Show the question whether a model that costs may write; "" for no question."""
-
 
 class MemoryActions:
     """Actions on what is remembered of the conversation that is open."""
 
-    def __init__(self, runtime: Runtime, opener: Opener, view: MemoryView) -> None:
+    def __init__(self, runtime: Runtime, opener: Opener, questions: Questions, view: MemoryView) -> None:
         self._runtime = runtime
         self._opener = opener
+        self._questions = questions
         self._view = view
-        self.asking = ""
+        self._asking = ""
         """The model that costs and is asked about, "" while there is no question."""
 
     @cached_property
@@ -69,9 +75,9 @@ class MemoryActions:
             return
         dialog = MemoryDialog(self._runtime, conversation.id, self.desk, covering=covering, tab=tab)
         message_id = await self._view.ask(dialog)
-        if self.asking and not await self._runtime.memory_writer.waiting_for(conversation.id):
-            self.asking = ""  # answered in the pane
-            await self._view.show_memory_question("")
+        if self._asking and not await self._runtime.memory_writer.waiting_for(conversation.id):
+            self._asking = ""  # answered in the pane
+            self._questions.withdraw(SUBJECT)
         if message_id:
             await self._opener.reveal(message_id)
             self._view.browse()
@@ -87,21 +93,32 @@ class MemoryActions:
 
     # -- the one question --------------------------------------------------------------------------
 
-    async def ask_about(self, model: str) -> None:
+    def ask_about(self, model: str) -> None:
         """Ask whether a model that costs may write memories; nothing waits for the answer."""
-        if not self.asking:
-            self.asking = model
-            await self._view.show_memory_question(model)
+        if not self._asking:
+            self._asking = model
+            self._questions.ask(Question(SUBJECT, partial(_words, model), _ANSWERS))
 
     async def answer(self, yes: bool) -> None:
         """Answer the question that is on screen; a yes lets what is due be written at once."""
-        model, self.asking = self.asking, ""
+        model, self._asking = self._asking, ""
         if not model:
             return
-        await self._view.show_memory_question("")
+        self._questions.withdraw(SUBJECT)
         await self._runtime.memory_writer.agree(model, yes)
         conversation = self._opener.chat.conversation
         if yes and conversation is not None:
             self._runtime.memory_writer.nudge(conversation.id)
             self._runtime.trackers.nudge(conversation.id)
         self._view.say(t("memory.agreed" if yes else "memory.refused", model=model))
+
+
+_ANSWERS = (
+    ("chat.memory_agree", "screen.answer_memory(True)"),
+    ("chat.memory_refuse", "screen.answer_memory(False)"),
+)
+
+
+def _words(model: str) -> Sequence[Part]:
+    question = t("memory.question", model=clean_line(model, 40))
+    return [Part(question, WARNING | BOLD), Part(t("memory.question_more"), MUTED, weight=1)]

@@ -9,7 +9,7 @@ from textual.widgets import Input
 
 from lunalux_core.library.character_list import CharacterSummary
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.parts.dialog import CANCEL, question
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
@@ -58,7 +58,7 @@ class NewGroupDialog(PickDialog):
         names = [
             character.name for id in self._chosen for character in self._characters if character.id == id
         ]
-        self.query_one("#dialog").border_subtitle = ", ".join(names).replace("[", "\\[")
+        self.query_one("#dialog").border_subtitle = in_a_list(names).replace("[", "\\[")
 
     @on(Input.Submitted, "#narrow")
     def action_choose(self) -> None:

@@ -134,6 +134,10 @@ class Opener:
     async def open_conversation(self, conversation_id: str, message_id: str = "") -> None:
         """Open a conversation, at one of its messages if one is named."""
         self._view.stop_turn()
+        await self.go_on_with(conversation_id, message_id)
+
+    async def go_on_with(self, conversation_id: str, message_id: str = "") -> None:
+        """`open_conversation` for a script, which is not stopped by that."""
         library, chat = self._runtime.library, self.chat
         # Before another conversation takes the prompt.
         await self._view.keep_draft()

@@ -15,7 +15,7 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.library.conversations import Message
 from lunalux_tui.chat.actions import ChatTranscript
 from lunalux_tui.chat.bars import SHOWN, ChatHeader, StatusBar, Suggestions
-from lunalux_tui.chat.draft import Draft
+from lunalux_tui.chat.draft import MessageDraft
 from lunalux_tui.chat.opener import OpenChat
 from lunalux_tui.chat.prompt import Prompt
 from lunalux_tui.chat.slash_list import SlashList
@@ -25,7 +25,6 @@ from lunalux_tui.parts.drawn import Column, keymap_of
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
-    from lunalux_core.chat.card_scripts import CardScripts
     from lunalux_core.dialogue.turn import Billed
     from lunalux_core.documents.pictures import PictureRef
     from lunalux_core.runtime import Runtime
@@ -79,9 +78,9 @@ class ChatPane(Column):
         return Window(self._runtime.library.conversations, self.transcript)
 
     @cached_property
-    def draft(self) -> Draft:
+    def draft(self) -> MessageDraft:
         """What stands in the prompt, as it is stored."""
-        return Draft(self._open, self.prompt, self._runtime.library.conversations)
+        return MessageDraft(self._open, self.prompt, self._runtime.library.conversations)
 
     @cached_property
     def message_display(self) -> MessageDisplay:
@@ -190,14 +189,6 @@ class ChatPane(Column):
         if error.code == "PRICE_CHANGED" and "model_id" in error.params:
             self.post_message(self.PriceChanged(message, str(error.params["model_id"])))
 
-    async def show_scripts(self, question: CardScripts | None) -> None:
-        """Show, above the prompt, the question about the scripts of a card; None for no question."""
-        from lunalux_tui.chat.scripts_bar import ScriptsBar
-
-        await self.query(ScriptsBar).remove()
-        if question is not None:
-            await self.mount(ScriptsBar(question), before="#prompt")
-
     async def show_pictures(self, pictures: Sequence[PictureRef]) -> None:
         """Show, above the prompt, what goes with the next message."""
         from lunalux_tui.chat.pictures_bar import PicturesBar
@@ -253,7 +244,7 @@ class ChatPane(Column):
             self.notify(why_nobody_answers(self._open.group, keymap_of(self)), markup=False)
 
     def reply_grew(self, text: str = "", thinking: str = "", *, anew: bool = False) -> None:
-        self.status.read = None
+        self.status.prompt_percent = None
         if anew:
             self.transcript.restream(text, thinking)
         elif thinking:
@@ -273,10 +264,11 @@ class ChatPane(Column):
             self.message_display.follow(anew=whole)
 
     def prompt_read(self, percent: int) -> None:
-        self.status.read = percent
+        self.status.prompt_percent = percent
 
     async def version_stored(self, number: int, of: int) -> None:
-        await self.window.reload()
+        # What is on screen stays: only the number of versions in its heading is another.
+        await self.window.recount()
 
     def words_written(self, text: str) -> None:
         self.prompt.rewrite(text)
@@ -308,7 +300,7 @@ class ChatPane(Column):
         reply_done(self.app, self._runtime.settings, name=self._open.name, text=text, long=long)
 
     def turn_over(self) -> None:
-        self.status.writer, self.status.read = "", None
+        self.status.writer, self.status.prompt_percent = "", None
         if self.draft.turn_over():
             # Words that could not be sent are a draft again, and stored as one.
             self.prompt.post_message(self.prompt.Paused(self.prompt.text))

@@ -14,7 +14,7 @@ from lunalux_core.library.quick_replies import ReplyScope, ReplyUse, StoredSet
 from lunalux_core.stscript.reply_menu import MenuEntry, menu_of
 from lunalux_tui.chat.reply_bar import ReplyButton
 from lunalux_tui.chat.slash_actions import SlashView
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import in_a_list, t
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import TurnEvent
@@ -116,7 +116,7 @@ class QuickReplies:
         for stored in sets:
             if stored.automatic is not None or not (own := stored.content.automatic):
                 continue
-            names = ", ".join(reply.label or reply.title for reply in own[:6])
+            names = in_a_list(reply.label or reply.title for reply in own[:6])
             title = t("quick.ask.title", name=stored.name)
             question = ConfirmDialog(title, t("quick.ask.question", n=len(own), names=names))
             # Kept before the answer: a dialog that is torn down must not ask again at once.
@@ -328,7 +328,7 @@ class QuickReplies:
             title = t(f"quick.in.{scope}", name=self._opener.chat.name)
             rows.append(Row(scope, title, right=t(f"quick.state.{state}"), mark=" " if use is None else "✓"))
         if own := stored.content.automatic:
-            names = ", ".join(reply.label or reply.title for reply in own[:6])
+            names = in_a_list(reply.label or reply.title for reply in own[:6])
             mark = "✓" if stored.automatic else " "
             rows.append(Row("automatic", t("quick.may_run", n=len(own)), right=names, mark=mark))
         return PickDialog(stored.name, rows, hint=t("quick.hint"))

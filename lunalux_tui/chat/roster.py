@@ -20,7 +20,7 @@ from lunalux_core.library.conversations import LastWords
 from lunalux_core.library.groups import Group
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.parts.answer_field import NarrowField
 from lunalux_tui.parts.drawn import Bar, Column, Part
 from lunalux_tui.parts.rows import Row, Rows
@@ -166,8 +166,8 @@ def _row(who: Group | CharacterSummary, last: LastWords | None) -> Row:
     right = short_moment(last.updated_at) if last else ""
     said = said_by(last) if last else ""
     if isinstance(who, Group):
-        return Row(who.id, who.name, said or t("cast.row", names=", ".join(who.names)), right, mark=GROUP)
-    about = said or who.intro or who.creator or ", ".join(who.tags)
+        return Row(who.id, who.name, said or t("cast.row", names=in_a_list(who.names)), right, mark=GROUP)
+    about = said or who.intro or who.creator or in_a_list(who.tags)
     return Row(who.id, who.name, about, right, mark="★" if who.favourite else "")
 
 

@@ -30,6 +30,7 @@ from lunalux_tui.chat.message_actions import MessageActions
 from lunalux_tui.chat.opener import OpenChat, Opener
 from lunalux_tui.chat.pane import ChatPane
 from lunalux_tui.chat.prompt import Prompt
+from lunalux_tui.chat.questions import Questions
 from lunalux_tui.chat.roster import Roster
 from lunalux_tui.chat.roster_actions import RosterActions
 from lunalux_tui.chat.script_actions import ScriptActions
@@ -43,7 +44,6 @@ from lunalux_tui.parts.screen import KeyBar, LunaScreen, PlaceBar
 if TYPE_CHECKING:
     from textual.screen import Screen
 
-    from lunalux_core.chat.card_scripts import CardScripts
     from lunalux_core.config.settings import Settings
     from lunalux_core.dialogue.direction import Direction
     from lunalux_core.dialogue.turn import TurnEvent
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.directing_actions import DirectingActions
     from lunalux_tui.chat.memory_actions import MemoryActions
     from lunalux_tui.chat.model_actions import ModelActions
+    from lunalux_tui.chat.moving_in import MovingIn
     from lunalux_tui.chat.opener import LibraryWatcher
     from lunalux_tui.chat.picture_actions import PictureActions
     from lunalux_tui.chat.prose import Prose
@@ -209,7 +210,7 @@ class ChatScreen(LunaScreen[None]):
         """What is remembered; the first frame does without it."""
         from lunalux_tui.chat.memory_actions import MemoryActions
 
-        return MemoryActions(self.runtime, self.opener, self)
+        return MemoryActions(self.runtime, self.opener, self.questions, self)
 
     @cached_property
     def conversation_actions(self) -> ConversationActions:
@@ -251,7 +252,18 @@ class ChatScreen(LunaScreen[None]):
 
     @cached_property
     def script_actions(self) -> ScriptActions:
-        return ScriptActions(self.runtime, self.open_chat, self)
+        return ScriptActions(self.runtime, self.open_chat, self.questions, self)
+
+    @cached_property
+    def questions(self) -> Questions:
+        return Questions(self.pane, partial(self._run, "questions"), self.refresh_bindings)
+
+    @cached_property
+    def moving_in(self) -> MovingIn:
+        """The offer to bring another program's data along; made at the first start alone."""
+        from lunalux_tui.chat.moving_in import MovingIn
+
+        return MovingIn(self.runtime, self.questions, self.file_actions.import_cards)
 
     @cached_property
     def model_actions(self) -> ModelActions:
@@ -285,6 +297,11 @@ class ChatScreen(LunaScreen[None]):
     def character_name(self) -> str:
         """Who is talked with: the character, or the group."""
         return self.open_chat.name
+
+    @property
+    def streaming(self) -> bool:
+        """Whether a reply grows on screen."""
+        return self.transcript.streaming
 
     @property
     def window(self) -> Window:
@@ -370,7 +387,6 @@ class ChatScreen(LunaScreen[None]):
 
     async def _look_at_scripts(self) -> None:
         await self.script_actions.look()
-        self.refresh_bindings()
 
     async def _follow(self) -> None:
         await self.library_watcher.look()
@@ -513,25 +529,9 @@ class ChatScreen(LunaScreen[None]):
         await self.pane.show_pictures(pictures)
         self.refresh_bindings()
 
-    async def show_scripts(self, question: CardScripts | None) -> None:
-        """Show the question about the scripts of a card; None for no question."""
-        await self.pane.show_scripts(question)
-
     def ask_about_memory(self, model: str) -> None:
         """Ask whether a model that costs may write memories."""
-        self._run("memory_question", partial(self.memory_actions.ask_about, model), exclusive=False)
-
-    async def show_memory_question(self, model: str) -> None:
-        """Show that question, or none for ""; while another one stands above the prompt it waits."""
-        await self.query("#memory-question").remove()
-        if model and self.query("#scripts-question, #moving-in"):  # they have the same two keys
-            again = partial(self.show_memory_question, model)
-            self.set_timer(EVERY, partial(self._run, "memory_question", again))
-        elif model and model == self.memory_actions.asking:
-            from lunalux_tui.chat.memory.question import MemoryQuestion
-
-            await self.pane.mount(MemoryQuestion(model), before="#prompt")
-        self.refresh_bindings()
+        self.memory_actions.ask_about(model)
 
     def browse(self) -> None:
         """Leave the prompt for the messages."""
@@ -700,7 +700,7 @@ class ChatScreen(LunaScreen[None]):
             self.open_chat,
             busy=self.busy,
             waiting=self.status.countdown is not None,
-            asked=lambda question: bool(self.query(f"#{question}")),
+            question=self.questions.standing,
         )
         return super().check_action(action, parameters) if now is None else now
 
@@ -757,6 +757,7 @@ class ChatScreen(LunaScreen[None]):
     action_export = handed(DIALOG, lambda screen: screen.file_actions.export)
     action_import_chat = handed(DIALOG, lambda screen: screen.file_actions.import_chat)
     action_import_cards = handed(DIALOG, lambda screen: screen.file_actions.import_named)
+    action_move_in = handed(DIALOG, lambda screen: screen.moving_in.answer)
 
     action_scripts = handed(DIALOG, lambda screen: screen.script_actions.choose)
     action_answer_scripts = handed("scripts", lambda screen: screen.script_actions.answer)
@@ -878,31 +879,6 @@ class ChatScreen(LunaScreen[None]):
     def work_at_model(self, work: Work) -> Worker[None]:
         """Ask a model in the background."""
         return self._run("greet", work)
-
-    async def offer_to_move_in(self) -> None:
-        """Look for the data of SillyTavern on this computer, and offer what is found; asked once."""
-        from lunalux_tui.chat.moving_in import OFFERED, MovingInBar, found_elsewhere
-
-        state = self.runtime.library.state
-        if await state.get(OFFERED, False):
-            return
-        homes = await found_elsewhere()
-        await state.set(OFFERED, True)
-        if homes:
-            await self.pane.mount(MovingInBar(homes[0]), before="#prompt")
-            self.refresh_bindings()
-
-    action_move_in = handed(DIALOG, lambda screen: screen._move_in)
-
-    async def _move_in(self, wanted: bool) -> None:
-        from lunalux_tui.chat.moving_in import MovingInBar
-
-        for bar in self.query(MovingInBar):
-            path = str(bar.found.path)
-            await bar.remove()
-            self.refresh_bindings()
-            if wanted:
-                await self.file_actions.import_cards([path])
 
     async def _show_books(self) -> None:
         if character_id := await self.conversation_actions.books():

@@ -27,9 +27,6 @@ class SlashView(ScriptHostView, Protocol):
     def send(self, text: str) -> None:
         """Say something."""
 
-    def take_typed(self, text: str) -> None:
-        """Empty the prompt of a text that was understood."""
-
     def point_at(self, text: str, line: int, column: int) -> None:
         """Put the cursor to a place (from 1) of the text that stands in the prompt."""
 
@@ -82,7 +79,7 @@ class SlashActions:
         words = self._view.typed()
         if words != script:
             setting = replace(setting, context=replace(setting.context, input=words))
-        surface = ScreenSurface(self._runtime, self._opener, self._view)
+        surface = ScreenSurface(self._runtime, self._opener, self._view, script)
         host = ConversationHost(self._runtime, surface, conversation.id, setting, turns=turns)
         interpreter = Interpreter(host, everything(host.offers), setting)
         host.stores = interpreter.stores
@@ -99,6 +96,8 @@ class SlashActions:
         error = outcome.error
         if error is not None:
             self._view.show_error(error)
+            if not self._view.typed():  # it began another chat
+                self._view.put_typed(typed)
             line, column = error.params.get("line"), error.params.get("column")
             if isinstance(line, int) and isinstance(column, int):
                 self._view.point_at(typed, line, column)

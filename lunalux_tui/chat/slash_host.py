@@ -23,6 +23,9 @@ __all__ = ["OFFERS", "ScreenSurface", "ScriptHostView"]
 class ScriptHostView(Asker, Protocol):
     """What a script needs of the screen."""
 
+    def take_typed(self, text: str) -> None:
+        """Empty the prompt of a text that was understood."""
+
     def put_typed(self, text: str) -> None:
         """Put a text in the place of what stands in the prompt."""
 
@@ -46,15 +49,16 @@ class ScriptHostView(Asker, Protocol):
 
 
 class ScreenSurface:
-    """The screen, for one script (`chat.scripts.surface.Surface`)."""
+    """The screen, for one script (`chat.scripts.surface.Surface`), which may stand in the prompt."""
 
     asks = True
     panes = ("memory",)
 
-    def __init__(self, runtime: Runtime, opener: Opener, view: ScriptHostView) -> None:
+    def __init__(self, runtime: Runtime, opener: Opener, view: ScriptHostView, script: str) -> None:
         self._runtime = runtime
         self._opener = opener
         self._view = view
+        self._script = script
         self._echoed = False
 
     def open_pane(self, name: str) -> None:
@@ -65,6 +69,9 @@ class ScreenSurface:
 
     def words(self, key: str, **values: object) -> str:
         return t(f"slash.{key}", **values)
+
+    def command_help(self, key: str) -> str:
+        return t(key)
 
     def told(self, error: LunaluxError) -> str:
         return tell(error)[0]
@@ -101,6 +108,11 @@ class ScreenSurface:
 
     async def take_turn(self, events: AsyncIterator[TurnEvent], *, impersonate: bool = False) -> None:
         await self._view.take_turn(events, impersonate=impersonate)
+
+    async def open_chat(self, conversation_id: str) -> None:
+        # A script is no draft of the chat that is left.
+        self._view.take_typed(self._script)
+        await self._opener.go_on_with(conversation_id)
 
     async def messages_changed(self, *, to_end: bool = False) -> None:
         await self._opener.reload(keep_place=not to_end)

@@ -11,7 +11,7 @@ from lunalux_core.library.character_list import CharacterQuery
 from lunalux_core.library.recent import RecentChat, recent_chats
 from lunalux_core.text import clean_line
 from lunalux_tui.chat.roster import plain
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.parts.dialog import question
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
@@ -85,6 +85,6 @@ def _chat_row(chat: RecentChat) -> Row:
 
 
 def _character_row(character: CharacterSummary) -> Row:
-    about = character.intro or character.creator or ", ".join(character.tags)
+    about = character.intro or character.creator or in_a_list(character.tags)
     mark = "★" if character.favourite else "☆"
     return Row(f"{CHARACTER}{character.id}", character.name, clean_line(about), mark=mark)

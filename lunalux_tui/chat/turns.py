@@ -33,7 +33,7 @@ from lunalux_core.dialogue.turn import (
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.library.conversations import Message
 from lunalux_core.text import clean_line
-from lunalux_tui.i18n import t, tell
+from lunalux_tui.i18n import in_a_list, in_a_row, t, tell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -188,9 +188,9 @@ class TurnController:
             case WorldbookOverflowed():
                 view.warn(t("chat.worldbook_overflow", n=event.entries, budget=event.budget))
             case TemplateFailed():
-                view.warn(" ".join(tell(event.error)))
+                view.warn(in_a_row(*tell(event.error)))
             case TextsCut():
-                names = ", ".join(t(f"chat.cut_text.{name}") for name in event.names)
+                names = in_a_list(t(f"chat.cut_text.{name}") for name in event.names)
                 view.warn(t("chat.texts_cut", names=names, window=f"{event.window:,}"))
             case Shortened():
                 view.warn(t("chat.shortened", window=f"{event.window:,}"))

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from lunalux_core import __version__
 from lunalux_core.errors import LunaluxError
 from lunalux_tui.cli import output
-from lunalux_tui.cli.values import lighten
+from lunalux_tui.cli.values import use_plain_values
 
 NOUNS: Mapping[str, str] = {
     "chat": "Talk with a character: opens the app, or answers one message.",
@@ -101,7 +101,7 @@ class Nouns(TyperGroup):
             return None
         noun = _module(cmd_name).commands[cmd_name]
         noun.rich_markup_mode = None  # plain help, as everywhere: no boxes in a pipe, no Rich to load
-        command = _dressed(lighten(typer.main.get_command(noun)))
+        command = _dressed(use_plain_values(typer.main.get_command(noun)))
         command.name = cmd_name
         # Only for completion: what completes a value imports the settings and the library.
         if COMPLETE in os.environ:
@@ -177,7 +177,7 @@ def _run(arguments: list[str], as_json: bool) -> int:
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:], "--help"]
     try:
-        command = lighten(typer.main.get_command(app))
+        command = use_plain_values(typer.main.get_command(app))
         if COMPLETE in os.environ:
             from lunalux_tui.cli.shells import take_over
 

@@ -17,7 +17,7 @@ from lunalux_core.errors import InvalidInput
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import command_settings, in_runtime, with_runtime
-from lunalux_tui.cli.values import input_secret
+from lunalux_tui.cli.stdin import input_secret
 from lunalux_tui.i18n import t
 
 account_app = typer.Typer(

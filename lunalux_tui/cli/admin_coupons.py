@@ -40,7 +40,9 @@ async def create_coupon(
     if currency not in {"star", "luna"}:
         raise output.not_known("--currency", currency, ("star", "luna"))
     coupon = await services.coupons.create(code, cast("Currency", currency), amount, claims)
-    tell({"coupon": coupon.code, "currency": currency, "amount": amount, "claims": claims}, as_json)
+    # The document says what was asked for, people are told what that means.
+    counted = claims if as_json else claims or 1
+    tell({"coupon": coupon.code, "currency": currency, "amount": amount, "claims": counted}, as_json)
 
 
 @coupon_app.command("list")

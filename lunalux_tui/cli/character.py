@@ -16,7 +16,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, YES, free_path, read_file, write_file
 from lunalux_tui.cli.run import command_settings, delete_asked, in_runtime, named_character
-from lunalux_tui.cli.values import input_lines
+from lunalux_tui.cli.stdin import input_lines
 from lunalux_tui.i18n import note, t
 
 if TYPE_CHECKING:

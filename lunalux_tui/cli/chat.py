@@ -45,7 +45,7 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.chat_wishes import MOST_REPLIES, Kind, Wishes, refuse_together
 from lunalux_tui.cli.remembering import remember_turn
 from lunalux_tui.cli.run import ask, with_runtime
-from lunalux_tui.cli.values import input_text
+from lunalux_tui.cli.stdin import input_text
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -396,7 +396,7 @@ async def _store(
 ) -> None:
     """Store a line that nobody answers; its JSON has the names of a reply's."""
     line, told = await runtime.chat.say(place.id, message, options)
-    notices = _Notices()
+    notices = Notices()
     for event in told:
         notices.take(event)
     notices.end()
@@ -408,7 +408,7 @@ async def _store(
         output.say("line_stored", name=line.name)
 
 
-class _Notices:
+class Notices:
     """What went otherwise than it was meant and did not end the turn, told on stderr."""
 
     def __init__(self) -> None:
@@ -456,7 +456,7 @@ async def _turn(
     model = ""
     printed = _PrintedReply()
     rows: list[dict[str, Any]] = []
-    notices = _Notices()
+    notices = Notices()
     # Left early, by ctrl+c, the turn is closed here and not whenever Python collects it: it keeps what came.
     async with aclosing(turn) as events:
         async for event in events:

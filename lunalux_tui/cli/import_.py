@@ -16,7 +16,7 @@ from lunalux_core.importing import ImportResult, gather, import_files
 from lunalux_core.library import Library
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import command_settings
-from lunalux_tui.cli.values import input_lines
+from lunalux_tui.cli.stdin import input_lines
 from lunalux_tui.i18n import note
 
 if TYPE_CHECKING:

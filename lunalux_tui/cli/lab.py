@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,13 @@ import typer
 from lunalux_core.errors import InvalidInput, LunaluxError, PaymentError
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import ask, in_runtime, with_runtime
+from lunalux_tui.cli.conversation import YES
+from lunalux_tui.cli.run import ask, delete_named, in_runtime, with_runtime
 from lunalux_tui.cli.shelf_commands import JSON
 from lunalux_tui.i18n import note, price_words, t
 
 if TYPE_CHECKING:
+    from lunalux_core.dialogue.turn import TurnEvent
     from lunalux_core.lab.experiment import Experiment
     from lunalux_core.lab.runs import Laboratory, Planned, Result
     from lunalux_core.library.lab import LabRun
@@ -114,6 +116,25 @@ async def show(
         print_comparison(compared)
 
 
+@lab_app.command()
+def delete(
+    run: str = typer.Argument(metavar="RUN|FILE", help="Name, id or file of a run."),
+    yes: bool = YES,
+    as_json: bool = JSON,
+) -> None:
+    """Delete a run with all its replies and prompts. Of several runs of a file the newest is meant.
+
+    Example: lunalux lab delete tests/voice.toml --yes
+    """
+    delete_named(
+        lambda runtime: _named(runtime, run),
+        lambda found: t("cli.delete", name=found.name),
+        lambda runtime, found: runtime.library.lab.delete(found.id),
+        yes=yes,
+        as_json=as_json,
+    )
+
+
 async def _named(runtime: Runtime, name: str) -> LabRun:
     """The run that a name, an id or a file means. Raises NotFound (LAB_RUN_NOT_FOUND)."""
     by_file = await runtime.library.lab.of_file(str(Path(name).resolve()))
@@ -150,7 +171,7 @@ def _row(run: LabRun) -> dict[str, Any]:
 
 def _chosen(experiment: Experiment, only: Sequence[str]) -> list[tuple[str, str]]:
     """The (turn, variant) that are meant, "" for any. Raises InvalidInput (USAGE)."""
-    from lunalux_tui.cli.values import whole_name
+    from lunalux_core.library.naming import full_name
 
     chosen = []
     turns = [turn.name for turn in experiment.turns]
@@ -159,7 +180,7 @@ def _chosen(experiment: Experiment, only: Sequence[str]) -> list[tuple[str, str]
         turn, _, variant = (part.strip() for part in each.partition("/"))
         names = []
         for name, known in ((turn, turns), (variant, variants)):
-            whole = whole_name(name, known) if name else ""
+            whole = full_name(name, known) if name else ""
             if whole is None or not (turn or variant):
                 raise output.not_known("--only", each, known)
             names.append(whole)
@@ -198,6 +219,7 @@ class _Bench:
     jobs: int
     as_json: bool
     done: int = 0
+    said: set[str] = field(default_factory=set)
 
     async def work(self, laboratory: Laboratory) -> None:
         """Raises typer.Exit: 1 where a check failed, 7 where a reply could not be had."""
@@ -231,11 +253,25 @@ class _Bench:
 
     def _tell(self, result: Result) -> None:
         self.done += 1
+        # Many replies have the same thing to tell: it is told once.
+        if new := [event for event in result.told if repr(event) not in self.said]:
+            self.said.update(map(repr, new))
+            self._tell_of(result, new)
         if result.error is not None:
             output.passing()
             text = output.one_line(*output.sentence(result.error))
             output.say("lab_error", label=result.trial.label, text=text)
         output.passing("lab_progress", done=self.done, n=len(self.planned), label=result.trial.label)
+
+    def _tell_of(self, result: Result, events: Sequence[TurnEvent]) -> None:
+        from lunalux_tui.cli.chat import Notices
+
+        output.passing()
+        output.note(f"{result.trial.label}:")
+        notices = Notices()
+        for event in events:
+            notices.take(event)
+        notices.end()
 
 
 _NOTHING: dict[str, Any] = {

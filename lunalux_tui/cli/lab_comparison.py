@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lunalux_core.dialogue.turn_record_diff import compare_texts
-from lunalux_core.lab.comparing import differing, prompt_changes, word_changes
-from lunalux_core.library.lab import Cell, LabRow, LabRun
-from lunalux_core.library.naming import missing
+from lunalux_core.lab.comparing import compared_turn
+from lunalux_core.library.lab import LabRun
+from lunalux_core.library.naming import full_name, missing
 from lunalux_core.runtime import Runtime
 from lunalux_core.text import clean, clean_line
 from lunalux_tui import i18n
 from lunalux_tui.cli import output
 from lunalux_tui.cli.lab import check_row, price_of
-from lunalux_tui.cli.values import whole_name
 from lunalux_tui.i18n import t
 
 Row = dict[str, Any]
 MOST_CHANGES, MOST_LINES, LONGEST_LINE = 12, 6, 200
 """Parts of a prompt, lines of a part and letters of a line that are shown to people; JSON has all."""
-_FIELDS = ("content", "thinking", "finish", "model", "usage", "cost", "billing", "speed", "seconds", "prompt")
 
 
 async def comparison(runtime: Runtime, run: LabRun, turn: str = "") -> list[Row]:
@@ -34,7 +31,7 @@ async def comparison(runtime: Runtime, run: LabRun, turn: str = "") -> list[Row]
     """
     names = list(dict.fromkeys(cell.turn for cell in run.cells))
     if turn:
-        whole = whole_name(turn, names)
+        whole = full_name(turn, names)
         if whole is None:
             raise missing(
                 "LAB_TURN_NOT_FOUND",
@@ -44,44 +41,16 @@ async def comparison(runtime: Runtime, run: LabRun, turn: str = "") -> list[Row]
                 names,
             )
         names = [whole]
-    rows = []
-    for name in names:
-        cells = [cell for cell in run.cells if cell.turn == name]
-        had = [(cell, row) for cell in cells if (row := await runtime.library.lab.result(run.id, cell.key))]
-        rows.append(await asyncio.to_thread(_compared, name, had))
-    return rows
+    return [_told(await compared_turn(runtime.library.lab, run, name)) for name in names]
 
 
-def _compared(turn: str, had: Sequence[tuple[Cell, LabRow]]) -> Row:
-    base = had[0][0].variant if had else None
-    bases = [(cell, row) for cell, row in had if cell.variant == base]
+def _told(turn: Row) -> Row:
+    """A turn with times and reasons as rows have them."""
     results = []
-    for cell, row in had:
-        # The same repeat of the first variant, else its first.
-        same = next((other for other_cell, other in bases if other_cell.repeat == cell.repeat), None)
-        other = same if same is not None else bases[0][1]
-        results.append(_result(cell, row, None if row is other else other))
-    return {"turn": turn, "base": base, "results": results}
-
-
-def _result(cell: Cell, row: LabRow, base: LabRow | None) -> Row:
-    """One result; `difference` from the `base`, null for the base itself."""
-    difference = None
-    if base is not None:
-        pieces = word_changes(str(base.reply.get("content", "")), str(row.reply.get("content", "")))
-        difference = {
-            "words": differing(pieces),
-            "pieces": [{"mark": mark, "text": text} for mark, text in pieces],
-            "prompt": prompt_changes(base.record, row.record),
-        }
-    return {
-        "variant": cell.variant,
-        "repeat": cell.repeat,
-        **{name: row.reply.get(name) for name in _FIELDS},
-        "checks": [check_row(dict(check)) for check in row.checks],
-        "difference": difference,
-        "created_at": output.moment(row.created_at),
-    }
+    for result in turn["results"]:
+        checks = [check_row(dict(check)) for check in result["checks"]]
+        results.append({**result, "checks": checks, "created_at": output.moment(result["created_at"])})
+    return {**turn, "results": results}
 
 
 def print_comparison(turns: Sequence[Row]) -> None:

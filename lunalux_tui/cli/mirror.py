@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -126,3 +127,4 @@ def _tell(event: Event, *, as_json: bool) -> None:
         if event.action == "conflict" and event.kind == "story":
             key = "mirror.conflict_story"
         output.print_text(t(f"cli.{key}", **words))
+        sys.stdout.flush()  # a watch goes on for hours

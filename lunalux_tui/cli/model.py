@@ -12,7 +12,7 @@ import typer
 from lunalux_core.config.settings import ModelConfig
 from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.library.naming import missing
+from lunalux_core.library.naming import full_name, missing
 from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
 from lunalux_core.llm.model import IMAGE_USES, POST_PROCESSING, ModelOptions, ModelSpec
 from lunalux_core.llm.parameters import EFFORTS, PROVIDERS, checked_value, read_pairs
@@ -21,7 +21,7 @@ from lunalux_core.text import clean_line
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import YES
 from lunalux_tui.cli.run import delete_asked, in_runtime
-from lunalux_tui.cli.values import input_secret, whole_name
+from lunalux_tui.cli.stdin import input_secret
 from lunalux_tui.i18n import t
 
 model_app = typer.Typer(
@@ -40,6 +40,7 @@ NAME = typer.Argument(
 async def list_models(
     runtime: Runtime,
     local: bool = typer.Option(False, "--local", help="Ask the usual local servers too."),
+    refresh: bool = typer.Option(False, "--refresh", help="Ask the backend for its price list anew."),
     as_json: bool = JSON,
 ) -> None:
     """Own, official and practice models; the one in use is marked.
@@ -51,7 +52,7 @@ async def list_models(
         from lunalux_core.llm.servers.local import local_servers
 
         own += [_own(spec, runtime.settings.model) for spec in await local_servers()]
-    official = await _official(runtime)
+    official = await _official(runtime, refresh=refresh)
     if as_json:
         output.print_json({"own": own, "official": official, "in_use": runtime.settings.model})
         return
@@ -227,10 +228,10 @@ async def add(
         template=template,
     )
     if template:
-        from lunalux_core.dialogue.text_templates import whole_name
+        from lunalux_core.dialogue.text_templates import full_template_name
 
         templates = await runtime.library.templates.list()
-        config = replace(config, template=whole_name(templates, template))
+        config = replace(config, template=full_template_name(templates, template))
     from lunalux_core.config.config_file import save_model
     from lunalux_core.llm.registry import credential_name
 
@@ -301,7 +302,7 @@ def remove(name: str = NAME, yes: bool = YES, as_json: bool = JSON) -> None:
 
     async def find(runtime: Runtime) -> str:
         saved = runtime.settings.models
-        whole = whole_name(name, saved)
+        whole = full_name(name, saved)
         if whole is None:
             raise unknown(saved)
         return whole
@@ -424,11 +425,16 @@ async def _in_memory(runtime: Runtime, name: str, loaded: bool, as_json: bool) -
         output.say("loaded" if loaded else "unloaded", name=spec.name)
 
 
-async def _official(runtime: Runtime) -> list[dict[str, Any]]:
-    """The price list as it is known on disk, with what our options call each model; fetched only when it
-    never was.
+async def _official(runtime: Runtime, *, refresh: bool) -> list[dict[str, Any]]:
+    """The price list as it is known on disk, with what our options call each model; fetched when that is
+    wished, and when it never was.
     """
-    state = await runtime.account.load()
+    if refresh:
+        from lunalux_tui.cli.account import snapshot
+
+        state = await snapshot(runtime, refresh=True)
+    else:
+        state = await runtime.account.load()
     if not state.models:
         try:
             state = await runtime.account.ensure()

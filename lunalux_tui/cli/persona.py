@@ -14,7 +14,7 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import YES
 from lunalux_tui.cli.run import delete_named, in_runtime
 from lunalux_tui.cli.shelf_commands import JSON
-from lunalux_tui.cli.values import text_of
+from lunalux_tui.cli.stdin import text_of
 from lunalux_tui.i18n import t
 
 persona_app = typer.Typer(

@@ -10,7 +10,6 @@ from lunalux_core.errors import NotFound
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import in_runtime
-from lunalux_tui.cli.values import whole_name
 
 if TYPE_CHECKING:
     from lunalux_core.plugins.api import Command, Scene
@@ -118,34 +117,34 @@ async def run(
 
 
 def _named(runtime: Runtime, name: str) -> str:
-    """The whole name of a plug-in at hand. Raises NotFound (PLUGIN_UNKNOWN), with the nearest names."""
-    from lunalux_core.library.naming import nearest
+    """The full name of a plug-in at hand. Raises NotFound (PLUGIN_UNKNOWN), with the nearest names."""
+    from lunalux_core.library.naming import full_name, nearest
 
     names = [plugin.name for plugin in runtime.plugins.available()]
-    whole = whole_name(name, names)
+    whole = full_name(name, names)
     if whole is not None:
         return whole
     near = nearest(name, names)
     if near:
         message = f"There is no plug-in {name!r}."
-        raise NotFound("PLUGIN_UNKNOWN", message, f"Like it: {near}.", kind="near", name=name, near=near)
+        raise NotFound("PLUGIN_UNKNOWN", message, f"Did you mean {near}?", kind="near", name=name, near=near)
     runtime.plugins.entry(name)  # tells where a plug-in would be looked for
     return name
 
 
 def _named_command(offered: list[Command], name: str, command: str) -> Command:
     """Raises NotFound (PLUGIN_COMMAND_UNKNOWN), with the nearest names."""
-    from lunalux_core.library.naming import nearest
+    from lunalux_core.library.naming import full_name, nearest
 
     by_name = {offer.name: offer for offer in offered}
-    whole = whole_name(command, by_name)
+    whole = full_name(command, by_name)
     if whole is not None:
         return by_name[whole]
     near = nearest(command, by_name)
     raise NotFound(
         "PLUGIN_COMMAND_UNKNOWN",
         f"The plug-in {name!r} has no command {command!r}, or is not enabled.",
-        f"Like it: {near}."
+        f"Did you mean {near}?"
         if near
         else f"`lunalux plugin run {name}` lists them; `lunalux plugin list` shows what is enabled.",
         name=name,

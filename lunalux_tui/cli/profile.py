@@ -226,9 +226,9 @@ async def _known_preset(runtime: Runtime, name: str) -> str:
 
 async def _known_template(runtime: Runtime, name: str) -> str:
     """The whole name of a template. Raises NotFound."""
-    from lunalux_core.dialogue.text_templates import whole_name
+    from lunalux_core.dialogue.text_templates import full_template_name
 
-    return whole_name(await runtime.library.templates.list(), name) if name else ""
+    return full_template_name(await runtime.library.templates.list(), name) if name else ""
 
 
 async def _known_script(runtime: Runtime, name: str) -> str:

@@ -125,9 +125,7 @@ def run(
         from lunalux_tui.cli.script_surface import run_on_conversation
 
         outcome, echoes = with_runtime(
-            lambda runtime: run_on_conversation(
-                runtime, conversation, reply.message.lstrip(), asks=output.talks()
-            )
+            lambda runtime: run_on_conversation(runtime, conversation, reply.message, asks=output.talks())
         )
         print_outcome(outcome, echoes, as_json=as_json)
         return
@@ -271,7 +269,10 @@ def _lacks(content: QuickReplySet) -> list[str]:
     told = []
     for lack in lacks(content, everything()):
         if lack.commands:
-            commands = ", ".join(f"/{name}" for name in lack.commands)
+            commands = ", ".join(
+                t("cli.command_at", command=name, line=line, column=column)
+                for name, (line, column) in lack.commands
+            )
             told.append(t("cli.quick_reply_lacks", label=lack.label, commands=commands))
         if lack.error is not None:
             reason = output.one_line(*output.sentence(lack.error))

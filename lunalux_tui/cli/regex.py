@@ -9,7 +9,7 @@ import typer
 from lunalux_core.errors import InvalidInput
 from lunalux_tui.cli import output
 from lunalux_tui.cli.shelf_commands import JSON, print_scenarios, read_json, shelf_app
-from lunalux_tui.cli.values import input_text
+from lunalux_tui.cli.stdin import input_text
 
 TARGETS = ("store", "display", "prompt")
 

@@ -13,7 +13,7 @@ from lunalux_tui import i18n
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file
 from lunalux_tui.cli.shelf_commands import scenario_command
-from lunalux_tui.cli.values import input_text
+from lunalux_tui.cli.stdin import input_text
 
 if TYPE_CHECKING:
     from lunalux_core.stscript.host import AppCall

@@ -46,6 +46,9 @@ class TerminalSurface:
     def words(self, key: str, **values: object) -> str:
         return t(f"slash.{key}", **values)
 
+    def command_help(self, key: str) -> str:
+        return t(key)
+
     def told(self, error: LunaluxError) -> str:
         return output.sentence(error)[0]
 
@@ -79,6 +82,10 @@ class TerminalSurface:
                     await self.put_typed(event.text)
                 else:
                     output.note(f"{event.message.name}: {event.message.content}")
+
+    async def open_chat(self, conversation_id: str) -> None:
+        self._place = conversation_id
+        output.note(t("slash.chat_opened", id=conversation_id))
 
     async def messages_changed(self, *, to_end: bool = False) -> None:
         """A terminal shows no messages."""

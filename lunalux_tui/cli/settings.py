@@ -10,7 +10,6 @@ from lunalux_core.config.settings import DECLARATIONS, declaration
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import command_settings, with_runtime
-from lunalux_tui.cli.values import whole_name
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -171,8 +170,10 @@ def paths(as_json: bool = JSON) -> None:
 
 
 def _named(key: str) -> str:
-    """The whole key of a setting. Raises NotFound (SETTING_UNKNOWN), with the nearest keys."""
-    whole = whole_name(key, DECLARATIONS)
+    """The full key of a setting. Raises NotFound (SETTING_UNKNOWN), with the nearest keys."""
+    from lunalux_core.library.naming import full_name
+
+    whole = full_name(key, DECLARATIONS)
     if whole is None:
         raise _unknown(key)
     return whole

@@ -163,10 +163,8 @@ async def run_(
     revised = await runtime.trackers.run(place.id, wanted, reviser)
     for revision in revised:
         if revision.error is not None:
-            output.note(
-                f"{revision.standing.tracker.name}: {' '.join(output.sentence(revision.error)).strip()}"
-            )
-    _print_rows([revision.standing for revision in revised], as_json)
+            output.note(f"{revision.state.tracker.name}: {' '.join(output.sentence(revision.error)).strip()}")
+    _print_rows([revision.state for revision in revised], as_json)
     if not revised:
         output.say("tracker_none")
     elif not any(revision.asked for revision in revised):

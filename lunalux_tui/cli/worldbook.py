@@ -17,7 +17,7 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file
 from lunalux_tui.cli.run import in_runtime, named_character
 from lunalux_tui.cli.shelf_commands import JSON, NAME, print_scenarios, read_json, shelf_app, summary
-from lunalux_tui.cli.values import input_text
+from lunalux_tui.cli.stdin import input_text
 from lunalux_tui.i18n import note
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from textual.timer import Timer
 
 from lunalux_core.cards.card import Card
 from lunalux_core.editor.draft import Draft, Snapshot
-from lunalux_tui.actions import Action, bindings, key_name, keys_of
+from lunalux_tui.actions import Action, bindings, first_key
 from lunalux_tui.create.open_draft import PAUSE
 from lunalux_tui.create.sections import BY_ID
 from lunalux_tui.create.sections.worldbook import WorldbookSection
@@ -84,8 +84,7 @@ class BookScreen(LunaScreen[None]):
         """There is one section here."""
 
     def key_of(self, action: Action) -> str:
-        keys = keys_of(action, keymap_of(self))
-        return key_name(keys[0]) if keys else ""
+        return first_key(action, keymap_of(self))
 
     # -- keeping -------------------------------------------------------------------------------------
 

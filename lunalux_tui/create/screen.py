@@ -18,7 +18,7 @@ from lunalux_core.documents.json_text import dump_json
 from lunalux_core.editor.checks import check
 from lunalux_core.editor.draft import Draft
 from lunalux_core.errors import LunaluxError
-from lunalux_tui.actions import Action, bindings, key_name, keys_of
+from lunalux_tui.actions import Action, bindings, first_key
 from lunalux_tui.create.actions import CREATE_ACTIONS
 from lunalux_tui.create.file_actions import FileActions
 from lunalux_tui.create.head import CreateHead
@@ -332,9 +332,8 @@ class CreateScreen(LunaScreen[None]):
         return True
 
     def key_of(self, action: Action) -> str:
-        """The first key of an action, as people write it."""
-        keys = keys_of(action, keymap_of(self))
-        return key_name(keys[0]) if keys else ""
+        """See `actions.first_key`."""
+        return first_key(action, keymap_of(self))
 
     def retranslate(self) -> None:
         if self.ready:

@@ -18,7 +18,7 @@ from lunalux_core.errors import InvalidInput
 from lunalux_core.library.market_cache import NSFW_TAGS
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.i18n import LANGUAGES, t
+from lunalux_tui.i18n import LANGUAGES, in_a_row, t
 from lunalux_tui.parts.dialog import CANCEL
 from lunalux_tui.parts.form_dialog import FormDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
@@ -140,7 +140,7 @@ class PublishDialog(FormDialog["Lang"]):
         place = urlsplit(address).netloc or address
         where = t("market.publish.to", place=place) if address else t("market.publish.to_this_computer")
         named = t("market.publish.as", name=f"@{account.username}") if account.username else ""
-        return f"{where} {named or t('market.publish.no_name')}"
+        return in_a_row(where, named or t("market.publish.no_name"))
 
     def watch_lang(self) -> None:
         shown = "   ".join(f"{'●' if lang == self.lang else '○'} {name}" for lang, name in LANGUAGES.items())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
@@ -13,6 +15,9 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.screen import KeyBar, LunaScreen
 from lunalux_tui.parts.told import Told
+
+if TYPE_CHECKING:
+    from lunalux_tui.parts.host import Host
 
 Result = TypeVar("Result")
 
@@ -49,6 +54,28 @@ class Dialog(ModalScreen[Result], LunaScreen[Result], Generic[Result]):
     def compose_body(self) -> ComposeResult:
         """What stands in the box."""
         yield from ()
+
+    def dismiss(self, result: Result | None = None) -> AwaitComplete:
+        """Answer and go. What stands behind is drawn once it has gone, not at every step of its way out."""
+        app, host, held = self.app, cast("Host", self.app), ExitStack()
+        held.enter_context(app.batch_update())
+        host.leaving += 1
+        closed = super().dismiss(result)
+
+        def show() -> None:
+            host.leaving -= 1
+            held.close()
+            app.screen.refresh()
+
+        async def gone() -> None:
+            try:
+                await closed
+            finally:
+                # Behind what the app and the screen do about one that has gone.
+                app.call_later(app.screen.call_later, show)
+
+        app.call_later(gone)
+        return closed
 
     def action_cancel(self) -> None:
         self.dismiss(None)

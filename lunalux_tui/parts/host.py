@@ -29,6 +29,8 @@ class Host(Protocol):
     opening: Opening
     keymap: Mapping[str, str]
     afterwards: Callable[[], object] | None
+    leaving: int
+    """How many dialogs are on their way out."""
 
     @property
     def ACTIONS(self) -> Sequence[Action]:

@@ -10,7 +10,7 @@ from textual import work
 
 from lunalux_core.importing.documents import OFF
 from lunalux_core.text import clean_line
-from lunalux_tui.i18n import note, t, tell
+from lunalux_tui.i18n import in_a_row, note, t, tell
 from lunalux_tui.parts.dialog import question
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.read_dialog import ReadDialog
@@ -43,7 +43,9 @@ class ImportedDialog(PickDialog):
             question(f"imported.count.{name}", n=number) for name, number in parts if number
         )
         super().__init__(
-            question("imported.title"), self._rows(), hint=f"{counts}. {question('imported.hint')}"
+            question("imported.title"),
+            self._rows(),
+            hint=in_a_row(question("imported.counts", counts=counts), question("imported.hint")),
         )
 
     def on_mount(self) -> None:
@@ -67,7 +69,7 @@ class ImportedDialog(PickDialog):
     def _row(self, key: str, result: ImportResult) -> Row:
         name = clean_line(result.name or Path(result.path).name, 120)
         if result.status == "failed":
-            told = " ".join(part for part in tell(result.error) if part) if result.error is not None else ""
+            told = in_a_row(*tell(result.error)) if result.error is not None else ""
             return Row(key, name, clean_line(told, 300), right=question("imported.failed"), mark="✗")
         # That a document is off is told by its state, which can be changed in this list.
         warnings = [warning for warning in result.warnings if warning not in OFF.values()]

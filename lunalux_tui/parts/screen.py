@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from lunalux_core.errors import LunaluxError
-from lunalux_tui.actions import UNBOUND, Action, key_name, keys_of, reachable
+from lunalux_tui.actions import UNBOUND, Action, first_key, key_name, reachable
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.drawn import Bar, Part, keymap_of
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, PANEL
@@ -76,7 +76,15 @@ class LunaScreen(Screen[Result]):
 
 KEPT = range(60, 81)
 CLOSE = 90
-"""Places in the footer that are never left out: help and commands, the answer of a dialog, the way out."""
+"""Places in the footer that stay longest: help and commands, the answer of a dialog; the way out is never
+left out."""
+
+
+def _weight(place: int) -> int:
+    """How early a key is left out where there is no room for all."""
+    if place == CLOSE:
+        return 0
+    return place if place in KEPT else 100 + place
 
 
 class KeyBar(Bar):
@@ -84,13 +92,28 @@ class KeyBar(Bar):
 
     GROUND = PANEL
 
+    _parts: Sequence[Part] | None = None
+    """What is shown; None where the keys have changed since. Textual draws the bar with each frame of a reply
+    above it, and to find the keys every binding asks the screen whether it can be used: a tenth of a frame's
+    time."""
+
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._updated)
 
     def _updated(self, _screen: Screen[object]) -> None:
+        self._parts = None
         self.refresh()
 
+    def retranslate(self) -> None:
+        self._parts = None
+        super().retranslate()
+
     def left(self) -> Sequence[Part]:
+        if self._parts is None or not getattr(self.screen, "streaming", False):
+            self._parts = self._usable_keys()
+        return self._parts
+
+    def _usable_keys(self) -> Sequence[Part]:
         keys: dict[str, str] = {}
         for entry in self.screen.active_bindings.values():
             binding = entry.binding
@@ -103,8 +126,8 @@ class KeyBar(Bar):
             keys.keys() & actions.keys(), key=lambda action_id: actions[action_id].footer
         ):
             label, place = actions[action_id].label, actions[action_id].footer
-            key, weight = keys[action_id], 0 if place in KEPT or place == CLOSE else place
-            part = Part(f"{key_name(key)} {label}", MUTED, f"app.simulate_key('{key}')", weight)
+            key = keys[action_id]
+            part = Part(f"{key_name(key)} {label}", MUTED, f"app.simulate_key('{key}')", _weight(place))
             parts.setdefault(label, part)  # the nearest of two keys for the same thing
         return list(parts.values())
 
@@ -130,8 +153,7 @@ class PlaceBar(Bar):
         return next((parts for parts in forms if self._length(parts) <= width), forms[-1])
 
     def _part(self, place: Action, here: str, *, keyed: bool, named: bool) -> Part:
-        keys = keys_of(place, keymap_of(self))
-        key = key_name(keys[0]) if keyed and keys else ""
+        key = first_key(place, keymap_of(self)) if keyed else ""
         words = " ".join(part for part in (key, place.label if named or not key else "") if part)
         style = ACCENT | BOLD if place.id == here else MUTED
         return Part(words, style, place.method, 0 if place.id == here else 1)

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.widgets import Input
 
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.i18n import t, tell
+from lunalux_tui.i18n import in_a_row, t, tell
 from lunalux_tui.parts.drawn import Column, SideBySide
 from lunalux_tui.parts.explanation import ExplanationView
 from lunalux_tui.parts.rows import Row, Rows
@@ -234,5 +234,5 @@ class SettingsScreen(LunaScreen[None]):
         """What is wrong with configuration, themes, keys and words, each with its file."""
         from lunalux_tui.parts.read_dialog import ReadDialog
 
-        problems = [" ".join(part for part in tell(problem) if part) for problem in self.lunalux.problems()]
+        problems = [in_a_row(*tell(problem)) for problem in self.lunalux.problems()]
         await self.app.push_screen_wait(ReadDialog(t("settings.problems_title"), "\n\n".join(problems)))

@@ -16,7 +16,7 @@ import httpx
 import storage_engines
 
 from lunalux_core.backend.accounts.identity import LocalIdentity
-from lunalux_core.backend.money.price_list import seed_models
+from lunalux_core.backend.money.seed_models import seed_models
 from lunalux_core.backend.running.embedded import open_embedded
 from lunalux_core.backend.running.services import Services, assemble
 from lunalux_core.backend.running.settings import BackendSettings

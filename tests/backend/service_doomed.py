@@ -24,7 +24,7 @@ from lunalux_core.backend.accounts.identity import LocalIdentity
 from lunalux_core.backend.accounts.sessions import Session
 from lunalux_core.backend.market.publishing import Publishing, Wish
 from lunalux_core.backend.money.gateway import Gateway, GatewayRequest
-from lunalux_core.backend.money.price_list import seed_models
+from lunalux_core.backend.money.seed_models import seed_models
 from lunalux_core.backend.running.services import Services, assemble
 from lunalux_core.backend.running.settings import BackendSettings, RankingSettings
 from lunalux_core.backend.running.signatures import Signer

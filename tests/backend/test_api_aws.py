@@ -13,7 +13,7 @@ import pytest
 from api_support import URL, Api, Clock, Person, bad, card_png, good
 from storage_engines import ministack, named
 
-from lunalux_core.backend.money.price_list import seed_models
+from lunalux_core.backend.money.seed_models import seed_models
 from lunalux_core.backend.running.aws import open_aws
 from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.storage.aws_calls import AwsAccess

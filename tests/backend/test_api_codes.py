@@ -27,7 +27,7 @@ from lunalux_core.backend.accounts.identity import LocalIdentity, normal_email
 from lunalux_core.backend.money.billing import ModelConfig
 from lunalux_core.backend.money.gateway import request_hash
 from lunalux_core.backend.money.money import Action
-from lunalux_core.backend.money.price_list import SEED_MODELS
+from lunalux_core.backend.money.seed_models import SEED_MODELS
 from lunalux_core.backend.running.services import Services, assemble
 from lunalux_core.backend.running.settings import BackendSettings, ProviderSettings
 from lunalux_core.backend.running.signatures import Signer, digest

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from api_support import PASSWORD, URL, Api, Person, backend, bad, card_png, good
 
-from lunalux_core.backend.money.price_list import SEED_MODELS
+from lunalux_core.backend.money.seed_models import SEED_MODELS
 from lunalux_core.backend.running.embedded import open_embedded
 from lunalux_core.backend.storage.table import Absent, Delete, Key, Put
 from lunalux_core.backend.web.app import create_app

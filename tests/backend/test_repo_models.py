@@ -12,7 +12,7 @@ import pytest
 from money_world import FREE, STAR, TABLES, world
 
 from lunalux_core.backend.money.billing import Wallet, approve
-from lunalux_core.backend.money.price_list import SEED_MODELS, seed_models
+from lunalux_core.backend.money.seed_models import SEED_MODELS, seed_models
 from lunalux_core.backend.repos.models import ModelConfigs
 from lunalux_core.backend.storage.table import Delete, Exists, Item, Key, Put, Store, Update
 from lunalux_core.errors import InvalidInput, NotFound, PaymentError

@@ -14,7 +14,7 @@ from api_support import URL, Api, Person, backend, card_png, good
 
 from lunalux_core.backend.money.money import Action
 from lunalux_core.backend.operators.report import status
-from lunalux_core.backend.repos.movements import ERASE, OPEN, under_way
+from lunalux_core.backend.repos.movements import ERASE, OPEN, open_marks
 from lunalux_core.backend.running.services import assemble
 from lunalux_core.backend.running.settings import BackendSettings, RankingSettings
 from lunalux_core.backend.running.signatures import Signer
@@ -209,7 +209,7 @@ async def test_how_a_service_stands_is_told_without_reading_its_ledger(world: Wo
     for number in range(2):
         await services.money.reserve(Action(ada.user_id, f"crashed-{number}", "hash"), config)
         api.clock.forward(40)
-    erased = {"PK": "USER#gone", "SK": ERASE, "userId": "gone", **under_way("gone", 1)}
+    erased = {"PK": "USER#gone", "SK": ERASE, "userId": "gone", **open_marks("gone", 1)}
     await world.store.write(Put(services.settings.tables.ledger, erased))
     world.store.forget()
     stands = await status(services)

@@ -326,6 +326,7 @@ def _lab(run: Tourist, folder: Path) -> None:
     run("lab", "run", "voice.toml", code=1)
     run("lab", "show", "voice.toml")
     run("lab", "show")
+    run("lab", "delete", "voice.toml", "--yes")
 
 
 def _memories(run: Tourist, folder: Path) -> None:

@@ -19,6 +19,7 @@ import typer
 from cli_program import Program, environment
 
 from lunalux_tui.cli import NOUNS, app, run_cli
+from lunalux_tui.cli.values import PlainChoice
 
 BAD = os.fsdecode(b"caf\xe9")
 MakeCard = Callable[..., Path]
@@ -54,7 +55,7 @@ def test_bytes_that_are_no_text_are_told_at_every_argument(
     for parameter in takes:
         words = [BAD if one is parameter else "x" for one in needed]
         if parameter.param_type_name == "option":
-            words += [parameter.opts[0], BAD]
+            words += [parameter.opts[0], *[BAD] * parameter.nargs]
         elif parameter not in needed:
             words.append(BAD)
         code = run_cli([*path, *words])
@@ -65,7 +66,7 @@ def test_bytes_that_are_no_text_are_told_at_every_argument(
 
 def _kind(parameter: Any) -> Any:
     read = getattr(parameter, "_runtime_param", None)
-    return getattr(read, "_kind", None) if read is not None else None
+    return str if isinstance(read, PlainChoice) else getattr(read, "_kind", None)
 
 
 def test_unknown_words_with_broken_bytes_are_wrong_usage(program: Program, home: Path) -> None:

@@ -16,7 +16,7 @@ from lunalux_tui.cli import NOUNS, Nouns
 
 NOUNS_IN_ORDER = """
     chat import character conversation memory tracker bank note persona tag group worldbook preset
-    template regex macro quickreply script market account wallet model profile plugin settings paths
+    template regex macro quickreply script market account wallet model lab profile plugin settings paths
     backup restore mirror doctor web api serve admin completion
 """
 

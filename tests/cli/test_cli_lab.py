@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import signal
 import sys
@@ -130,6 +131,10 @@ def test_a_run_prints_one_document_and_the_next_asks_for_nothing(
     assert "参数 temperature：1.0 → 0.2" in shown.out and "{+" in shown.out
     wide = on_a_terminal(home, tmp_path, "lab", "show", "voice.toml", columns=60, NO_COLOR="1").decode()
     assert all(len(line) <= 60 for line in wide.splitlines()) and "prompt: " in wide
+    # A deletion is asked about; of the runs of a file the newest is meant.
+    assert run("lab", "delete", "voice.toml", "--json", code=2).error["code"] == "USAGE"
+    assert run("lab", "delete", "voice.toml", "--yes", "--json").json["id"] == fresh["run"]["id"]
+    assert [row["id"] for row in run("lab", "show", "--json").json] == [first["run"]["id"]]
     assert run("lab", "show", "nothing", "--json", code=5).error["code"] == "LAB_RUN_NOT_FOUND"
     assert run("lab", "show", "voice.toml", "--turn", "x", "--json", code=5).error["code"] == (
         "LAB_TURN_NOT_FOUND"
@@ -165,6 +170,12 @@ def test_how_a_run_ends(run: Program, lab: Callable[..., Path]) -> None:
     assert run("lab", "run", "voice.toml", "--only", "greting", code=2).out == ""
     assert run("lab", "run", "gone.toml", "--json", code=5).error["code"] == "FILE_NOT_FOUND"
     assert run("lab", "show", "--turn", "x", "--json", code=2).error["code"] == "USAGE"
+    # What keeps a script from running is told once for all replies, and each is asked for anew.
+    script = {"scriptName": "Loud", "findRegex": "/(/", "replaceString": "", "placement": [2]}
+    Path("loud.json").write_text(json.dumps(script), "utf-8")
+    run("regex", "import", "loud.json")
+    done = run("lab", "run", "voice.toml", "--json")
+    assert done.json["summary"]["kept"] == 0 and done.err.count("Loud") == 1
 
 
 class Refusing(Fake):

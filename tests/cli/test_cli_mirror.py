@@ -61,7 +61,7 @@ def test_edits_go_both_ways_and_are_told(program: Program, story: Path, tmp_path
     (place,) = program("conversation", "list", "--json").json
     program("chat", "Ada", "-m", "In the app.", "--no-reply")
     done = program("mirror", "files")
-    assert done.out == f"wrote {where}\n" and "1 files written" in done.err
+    assert done.out == f"wrote {where}\n" and "1 written" in done.err
     assert "In the app." in story.read_text()
     program("conversation", "delete", place["id"], "--yes")
     assert ".lunalux/trash" in program("mirror", "files", lang="zh").out

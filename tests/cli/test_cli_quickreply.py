@@ -194,10 +194,13 @@ def test_an_import_names_what_the_replies_lack_in_both_languages(program: Progra
     (tmp_path / "set.json").write_text(json.dumps({"name": "Trip", "qrList": replies}), encoding="utf-8")
     (row,) = program("quickreply", "import", "set.json", "--json").json
     first, second = row["notes"]
-    assert first.startswith("flies: ") and "/fly, /land" in first
+    assert first.startswith("flies: ") and "/fly (line 1, column 1), /land (line 1, column 30)" in first
     assert second.startswith("open: ") and "Line 1, column" in second
     told = program("quickreply", "import", "set.json", LUNALUX_LANG="zh").err
-    assert "flies：无法运行，这里没有 /fly, /land" in told and "open：无法运行。第 1 行" in told
+    assert (
+        "flies：无法运行，这里没有 /fly（第 1 行第 1 列）, /land（第 1 行第 30 列）" in told
+        and "open：无法运行。第 1 行" in told
+    )
     assert program("quickreply", "run", "Trip", "fine").out == "here\n"
     refused = program("quickreply", "run", "Trip", "flies", code=1)
     assert "/fly" in refused.err and refused.out == ""

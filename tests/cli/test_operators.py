@@ -222,6 +222,15 @@ def test_what_operators_read_is_in_their_language(program: Program, home: Path, 
     assert "nobody can claim" in program("admin", "adopt", "--dry-run", LUNALUX_LANG="zh", code=7).out
 
 
+def test_a_new_price_is_known_once_the_list_is_asked_for_anew(program: Program) -> None:
+    assert "official:005" not in {row["name"] for row in program("model", "list", "--json").json["official"]}
+    admin(program, "model", "put", "005", "--name", "Muse", "--type", "practice", "--model", "practice")
+    listed = program("model", "list", "--refresh", "--json").json["official"]
+    assert "official:005" in {row["name"] for row in listed}
+    told = program("admin", "coupon", "create", "ONCE", "--currency", "star", "--amount", "5").out
+    assert "claims\t1" in told
+
+
 def test_adopt_and_status_on_a_service_that_is_in_order(operator: Program) -> None:
     admin(operator, "provision")
     user = operator("account", "show", "--json").json["profile"]["id"]

@@ -23,6 +23,7 @@ from lunalux_core.lab.experiment import Experiment
 from lunalux_core.lab.file import read_experiment
 from lunalux_core.lab.runs import Laboratory, Result
 from lunalux_core.library.lab import KEPT_RUNS, LabRun
+from lunalux_core.library.profiles import Profile
 from lunalux_core.llm.model import SERVERLESS
 from lunalux_core.runtime import Runtime
 from lunalux_tui import i18n
@@ -133,6 +134,12 @@ def test_a_file_with_a_byte_order_mark_and_arrays_on_a_line_is_read(write: Calla
     assert experiment.name == "lab" and experiment.turns[0].name == "turn 1"
     assert experiment.turns[0].say == "Hi" and experiment.turns[0].messages == ()
     assert [trial.label for trial in experiment.trials()] == ["turn 1/as it is"]
+
+
+def test_lines_are_told_apart_from_what_a_long_text_holds(write: Callable[..., Path]) -> None:
+    text = '[[turns]]\ncard = "ada.json"\nsay = """\n[[turns]]\ncard = 1\n"""\n[[turns]]\ncrad = "x"\n'
+    with pytest.raises(InvalidInput, match="line 8: there is no key crad"):
+        read_experiment(write(text))
 
 
 UNUSABLE = [
@@ -360,6 +367,48 @@ prompt_contains = ["Ada sings.", "Her own reef."]
         "brief",
         "default",
     ]
+
+
+async def test_a_turn_of_a_group_is_answered_by_whoever_spoke(
+    write: Callable[..., Path], runtime: Runtime, tmp_path: Path
+) -> None:
+    bea = export_card(Card.new("Bea", description="Bea mends nets."), "json")
+    ids = [
+        (await import_data(runtime.library, runtime.paths, data, "card.json")).id
+        for data in ((tmp_path / "ada.json").read_bytes(), bea)
+    ]
+    group = await runtime.library.groups.create("The shop", ids)
+    place = await runtime.chat.start_group(group.id)
+    events = [event async for event in runtime.chat.send(place.id, "Bea, Ada, hello!")]
+    replies = [event.message for event in events if isinstance(event, TurnCompleted) and event.message]
+    assert len({reply.speaker for reply in replies}) == 2
+    rows = "".join(f'[[turns]]\nconversation = "{place.id}"\nmessage = "{reply.id}"\n' for reply in replies)
+    _, results = await ran(runtime, write(rows))
+    assert [content(result) for result in results] == [reply.content for reply in replies]
+    with pytest.raises(InvalidInput, match="has the cards of its members"):
+        await ran(runtime, write(rows + '[[variants]]\ncard = "ada.json"\n'))
+
+
+async def test_profiles_and_templates_take_their_place_and_a_profile_that_lacks_something_does_not(
+    write: Callable[..., Path],
+) -> None:
+    async with model_server(unknown=True) as server:
+        whole = ModelConfig("whole", "openai", "m", server.url, mode="text")
+        async with Runtime.open(replace(load_settings(), models={"whole": whole})) as runtime:
+            server.will(document({"choices": [{"text": "The lamp burns.", "finish_reason": "stop"}]}))
+            await runtime.library.profiles.save(Profile("Cool", model="whole", sampling={"top_p": 0.25}))
+            await runtime.library.profiles.save(Profile("Lost", model="nobody"))
+            text = ADA + '[[variants]]\nprofile = "cool"\ntemplate = "ChatML"\n'
+            run, (result,) = await ran(runtime, write(text))
+            assert result.error is None and server.seen[-1].body["top_p"] == 0.25
+            assert "<|im_start|>" in server.seen[-1].body["prompt"]
+            assert result.reply is not None and result.reply["prompt"]["template"] == "ChatML"
+            assert result.reply["prompt"]["profiles"] == ["Cool"]
+            with pytest.raises(InvalidInput, match="The profile Lost names the model nobody"):
+                await ran(runtime, write(ADA + '[[variants]]\nprofile = "Lost"\n'))
+            await runtime.library.lab.delete(run.id)
+            assert not await runtime.library.lab.list()
+            assert await runtime.library.lab.result(run.id, run.cells[0].key) is None
 
 
 # -- checks --------------------------------------------------------------------------------------------

@@ -25,8 +25,8 @@ from lunalux_core.llm.model import ModelSpec
 from lunalux_core.llm.registry import Registry
 from lunalux_core.llm.servers.facts import ServerFacts
 from lunalux_core.llm.servers.failures import Failures
+from lunalux_core.llm.servers.refused_window import named_window
 from lunalux_core.llm.servers.reports import read_report
-from lunalux_core.llm.servers.windows import named_window
 
 # -- recognised by asking ----------------------------------------------------------------------------
 

@@ -42,6 +42,7 @@ class Surface:
         self.echoes: list[str] = []
         self.typed = ""
         self.model = ""
+        self.opened = ""
 
     def open_pane(self, name: str) -> None:
         self.echoes.append(f"pane {name}")
@@ -51,6 +52,9 @@ class Surface:
 
     def words(self, key: str, **values: object) -> str:
         return f"{key} {' '.join(map(str, values.values()))}".strip()
+
+    def command_help(self, key: str) -> str:
+        return key
 
     def told(self, error: LunaluxError) -> str:
         return error.message
@@ -74,6 +78,9 @@ class Surface:
         async with aclosing(events) as steps:  # type: ignore[type-var]
             async for _ in steps:
                 pass
+
+    async def open_chat(self, conversation_id: str) -> None:
+        self.opened = conversation_id
 
     async def messages_changed(self, *, to_end: bool = False) -> None:
         """Nothing is shown."""
@@ -224,6 +231,20 @@ async def test_injected_texts_go_out_with_the_chat_and_come_in_with_it() -> None
         ("/hide 99", "99"),
         ("/messages one", "one"),
         ("/delete-swipe 9", "9"),
+        ("/cut 99", "99"),
+        ("/cut", "range"),
+        ("/del", "count"),
+        ("/del 99", "99"),
+        ("/delname", "NAME"),
+        ("/addswipe", "TEXT"),
+        ("/newchat delete=true", "deletes no chat"),
+        ("/renamechat", "NAME"),
+        ("/member-disable Marigold", "no members"),
+        ("/trimtokens limit=many x", "limit="),
+        ("/trimtokens x", "limit="),
+        ("/getcharbook Nobody", "Nobody"),
+        ("/qr-set-create", "NAME"),
+        ("/import from=Nowhere.x foo", "Nowhere.x"),
         ("/branch-create 99", "99"),
         ("/checkpoint-create mesId=x dawn", "x"),
         ("/count | /persona Nobody", "Nobody"),
@@ -268,6 +289,147 @@ async def test_replies_branches_and_versions_by_script() -> None:
         await w.pipe(f"/hide {start}")
         assert int(await w.pipe("/count") or 0) < tokens
         assert await w.pipe(f"/messages hidden=off {start}") == ""
+
+
+async def test_messages_are_cut_out_by_script_and_undo_brings_them_back() -> None:
+    async with world() as w:
+        start = await w.contents()
+        await w.pipe("/send A | /sendas name=Bo B | /send C | /sendas name=Bo D | /sendas name=Sol E")
+        whole = await w.contents()
+        first = len(start)
+        assert await w.pipe(f"/setvar key=n 7 | /cut {first + 1}-{first + 2}") == "B\nC\n"
+        assert await w.contents() == [*start, "A", "D", "E"]
+        undone = await w.runtime.chat.undo(w.place)
+        assert undone is not None and undone.kind == "delete" and await w.contents() == whole
+        assert await w.pipe("/delname Bo") == "" and await w.contents() == [*start, "A", "C", "E"]
+        await w.runtime.chat.undo(w.place)
+        assert await w.pipe("/del 2") == "D\nE\n" and await w.contents() == [*start, "A", "B", "C"]
+        assert await w.pipe("/getvar n") == "7"  # no variable goes with a message
+        await w.runtime.chat.undo(w.place)
+        assert await w.contents() == whole and await w.pipe("/del 0") == ""
+        assert await w.pipe(f"/cut 0-{len(whole) - 1}") == "".join(f"{words}\n" for words in whole)
+        assert await w.contents() == []
+        await w.runtime.chat.undo(w.place)
+        assert await w.contents() == whole
+        tree = await w.runtime.library.conversations.tree(w.place)
+        depths = {node.id: node.depth for node in tree}
+        assert all(node.depth == depths.get(node.parent_id, -1) + 1 for node in tree)
+
+
+async def test_with_a_message_go_its_versions_but_no_branch_of_the_story() -> None:
+    async with world() as w:
+        start = await w.contents()
+        await w.pipe("/send A | /sendas name=Bo B | /addswipe switch=true B2 | /send C")
+        assert await w.contents() == [*start, "A", "B2", "C"]
+        path = await w.runtime.library.conversations.page(w.place)
+        await w.pipe(f"/cut {len(start) + 1}")  # B goes with B2: nothing hangs on it
+        assert await w.contents() == [*start, "A", "C"]
+        assert (await w.runtime.library.conversations.page(w.place))[-1].swipes == 1
+        await w.runtime.chat.undo(w.place)
+        assert [node.id for node in await w.runtime.library.conversations.page(w.place)] == [
+            m.id for m in path
+        ]
+        other = (await w.runtime.library.conversations.siblings(path[-2].id))[0]
+        await w.runtime.library.conversations.select(other)
+        await w.pipe("/send C of B")
+        assert await w.contents() == [*start, "A", "B", "C of B"]
+        await w.pipe("/del 2")
+        assert await w.contents() == [*start, "A"]
+        words = {node.preview for node in await w.runtime.library.conversations.tree(w.place)}
+        assert {"B2", "C"} <= words and not {"B", "C of B"} & words
+        assert await w.pipe("/sendas name=Bo again | /addswipe beside") == "2"
+        assert (await w.contents())[-1] == "again"
+        assert "reply" in await w.failure("/send mine | /addswipe x")
+
+
+async def test_a_script_goes_on_in_a_new_chat() -> None:
+    async with world() as w:
+        was = await w.contents()
+        outcome = await w.run("/setvar key=a 1 | /newchat | /setvar key=b 2 | /send Hi | /renamechat Dawn")
+        assert outcome.error is None and outcome.local == {"b": "2"}
+        assert await w.contents() == was and await w.pipe("/getvar a") == "1"
+        w.place = w.surface.opened
+        assert (await w.contents())[-1] == "Hi" and await w.pipe("/getchatname") == "Dawn"
+        assert await w.pipe("/getvar b") == "2" and await w.pipe("/getvar a") == ""
+        assert "reply" in str((await w.run("/newchat", turns=False)).error)
+
+
+async def test_help_lists_commands_and_characters_are_found() -> None:
+    async with world() as w:
+        await w.pipe("/? delmode | /?")
+        few, all_of_them = w.surface.echoes
+        assert few == "/delmode /del  script.help.delmode" and all_of_them.count("\n") > 100
+        assert await w.pipe("/char-find sol") == "Captain Sol Varga"
+        assert await w.pipe("/char-find quiet=true Nobody") == ""
+
+
+async def test_a_text_is_cut_to_a_number_of_tokens() -> None:
+    async with world() as w:
+        words = " ".join(f"word{n}" for n in range(200))
+        await w.pipe(f"/setvar key=t {words}")
+        for limit in (1, 7, 50):
+            start = await w.pipe(f"/trimtokens limit={limit} direction=start {{{{getvar::t}}}}") or ""
+            end = await w.pipe(f"/trimtokens limit={limit} {{{{getvar::t}}}}") or ""
+            assert words.startswith(start) and words.endswith(end) and len(start) < len(words)
+            assert int(await w.pipe(f"/tokens {start}") or 0) <= limit
+        assert await w.pipe("/trimtokens limit=5000 direction=end {{getvar::t}}") == words
+        assert await w.pipe("/trimtokens limit=0 {{getvar::t}}") == ""
+
+
+async def test_closures_of_other_replies_are_brought_in() -> None:
+    async with world() as w:
+        message = "/let key=hi {: /pass hello {{user}} :} | /let two {: /pass 2 :} | /setvar key=ran yes"
+        document = {"version": 2, "name": "Lib", "qrList": [{"id": 1, "label": "Tools", "message": message}]}
+        await w.runtime.library.quick_replies.add(read_set(document, "Lib"))
+        assert "hello" in (await w.pipe("/import from=Lib.Tools hi | /:hi") or "")
+        assert await w.pipe("/import from=Lib.Tools hi as greet two | /:greet | /:two") == "2"
+        assert await w.pipe("/getvar ran") == ""
+        assert "Lib.Tools: three" in await w.failure("/import from=Lib.Tools three")
+        await w.pipe(
+            "/qr-create set=Lib label=Asks /qr-arg what nothing \\| /qr-arg * any \\| "
+            "/pass \\{\\{arg::what\\}\\} \\{\\{arg::more\\}\\}"
+        )
+        assert await w.pipe("/run Lib.Asks") == "nothing any"
+        assert await w.pipe("/run what=tea more=now Lib.Asks") == "tea now"
+        await w.pipe("/qr-set-create inject=true New | /qr-set-create new | /qr-set-update nosend=on New")
+        stored = await w.runtime.library.quick_replies.find("New")
+        assert stored.content.document["injectInput"] and stored.content.document["disableSend"]
+        assert len(await w.runtime.library.quick_replies.list()) == 2
+
+
+async def test_the_books_in_force_are_named_and_a_chat_gets_one_of_its_own() -> None:
+    async with world() as w:
+        name = await w.pipe("/getchatbook") or ""
+        assert (
+            await w.pipe("/getchatlore") == name
+            and not (await w.runtime.library.worldbooks.find(name)).enabled
+        )
+        await w.pipe(f'/createentry file="{name}" key=halcyon The Halcyon sank.')
+        assert "The Halcyon sank." in await w.prompt("Tell me of the halcyon")
+        await w.runtime.library.worldbooks.add("Sea", {"entries": {}}, enabled=True)
+        assert json.loads(await w.pipe("/getglobalbooks") or "") == ["Sea"]
+        sol = await w.runtime.library.characters.find("Captain Sol Varga")
+        await w.runtime.library.characters.tie(sol.id, "Sea")
+        assert json.loads(await w.pipe("/getcharbook type=additional") or "") == ["Sea"]
+        assert await w.pipe("/getcharbook Marigold") == "" == await w.pipe("/getpersonabook")
+
+
+async def test_members_of_a_group_are_changed_by_script() -> None:
+    async with world() as w:
+        library = w.runtime.library
+        ids = [(await library.characters.find(name)).id for name in ("Captain Sol Varga", "Marigold")]
+        group = await library.groups.create("Crew", ids)
+        w.place = (await w.runtime.chat.start_group(group.id)).id
+        assert await w.pipe("/member-count") == "2" and await w.pipe("/member-get 1") == "Marigold Finch"
+        await w.pipe("/disable Marigold | /member-down 0")
+        members = (await library.groups.get(group.id)).members
+        assert (members[0].name, members[0].muted) == ("Marigold Finch", True)
+        await w.pipe("/member-enable 0 | /member-up Captain")
+        assert await w.pipe("/member-get field=index Marigold") == "1"
+        other = next(c for c in await library.characters.list() if c.id not in ids)
+        assert await w.pipe(f"/member-add {other.name} | /member-add {other.name}") == other.name
+        assert await w.pipe(f"/member-remove {other.name} | /member-count") == "2"
+        assert "Nobody" in await w.failure("/member-remove Nobody")
 
 
 async def test_no_reply_is_made_while_one_is_being_made() -> None:
@@ -443,6 +605,15 @@ WORDS = st.sampled_from(
         *("/setentryfield file=x uid=1 ", "/persona ", "/model ", "/preset ", "/profile ", "/qr-set "),
         *("/qr-create set=S label=x ", "/qr-update set=S id=1 ", "/qr-get set=S ", "/qr-list ", "/note "),
         *("/createentry file=x ", "/findentry file=x ", "/regex name=x ", "/tag-add ", "/tag-remove "),
+        *(
+            "/cut ",
+            "/del ",
+            "/delname ",
+            "/addswipe ",
+            "/trimtokens limit=3 ",
+            "/import from=S.x ",
+            "/getchatbook ",
+        ),
         *("/branch-create ", "/checkpoint-create ", "/send ", "/sendas name=x ", "/comment ", "/roll 2d6 "),
         *("/setinput ", "/input ", "/buttons labels=[1] ", "/while guard=off left=1 right=1 ", "/times 3 "),
         *("{:", ":}", " | ", '"', "0", "1-2", "x", "depth=1 ", "scan=", "小明😀", "{{pipe}}", "\n", "none"),

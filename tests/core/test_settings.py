@@ -47,6 +47,16 @@ def test_a_bad_value_names_key_file_and_allowed_values_and_the_rest_is_read(path
     assert str(paths.config_file) in told["language"].message and "zh" in told["language"].hint
 
 
+def test_a_configuration_beside_its_folder_is_told_and_not_read(paths: Paths, home: Path) -> None:
+    home.mkdir()
+    (home / "config.toml").write_text("[chat]\nreply_words = 90\n", "utf-8")
+    settings = load_settings(paths, {"LUNALUX_HOME": str(home)})
+    (problem,) = settings.problems
+    assert settings.reply_words == 200 and problem.code == "CONFIG_STRAY"
+    assert str(paths.config_file) in problem.message
+    assert not load_settings(paths, {}).problems
+
+
 def test_broken_toml_starts_on_the_defaults_and_names_the_line(paths: Paths) -> None:
     write(paths, 'language = "en"\n[chat\n')
     settings = load_settings(paths, {})

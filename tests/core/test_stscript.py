@@ -20,6 +20,7 @@ from lunalux_core.stscript.commands.likeness import unlikeness
 from lunalux_core.stscript.commands.table import core, everything
 from lunalux_core.stscript.dice import roll
 from lunalux_core.stscript.faults import SENTENCES
+from lunalux_core.stscript.foreign import CODES
 from lunalux_core.stscript.host import AppCall, QuietHost
 from lunalux_core.stscript.interpreter import Interpreter, Outcome, Setting
 from lunalux_core.stscript.lacks import lacks
@@ -177,9 +178,9 @@ def test_the_replies_of_a_set_that_cannot_run_are_named_with_what_they_lack() ->
     replies = [{"id": n, "label": label, "message": text} for n, (label, text) in enumerate(messages.items())]
     found = {lack.label: lack for lack in lacks(read_set({"qrList": replies}), everything())}
     assert {label: lack.commands for label, lack in found.items()} == {
-        "text": ("me",),
-        "far": ("teleport", "sing"),
-        "open": ("teleport",),
+        "text": (("me", (1, 1)),),
+        "far": (("teleport", (2, 15)), ("sing", (2, 77))),
+        "open": (("teleport", (1, 25)),),
     }
     assert found["far"].error is None
     assert found["open"].error is not None and found["open"].error.code == "SCRIPT_UNCLOSED_CLOSURE"
@@ -302,6 +303,10 @@ def test_send_and_its_like_keep_quotes_and_names() -> None:
     ("script", "expected"),
     [
         ("/echo a |\n/nosuch b", ("SCRIPT_UNKNOWN_COMMAND", 2, 1)),
+        ("/echo a |\n /bgcol", ("SCRIPT_COMMAND_OF_PAGE", 2, 2)),
+        ("/ife (a == b) {: :}", ("SCRIPT_COMMAND_OF_EXTENSION", 1, 1)),
+        ("/secret-write x", ("SCRIPT_COMMAND_OUTSIDE", 1, 1)),
+        ("/pass | /qr-set-delete x", ("SCRIPT_COMMAND_DELETES", 1, 9)),
         ("/run {:\n /echo a", ("SCRIPT_UNCLOSED_CLOSURE", 1, 6)),
         ("/echo a | /# never", ("SCRIPT_UNCLOSED_COMMENT", 1, 11)),
         ('/pass "a | b"', ("SCRIPT_UNCLOSED_QUOTE", 1, 7)),
@@ -365,6 +370,11 @@ def test_every_sentence_and_every_command_is_told_in_both_languages() -> None:
         words = json.loads((LOCALES / language / "script.json").read_text("utf-8"))["script"]["help"]
         named = {command.help_key.removeprefix("script.help.") for command in everything()}
         assert named == set(words) and all(words.values())
+
+
+def test_a_command_is_either_here_or_told_why_it_is_not() -> None:
+    known = everything()
+    assert [name for name in CODES if known.get(name)] == []
 
 
 def test_the_page_of_scripts_names_every_command() -> None:

@@ -15,8 +15,9 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import ModelConfig
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.trackers import Tracker, TrackerState
+from lunalux_core.memory.answers import UnusableAnswer
 from lunalux_core.runtime import Runtime
-from lunalux_core.trackers.answers import UnusableAnswer, read_value
+from lunalux_core.trackers.answers import read_value
 from lunalux_core.trackers.shape import departure, json_departure, labels, read_shape
 from lunalux_core.trackers.templates import TEMPLATES
 
@@ -160,9 +161,7 @@ async def test_due_after_so_many_replies_or_after_a_memory() -> None:
         await tracker(runtime, chat, name="Other", every=4)
         await tracker(runtime, chat, name="Never", run="command")
         await tracker(runtime, chat, name="Then", run="memory")
-        assert [one.standing.tracker.name for one in await runtime.trackers.run_due(chat, "turns")] == [
-            "Lamp"
-        ]
+        assert [one.state.tracker.name for one in await runtime.trackers.run_due(chat, "turns")] == ["Lamp"]
         assert await runtime.trackers.run_due(chat, "turns") == []
         assert await runtime.trackers.run_due(chat, "memory") == []
         from lunalux_core.library.memories import Memory
@@ -172,7 +171,7 @@ async def test_due_after_so_many_replies_or_after_a_memory() -> None:
             Memory("", chat, "summary", "The lamp burns.", first=path[0].id, last=path[1].id)
         )
         done = await runtime.trackers.run_due(chat, "memory")
-        assert [one.standing.tracker.name for one in done] == ["Then"] and len(server.asked) == 2
+        assert [one.state.tracker.name for one in done] == ["Then"] and len(server.asked) == 2
 
 
 async def test_a_program_that_stays_open_revises_behind_the_reply() -> None:
@@ -186,7 +185,7 @@ async def test_a_program_that_stays_open_revises_behind_the_reply() -> None:
         changed = asyncio.Event()
         runtime.trackers.on_change = lambda conversation_id: changed.set()
         await say(runtime, chat, "The lamp at the harbour burns")
-        await asyncio.wait_for(changed.wait(), 20)
+        await asyncio.wait_for(changed.wait(), 60)
         assert await value_of(runtime, chat) == "The lamp burns low"
         assert runtime.settings.tracker_run == "auto"
 
@@ -200,14 +199,14 @@ async def test_of_two_revisions_that_wait_for_each_other_neither_goes_on(ending:
         await tracker(runtime, chat)
         server.pause = 30
         runtime.trackers.nudge(chat)
-        await asyncio.wait_for(server.arrived.wait(), 10)
+        await asyncio.wait_for(server.arrived.wait(), 60)
         runtime.trackers.nudge(chat, "memory")
         await asyncio.sleep(0)
         if ending == "close":
-            await asyncio.wait_for(runtime.trackers.close(), 5)
+            await asyncio.wait_for(runtime.trackers.close(), 20)
         else:
             runtime.trackers.give_way()
-        await asyncio.wait_for(server.left.wait(), 5)
+        await asyncio.wait_for(server.left.wait(), 60)
         assert len(server.asked) == 1 and await value_of(runtime, chat) is None
 
 

@@ -10,7 +10,12 @@ from contextlib import asynccontextmanager
 
 @asynccontextmanager
 async def model_server(
-    pieces: Sequence[str], *, cut: bool = False, delay: float = 0, finish: str | None = "stop"
+    pieces: Sequence[str],
+    *,
+    cut: bool = False,
+    delay: float = 0,
+    finish: str | None = "stop",
+    gate: asyncio.Event | None = None,
 ) -> AsyncIterator[str]:
     """Serve one streamed chat completion after another; yields the base URL.
 
@@ -19,6 +24,7 @@ async def model_server(
         cut: promise more than comes, and close the connection after the pieces.
         delay: seconds before each piece.
         finish: why the reply ended; None sends neither a reason nor an end mark.
+        gate: no piece comes before this is set.
     """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -36,6 +42,8 @@ async def model_server(
             length_line = b"Content-Length: 1000000\r\n" if cut else b""
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n" + length_line)
             writer.write(b"Connection: close\r\n\r\n")
+            if gate is not None:
+                await gate.wait()
             for piece in pieces:
                 await asyncio.sleep(delay)
                 event = {"choices": [{"index": 0, "delta": {"content": piece}}]}

@@ -9,7 +9,6 @@ from typing import Any
 from chat_world import Driven, open_app
 
 from lunalux_tui.chat.raw_dialog import RawDialog
-from lunalux_tui.chat.scripts_bar import ScriptsBar
 from lunalux_tui.chat.scripts_dialog import ScriptsDialog
 from lunalux_tui.parts.reader import Reader
 
@@ -53,7 +52,7 @@ def card(folder: Path, **data: Any) -> Path:
 async def opened(driven: Driven, path: Path) -> None:
     await driven.chat.import_cards([str(path)])
     await driven.until(lambda: driven.chat.character and driven.chat.character.name == "Panel")
-    await driven.until(lambda: driven.chat.query(ScriptsBar))
+    await driven.until(lambda: driven.chat.query("#scripts-question"))
 
 
 async def test_scripts_of_a_card_ask_first_and_change_what_is_shown_alone(tmp_path: Path) -> None:
@@ -65,7 +64,7 @@ async def test_scripts_of_a_card_ask_first_and_change_what_is_shown_alone(tmp_pa
         assert "img" in driven.drawn()  # what was left out is named
         await driven.press("alt+y")
         await driven.until(lambda: "Status of Panel" in driven.drawn())
-        assert not driven.chat.query(ScriptsBar)
+        assert not driven.chat.query("#scripts-question")
         assert driven.contents() == ["I am here. <hp>7</hp> {{img::portrait}}"]
         await driven.say("hello you")
         await driven.until(lambda: "HELLO you" in driven.drawn())
@@ -80,10 +79,10 @@ async def test_a_refusal_is_kept_and_can_be_taken_back(tmp_path: Path) -> None:
     async with open_app() as driven:
         await opened(driven, card(tmp_path))
         await driven.press("alt+n")
-        await driven.until(lambda: not driven.chat.query(ScriptsBar))
+        await driven.until(lambda: not driven.chat.query("#scripts-question"))
         await driven.chat.opener.open_again(new=True)
         await driven.pilot.pause(0.2)
-        assert not driven.chat.query(ScriptsBar) and "<hp>" not in driven.drawn()
+        assert not driven.chat.query("#scripts-question") and "<hp>" not in driven.drawn()
         assert "Status" not in driven.drawn()
         await driven.press("alt+r")
         await driven.until(lambda: isinstance(driven.app.screen, ScriptsDialog))

@@ -18,7 +18,7 @@ from lunalux_core.errors import InvalidInput, LimitExceeded, NetworkError, NotFo
 from lunalux_tui import i18n
 from lunalux_tui.actions import key_name, keys_of
 from lunalux_tui.app.declared_actions import all_actions
-from lunalux_tui.app.keymap import checked_keymap
+from lunalux_tui.app.own_keys import checked_keymap
 from lunalux_tui.chat.screen import ChatScreen
 from lunalux_tui.i18n import catalogue, t
 from lunalux_tui.theme import theme_files
@@ -108,6 +108,9 @@ def test_chinese_sentences_have_blanks_only_beside_other_letters() -> None:
     i18n.use("zh")
     assert t("dialog.conversations.title", name="林晚灯") == "与林晚灯的会话"
     assert t("dialog.conversations.title", name="Ada") == "与 Ada 的会话"
+    assert i18n.in_a_row("已保存。", "", "请重试。") == "已保存。请重试。"
+    assert i18n.in_a_row("Stored.", "Try again.") == "Stored. Try again."
+    assert i18n.in_a_list(["林晚灯", "Ada"]) == "林晚灯、Ada"
     error = NotFound("FILE_NOT_FOUND", "There is no file.", "Check the path.", path="我的 灯.png")
     assert "我的 灯.png" in i18n.tell(error)[0], "what stands in a value is left alone"
 

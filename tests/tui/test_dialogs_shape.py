@@ -11,12 +11,14 @@ from chat_world import open_app
 from lunalux_core.config.settings import ModelConfig
 from lunalux_core.dialogue.authors_note import ChatNote
 from lunalux_core.dialogue.chat_texts import ChatOverrides
+from lunalux_core.library.groups import Group, Member
 from lunalux_core.runtime import Runtime
 from lunalux_core.wire.characters import OwnCharacter
 from lunalux_tui.account.coupon_dialog import CouponDialog
 from lunalux_tui.account.erase_dialog import EraseDialog
 from lunalux_tui.account.sign_in_dialog import SignInDialog
 from lunalux_tui.account.username_dialog import UsernameDialog
+from lunalux_tui.chat.group_dialog import GroupDialog
 from lunalux_tui.chat.note_dialog import NoteDialog
 from lunalux_tui.chat.overrides_dialog import OverridesDialog
 from lunalux_tui.chat.search_dialog import SearchDialog
@@ -112,7 +114,7 @@ async def test_searching_says_first_what_to_do_and_not_that_nothing_was_found(ho
         await driven.pilot.pause(0.1)
         dialog = driven.app.screen
         assert isinstance(dialog, SearchDialog)
-        assert dialog.rows.empty == "tab narrows it to this conversation or character."
+        assert dialog.rows.empty == "tab narrows it to this chat or character."
         await driven.press(*"zzzz")
         await driven.until(lambda: dialog.rows.empty == "Nothing found")
 
@@ -135,6 +137,14 @@ async def test_the_way_out_of_a_dialog_stands_in_its_footer_on_a_small_screen(ho
         strips = driven.app.screen._compositor.render_strips()
         footer = "".join(segment.text for segment in strips[-2])
         assert "⏎ Choose" in footer and "esc Close" in footer and "…" not in footer
+        await driven.press("escape")
+        members = tuple(Member(str(number), f"N{number}") for number in range(3))
+        group = Group("g", "Three", "natural", "swap", False, members, 0, 0)
+        driven.app.push_screen(GroupDialog(driven.app.runtime, group))
+        await driven.until(lambda: getattr(driven.app.screen.focused, "id", "") == "members")
+        bar = driven.app.screen.query_one(KeyBar)
+        footer = "".join(segment.text for segment in bar.render_lines(bar.size.region)[0])
+        assert "m Mute" in footer and "esc Close" in footer and "…" not in footer, "many keys, all important"
 
 
 @pytest.mark.parametrize("width", [80, 69, 64, 56, 50])

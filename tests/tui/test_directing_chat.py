@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 from chat_world import Driven, open_app
+from textual.geometry import Region
 from textual.widgets import Input
 
 from lunalux_core.library.conversations import Message
 from lunalux_core.library.profiles import Profile, Use
+from lunalux_tui.chat.actions import ChatTranscript
 from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 
@@ -118,6 +120,39 @@ async def test_an_outline_is_written_out_and_undo_brings_it_back() -> None:
         assert driven.chat.prompt.text and "I leave, sadly" in await recorded(driven)
         driven.chat.prompt.undo()
         assert driven.chat.prompt.text == "I leave, sadly"
+
+
+async def test_a_version_that_is_stored_beside_a_reply_draws_its_heading_alone() -> None:
+    async with open_app() as driven:
+        await driven.say("Good evening")
+        transcript, shown = driven.chat.transcript, last(driven)
+        await driven.app.runtime.chat.edit_as_branch(shown.id, "Another one", shown=False)
+        drawn: list[int] = []
+        refresh = transcript.refresh
+
+        def refreshed(*regions: Region, **more: bool) -> ChatTranscript:
+            drawn.append(sum(region.height for region in regions) or transcript.size.height)
+            return refresh(*regions, **more)
+
+        transcript.refresh = refreshed  # type: ignore[method-assign, assignment]
+        await driven.chat.pane.version_stored(2, 2)
+        assert drawn == [1] and (last(driven).swipe, last(driven).swipes) == (0, 2)
+        assert "1/2" in driven.drawn() and shown.content == last(driven).content
+
+
+async def test_what_stands_behind_a_dialog_is_laid_out_no_second_time_when_it_goes() -> None:
+    async with open_app() as driven:
+        await driven.press("alt+v")
+        await driven.until(lambda: isinstance(driven.app.screen, PickDialog))
+        layouts: list[int] = []
+        driven.chat.screen_layout_refresh_signal.subscribe(driven.chat, lambda _: layouts.append(1))
+        await driven.press("escape")
+        await driven.until(lambda: driven.app.screen is driven.chat and not driven.app.leaving)
+        await driven.pilot.pause()
+        assert layouts == []  # nothing behind it has moved
+        await driven.press("alt+v", "escape")
+        await driven.say("Still drawn")
+        assert driven.contents()[-2] == "Still drawn"
 
 
 async def test_several_replies_are_versions_of_one() -> None:

@@ -311,3 +311,27 @@ HOLDS: dict[str, Callable[[Path], None]] = {
     "dice": rolled,
     "quick-replies": quick_replies_used,
 }
+
+
+AT_MOST = {
+    "reword": 3,
+    "write-for-me": 3,
+    "find-words": 4,
+    "greeting": 2,
+    "reasons": 1,
+    "wallet": 2,
+    "connect-model": 6,
+    "create": 18,
+    "import-and-find": 5,
+    "publish-and-download": 8,
+    "coupon": 3,
+    "third-reply": 4,
+    "order": 10,
+}
+"""Keys beside letters that a journey may take: the shortest way that people who compared asked for."""
+
+
+@pytest.mark.parametrize("journey", AT_MOST)
+def test_a_journey_takes_no_more_keys_than_it_must(journey: str) -> None:
+    keys = sum(len(step["press"].split()) for step in JOURNEYS[journey]["steps"] if "press" in step)
+    assert 0 < keys <= AT_MOST[journey]

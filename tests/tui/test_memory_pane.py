@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -577,7 +578,8 @@ async def test_writing_is_stopped_by_a_key_and_the_old_words_stay(home: Path, pa
 async def test_new_words_that_come_while_the_pane_is_closed_wait_in_it(home: Path, paths: Paths) -> None:
     place, ids = await story()
     await of_the_story(place, ids)
-    async with model_server([json.dumps(ANSWER)], delay=0.5) as url:
+    closed = asyncio.Event()
+    async with model_server([json.dumps(ANSWER)], gate=closed) as url:
         use_writer(paths, url)
         async with open_app() as driven:
             await open_pane(driven)
@@ -585,6 +587,7 @@ async def test_new_words_that_come_while_the_pane_is_closed_wait_in_it(home: Pat
             await dialog_of(driven, FieldsDialog)
             await driven.press("ctrl+s", "escape")
             await driven.until(lambda: driven.app.screen is driven.chat)
+            closed.set()
             await driven.until(lambda: "New words for “The lamp”" in driven.told())
             assert driven.app.screen is driven.chat
             await driven.press("alt+j")

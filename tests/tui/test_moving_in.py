@@ -12,7 +12,7 @@ from textual.widgets import Input
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
 from lunalux_core.importing.moving_in import count, find, places
-from lunalux_tui.chat.moving_in import MovingInBar
+from lunalux_tui.chat.questions import QuestionBar
 from lunalux_tui.parts.imported_dialog import ImportedDialog
 from lunalux_tui.parts.path_dialog import PathDialog, fitting, longest
 from lunalux_tui.parts.read_dialog import ReadDialog
@@ -68,9 +68,9 @@ async def test_the_first_start_offers_it_with_numbers_and_one_key_imports_it(
     monkeypatch.setenv("HOME", str(tmp_path))
     silly_tavern(tmp_path / "SillyTavern" / "data" / "default-user")
     async with open_app() as driven:
-        await driven.until(lambda: driven.chat.query(MovingInBar))
-        (bar,) = driven.chat.query(MovingInBar)
-        assert "2 characters, 3 chats, 1 worldbooks" in "".join(part.text for part in bar.left())
+        await driven.until(lambda: driven.chat.query("#moving-in"))
+        (bar,) = driven.chat.query(QuestionBar)
+        assert "2 characters, 3 chats, 1 worldbooks" in "".join(part.text for part in bar.question.words())
         await driven.press("y")
         assert driven.chat.prompt.text == "y", "a letter of what is being written answers nothing"
         await driven.press("alt+y")
@@ -87,7 +87,7 @@ async def test_the_first_start_offers_it_with_numbers_and_one_key_imports_it(
         await driven.until(lambda: driven.chat.character_name == "Ben")
     async with open_app() as driven:
         await driven.pilot.pause(0.3)
-        assert not driven.chat.query(MovingInBar)
+        assert not driven.chat.query("#moving-in")
 
 
 def test_what_fits_a_path(tmp_path: Path) -> None:

@@ -265,3 +265,26 @@ async def test_a_quick_reply_is_chosen_by_a_key_and_run_sent_or_put_into_the_pro
         await choose(1)
         await driven.until(lambda: len(driven.contents()) == before + 2 and not driven.chat.busy)
         assert driven.contents()[before] == "I wave." and driven.chat.prompt.text == "HELLO I wave."
+
+
+async def test_a_script_begins_a_chat_and_what_it_cuts_comes_back() -> None:
+    async with open_app() as driven:
+        await driven.say("Good evening")
+        first, words = driven.chat.conversation, driven.contents()
+        assert first is not None
+        await run(driven, "/del 1")
+        assert driven.contents() == words[:-1] and driven.chat.prompt.text == ""
+        await driven.press("escape", "u")
+        await driven.until(lambda: driven.contents() == words)
+        driven.chat.prompt.focus()
+        await run(driven, "/newchat | /sys The next day. | /renamechat Day two")
+        second = driven.chat.conversation
+        assert second is not None and second.id != first.id and driven.contents()[-1] == "The next day."
+        assert driven.chat.prompt.text == "" and driven.chat.header.conversation == "Day two"
+        assert (await driven.app.runtime.library.conversations.get(first.id)).draft == ""
+        # What fails behind it does not lose the script.
+        await run(driven, "/newchat | /cut 99")
+        assert driven.chat.prompt.text == "/newchat | /cut 99" and any(
+            "99" in note for note in driven.notes()
+        )
+        assert driven.chat.conversation is not None and driven.chat.conversation.id != second.id

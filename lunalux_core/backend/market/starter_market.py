@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lunalux_core.backend.market.publishing import NAME_CHARS, PNG, WEBP, clean_tags
-from lunalux_core.backend.money.price_list import seed_models
+from lunalux_core.backend.money.seed_models import seed_models
 from lunalux_core.backend.repos.characters import NewCard
 from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.running.signatures import published_key, thumbnail_key

@@ -16,7 +16,7 @@ from lunalux_core.backend.repos.movements import (
     Movement,
     balance_change,
     move_row,
-    under_way,
+    open_marks,
     user_pk,
 )
 from lunalux_core.backend.running.clock import iso
@@ -79,7 +79,7 @@ def reserving(tables: TableNames, reservation: Reservation, now_ms: int) -> list
         "opId": action.operation,
         "claim": reservation.claim,
         "startedAt": now_ms,
-        **under_way(action.user_id, now_ms),
+        **open_marks(action.user_id, now_ms),
     }
     charge: list[Operation] = []
     if approval.currency is not None:

@@ -130,7 +130,7 @@ class Sweeper:
             StorageError: the storage is away.
         """
         try:
-            keys = [Key(row["PK"], row["SK"]) for row in await self._ledgers.under_way()]
+            keys = [Key(row["PK"], row["SK"]) for row in await self._ledgers.open_rows()]
         except (Invalid, StorageError) as error:
             logger.warning("the ledger is swept as a whole: %s", error)
             return await self.sweep()

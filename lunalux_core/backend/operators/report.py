@@ -95,7 +95,7 @@ def _since(services: Services, row: Item | None) -> dict[str, Any]:
 async def _reservations(services: Services) -> dict[str, Any]:
     """Replies under way, or left behind by a crash."""
     try:
-        rows = await services.ledgers.under_way()
+        rows = await services.ledgers.open_rows()
         begun = [_moment(str(row["OPEN_SK"])) for row in rows if str(row["SK"]).startswith(OPEN)]
     except (Invalid, StorageError):  # the index is missing; `provision` says so
         everything = services.store.scan_all(services.settings.tables.ledger)

@@ -25,7 +25,7 @@ from lunalux_core.backend.repos.movements import (
     move_key,
     move_row,
     movement_of,
-    under_way_pk,
+    open_pk,
     user_pk,
     wallet_key,
 )
@@ -228,9 +228,11 @@ class Ledgers:
                 sums[row["currency"]] += whole(row.get("amount"))
         return sums
 
-    async def under_way(self) -> list[Item]:
-        """Keys of what a crash must not leave lying, reservations and erasures, with `OPEN_SK`, which begins
-        `TS#` and the milliseconds of its beginning; the oldest first in each shard of the index.
+    async def open_rows(self) -> list[Item]:
+        """The keys of unfinished reservations and erasures, which the sweeper ends after a crash.
+
+        Each row has `OPEN_SK` too: `TS#` and the milliseconds when it was opened. The oldest row comes first
+        in each shard of the index.
 
         Raises:
             Invalid, StorageError: also where the table has no such index yet.
@@ -238,7 +240,7 @@ class Ledgers:
         return [
             row
             for shard in range(OPEN_SHARDS)
-            async for row in rows_of(self._store, self._tables.ledger, under_way_pk(shard), index=OPEN_INDEX)
+            async for row in rows_of(self._store, self._tables.ledger, open_pk(shard), index=OPEN_INDEX)
         ]
 
     async def history(self, user_id: str, after: str | None = None, limit: int = 50) -> HistoryPage:

@@ -1,8 +1,8 @@
-"""The parts of a transaction that move coins: wallet, ledger summary, movement and line of history.
+"""The parts of a transaction that changes a balance: wallet, ledger summary, movement and line of history.
 
-Whatever changes a balance writes all of them at once, so that I1 holds at every moment:
-balance = gain − used = sum of the movements' amounts. A movement's `amount` is its effect as of now: a
-charge that was given back has 0. Lines (`LINE#`) list movements newest first without the stored answers.
+Every change of a balance writes all of them in one transaction, so that this invariant (I1) always holds:
+balance = gain − used = sum of the movements' amounts. The `amount` of a movement is its current effect: that
+of a refunded charge is 0. Lines (`LINE#`) list movements newest first, without the stored answers.
 
 See docs/spec/backend.md: Identity and security.
 """
@@ -40,12 +40,12 @@ USED: Mapping[Currency, str] = {"star": "totalStarCoinUsed", "luna": "totalLunaC
 GAIN: Mapping[Currency, str] = {"star": "totalStarCoinGain", "luna": "totalLunaCoinGain"}
 MOVE, LINE, OPEN = "MOVE#", "LINE#", "OPEN#"
 ERASE = "ERASE"
-"""The mark of an account that is being erased."""
+"""The sort key of the row that says that an account is being erased."""
 ERASED = "erased"
 """Stands in the session row of an account that was."""
 OWN_MARK = "/"
-"""Stands in the ids of the service's own movements (`coupon/…`, `admin/…`) and in no idempotency key, so
-that nobody can take such an id first. `init`, the one documented without it, is there from the start."""
+"""Part of the ids of the service's own movements (`coupon/…`, `admin/…`) but not allowed in idempotency keys,
+so that no request can use such an id first. `init` is documented without it; it exists from the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +63,16 @@ class Movement:
 
 
 OPEN_SHARDS = 16
-"""Partitions of what is under way: a reply writes into one of them twice, and each takes 1,000 a second."""
+"""Index partitions for open rows; each allows 1,000 writes per second, and a reply makes two."""
 
 
-def under_way(user_id: str, now_ms: int) -> dict[str, str]:
-    """The attributes by which the sweep finds a row that a crash must not leave lying."""
+def open_marks(user_id: str, now_ms: int) -> dict[str, str]:
+    """The index attributes by which the sweeper finds rows that a crash left unfinished."""
     shard = zlib.crc32(user_id.encode("utf-8", "replace")) % OPEN_SHARDS
-    return {"OPEN_PK": under_way_pk(shard), "OPEN_SK": f"TS#{now_ms:013d}"}
+    return {"OPEN_PK": open_pk(shard), "OPEN_SK": f"TS#{now_ms:013d}"}
 
 
-def under_way_pk(shard: int) -> str:
+def open_pk(shard: int) -> str:
     return f"OPEN#{shard:02d}"
 
 
@@ -88,7 +88,7 @@ def erasing(user_id: str, email: str, now_ms: int) -> dict[str, Any]:
         "userId": user_id,
         "email": email,
         "createdAt": iso(now_ms),
-        **under_way(user_id, now_ms),
+        **open_marks(user_id, now_ms),
     }
 
 
@@ -118,7 +118,7 @@ def move_key(user_id: str, operation: str) -> Key:
 
 
 def movement_of(row: Item) -> Movement:
-    """The movement in a MOVE# or LINE# row."""
+    """The movement that a MOVE# or LINE# row describes."""
     return Movement(
         id=text(row.get("opId")) or str(row["SK"]).rpartition("#")[2],
         kind=text(row.get("kind"), "charge"),
@@ -132,12 +132,12 @@ def movement_of(row: Item) -> Movement:
 
 
 def move_row(user_id: str, movement: Movement, **more: Any) -> dict[str, Any]:
-    """The MOVE# item of a movement."""
+    """The MOVE# row of a movement, with the attributes in `more`."""
     return _row(move_key(user_id, movement.id), movement) | more
 
 
 def line_row(user_id: str, movement: Movement, now_ms: int) -> dict[str, Any]:
-    """The LINE# item of a movement that took effect at `now_ms`."""
+    """The LINE# row of a movement that took effect at `now_ms`."""
     return _row(Key(user_pk(user_id), f"{LINE}{newest_first(now_ms)}#{movement.id}"), movement)
 
 
@@ -168,11 +168,13 @@ def gain(
     now_ms: int,
     more: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Operation]:
-    """Coins into (amount > 0) or out of (amount < 0) an existing wallet, once for each `operation`.
+    """Add coins to an existing wallet, or take them for a negative `amount`, once for each `operation`.
 
-    Four operations, in this order: movement, wallet, ledger, line. The first fails where the operation was
-    done before, the second without wallet or cover, the third without a ledger. `more` is kept with the
-    movement.
+    Gives four writes, in this order: movement, wallet, ledger, line. The first fails if the operation was
+    done before, the second if there is no wallet or the balance is too low, the third if there is no ledger.
+
+    Args:
+        more: attributes to store with the movement.
     """
     moment = iso(now_ms)
     movement = Movement(operation, kind, currency, amount, "SETTLED", moment)
@@ -186,11 +188,11 @@ def gain(
 def balance_change(
     tables: TableNames, user_id: str, currency: Currency, amount: int, moment: str, *, undo: bool = False
 ) -> list[Operation]:
-    """Wallet and ledger summary for `amount` coins; `undo` takes back a use instead of counting a gain."""
-    # The balance is checked in the write itself: between a read and the write, another request may have
-    # spent it.
+    """The writes to wallet and ledger summary for `amount` coins; with `undo` they reduce the coins used
+    instead of increasing the gain."""
+    # The balance is checked by a condition of the write, because another request may spend it after a read.
     covered: Condition = Exists() if amount >= 0 else Ge(COIN[currency], -amount)
-    # Given back is no gain: the use is counted down, so that balance = gain − used holds.
+    # A refund reduces the coins used instead of adding to the gain; balance = gain − used holds either way.
     total = GAIN[currency] if amount >= 0 and not undo else USED[currency]
     stamp = {"updatedAt": moment}
     return [

@@ -30,4 +30,27 @@ async def _setinput(host: ConversationHost, call: AppCall) -> str:
     return call.text
 
 
-COMMANDS = {"input": _input, "popup": _popup, "buttons": _buttons, "setinput": _setinput}
+async def _help(host: ConversationHost, call: AppCall) -> str:
+    """What the commands do, or those whose name or use holds the text."""
+    from lunalux_core.stscript.commands.table import everything
+
+    lines = []
+    for command in everything(host.offers):
+        names = " ".join(f"/{name}" for name in (command.name, *command.aliases))
+        line = f"{names}  {host.surface.command_help(command.help_key)}"
+        if call.text.strip().lower() in line.lower():
+            lines.append(line)
+    if host.surface.asks:
+        await host.surface.show_text("\n".join(lines))
+    else:
+        await host.surface.echo("\n".join(lines), "info", "")
+    return ""
+
+
+COMMANDS = {
+    "input": _input,
+    "popup": _popup,
+    "buttons": _buttons,
+    "setinput": _setinput,
+    "help": _help,
+}

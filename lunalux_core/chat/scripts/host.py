@@ -23,22 +23,29 @@ MOST_ASKED = 50
 
 ASKING = ("input", "popup", "buttons")
 _SUBJECTS: Mapping[str, tuple[str, ...]] = {
-    "asking": (*ASKING, "setinput"),
+    "asking": (*ASKING, "setinput", "help"),
     "lines": ("send", "sendas", "sys", "comment", "roll"),
     "turns": ("trigger", "continue", "regenerate", "swipe", "impersonate"),
     "quiet": ("gen", "genraw", "ask"),
     "texts": ("inject", "flushinject", "listinjects", "ooc"),
     "messages": (
-        *("hide", "unhide", "messages", "delete-swipe", "count", "tokens", "scene"),
+        *("hide", "unhide", "messages", "delete-swipe", "count", "tokens", "trimtokens", "scene"),
         *("branch-create", "checkpoint-create"),
     ),
+    "cuts": ("cut", "delmode", "delname", "addswipe"),
+    "chats": ("newchat", "getchatname", "renamechat", "char-find"),
+    "members": (
+        *("member-enable", "member-disable", "member-add", "member-remove", "member-count"),
+        *("member-get", "member-up", "member-down"),
+    ),
+    "books": ("getchatbook", "getcharbook", "getpersonabook", "getglobalbooks"),
     "shelves": (
         *("world", "getentryfield", "setentryfield", "createentry", "findentry"),
         *("qr-set", "regex", "regex-toggle"),
     ),
     "replies": (
         *("qr-list", "qr-set-list", "qr-get", "qr-create", "qr-update"),
-        *("qr-contextadd", "qr-contextdel", "qr-contextclear"),
+        *("qr-contextadd", "qr-contextdel", "qr-contextclear", "qr-set-create", "qr-set-update"),
         *("qr-set-on", "qr-set-off", "qr-chat-set", "qr-chat-set-on", "qr-chat-set-off"),
     ),
     "order": (
@@ -56,7 +63,16 @@ _MODULES = {name: module for module, names in _SUBJECTS.items() for name in name
 _SILENT = frozenset(
     {
         *("messages", "count", "tokens", "listinjects", "getentryfield", "findentry", "gen", "genraw", "ask"),
-        *("qr-list", "qr-set-list", "qr-get", "tag-exists", "tag-list", "regex", "ooc"),
+        *("qr-list", "qr-set-list", "qr-get", "tag-exists", "tag-list", "regex", "ooc", "trimtokens"),
+        *(
+            "getchatname",
+            "char-find",
+            "member-get",
+            "member-count",
+            "getcharbook",
+            "getpersonabook",
+            "getglobalbooks",
+        ),
     }
 )
 """Commands that only give something: what they give is told where the script does nothing else."""
@@ -142,6 +158,26 @@ class ConversationHost:
         local, global_ = (_changes(was, new) for was, new in zip(self._kept, now, strict=True))
         self._kept = now
         await keep_variables(self.runtime.library, self.place, local, global_)
+
+    async def keep_all_variables(self) -> None:
+        """Store the variables of the chat where it ends now: the message that had them has gone."""
+        from lunalux_core.chat.script_setting import keep_variables
+
+        if self.stores is not None:
+            local = self.stores.local.all()
+            await keep_variables(self.runtime.library, self.place, local, {}, anew=True)
+
+    async def move_to(self, conversation_id: str) -> None:
+        """Let the rest of the script work on another chat, with that one's variables."""
+        from lunalux_core.chat.script_setting import script_setting
+
+        await self.keep_variables()
+        self.place = conversation_id
+        setting = await script_setting(self.runtime.chat, conversation_id, self.surface.options())
+        self._kept = (setting.local, self._kept[1])
+        if self.stores is not None:
+            self.stores.local.values.clear()
+            self.stores.local.values.update(setting.local)
 
 
 def _changes(was: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str | None]:

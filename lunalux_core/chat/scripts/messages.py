@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lunalux_core.chat.scripts.arguments import bad, flag, whole
+from lunalux_core.chat.scripts.arguments import bad, flag, number, one_of, whole
 from lunalux_core.errors import InvalidInput
 from lunalux_core.text import clean_line
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MOST = 999_999_999
 
 
-async def _chosen(host: ConversationHost, call: AppCall) -> list[Message]:
+async def chosen(host: ConversationHost, call: AppCall) -> list[Message]:
     """The messages that ``3`` or ``2-5`` means; the last one where nothing is written."""
     path, written = await host.path(), call.text.strip()
     first, dash, last = written.partition("-")
@@ -50,7 +50,7 @@ async def _messages(host: ConversationHost, call: AppCall) -> str:
     names, hidden = flag(call, "names", True), flag(call, "hidden", True)
     return "\n\n".join(
         f"{message.name}: {message.content}" if names else message.content
-        for message in await _chosen(host, call)
+        for message in await chosen(host, call)
         if hidden or not message.hidden
     )
 
@@ -62,7 +62,7 @@ async def _hide(host: ConversationHost, call: AppCall) -> str:
 async def _scene(host: ConversationHost, call: AppCall) -> str:
     """A scene ends with the message that is named, else with the last one; ``off`` lets it go on."""
     ends = call.text.strip().casefold() != "off"
-    for message in await _chosen(host, call if ends else replace(call, text="")):
+    for message in await chosen(host, call if ends else replace(call, text="")):
         await host.runtime.chat.end_scene(message.id, ends)
     return ""
 
@@ -72,7 +72,7 @@ async def _unhide(host: ConversationHost, call: AppCall) -> str:
 
 
 async def _set_hidden(host: ConversationHost, call: AppCall, hidden: bool) -> str:
-    for message in await _chosen(host, call):
+    for message in await chosen(host, call):
         await host.runtime.chat.hide(message.id, hidden)
     await host.surface.messages_changed()
     return ""
@@ -101,6 +101,30 @@ async def _count(host: ConversationHost, call: AppCall) -> str:
     turn = await host.runtime.chat.next_turn(host.place, "", host.surface.options())
     text = "\n".join(message.content for message in await host.path() if not message.hidden)
     return str(counter(turn).text(text))
+
+
+async def _trim_tokens(host: ConversationHost, call: AppCall) -> str:
+    """The beginning (direction=start) or the end of a text, limit= tokens long."""
+    from lunalux_core.dialogue.counting import counter
+
+    if "limit" not in call.named:
+        raise bad("limit=", "")
+    limit = number(call, "limit", 0, low=-MOST, high=MOST)
+    from_start = one_of(call, "direction", ("start", "end"), "end") == "start"
+    if limit <= 0 or not call.text:
+        return ""
+    turn = await host.runtime.chat.next_turn(host.place, "", host.surface.options())
+    count, text = counter(turn).text, call.text
+
+    def part(length: int) -> str:
+        return text[:length] if from_start else text[len(text) - length :]
+
+    # Longer texts never have fewer tokens, or hardly: the longest one that fits is between two bounds.
+    fits, too_long = 0, len(text) + 1
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        fits, too_long = (middle, too_long) if count(part(middle)) <= limit else (fits, middle)
+    return part(fits)
 
 
 async def _tokens(host: ConversationHost, call: AppCall) -> str:
@@ -136,6 +160,7 @@ COMMANDS = {
     "delete-swipe": _delete_swipe,
     "count": _count,
     "tokens": _tokens,
+    "trimtokens": _trim_tokens,
     "branch-create": _branch,
     "checkpoint-create": _checkpoint,
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.chat.scripts.arguments import bad, flag
 from lunalux_core.chat.scripts.shelves import switch_set
 from lunalux_core.documents.coerce import as_integer
+from lunalux_core.stscript.quick_replies import VERSION, read_set
 from lunalux_core.stscript.reply_edits import (
     FIELDS,
     FLAGS,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from lunalux_core.stscript.host import AppCall
 
 LONGEST_LABEL = 1_000
+SETTINGS = {"nosend": "disableSend", "before": "placeBeforeInput", "inject": "injectInput"}
+"""What the commands call the settings of a set."""
 
 
 async def _labels(host: ConversationHost, call: AppCall) -> str:
@@ -94,6 +97,30 @@ async def _menu_clear(host: ConversationHost, call: AppCall) -> str:
     return await _change(host, named, lambda d: with_menu(d, _place(d, named), "", None))
 
 
+async def _create_set(host: ConversationHost, call: AppCall) -> str:
+    """A new, empty set; one of that name that is there stays as it is."""
+    name = clean_line(call.text or call.named.get("name", ""), LONGEST_LABEL)
+    if not name:
+        raise bad("NAME", "")
+    replies = host.runtime.library.quick_replies
+    if not any(stored.name.casefold() == name.casefold() for stored in await replies.list()):
+        document = {"version": VERSION, "name": name, **_settings(call), "idIndex": 1, "qrList": []}
+        await replies.add(read_set(document, name))
+    return ""
+
+
+async def _update_set(host: ConversationHost, call: AppCall) -> str:
+    stored = await _set(host, call.text or call.named.get("name", ""))
+    await host.runtime.library.quick_replies.change(stored.id, lambda d: {**d, **_settings(call)})
+    await host.surface.surroundings_changed()
+    return ""
+
+
+def _settings(call: AppCall) -> dict[str, bool]:
+    """The settings of a set that are named."""
+    return {field: flag(call, name) for name, field in SETTINGS.items() if name in call.named}
+
+
 def _place(document: Mapping[str, Any], call: AppCall) -> int:
     return place_of(document, call.named.get("label", ""), call.named.get("id", ""))
 
@@ -138,6 +165,8 @@ COMMANDS = {
     "qr-contextadd": _menu_add,
     "qr-contextdel": _menu_remove,
     "qr-contextclear": _menu_clear,
+    "qr-set-create": _create_set,
+    "qr-set-update": _update_set,
     "qr-set-on": partial(_switch, "global", "on"),
     "qr-set-off": partial(_switch, "global", "off"),
     "qr-chat-set": partial(_switch, "chat", ""),

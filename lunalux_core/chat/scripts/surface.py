@@ -30,6 +30,9 @@ class Surface(Protocol):
     def words(self, key: str, **values: object) -> str:
         """A text of the program's own, in the person's language."""
 
+    def command_help(self, key: str) -> str:
+        """What a command does (`Command.help_key`), in the person's language."""
+
     def told(self, error: LunaluxError) -> str:
         """The sentence of an error, in the person's language."""
 
@@ -50,6 +53,9 @@ class Surface(Protocol):
 
     async def take_turn(self, events: AsyncIterator[TurnEvent], *, impersonate: bool = False) -> None:
         """Run a turn to its end. Raises CancelledError when the person stops it."""
+
+    async def open_chat(self, conversation_id: str) -> None:
+        """Show another chat, on which the script goes on."""
 
     async def messages_changed(self, *, to_end: bool = False) -> None:
         """The messages of the conversation are others now."""

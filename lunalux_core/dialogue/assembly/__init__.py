@@ -1,10 +1,13 @@
-"""Exact prompts: preset, card, worldbook and history in, the messages of one request out.
+"""Assembly of prompts: from preset, card, worldbook and history to the messages of one request.
 
-material   what goes in            prompt         what comes out, and the refusal
-slots      the preset's list       placeholders   values inserted unread
-injections texts at a depth        history        newest first, while there is room
-examples   example dialogues       labels         our own few words
-sillytavern, narratium             the two assemblies
+material     the input              prompt         the result, and the error for one that is too large
+slots        the preset's prompts   placeholders   inserting values without expanding macros in them
+injections   texts at a depth       history        the newest messages that fit
+examples     example dialogues      labels         our own headings and instructions
+directions   a person's instructions for one reply
+prefill      the beginning of a reply, as the last message
+budget       the tokens that are free for a prompt
+sillytavern, narratium, text        the three assemblies
 
 See docs/spec/formats.md: Presets, Context and token counts.
 """
@@ -52,10 +55,10 @@ def assemble(
 
     Args:
         expand: replaces macros; called on each text once, in the order of the prompt.
-        count_tokens: the cost of a message with that content, frame included.
+        count_tokens: tokens of a message with that content, including the frame of a message.
 
     Raises:
-        InvalidInput: PROMPT_TOO_LARGE when what must be in the prompt does not fit; names slots by size.
+        InvalidInput: PROMPT_TOO_LARGE when the required parts do not fit; it lists slots by size.
     """
     if preset.assembly == "narratium":
         from lunalux_core.dialogue.assembly.narratium import NarratiumAssembly

@@ -1,4 +1,4 @@
-"""How much a prompt may cost, and who takes from it."""
+"""How many tokens a prompt may have, and how its parts are counted against that."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from lunalux_core.dialogue.assembly.material import PromptMaterial
 from lunalux_core.presets.document import Preset
 
 REPLY_PRIMER = 3
-"""Tokens that begin every reply, outside all messages."""
+"""Tokens that every request takes beside its messages, to begin the reply."""
 FACTORY_CONTEXT, FACTORY_REPLY = 4095, 300
 
 
 class Costly(Protocol):
-    """Anything that takes tokens."""
+    """Anything that has a number of tokens."""
 
     @property
     def tokens(self) -> int: ...
@@ -22,12 +22,12 @@ class Costly(Protocol):
 
 @dataclass(slots=True)
 class Room:
-    """Tokens left; pieces take from it in the order of their importance."""
+    """The tokens that are left; the more important parts take theirs first."""
 
     left: int
 
     def take(self, *pieces: Costly) -> bool:
-        """Take all the pieces or none."""
+        """Subtract the tokens of all pieces if they fit together; else change nothing and return False."""
         cost = 0
         for piece in pieces:
             cost += piece.tokens
@@ -40,7 +40,7 @@ class Room:
 def budget_of(preset: Preset, material: PromptMaterial) -> int:
     """Tokens for the prompt: the material's, else the preset's, else SillyTavern's factory values."""
     if material.budget is not None:
-        # The material's budget has the reply taken off already; the preset's window below has not.
+        # The reply is already subtracted from the material's budget, but not from the preset's window below.
         return material.budget - REPLY_PRIMER
     params = preset.params
     context = params.context_tokens or FACTORY_CONTEXT

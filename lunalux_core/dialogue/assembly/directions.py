@@ -1,4 +1,4 @@
-"""What a person says about one reply, as texts for a depth of the history."""
+"""A person's instructions for one reply, as texts that are inserted into the history at a depth."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ def directions_of(
     """The texts, macros replaced in what the person wrote. `kind` is the turn's.
 
     Args:
-        begin: what the model must be told to begin with, "" where it goes on from it or nothing is wished.
+        begin: the words that the model is told to begin with; "" where it continues them by itself, or where
+            no beginning is wished.
     """
     labels = LABELS[language]
     texts = [_instruction(direction, labels, expand)]
     if kind == "impersonate":
         texts += _as_the_person(direction, labels, expand)
     depth_texts = [DepthText(direction.depth, direction.role, text) for text in texts if text]
-    # Below everything else: it is what the model has to write next.
+    # At the very end, because the model has to write these words next.
     if begin:
         depth_texts.append(DepthText(0, "system", expand_around(labels.begin, expand, {"start": begin})))
     return tuple(depth_texts)
@@ -31,7 +32,7 @@ def _instruction(direction: Direction, labels: Labels, expand: Expand) -> str:
     wish = expand(direction.instruction).strip()
     if not direction.rewrites or not wish:
         return wish
-    # The reply goes in unread: a macro that a model has written is not run.
+    # Macros in the reply are not expanded: a model wrote them.
     values = {"reply": direction.rewrites, "instruction": wish}
     return expand_around(labels.rewrite, expand, values)
 

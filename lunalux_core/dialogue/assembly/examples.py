@@ -32,7 +32,7 @@ ExampleBlock = tuple[ExampleLine, ...]
 def example_texts(material: PromptMaterial, expand: Expand) -> list[str]:
     """The blocks of the card with the worldbook's before and after them, expanded, without `<START>`.
 
-    Each block for the top goes before everything that is there already, so the last one is first.
+    Each block for the top is inserted before all others, so the last of these comes first.
     """
     blocks = split_blocks(expand(material.card.mes_example))
     for text in material.examples_top:
@@ -43,7 +43,7 @@ def example_texts(material: PromptMaterial, expand: Expand) -> list[str]:
 
 
 def split_blocks(text: str) -> list[str]:
-    """The blocks between `<START>` marks; one before the first mark counts too."""
+    """The blocks separated by `<START>`; text before the first `<START>` is a block too."""
     text = text.replace("\r", "").strip()
     if not text or text.upper() == "<START>":
         return []
@@ -57,8 +57,8 @@ def parse_block(
     """The messages of one block.
 
     A line that begins with a speaker's name and a colon begins that speaker's message; lines before the
-    first such line belong to it. The name is cut once, so a blank after it stays where text is before it.
-    In a group, whose members may all speak, names stay and another speaker begins another message.
+    first such line belong to it. The name is removed once, wherever it stands in the message. In a group,
+    where every member may speak, names are kept, and every change of speaker begins a new message.
     """
     user_marks = tuple(f"{name}:" for name in users if name)
     # Nickname and name both: authors write examples with either.
@@ -80,9 +80,9 @@ def parse_block(
             begins = "example_user"
         elif line.startswith(character_marks):
             begins = "example_assistant"
-        # A side may be called by its nickname or its name; only the one that is written there is cut.
+        # A speaker may be written with nickname or name; only the one that is used here is removed.
         called = next((mark for mark in (*user_marks, *character_marks) if line.startswith(mark)), "")
-        # Another line of the same side goes on with its message, and keeps its name.
+        # A further line of the same side continues its message and keeps the name.
         if begins is not None and (begins != speaker or (group and called != mark)):
             finish()
             speaker = begins

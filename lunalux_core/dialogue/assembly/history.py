@@ -1,4 +1,4 @@
-"""Fill the room that is left with history, newest first, and remember what is cut.
+"""Fill the remaining tokens with history, newest first, and keep the events of messages that do not fit.
 
 See docs/spec/formats.md: SillyTavern assembly, Context and token counts.
 """
@@ -14,18 +14,23 @@ from lunalux_core.dialogue.assembly.injections import Injection
 from lunalux_core.dialogue.assembly.material import HistoryMessage, PromptMaterial
 
 MEMORY_SHARE = 8
-"""At most one part in so many of the free room is for the events of messages that were cut."""
+"""The events of messages that did not fit get at most one part in so many of the free tokens."""
 
 Entry = HistoryMessage | Injection
-"""What stands in a history: a message, or a text put between messages at a depth."""
-
+"""An element of a history: a message, or a text that is inserted between messages at a depth."""
 
 C = TypeVar("C", bound=Costly)
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryFill(Generic[C]):
-    """What became of a history. `pieces` and `dropped` are oldest first; `memory` tells `events` events."""
+    """The part of a history that fits, and what was left out.
+
+    Args:
+        pieces, dropped: what is sent and which messages are not, both oldest first.
+        injections_dropped: how many texts at a depth are not sent.
+        memory: a piece with the events of dropped messages, `events` of them.
+    """
 
     pieces: tuple[C, ...] = ()
     dropped: tuple[HistoryMessage, ...] = ()
@@ -35,9 +40,9 @@ class HistoryFill(Generic[C]):
 
 
 class _NewestFirst(Generic[C]):
-    """Turns entries into pieces from the end, each once and only if somebody asks for it.
+    """Turns entries into pieces, beginning with the last, each once and only on demand.
 
-    Of a chat of thousands of messages, those that cannot fit are neither expanded nor counted.
+    So in a chat of thousands of messages those that cannot fit are neither expanded nor counted.
     """
 
     def __init__(self, entries: Sequence[Entry], prepare: Callable[[Entry], C]) -> None:
@@ -55,8 +60,8 @@ class _NewestFirst(Generic[C]):
         return chosen
 
     def __iter__(self) -> Iterator[C]:
-        # A second walk begins with what the first one has prepared; a copy, because the walk below adds to
-        # the list.
+        # A second iteration begins with the pieces that the first one prepared. Iterates over a copy,
+        # because the loop below appends to the list.
         yield from self._ready.copy()
         for index in range(len(self._ready), len(self._entries)):
             piece = self._prepare(self._entries[-1 - index])
@@ -71,42 +76,42 @@ def fill_history(
     prepare: Callable[[Entry], C],
     remember: Callable[[Sequence[str]], C],
 ) -> HistoryFill[C]:
-    """Take the newest entries that fit; if some do not, keep a share of the room for their events.
+    """Take the newest entries that fit; if some do not, reserve a share of the tokens for their events.
 
     Args:
-        prepare: makes the piece of an entry; called newest first, once for each entry that is looked at.
-        remember: makes one piece of events, oldest first.
+        prepare: makes the piece of an entry; called newest first, once for each entry that is needed.
+        remember: makes one piece from events, oldest first.
     """
     newest = _NewestFirst(entries, prepare)
     trial = Room(room.left)
-    # On trial: only this shows whether anything is cut, and whether its events need room.
+    # First without a reserve: only then is it known whether anything is cut, and so whether events need one.
     chosen = newest.fitting(trial)
     memory, events = None, 0
     if (len(chosen) < len(entries) or material.omitted) and _events(entries, material):
-        # A second try with less room: what it drops besides is in the events too.
+        # Then with the reserve; what this drops in addition is included in the events.
         share = room.left // MEMORY_SHARE
         trial = Room(room.left - share)
         chosen = newest.fitting(trial)
         lost = _events(entries[: len(entries) - len(chosen)], material)
         remembered = _newest_fitting(lost, lambda lines: remember(lines).tokens <= share)
         memory, events = (remember(remembered), len(remembered)) if remembered else (None, 0)
-        # What the events did not need goes back to whoever takes next.
+        # Tokens that the events did not need are free again.
         trial.left += share - (memory.tokens if memory else 0)
     room.left = trial.left
     left_out = entries[: len(entries) - len(chosen)]
-    # Texts at a depth are left out as well, and counted by themselves: they are no part of the story.
+    # Texts at a depth may be left out too; they are counted separately, because they are not messages.
     dropped = tuple(entry for entry in left_out if isinstance(entry, HistoryMessage))
     return HistoryFill(tuple(reversed(chosen)), dropped, len(left_out) - len(dropped), memory, events)
 
 
 def last_message(entries: Sequence[Entry]) -> int | None:
-    """The index of the newest message, texts at a depth not counted."""
-    places = range(len(entries) - 1, -1, -1)
-    return next((place for place in places if isinstance(entries[place], HistoryMessage)), None)
+    """The index of the newest message, ignoring texts at a depth; None if there is none."""
+    indexes = range(len(entries) - 1, -1, -1)
+    return next((index for index in indexes if isinstance(entries[index], HistoryMessage)), None)
 
 
 def nothing_filled(entries: Sequence[Entry]) -> HistoryFill[C]:
-    """The fill of a preset that sends no history."""
+    """The result for a preset that sends no history."""
     dropped = tuple(entry for entry in entries if isinstance(entry, HistoryMessage))
     return HistoryFill(dropped=dropped, injections_dropped=len(entries) - len(dropped))
 
@@ -117,8 +122,8 @@ def _events(entries: Sequence[Entry], material: PromptMaterial) -> list[str]:
 
 
 def _newest_fitting(events: Sequence[str], fits: Callable[[Sequence[str]], bool]) -> Sequence[str]:
-    """The longest run of events up to the newest that fits."""
-    # By halves: each look counts tokens, and a long chat has thousands of events.
+    """The newest events, as many as fit."""
+    # Binary search: each test counts tokens, and a long chat has thousands of events.
     low, high = 0, len(events)
     while low < high:
         middle = (low + high) // 2

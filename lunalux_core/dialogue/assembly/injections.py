@@ -1,4 +1,4 @@
-"""Texts that go into the history at a depth.
+"""Texts that are inserted into the history at a depth.
 
 See docs/spec/formats.md: SillyTavern assembly.
 """
@@ -12,10 +12,10 @@ from typing import TypeVar
 from lunalux_core.dialogue.assembly.material import Expand, PromptMaterial
 from lunalux_core.llm.model import Role
 
-ORDER = 100
-"""The order value that everything but a preset's own prompts has."""
-LAST = 1000
-"""The order value of what a person says about one reply: nothing at its depth stands after it."""
+DEFAULT_ORDER = 100
+"""Order of every injection that is not from a preset."""
+INSTRUCTION_ORDER = 1000
+"""Order of the person's instructions for one reply: they are the last texts at their depth."""
 _ROLES: tuple[Role, ...] = ("assistant", "user", "system")
 
 T = TypeVar("T")
@@ -28,13 +28,13 @@ class Injection:
     depth: int
     role: Role
     content: str
-    order: int = ORDER
+    order: int = DEFAULT_ORDER
     slot: str = "atDepth"
 
 
 def material_injections(material: PromptMaterial, expand: Expand) -> list[Injection]:
-    """The note, the card's own prompt, the worldbook's texts and the person's instructions, in the order they
-    are joined in."""
+    """The note, the card's own prompt, the worldbook's texts and the person's instructions, in the order in
+    which they are joined."""
     injections = []
     note = material.note
     if note is not None and note.position == "in_chat":
@@ -63,16 +63,17 @@ def material_injections(material: PromptMaterial, expand: Expand) -> list[Inject
         injections.append(Injection(memory.depth, memory.role, memory.block, slot="memory"))
     injections.append(Injection(memory.recall_depth, "system", memory.recalled, slot="memoryRecalled"))
     injections.extend(
-        Injection(wish.depth, wish.role, wish.content, LAST, "instruction") for wish in material.directions
+        Injection(wish.depth, wish.role, wish.content, INSTRUCTION_ORDER, "instruction")
+        for wish in material.directions
     )
     return [injection for injection in injections if injection.content.strip()]
 
 
 def joined(from_preset: Iterable[Injection], from_material: Iterable[Injection]) -> list[Injection]:
-    """One injection for each depth, order and role, as they follow each other from top to bottom.
+    """One injection for each depth, order and role, in the order in which they appear in the prompt.
 
-    Deeper ones first; within a depth by order; within an order assistant, user, system. In one message
-    the preset's texts stand before the material's.
+    Deeper ones first; at one depth by order; of one order assistant, user, system. In one message the texts
+    of the preset come before those of the material.
     """
     # SillyTavern joins what has the same depth, order and role into one message.
     groups: dict[tuple[int, int, int], tuple[list[Injection], list[Injection]]] = {}
@@ -99,9 +100,9 @@ def _slots(from_preset: Sequence[Injection], from_material: Sequence[Injection])
 
 
 def inject(history: Sequence[T], injections: Iterable[Injection]) -> list[T | Injection]:
-    """The history, oldest first, with `joined` injections in it.
+    """The history, oldest first, with the result of `joined` inserted.
 
-    Depths count the real messages only; a depth beyond the history is before its first message.
+    Depths count only real messages; an injection deeper than the history goes before its first message.
     """
     result: list[T | Injection] = []
     position = 0

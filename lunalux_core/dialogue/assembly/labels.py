@@ -1,4 +1,4 @@
-"""The few words of our own that an assembly puts between other people's texts, by language."""
+"""Headings and instructions of our own that an assembly puts into prompts, by language."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from lunalux_core.dialogue.assembly.material import Language
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """`memory` stands over events of messages that are no longer in the prompt.
+    """Our texts in one language.
 
-    `rewrite`, `outline` and `begin` have places for what a person says about one reply, `persons` tell a
-    model in which grammatical person it writes the person's words.
+    Args:
+        earlier_events: heads the events of messages that did not fit into the prompt.
+        opening, recent: head the first message and the later ones, where the history is one text.
+        rewrite, outline, begin: instructions for one reply, with macros for what the person wrote.
+        persons: by "first", "second", "third": in which grammatical person to write as the user.
     """
 
-    memory: str
+    earlier_events: str
     opening: str
     recent: str
     continue_nudge: str
@@ -30,7 +33,7 @@ class Labels:
 
 LABELS: Mapping[Language, Labels] = {
     "en": Labels(
-        memory="What happened before:",
+        earlier_events="What happened before:",
         opening="How it began:",
         recent="What happened last:",
         continue_nudge=(
@@ -55,7 +58,7 @@ LABELS: Mapping[Language, Labels] = {
         },
     ),
     "zh": Labels(
-        memory="此前发生的事：",
+        earlier_events="此前发生的事：",
         opening="故事的开头：",
         recent="最近的对话：",
         continue_nudge="从上一条消息停下的地方接着写。不要重复已有的文字；若停在半句，就从半句写起。",

@@ -1,4 +1,4 @@
-"""What a prompt is made of: plain values, gathered before the assembly starts.
+"""The input of an assembly: plain values that are collected before it starts.
 
 See docs/spec/formats.md: Placement.
 """
@@ -22,12 +22,12 @@ Language = Literal["en", "zh"]
 Expand = Callable[[str], str]
 """Replaces macros in a text."""
 CountTokens = Callable[[str], int]
-"""What one message with this content costs, in tokens, the frame of the message included."""
+"""Tokens of one message with this content, including the frame of the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class CardFields:
-    """The fields of a card that can be part of a prompt, as they stand in it, macros unexpanded."""
+    """The fields of a card that can be part of a prompt, as the card has them, macros not expanded."""
 
     name: str
     nickname: str = ""
@@ -43,21 +43,21 @@ class CardFields:
 
     @property
     def called(self) -> str:
-        """What `{{char}}` stands for: the nickname of a V3 card before its name."""
+        """The value of `{{char}}`: the nickname of a V3 card if it has one, else the name."""
         return self.nickname or self.name
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryMessage:
-    """One message of the path.
+    """One message of the branch.
 
     Args:
-        role: system is a narrator's message: no name is ever put before it.
-        id: comes back in the prompt and in the report.
-        hidden: kept in the log, not sent and not counted for depths.
-        foreign: by another persona or speaker than this chat's two, so that its name must be said.
-        event: the line of `<events>` its reply came with; stands in for the message once it is cut.
-        pictures: what the model is shown with it.
+        role: system means a narrator's message, which is never prefixed with a name.
+        id: copied into the prompt and the report.
+        hidden: kept in the chat, but not sent and not counted for depths.
+        foreign: written by another persona or character than the current two, so its name must be sent.
+        event: the line of `<events>` that came with the reply; sent in place of a message that does not fit.
+        pictures: the pictures that the model is sent with it.
     """
 
     role: Role
@@ -72,7 +72,7 @@ class HistoryMessage:
 
 @dataclass(frozen=True, slots=True)
 class DepthText:
-    """A text for the history, `depth` messages before its end (0 is after the last one)."""
+    """A text for the history, inserted `depth` messages before its end (0: after the last message)."""
 
     depth: int
     role: Role
@@ -81,8 +81,11 @@ class DepthText:
 
 @dataclass(frozen=True, slots=True)
 class StandingText:
-    """A text that stands at its place whatever the preset; `depth` and `role` count for `in_chat`. No macros
-    are looked for in it. `slot` tells where it comes from.
+    """A text that is sent at a fixed position with any preset, without expanding macros in it.
+
+    Args:
+        depth, role: used for `in_chat` only.
+        slot: the name of its source, for the report.
     """
 
     content: str
@@ -94,7 +97,7 @@ class StandingText:
 
 @dataclass(frozen=True, slots=True)
 class AuthorsNote:
-    """The author's note of a chat. `depth` and `role` matter for `in_chat`."""
+    """The author's note of a chat. `depth` and `role` are used for `in_chat` only."""
 
     content: str
     position: NotePosition = "in_chat"
@@ -103,20 +106,21 @@ class AuthorsNote:
 
     @staticmethod
     def due(interval: int, user_messages: int) -> bool:
-        """Whether a note for every `interval`-th message of the person goes out now; 0 is never."""
-        # Python reads the middle as a chain: both numbers are above 0.
-        return interval == 1 or (interval > 0 < user_messages and user_messages % interval == 0)
+        """Whether a note for every `interval`-th message of the person is sent now; 0 means never."""
+        if interval == 1:
+            return True
+        return interval > 0 and user_messages > 0 and user_messages % interval == 0
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryTexts:
-    """What the story remembers, as it stands in the prompt: read by nobody for macros.
+    """The memories as they are sent; macros in them are not expanded.
 
     Args:
-        facts, story: the stable part: what is certain, and what has happened.
-        recalled: what the last messages call for; `recall_depth` messages before the end.
-        placed: the macros ("memory", "summary") with which the preset itself places the stable part.
-        position: where it goes otherwise; `depth` and `role` count for `in_chat`.
+        facts, story: the stable part: what is true, and what happened so far.
+        recalled: memories that match the last messages; inserted `recall_depth` messages before the end.
+        placed: the macros ("memory", "summary") by which the preset itself places the stable part.
+        position: where the stable part goes otherwise; `depth` and `role` are used for `in_chat` only.
     """
 
     facts: str = ""
@@ -130,12 +134,12 @@ class MemoryTexts:
 
     @property
     def whole(self) -> str:
-        """The stable part."""
+        """All of the stable part."""
         return "\n\n".join(filter(None, (self.facts, self.story)))
 
     @property
     def block(self) -> str:
-        """Of the stable part, what no macro places."""
+        """The stable part without what macros of the preset place."""
         if "memory" in self.placed:
             return ""
         return self.facts if "summary" in self.placed else self.whole
@@ -145,25 +149,25 @@ class MemoryTexts:
 class PromptMaterial:
     """Everything an assembly needs beside the preset.
 
-    The worldbook's texts are an activation's buckets: `note_*` only go out together with
-    `note`, so `note` is given (with empty content, if need be) whenever it is due this turn. Examples are
-    blocks in order of activation. Outlets are not here: they are macros, so `expand` knows them.
+    The worldbook's texts come grouped by position: those of `note_top` and `note_bottom` are only sent
+    together with `note`, so `note` is given, if need be with empty content, whenever it is due this turn.
+    Examples are blocks in order of activation. Outlets are macros, so `expand` provides them.
 
     Args:
-        history: oldest first, the person's new words included; for *continue*, the partial reply is last.
-        omitted: how many messages of the path were left out before `history`, for the report.
+        history: oldest first, with the person's new message; for *continue*, the partial reply is last.
+        omitted: how many messages of the branch before `history` were left out, for the report.
         earlier_events: the events of those, oldest first.
-        quiet: an instruction to end the prompt with.
-        budget: tokens for the prompt, the reply already taken off; None asks the preset.
-        newest_required: refuse if the newest message does not fit, where SillyTavern sends without it.
-        reply_words: the length to ask for, where a preset leaves it to the program.
-        group: what the members of a group are called; empty in an ordinary chat.
-        group_depths: the prompts that members beside the speaker have for a depth.
-        memory: what the story remembers; `replaced` counts the messages of the path that it stands in for,
-            which are neither in `history` nor in `omitted`.
-        goes_on: whether the model goes on from a reply that was begun for it, without being told to.
-        directions: what a person says about this one reply, macros replaced already.
-        standing: the values of trackers, passages of documents, and texts that scripts put in.
+        quiet: an instruction that ends the prompt.
+        budget: tokens for the prompt, without those for the reply; None: the preset's.
+        newest_required: raise if the newest message does not fit, where SillyTavern sends without it.
+        reply_words: the length of the reply, where the preset has a macro for it.
+        group: the names of the members of a group; empty in an ordinary chat.
+        group_depths: the depth prompts of the members other than the speaker.
+        memory: the memories; `replaced` counts the messages of the branch that they replace, which are
+            neither in `history` nor in `omitted`.
+        goes_on: whether the model continues a reply that the request ends with, without a nudge.
+        directions: the person's instructions for this one reply, macros already expanded.
+        standing: the values of trackers, passages of documents, and texts from scripts.
     """
 
     card: CardFields
@@ -196,7 +200,7 @@ class PromptMaterial:
     standing: tuple[StandingText, ...] = ()
 
     def standing_at(self, *positions: NotePosition, slot: str = "") -> str:
-        """What stands before or behind the main prompt for all replies; of one `slot`, or all."""
+        """The standing texts at these positions; those of one `slot`, or all."""
         return "\n\n".join(
             text.content
             for text in self.standing

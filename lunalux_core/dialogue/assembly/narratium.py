@@ -1,8 +1,8 @@
-"""The assembly of Narratium's frameworks: one system and one user message of elements.
+"""The assembly of Narratium's frameworks: one system and one user message, both made of XML elements.
 
-What its original got wrong is put right: the card, its examples and its own instructions are always
-there, a memory is real or absent, custom prompts are never lost, and nothing that is inserted is taken
-for a pattern.
+It corrects faults of the original: the card, its examples and its own instructions are always sent, the
+memory element is left out where there are no memories, custom prompts are never lost, and inserted values
+are not taken for patterns.
 
 See docs/spec/formats.md: Narratium assembly, Preset files.
 """
@@ -20,7 +20,7 @@ from lunalux_core.dialogue.assembly.injections import Injection, inject, joined,
 from lunalux_core.dialogue.assembly.labels import LABELS
 from lunalux_core.dialogue.assembly.material import CountTokens, Expand, HistoryMessage, PromptMaterial
 from lunalux_core.dialogue.assembly.narratium_layout import Part, Section, by_framework_rules, layout
-from lunalux_core.dialogue.assembly.placeholders import fill, marks_in
+from lunalux_core.dialogue.assembly.placeholders import fill, placeholders_in
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, slot_totals, too_large
 from lunalux_core.dialogue.assembly.slots import program_texts
 from lunalux_core.presets.document import Preset
@@ -34,7 +34,7 @@ _SECTIONS: tuple[Section, ...] = ("system", "user")
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A piece of the prompt's text with its cost, and the pictures that are told of in it."""
+    """A piece of the prompt's text with its cost in tokens, and the pictures that belong to it."""
 
     slot: str
     text: str
@@ -59,7 +59,7 @@ class NarratiumAssembly:
         self._visible = [message for message in material.history if not message.hidden]
 
     def run(self) -> Prompt:
-        """Lay out the elements, fill what room they leave with history and examples, and join them."""
+        """Lay out the elements, fill the tokens they leave with history and examples, and join them."""
         begun = self._begun()
         entries, spoken, after = self._entries()
         parts = layout(
@@ -71,23 +71,23 @@ class NarratiumAssembly:
             instruction=_joined(filter(_is_instruction, after)),
         )
         texts = program_texts(self._preset, self._material, self._expand)
-        # Values go in when all is laid out: what stands in them is not looked through for marks again.
+        # Values are filled in last, so that placeholders are never looked for inside a value.
         values = {name: text() for name, text in texts.items()} | {"userInput": self._said(spoken)}
         fixed = [piece for part in parts if (piece := self._piece(part, values))]
         remembered = self._remembered()
         if remembered is not None:
             fixed.append(remembered)
-        # The frames of the two messages are paid once; pieces count without one.
+        # The frames of the two messages are subtracted here; pieces are counted without a frame.
         room = Room(self._budget - len(_SECTIONS) * self._frame)
         if begun is not None:
             fixed.append(_Text("continuePrefill", begun.content, begun.tokens))
-        # The words themselves are counted with their element; here is what their pictures add.
+        # The text of the message is counted with its element; here its pictures are added.
         if spoken is not None and spoken.pictures:
             fixed.append(_Text("chatHistory", "", sum(picture.tokens for picture in spoken.pictures)))
         if not room.take(*fixed):
             raise too_large(self._budget, fixed, self._preset)
         pinned = self._material.pin_examples
-        # Pinned examples go before the history, others take what it leaves.
+        # Pinned examples are filled before the history, others with the tokens that it leaves.
         examples, examples_dropped = self._fill_examples(parts, room) if pinned else ([], 0)
         history = self._fill_history(parts, room, entries, fixed)
         if not pinned:
@@ -120,7 +120,7 @@ class NarratiumAssembly:
     # -- pieces ------------------------------------------------------------------------------------
 
     def _begun(self) -> PromptMessage | None:
-        """The reply that is gone on with, taken out of the history, where the model needs no telling."""
+        """The reply to continue, removed from the history, where the model continues it without a nudge."""
         material = self._material
         goes_on = material.type == "continue" and material.goes_on
         if not goes_on or not self._visible or self._visible[-1].role != "assistant":
@@ -130,16 +130,16 @@ class NarratiumAssembly:
         return PromptMessage("assistant", text, None, "continuePrefill", self._count(text), last.id)
 
     def _entries(self) -> tuple[list[Entry], HistoryMessage | None, Sequence[Entry]]:
-        """The history before the person's words, these, and what stands at depth 0 behind them."""
+        """The history before the person's last message, that message, and the texts after it (depth 0)."""
         entries = inject(self._visible, joined((), material_injections(self._material, self._expand)))
-        # Behind the newest message stand the texts of depth 0, which belong after the person's words.
+        # The texts of depth 0 follow the newest message, and go after the person's words.
         place = last_message(entries)
         takes_input = self._material.type in ("normal", "swipe", "regenerate")
         if place is None or not takes_input or self._visible[-1].role != "user":
             wishes = [
                 entry for entry in entries[(-1 if place is None else place) + 1 :] if _is_instruction(entry)
             ]
-            # Without new words of the person, texts at depth 0 stay in the story; wishes still go behind it.
+            # Without a new message, texts at depth 0 stay in the story; instructions still follow it.
             return [entry for entry in entries if entry not in wishes], None, wishes
         return entries[:place], self._visible[-1], entries[place + 1 :]
 
@@ -148,7 +148,7 @@ class NarratiumAssembly:
 
     def _spoken(self, message: HistoryMessage, *, named: bool) -> str:
         text = self._expand(message.content.replace("\r", ""))
-        if message.pictures:  # they go with the request's last message: here stands which is whose
+        if message.pictures:  # sent with the last message of the request; the text says whose they are
             from lunalux_core.documents.pictures import in_words
 
             text = in_words(text, message.pictures)
@@ -158,11 +158,11 @@ class NarratiumAssembly:
         return f"{message.name or usual}: {text}"
 
     def _cost(self, text: str) -> int:
-        """Tokens of a text within a message, so without the message's frame."""
+        """Tokens of a text inside a message, without the frame of the message."""
         return self._count(text) - self._frame
 
     def _piece(self, part: Part, values: Mapping[str, str]) -> _Text | None:
-        """The part as it is without what is filled in late; None for one that is then empty."""
+        """The part without the values that are filled in later; None where it is empty without them."""
         text = _rendered(part, values)
         return _Text(part.slot, text, self._cost(text)) if text else None
 
@@ -177,7 +177,7 @@ class NarratiumAssembly:
         return _Text("chatHistory", text, cost, opening=begins, pictures=entry.pictures)
 
     def _remembered(self) -> _Text | None:
-        """What the story remembers, for the place of the memory."""
+        """The memories and standing texts for the memory element."""
         memory = self._material.memory
         told = memory.facts if "summary" in memory.placed else memory.whole
         told = "" if memory.position == "in_chat" else told
@@ -188,7 +188,7 @@ class NarratiumAssembly:
         return _Text("memory", text, self._cost(f"<memory>\n{text}\n</memory>"))
 
     def _memory(self, events: Sequence[str]) -> _Text:
-        text = "\n".join((self._labels.memory, *events))
+        text = "\n".join((self._labels.earlier_events, *events))
         return _Text("memory", text, self._cost(f"<memory>\n{text}\n</memory>"))
 
     # -- filling -----------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ class NarratiumAssembly:
         if not _places(parts, "chatHistory"):
             return HistoryFill(dropped=tuple(entry for entry in entries if isinstance(entry, HistoryMessage)))
         around = f"<chatHistory>\n{self._labels.opening}\n\n{self._labels.recent}\n</chatHistory>"
-        # The headings around the story, which are there as soon as it has one line.
+        # The headings of the story, which are sent as soon as it has one line.
         room.left -= self._cost(around) if entries else 0
         history = fill_history(room, entries, self._material, self._line, self._memory)
         newest = last_message(entries)
@@ -215,8 +215,8 @@ class NarratiumAssembly:
         texts: list[_Text] = []
         blocks = [text for text in example_texts(self._material, self._expand) if text]
         for number, block in enumerate(blocks):
-            # Each pays for the element, which is more than all together
-            # need: the prompt never comes out too long.
+            # The element is counted for each block although it is sent once, so the estimate is never too
+            # small.
             cost = self._cost(f"<dialogueExamples>\n{block}\n</dialogueExamples>")
             piece = _Text("dialogueExamples", block, cost)
             if not room.take(piece):
@@ -255,7 +255,7 @@ def _joined(entries: Iterable[Entry]) -> str:
 
 
 def _is_instruction(entry: Entry) -> bool:
-    """Whether it is about the reply and no part of the story."""
+    """Whether it is an instruction for the reply rather than a part of the story."""
     return isinstance(entry, Injection) and entry.slot == "instruction"
 
 
@@ -265,4 +265,4 @@ def _rendered(part: Part, values: Mapping[str, str]) -> str:
 
 
 def _places(parts: Sequence[Part], name: str) -> bool:
-    return any(name in marks_in(part.text) for part in parts)
+    return any(name in placeholders_in(part.text) for part in parts)

@@ -1,7 +1,7 @@
-"""Which elements a framework's two messages have, in what order, before history is filled in.
+"""Which elements the two messages of a framework have, and in which order, before history is filled in.
 
-An element's text may hold marks of values that are known later. Nothing that a chat needs is left to the
-preset's good will: what its prompts do not place is added where it belongs, unless it is switched off.
+The text of an element may have placeholders for values that are known later. What a chat needs and no
+prompt of the preset places is added at its usual position, unless the person switched it off.
 
 See docs/spec/formats.md: Narratium assembly, Worldbook departures.
 """
@@ -14,7 +14,12 @@ from typing import Literal
 
 from lunalux_core.dialogue.assembly.labels import LABELS
 from lunalux_core.dialogue.assembly.material import Expand, PromptMaterial
-from lunalux_core.dialogue.assembly.placeholders import expand_around, mark, marks_in, token
+from lunalux_core.dialogue.assembly.placeholders import (
+    expand_around,
+    placeholder,
+    placeholders_in,
+    with_placeholders,
+)
 from lunalux_core.dialogue.assembly.slots import overridden
 from lunalux_core.presets.builtin import output_contract
 from lunalux_core.presets.document import Preset, PresetPrompt
@@ -46,14 +51,14 @@ _MACROS: Mapping[str, str] = {
     "mesExamples": "dialogueExamples",
     "mesExamplesRaw": "dialogueExamples",
 }
-"""The macros whose values this assembly puts in itself."""
+"""The macros whose values this assembly fills in itself."""
 _ELEMENTS = {"jailbreak": "postHistoryInstructions"}
-"""Elements are named after their prompt, but some servers refuse a request that speaks of a jailbreak."""
+"""Elements are named after their prompt, except where some servers refuse a request for the word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of one of the two messages. `text` is without the element around it, and may hold marks."""
+    """A part of one of the two messages. `text` is without its element and may have placeholders."""
 
     slot: str
     section: Section
@@ -70,7 +75,7 @@ def layout(
     after_input: str,
     instruction: str = "",
 ) -> list[Part]:
-    """All parts in order; those that turn out empty are left out later.
+    """All parts in order; empty ones are left out later.
 
     Args:
         before_input: the worldbook's texts that stand before the person's words.
@@ -78,12 +83,12 @@ def layout(
         instruction: what the person says about this one reply.
     """
     parts = _listed(preset, material, expand)
-    # What a person switched off must not come back as something that is missing.
+    # `_complete` adds what is missing, and must not add what the person switched off.
     off = {entry.identifier for entry in preset.order if not entry.enabled}
     _complete(parts, off)
     _insert_note(parts, material, expand)
     place = _index(parts, "userInput")
-    # Behind the input first: what is put before it moves its place.
+    # What follows the input is inserted first, because inserting before the input moves its index.
     parts[place + 1 : place + 1] = [
         Part("atDepth", "user", after_input),
         Part("instruction", "user", instruction),
@@ -94,37 +99,37 @@ def layout(
 
 
 def _listed(preset: Preset, material: PromptMaterial, expand: Expand) -> list[Part]:
-    """The preset's prompts; one that nobody knows goes on in the section of the last known one."""
+    """The preset's prompts; an unknown identifier goes into the section of the known one before it."""
     parts: list[Part] = []
     section: Section = "system"
     for identifier, enabled in preset.order:
         prompt = preset.prompt(identifier)
-        # Also where the prompt is off: what follows it must not change its section.
+        # Also for a prompt that is off, so that switching it off does not move those that follow it.
         section = _SECTIONS.get(identifier, section)
         if prompt is None or not enabled or not prompt.runs_on(material.type):
             continue
         if identifier in _SECTIONS:
             text = _known_text(prompt, material, expand)
             parts.append(Part(identifier, section, text, _ELEMENTS.get(identifier, identifier)))
-        elif not prompt.marker and (content := expand(mark(prompt.content, _MACROS))).strip():
+        elif not prompt.marker and (content := expand(with_placeholders(prompt.content, _MACROS))).strip():
             parts.append(Part(identifier, section, f"【{prompt.name}】\n{content}"))
     return parts
 
 
 def _known_text(prompt: PresetPrompt, material: PromptMaterial, expand: Expand) -> str:
-    own = overridden(prompt, expand(mark(prompt.content, _MACROS)), material, expand)
-    # A prompt that has the macro places the value itself; otherwise it goes below the prompt's own words.
-    if prompt.identifier in _TEXTS or prompt.identifier in marks_in(own):
+    own = overridden(prompt, expand(with_placeholders(prompt.content, _MACROS)), material, expand)
+    # A prompt with the macro places the value itself; otherwise the value follows the prompt's own text.
+    if prompt.identifier in _TEXTS or prompt.identifier in placeholders_in(own):
         return own
-    return "\n".join(filter(None, (own, token(prompt.identifier))))
+    return "\n".join(filter(None, (own, placeholder(prompt.identifier))))
 
 
 def _complete(parts: list[Part], off: Iterable[str]) -> None:
-    """Add what no prompt of the preset places: the card, its examples, history, memory, the last words."""
-    placed = frozenset[str]().union(*(marks_in(part.text) for part in parts))
+    """Add what no prompt of the preset places: the card, examples, history, memory, the last message."""
+    placed = frozenset[str]().union(*(placeholders_in(part.text) for part in parts))
     missing = [name for name in _SECTIONS if name not in _TEXTS | placed and name not in off]
     for name in missing:
-        part = Part(name, _SECTIONS[name], token(name), name)
+        part = Part(name, _SECTIONS[name], placeholder(name), name)
         if part.section == "system":
             last = max((i for i, part in enumerate(parts) if part.section == "system"), default=-1)
             parts.insert(last + 1, part)
@@ -136,14 +141,14 @@ def _complete(parts: list[Part], off: Iterable[str]) -> None:
             first = next((i for i, part in enumerate(parts) if part.section == "user"), len(parts))
             parts.insert(first, part)
     if "memory" not in placed:
-        # Looked for only now, because the loop above may have added it.
+        # Searched only now, because the loop above may have added the history.
         history = _index(parts, "chatHistory")
-        parts.insert(history, Part("memory", "user", token("memory"), "memory"))
+        parts.insert(history, Part("memory", "user", placeholder("memory"), "memory"))
 
 
 def _index(parts: list[Part], name: str) -> int:
-    """Where the mark of a value stands; the end if nowhere."""
-    return next((index for index, part in enumerate(parts) if name in marks_in(part.text)), len(parts))
+    """The index of the part with the placeholder of that value; the end if there is none."""
+    return next((index for index, part in enumerate(parts) if name in placeholders_in(part.text)), len(parts))
 
 
 def _insert_note(parts: list[Part], material: PromptMaterial, expand: Expand) -> None:
@@ -156,7 +161,7 @@ def _insert_note(parts: list[Part], material: PromptMaterial, expand: Expand) ->
 
 
 def _endings(preset: Preset, material: PromptMaterial, expand: Expand) -> list[Part]:
-    """What a turn ends with: the form of the reply, or an instruction in its place."""
+    """What the prompt ends with: the format of the reply, and instructions for the kind of turn."""
     labels, params = LABELS[material.language], preset.params
     parts = []
     if material.group and material.type not in ("impersonate", "quiet"):
@@ -167,7 +172,7 @@ def _endings(preset: Preset, material: PromptMaterial, expand: Expand) -> list[P
         text = expand_around(form, expand, {"reply_words": str(material.reply_words)})
         parts.append(Part("outputFormat", "user", text))
     if material.type == "continue" and not material.goes_on:
-        # The message that is gone on with is the last one that the model sees.
+        # The message to continue is the last visible one.
         last = next((message.content for message in reversed(material.history) if not message.hidden), "")
         own = params.continue_nudge_prompt
         nudge = labels.continue_nudge if own is None else own
@@ -182,9 +187,9 @@ def _endings(preset: Preset, material: PromptMaterial, expand: Expand) -> list[P
 
 
 def by_framework_rules(material: PromptMaterial) -> tuple[PromptMaterial, str]:
-    """The material with the worldbook's buckets as a framework has them, and what stands before the input.
+    """The material with the worldbook's texts where a framework puts them, and the texts before the input.
 
-    Position 2 joins the texts after the card; 3, 5 and 6 stand before the person's words.
+    Texts of position 2 join those after the card; texts of 3, 5 and 6 go before the person's message.
     """
     after = "\n".join(filter(None, (material.after, material.note_top)))
     texts = (material.note_bottom, *material.examples_top, *material.examples_bottom)

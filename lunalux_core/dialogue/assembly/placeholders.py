@@ -1,6 +1,7 @@
-"""Values put into a text unread: what is inserted is never expanded, nor taken for a pattern.
+"""Insert values into a text without expanding macros in the values.
 
-The places are marked before the macros of the text run and filled afterwards.
+Macros that stand for such a value become placeholders before the other macros of the text are expanded, and
+the placeholders are filled afterwards. So a value is neither expanded nor taken for a pattern.
 """
 
 from __future__ import annotations
@@ -10,29 +11,34 @@ from collections.abc import Mapping
 
 from lunalux_core.dialogue.assembly.material import Expand
 
-# A code that is no character and that no other part of the program uses as a mark.
+# A noncharacter of Unicode; nothing else in the program gives it a meaning.
 _EDGE = "\ufdd2"
-_MARK = re.compile(f"{_EDGE}(\\w+){_EDGE}")
+_PLACEHOLDER = re.compile(f"{_EDGE}(\\w+){_EDGE}")
 
 
-def token(name: str) -> str:
-    """The mark of a name."""
+def placeholder(name: str) -> str:
+    """The placeholder for the value of that name."""
     return f"{_EDGE}{name}{_EDGE}"
 
 
-def mark(text: str, names: Mapping[str, str]) -> str:
-    """The text with every `{{macro}}` in `names` (macro to name, in any case) turned into a mark."""
-    # A card that holds the sign itself must not be able to call for a value.
+def with_placeholders(text: str, names: Mapping[str, str]) -> str:
+    """The text with a placeholder for every `{{macro}}` in `names`, which maps macros, in any case, to names
+    of values."""
+    # A card that contains this character must not be able to build a placeholder itself.
     text = text.replace(_EDGE, "")
     if "{{" not in text:
         return text
     by_key = {macro.lower(): name for macro, name in names.items()}
     pattern = re.compile(r"\{\{\s*(" + "|".join(map(re.escape, by_key)) + r")\s*\}\}", re.IGNORECASE)
-    return pattern.sub(lambda match: token(by_key[match[1].lower()]), text)
+    return pattern.sub(lambda match: placeholder(by_key[match[1].lower()]), text)
 
 
 def fill(text: str, values: Mapping[str, str], *, once: bool = False) -> str:
-    """The text with its marks replaced; a mark without a value disappears. `once`: only the first of each."""
+    """The text with its placeholders replaced; one without a value becomes empty.
+
+    Args:
+        once: fill only the first placeholder of each name and leave the others empty.
+    """
     if _EDGE not in text:
         return text
     used: set[str] = set()
@@ -45,14 +51,14 @@ def fill(text: str, values: Mapping[str, str], *, once: bool = False) -> str:
         used.add(name)
         return values.get(name, "")
 
-    return _MARK.sub(value, text)
+    return _PLACEHOLDER.sub(value, text)
 
 
-def marks_in(text: str) -> frozenset[str]:
-    """The names whose marks stand in a text."""
-    return frozenset(_MARK.findall(text)) if _EDGE in text else frozenset()
+def placeholders_in(text: str) -> frozenset[str]:
+    """The names of the placeholders in a text."""
+    return frozenset(_PLACEHOLDER.findall(text)) if _EDGE in text else frozenset()
 
 
 def expand_around(text: str, expand: Expand, values: Mapping[str, str], *, once: bool = False) -> str:
-    """Expand a text in which some macros have values that must go in unread."""
-    return fill(expand(mark(text, {name: name for name in values})), values, once=once)
+    """Expand a text; the macros in `values` become these values, in which nothing is expanded."""
+    return fill(expand(with_placeholders(text, {name: name for name in values})), values, once=once)

@@ -1,7 +1,7 @@
-"""The beginning of the reply that a preset or a person asks for, where the model goes on from it.
+"""The beginning of the reply (prefill) that a preset or a person asks for, sent to models that continue it.
 
-SillyTavern sends it to Claude alone. Claude 4.6 and later refuse a request that ends with the assistant's
-words, and other models answer it as if it were said; for those it stays in the preset.
+SillyTavern sends it only to Claude. Claude 4.6 and later refuse a request that ends with a message of the
+assistant, and other models reply to it instead of continuing it; for those it is not sent.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage
 from lunalux_core.llm.model import Prefill
 from lunalux_core.presets.document import PresetParams
 
-# "claude-sonnet-4-5" and "claude-3-5-haiku"; a date behind the first number is no second one.
+# "claude-sonnet-4-5" and "claude-3-5-haiku"; a date after the first number is not a minor version.
 _CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[.-](\d{1,2})(?!\d))?", re.IGNORECASE)
 _REFUSED_FROM = (4, 6)
 
 
 def goes_on(model: str) -> bool:
-    """Whether a model continues a reply that was begun for it."""
+    """Whether a model of this name continues a reply that the request ends with."""
     match = _CLAUDE.search(model)
     return match is not None and (int(match[1]), int(match[2] or 0)) < _REFUSED_FROM
 
 
 def takes_beginning(prefill: Prefill, model: str) -> bool:
-    """Whether a model continues a reply that was begun for it, as far as it is known."""
+    """Whether a model continues a reply that the request ends with; guessed by name if nothing is known."""
     return prefill in ("prefix", "trailing", "flags") or (prefill == "unknown" and goes_on(model))
 
 
@@ -41,15 +41,15 @@ def prefilled(
     expand: Callable[[str], str],
     count_tokens: Callable[[str], int],
 ) -> Prompt:
-    """The prompt with the beginning of the reply as its last message, where there is one: `start`, which has
-    no macros any more, before the preset's own.
+    """The prompt with the beginning of the reply as its last message, if there is one.
 
-    `prefill` is what is known of the model; of one that nobody knows its name must do.
+    Args:
+        prefill: what is known about the model; for "unknown" its name decides.
+        start: the person's beginning, macros already expanded; it takes precedence over the preset's.
     """
     own = params.assistant_impersonation if kind == "impersonate" else params.assistant_prefill
     ending = prompt.messages[-1].slot if prompt.messages else ""
-    # A reply that is continued is its own beginning, and what a quiet prompt asks for is not shown as a
-    # reply.
+    # A reply that is continued already is the beginning, and the answer to a quiet prompt is not a reply.
     if kind == "quiet" or ending == "continuePrefill" or not takes_beginning(prefill, model):
         return prompt
     text, slot = start.strip(), "replyStart"

@@ -1,4 +1,4 @@
-"""The result of an assembly: the exact messages, and the account of how they came about.
+"""The result of an assembly: the exact messages, and a report of what was sent and what was cut.
 
 See docs/spec/formats.md: SillyTavern assembly.
 """
@@ -15,7 +15,7 @@ from lunalux_core.presets.document import MARKERS, Preset
 from lunalux_core.text import clean_line
 
 _STANDARD = frozenset(("main", "nsfw", "jailbreak", "enhanceDefinitions", *MARKERS))
-"""Identifiers that every preset has; those of a person's own prompts are random."""
+"""Identifiers that exist in every preset; those of a person's own prompts are random."""
 
 if TYPE_CHECKING:
     from lunalux_core.documents.pictures import PictureRef
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PromptMessage:
-    """One message as it will be sent. `slot` says which part of the preset it fills."""
+    """One message as it will be sent. `slot` names the part of the preset that it belongs to."""
 
     role: Role
     content: str
@@ -37,7 +37,7 @@ class PromptMessage:
 
 @dataclass(frozen=True, slots=True)
 class SlotTokens:
-    """What one slot costs, in tokens, in how many pieces."""
+    """The tokens of one slot, and in how many pieces."""
 
     slot: str
     tokens: int
@@ -46,12 +46,15 @@ class SlotTokens:
 
 @dataclass(frozen=True, slots=True)
 class PromptReport:
-    """What was sent, what was cut, and why: nothing is left out without a mark here.
+    """What was sent and what was cut; everything that is left out is counted here.
 
-    `history_dropped` counts every message that is not in the prompt for lack of room, also those that
-    were never offered; `dropped_ids` names the offered ones, oldest first. `memory_events` lines stand in
-    for them. `injections_dropped` are texts meant for a depth of the history that found no place.
-    `unknown_macros` are names of macros that nobody knows; they were sent as they are written.
+    Args:
+        budget, total: the tokens that were free for the prompt, and those it has.
+        history_dropped: messages that did not fit, including those that were never passed to the assembly.
+        dropped_ids: ids of those that were passed, oldest first.
+        injections_dropped: texts at a depth of the history that did not fit.
+        memory_events: lines that are sent in place of dropped messages.
+        unknown_macros: names of macros that do not exist; they were sent as they are written.
     """
 
     budget: int
@@ -67,17 +70,21 @@ class PromptReport:
     unknown_macros: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The same for JSON."""
+        """The report as JSON values."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class TextForm:
-    """What a prompt needs beside its text when it is sent as one: where replies end, how they are cleaned.
+    """What a request for text completion needs beside the text.
 
-    `template` names the template that made it, `sampling` is what comes with it, by our names,
-    `thinking` what the model puts before and behind its thinking, `marks` are its sequences, by which they
-    are told from the text around.
+    Args:
+        template: the name of the template that made the text.
+        stop: the strings at which the reply ends.
+        cleaning: how the reply is cleaned.
+        sampling: the sampling parameters of the template, by our names.
+        thinking: the strings before and after the model's thinking.
+        marks: the template's sequences, so that they can be shown apart from other text.
     """
 
     template: str
@@ -90,7 +97,7 @@ class TextForm:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt ready to send. With a `form` the messages are the pieces of one text, in order."""
+    """A prompt ready to send. If it has a `form`, the messages are the pieces of one text, in order."""
 
     messages: tuple[PromptMessage, ...]
     report: PromptReport
@@ -98,16 +105,16 @@ class Prompt:
 
     @property
     def text(self) -> str:
-        """All pieces as one text, as a model for text completion gets them."""
+        """All pieces as one text, for a model of text completion."""
         return "".join(message.content for message in self.messages)
 
     def to_messages(self) -> tuple[Message, ...]:
-        """The messages as models take them, their pictures aside (`nodes.llm`)."""
+        """The messages for the model, without pictures, which `nodes.llm` adds."""
         return tuple(Message(message.role, message.content, message.name) for message in self.messages)
 
 
 class Piece(Protocol):
-    """Anything with a slot and a cost."""
+    """Anything with a slot and a number of tokens."""
 
     @property
     def slot(self) -> str: ...
@@ -116,7 +123,7 @@ class Piece(Protocol):
 
 
 def slot_totals(pieces: Sequence[Piece]) -> tuple[SlotTokens, ...]:
-    """Costs by slot, in order of first appearance."""
+    """Tokens by slot, in order of first appearance."""
     costs: dict[str, list[int]] = {}
     for piece in pieces:
         costs.setdefault(piece.slot, []).append(piece.tokens)
@@ -124,9 +131,9 @@ def slot_totals(pieces: Sequence[Piece]) -> tuple[SlotTokens, ...]:
 
 
 def too_large(budget: int, pieces: Sequence[Piece], preset: Preset | None = None) -> InvalidInput:
-    """The refusal of "SillyTavern assembly": a prompt whose fixed parts do not fit is not sent.
+    """The error for a prompt whose required parts do not fit; see "SillyTavern assembly".
 
-    Parts are named as the preset names its prompts; an imported preset's own numbers are told beside them.
+    It names parts as the preset names its prompts, and tells the window that an imported preset asks for.
     """
     slots: Mapping[str, int] = {piece.slot: piece.tokens for piece in slot_totals(pieces) if piece.tokens}
     largest = sorted(slots.items(), key=lambda item: -item[1])
@@ -146,8 +153,8 @@ def too_large(budget: int, pieces: Sequence[Piece], preset: Preset | None = None
 
 
 def _called(slot: str, preset: Preset) -> str:
-    """What a person calls a part: the name of the preset's prompt, where it has one; what every preset has
-    keeps its own word beside it."""
+    """The name of a part: that of the preset's prompt, where it has one, with the identifier after it if
+    every preset has such a prompt."""
     prompt = preset.prompt(slot)
     name = clean_line(prompt.name, 60) if prompt is not None else ""
     if not name or name == slot:
@@ -156,7 +163,7 @@ def _called(slot: str, preset: Preset) -> str:
 
 
 def _wishes(preset: Preset) -> str:
-    """The window and the reply that an imported preset asks for, as a sentence."""
+    """The window and the length of reply that an imported preset asks for, as a sentence."""
     window, reply = preset.params.context_tokens, preset.params.sampling.max_tokens
     if preset.source != "sillytavern" or not (window or reply):
         return ""

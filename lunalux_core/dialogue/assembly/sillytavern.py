@@ -1,7 +1,7 @@
-"""The assembly of SillyTavern's chat completion, as 1.19 does it.
+"""The assembly of SillyTavern's chat completion, as in version 1.19.
 
-Two things differ on purpose: fixed parts that do not fit are refused instead of cut, and the events of
-messages that were cut come back as a memory behind the main prompt.
+Two differences are intended: fixed parts that do not fit raise an error instead of being cut, and the events
+of messages that do not fit are sent as a memory after the main prompt.
 
 See docs/spec/formats.md: SillyTavern assembly, Context and token counts.
 """
@@ -37,7 +37,7 @@ from lunalux_core.dialogue.assembly.slots import MEMORY_SLOTS, Slot, Slots, memo
 from lunalux_core.llm.model import Role
 from lunalux_core.presets.document import Preset
 
-# OpenAI takes only these signs in a name, and at most 64 of them.
+# OpenAI allows only these characters in a name, and at most 64 of them.
 _NO_NAME_CHARACTER = re.compile(r"[^a-zA-Z0-9_]")
 # Headings that SillyTavern keeps as messages of their own.
 _NOT_SQUASHED = frozenset({"newMainChat", "newExampleChat", "groupNudge"})
@@ -45,7 +45,7 @@ _NOT_SQUASHED = frozenset({"newMainChat", "newExampleChat", "groupNudge"})
 
 @dataclass(frozen=True, slots=True)
 class _Examples:
-    """The example blocks that fit, and how many did and did not."""
+    """The messages of the example blocks that fit, and how many blocks did and did not."""
 
     messages: tuple[PromptMessage, ...] = ()
     kept: int = 0
@@ -68,7 +68,7 @@ class SillyTavernAssembly:
         self._slots: Slots = resolve(preset, material, expand)
 
     def run(self) -> Prompt:
-        """Lay out the fixed parts, fill what is left, and put all in order."""
+        """Make the fixed parts, fill the remaining tokens, and put all in order."""
         fixed = {slot.identifier: self._slot_messages(slot) for slot in self._slots.places}
         remembered = self._remembered()
         note, controls = self._relative_note(), self._controls()
@@ -76,7 +76,7 @@ class SillyTavernAssembly:
         head = self._new_chat()
         history = [message for message in self._material.history if not message.hidden]
         entries = self._entries(history)
-        # Takes the reply that is continued out of `entries`, so it comes before they are filled in.
+        # Removes the reply to continue from `entries`, so it runs before the history is filled.
         tail, nudge = self._continuation(entries), self._group_nudge()
         mandatory = [
             *chain.from_iterable(fixed.values()),
@@ -90,20 +90,20 @@ class SillyTavernAssembly:
             *controls,
         ]
         room = Room(self._budget)
-        # All or nothing: a prompt without one of its fixed parts would be another prompt.
+        # All or nothing: without one of its fixed parts it would be a different prompt.
         if not room.take(*mandatory):
             raise too_large(self._budget, mandatory, self._preset)
         pinned = self._material.pin_examples
-        # Pinned examples come before the history, others get what it leaves.
+        # Pinned examples are filled before the history, others with the tokens that it leaves.
         examples = self._fill_examples(room) if pinned else None
         fill = self._fill(room, entries)
         self._check_newest(entries, fill, mandatory)
         examples = examples or self._fill_examples(room)
         memory = [fill.memory] if fill.memory else []
-        # From the inside out: the note and the events, then memories, then trackers.
+        # From the main prompt outwards: the note and the events, then memories, then trackers.
         before = self._material.note is not None and self._material.note.position == "before_main"
         fixed["main"] = [*note, *fixed["main"], *memory] if before else [*fixed["main"], *memory, *note]
-        # Before the history: the story so far, then what was said last.
+        # Memories by default stand directly before the history, which continues them.
         ahead = remembered if self._has("chatHistory") and self._material.memory.position == "auto" else []
         if not ahead:
             first = self._material.memory.position == "before_main"
@@ -131,7 +131,7 @@ class SillyTavernAssembly:
         return self._messages(slot.identifier, slot.content, slot.role)
 
     def _remembered(self) -> list[PromptMessage]:
-        """The memories, where no marker of the preset and no depth takes them."""
+        """The memories, unless they go into a marker of the preset or to a depth."""
         memory = self._material.memory
         if memory.position == "in_chat":
             return []
@@ -142,7 +142,7 @@ class SillyTavernAssembly:
         return self._messages("memory", memory.block)
 
     def _standing(self, position: NotePosition) -> list[PromptMessage]:
-        """What stands beside the main prompt: one message for each place it comes from."""
+        """The standing texts beside the main prompt: one message for each source."""
         slots = dict.fromkeys(text.slot for text in self._material.standing if text.position == position)
         return [
             message
@@ -158,7 +158,7 @@ class SillyTavernAssembly:
         return self._messages("newMainChat", self._expand(opening))
 
     def _group_nudge(self) -> list[PromptMessage]:
-        """In a group: whose reply this is, the last message of the history."""
+        """In a group: the last message of the history, which says whose reply this is."""
         material = self._material
         if not material.group or material.type == "impersonate" or not self._has("chatHistory"):
             return []
@@ -172,7 +172,7 @@ class SillyTavernAssembly:
         return self._messages("authorsNote", self._expand(self._material.note_text()), note.role)
 
     def _controls(self) -> list[PromptMessage]:
-        """The instruction of impersonate or quiet, the very last messages of the prompt."""
+        """The instructions of impersonate and quiet, which are the last messages of the prompt."""
         messages = []
         if self._material.type == "impersonate":
             own = self._params.impersonation_prompt
@@ -188,7 +188,7 @@ class SillyTavernAssembly:
         )
 
     def _continuation(self, entries: list[Entry]) -> list[PromptMessage]:
-        """For *continue*: the last message goes behind everything, with a nudge unless it is a prefill."""
+        """For *continue*: the last message moves to the end, with a nudge unless it is a prefill."""
         if self._material.type != "continue" or not self._has("chatHistory"):
             return []
         place = last_message(entries)
@@ -206,7 +206,7 @@ class SillyTavernAssembly:
         if isinstance(entry, Injection):
             return self._message(entry.slot, entry.content, entry.role)
         content = self._expand(entry.content.replace("\r", ""))
-        # 2 puts the names into the texts, 1 into the request's own field, 0 only those of others.
+        # 2: names in all texts; 1: names in the field of the request; 0: in the texts of foreign messages.
         behavior = self._params.names_behavior
         prefixed = behavior == 2 or (behavior == 0 and entry.foreign)
         if prefixed and entry.name and entry.role != "system":
@@ -221,14 +221,14 @@ class SillyTavernAssembly:
         empty = self._messages(
             "emptyUserMessageReplacement", self._expand(self._params.send_if_empty), "user"
         )
-        # The room is asked last: it must not be taken by what is not sent.
+        # `room.take` is the last condition, so that nothing is subtracted for a message that is not sent.
         if not entries or entries[-1].role != "assistant" or not room.take(*empty):
             empty = []
         fill = fill_history(room, entries, self._material, self._piece, self._memory)
         return replace(fill, pieces=(*fill.pieces, *empty))
 
     def _memory(self, events: Sequence[str]) -> PromptMessage:
-        return self._message("memory", "\n".join((self._labels.memory, *events)))
+        return self._message("memory", "\n".join((self._labels.earlier_events, *events)))
 
     def _check_newest(
         self,
@@ -240,7 +240,7 @@ class SillyTavernAssembly:
         if place is None or not self._material.newest_required or not self._has("chatHistory"):
             return
         left_out = len(fill.dropped) + fill.injections_dropped
-        # What is left out is always the beginning of `entries`.
+        # The entries that are left out are always the first ones.
         if place < left_out:
             raise too_large(self._budget, [*mandatory, *map(self._piece, entries[place:])], self._preset)
 
@@ -257,7 +257,8 @@ class SillyTavernAssembly:
         for number, block in enumerate(blocks):
             lines = parse_block(block, (self._material.user,), (card.called, card.name), group)
             messages = [self._message("dialogueExamples", line.content, name=line.speaker) for line in lines]
-            # With its heading or not at all; the first block that does not fit ends them, as in SillyTavern.
+            # A block goes with its heading or not at all; after the first that does not fit, none follows, as
+            # in SillyTavern.
             if not room.take(head, *messages):
                 return _Examples(tuple(fitting), number, len(blocks) - number)
             fitting += [head, *messages]
@@ -273,7 +274,7 @@ class SillyTavernAssembly:
         examples: _Examples,
     ) -> Prompt:
         sent = [message for message in ordered if message.content or message.pictures]
-        # Counted before squashing, which puts several slots into one message.
+        # Counted before squashing, which joins several slots into one message.
         slots = slot_totals(sent)
         if self._params.squash_system_messages:
             sent = self._squashed(sent)
@@ -292,7 +293,7 @@ class SillyTavernAssembly:
         return Prompt(tuple(sent), report)
 
     def _squashed(self, messages: Iterable[PromptMessage]) -> list[PromptMessage]:
-        """Adjacent system messages without a name as one."""
+        """The messages with adjacent system messages without a name joined into one."""
         result: list[PromptMessage] = []
         for message in messages:
             if result and _squashable(message) and _squashable(result[-1]):

@@ -1,4 +1,4 @@
-"""From the prompts of a preset to filled slots, in the order of its list.
+"""The prompts of a preset as expanded slots, in the order of its list.
 
 See docs/spec/formats.md: SillyTavern assembly, Tolerant reading.
 """
@@ -14,7 +14,7 @@ from lunalux_core.dialogue.assembly.placeholders import expand_around
 from lunalux_core.llm.model import Role
 from lunalux_core.presets.document import MARKERS, Preset, PresetPrompt
 
-# Program-filled texts that SillyTavern appends at the very end if the order list does not know them.
+# Markers that SillyTavern appends at the very end if the order list does not have them.
 _APPENDED = (
     "worldInfoBefore",
     "worldInfoAfter",
@@ -24,14 +24,14 @@ _APPENDED = (
     "personaDescription",
 )
 MEMORY_SLOTS = ("memory", "summary")
-"""Markers of a preset that memories go into; with both, the second takes what has happened."""
+"""Markers of a preset for memories; where it has both, the second is for what happened so far."""
 _PLACES = frozenset({"dialogueExamples", "chatHistory"})
 _WI_PLACE = "{0}"
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One place of the list: a text with its role, or the place of history or examples (no text)."""
+    """One entry of the list: a text with its role, or the position of history or examples (no text)."""
 
     identifier: str
     role: Role = "system"
@@ -40,17 +40,17 @@ class Slot:
 
 @dataclass(slots=True)
 class Slots:
-    """The places in order, and the preset's texts for the history."""
+    """The entries in order, and the preset's texts for a depth of the history."""
 
     places: list[Slot] = field(default_factory=list)
     injections: list[Injection] = field(default_factory=list)
 
 
 def resolve(preset: Preset, material: PromptMaterial, expand: Expand) -> Slots:
-    """Expand and place every prompt that takes part in this generation.
+    """Expand and place every prompt that is used in this kind of turn.
 
-    A main prompt that is switched off, absolute or absent still leaves its place, without text: the
-    author's note and the memory stand there.
+    A main prompt that is switched off, absolute or missing still gets a slot, without text, because the
+    author's note and the memories are placed beside it.
     """
     texts = {**program_texts(preset, material, expand), **_memory_texts(preset, material)}
     slots = Slots()
@@ -59,11 +59,9 @@ def resolve(preset: Preset, material: PromptMaterial, expand: Expand) -> Slots:
         prompt = preset.prompt(identifier)
         if prompt is None or not enabled or not prompt.runs_on(material.type):
             if identifier == "main":
-                # Its place stays, without text: the author's note and memories are put beside the main
-                # prompt.
+                # See above: the author's note and the memories need the slot.
                 slots.places.append(Slot(identifier))
-            # What is switched off, or is for another kind of turn, must not come back among those that are
-            # appended below.
+            # A marker that is switched off, or is for another kind of turn, must not be appended below.
             if prompt is not None or not enabled:
                 seen.add(identifier)
             continue
@@ -72,7 +70,7 @@ def resolve(preset: Preset, material: PromptMaterial, expand: Expand) -> Slots:
     for identifier in _APPENDED:
         if identifier not in seen:
             slots.places.append(Slot(identifier, content=texts[identifier]()))
-    # The author's note and the memories need the place of a main prompt, even of an empty one.
+    # Also where the list has no main prompt at all.
     if all(slot.identifier != "main" for slot in slots.places):
         slots.places.insert(0, Slot("main"))
     return slots
@@ -81,7 +79,7 @@ def resolve(preset: Preset, material: PromptMaterial, expand: Expand) -> Slots:
 def program_texts(
     preset: Preset, material: PromptMaterial, expand: Expand
 ) -> Mapping[str, Callable[[], str]]:
-    """What the program puts into its markers; each is expanded only when it is asked for."""
+    """The texts of the markers that the program fills; each is expanded only when it is needed."""
     card, params = material.card, preset.params
 
     def formatted(template: str, name: str, text: str) -> str:
@@ -94,7 +92,7 @@ def program_texts(
         text = expand(text)
         if not text or not params.wi_format.strip():
             return text
-        # The place is turned into a macro, so that braces in an entry are not taken for it.
+        # `{0}` becomes a macro first, so that a `{0}` inside an entry is not replaced.
         return expand_around(params.wi_format.replace(_WI_PLACE, "{{entries}}"), expand, {"entries": text})
 
     return {
@@ -108,12 +106,12 @@ def program_texts(
 
 
 def _memory_texts(preset: Preset, material: PromptMaterial) -> Mapping[str, Callable[[], str]]:
-    """What stands in the markers for memories; text of the preset's own stays where the marker has some."""
+    """The texts of the markers for memories. A marker with a text of the preset's own keeps that text."""
     memory = material.memory
     there = [name for name in MEMORY_SLOTS if memory_slot(preset, material, name)]
     if memory.position != "auto" or not there:
         return {}
-    # A preset with both markers tells facts and story apart; with one of them all goes there.
+    # A preset with both markers gets facts and story separately; with one marker, both go there.
     if len(there) == 2 and memory.block:
         story = memory.story if memory.block != memory.facts else ""
         return {"memory": lambda: memory.facts, "summary": lambda: story}
@@ -121,7 +119,7 @@ def _memory_texts(preset: Preset, material: PromptMaterial) -> Mapping[str, Call
 
 
 def memory_slot(preset: Preset, material: PromptMaterial, name: str) -> bool:
-    """Whether a preset has a marker of this name for memories, switched on in this generation."""
+    """Whether the preset has an enabled marker of this name for memories in this kind of turn."""
     prompt = preset.prompt(name)
     if prompt is None or prompt.content.strip() or not prompt.runs_on(material.type):
         return False
@@ -129,7 +127,7 @@ def memory_slot(preset: Preset, material: PromptMaterial, name: str) -> bool:
 
 
 def overridden(prompt: PresetPrompt, own: str, material: PromptMaterial, expand: Expand) -> str:
-    """The prompt's expanded text, or the card's in its place; `{{original}}` in that works once."""
+    """The prompt's expanded text, or the card's instead, in which `{{original}}` is replaced once."""
     overrides = {
         "main": material.card.system_prompt,
         "jailbreak": material.card.post_history_instructions,
@@ -141,7 +139,7 @@ def overridden(prompt: PresetPrompt, own: str, material: PromptMaterial, expand:
 
 
 def _trimmed(text: str) -> str:
-    """A field of a card as prompts have it: without carriage returns and blanks around it."""
+    """A field of a card without carriage returns, stripped."""
     return text.replace("\r", "").strip()
 
 
@@ -159,7 +157,7 @@ def _place(slots: Slots, prompt: PresetPrompt, content: str) -> None:
     if not prompt.absolute or prompt.identifier in _PLACES:
         slots.places.append(Slot(prompt.identifier, prompt.role, content))
         return
-    # Its text goes into the history, and the place stays for what stands beside it.
+    # Its text goes into the history; the slot stays for what is placed beside the main prompt.
     if prompt.identifier == "main":
         slots.places.append(Slot("main"))
     if content:

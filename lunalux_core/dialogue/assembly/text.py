@@ -1,9 +1,9 @@
-"""The assembly for text completion: the same material as for chats, one text instead of messages.
+"""The assembly for text completion: the same material as for chats, but one text instead of messages.
 
-Worldbooks, notes, texts at a depth, examples and the budget are those of the other assemblies; what differs
-is how they are written (a template) and what is done first: texts at a depth go before the history, as the
-templates' home does it. Three things are otherwise on purpose: a turn that is continued never gets its name
-twice, fixed parts that do not fit are refused, and the events of turns that were cut come back as a memory.
+Worldbooks, notes, texts at a depth, examples and the budget work as in the other assemblies. A template says
+how they are written, and texts at a depth are filled before the history, both as in SillyTavern. Three
+differences from SillyTavern are intended: a turn that is continued never gets its name twice, fixed parts
+that do not fit raise an error, and the events of turns that do not fit are sent as a memory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lunalux_core.dialogue.assembly.prompt import (
     too_large,
 )
 from lunalux_core.templates.cleanup import Cleaning
-from lunalux_core.templates.sequences import sequence_marks
+from lunalux_core.templates.sequence_marks import sequence_marks
 from lunalux_core.templates.stops import StopWishes, stop_strings
 from lunalux_core.templates.story import around_story, collapsed, render_story
 from lunalux_core.templates.turns import (
@@ -45,15 +45,16 @@ _STORY_SLOT = "storyString"
 
 @dataclass(frozen=True, slots=True)
 class TextWishes:
-    """What a turn can ask for beside its material.
+    """Options of one turn beside its material.
 
     Args:
-        start: what the reply begins with.
-        loud: a quiet instruction is answered by the character, with its name.
+        start: the words that the reply begins with.
+        loud: whether the character answers a quiet instruction, with its name.
         own_stops: the person's own stop strings.
-        strip_examples: the story string has the examples in it, so they do not follow it.
-        raw_length: how many messages the chat has, hidden ones counted.
-        user_last: the last of them is the person's.
+        strip_examples: whether the story string contains the examples, so that they do not follow it.
+        collapse: whether empty lines are removed.
+        raw_length: how many messages the chat has, including hidden ones.
+        user_last: whether the last of them is the person's.
     """
 
     start: str = ""
@@ -83,17 +84,23 @@ class _Piece:
 
 @dataclass(slots=True)
 class _FittingTurns:
-    """Which turns fit: places in the list of all, and whether a turn of alignment stands before them."""
+    """Which turns fit.
 
-    places: set[int] = field(default_factory=set)
+    Args:
+        indexes: their indexes in the list of all turns.
+        aligned: whether the alignment turn comes before them.
+        earlier_events: the formatted events of turns that do not fit, `events` of them.
+    """
+
+    indexes: set[int] = field(default_factory=set)
     aligned: bool = False
-    memory: str = ""
+    earlier_events: str = ""
     events: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TextPrompt:
-    """The text and the parts it is made of."""
+    """The text and its parts."""
 
     story: str
     around: str
@@ -114,7 +121,7 @@ class TextAssembly:
     """One assembly of a text.
 
     Args:
-        count_tokens: the cost of a text alone, without a frame.
+        count_tokens: tokens of a text alone, without the frame of a message.
     """
 
     def __init__(
@@ -144,9 +151,9 @@ class TextAssembly:
         around = around_story(story, self._context, self._instruct, self._expand)
         examples = [] if self._wishes.strip_examples else formatted
         pieces = self._pieces(story)
-        # The turn that goes on is the end of the text, so nothing may push it out.
+        # The turn to continue is the end of the text, so it must always fit.
         continued = pieces.pop() if self._continues and len(pieces) > 1 else None
-        # The story string stands among the turns then (`_injections`), not before them.
+        # Then the story string is inserted among the turns (`_injections`).
         if self._context.in_chat:
             around = ""
         fixed = _FixedTexts(
@@ -168,10 +175,10 @@ class TextAssembly:
             story, examples[:example_count], pieces, turns, kept, fixed, continued, len(examples)
         )
 
-    # -- what stands before the turns --------------------------------------------------------------
+    # -- before the turns --------------------------------------------------------------------------
 
     def _field(self, text: str) -> str:
-        """A field of a card: without carriage returns and blanks around it, expanded."""
+        """A field of a card without carriage returns, stripped and expanded."""
         return self._replaced(text.replace("\r", "").strip())
 
     def _replaced(self, text: str) -> str:
@@ -179,7 +186,7 @@ class TextAssembly:
         return collapsed(expanded) if self._wishes.collapse else expanded
 
     def _override(self, card: str, original: str, wanted: bool) -> str:
-        """The card's own text in place of the template's; `{{original}}` in it is that, unread."""
+        """The card's own text instead of the template's; `{{original}}` inserts that, not expanded."""
         own = card.replace("\r", "").strip() if wanted else ""
         if not own:
             return self._replaced(original)
@@ -221,7 +228,7 @@ class TextAssembly:
         return render_story(self._context, self._instruct, values, self._expand)
 
     def _anchors(self) -> tuple[str, str]:
-        """The note at one side of the story string, and what else belongs there."""
+        """The texts before and after the story string: the note, memories and standing texts."""
         note = self._material.note
         before, after = [self._wishes.anchor_before], [self._wishes.anchor_after]
         if note is not None and note.position == "before_main":
@@ -231,22 +238,22 @@ class TextAssembly:
         sides = [self._expand("\n".join(filter(None, side))).strip() for side in (before, after)]
         memory = self._material.memory
         if memory.block and memory.position in ("before_main", "after_main"):
-            place = ("before_main", "after_main").index(memory.position)
-            sides[place] = "\n".join(filter(None, (sides[place], memory.block)))
-        for place, position in enumerate(("before_main", "after_main")):
-            sides[place] = "\n".join(filter(None, (sides[place], self._material.standing_at(position))))  # type: ignore[arg-type]
+            side = ("before_main", "after_main").index(memory.position)
+            sides[side] = "\n".join(filter(None, (sides[side], memory.block)))
+        for side, position in enumerate(("before_main", "after_main")):
+            sides[side] = "\n".join(filter(None, (sides[side], self._material.standing_at(position))))  # type: ignore[arg-type]
         return sides[0], sides[1]
 
     def _remembered(self) -> str:
-        """What the story remembers as a turn before all others, where nothing else places it."""
+        """The memories as a turn before all others, where no other position is set for them."""
         memory = self._material.memory
         if memory.position != "auto" or not memory.block:
             return ""
         return format_turn(Turn("system", memory.block), self._instruct, self._names, self._expand)
 
     def _system(self) -> str:
-        """The system prompt, or the card's in its place. With a template it is read once more, so that the
-        macros of an original count."""
+        """The system prompt, or the card's instead. With an instruct template it is expanded once more, so
+        that macros in an inserted original are expanded too."""
         sysprompt = self._template.sysprompt
         if sysprompt is None:
             return ""
@@ -274,7 +281,7 @@ class TextAssembly:
     # -- turns -------------------------------------------------------------------------------------
 
     def _pieces(self, story: str) -> list[_Piece]:
-        """All turns oldest first, formatted; the one to go on with is the last and has no end."""
+        """All turns, oldest first, formatted; a turn to continue is the last, without its end sequence."""
         entries = self._entries(story)
         last_user = max((at for at, entry in enumerate(entries) if entry.turn.role == "user"), default=-1)
         for at, entry in enumerate(entries):
@@ -292,25 +299,25 @@ class TextAssembly:
         begins = bool(material.history) and not (material.omitted or material.replaced)
         turns = [self._turn(message, begins and message is material.history[0]) for message in history]
         injections = joined((), self._injections(story))
-        if self._continues:  # nothing stands between a turn that goes on and its end
+        if self._continues:  # nothing may follow the turn to continue
             injections = [replace(injection, depth=max(injection.depth, 1)) for injection in injections]
         entries = [
             entry if isinstance(entry, _Piece) else self._injected(entry)
             for entry in inject(turns, injections)
         ]
         if after := self._post_history():
-            # Before the turn that goes on, which must stay the last.
+            # Before the turn to continue, which must stay the last.
             place = max(len(entries) - 1, 0) if self._continues else len(entries)
             entries.insert(place, _Piece("", "postHistory", Turn("user", after)))
         return entries
 
     def _turn(self, message: HistoryMessage, first: bool) -> _Piece:
-        """A message as a turn. Macros count in the first of a chat alone, which is a greeting."""
+        """A message as a turn. Macros are expanded only in the first of a chat, which is the greeting."""
         text = self._expand(message.content) if first else message.content
         return _Piece("", "chatHistory", Turn(message.role, text, message.name, message.foreign), message)
 
     def _injections(self, story: str) -> list[Injection]:
-        """Texts at a depth; the story string comes before those of the worldbook."""
+        """Texts at a depth, with the story string, if it is one of them, before those of the worldbook."""
         injections = material_injections(self._material, self._expand)
         context = self._context
         if context.in_chat and story.strip():
@@ -330,10 +337,10 @@ class TextAssembly:
     # -- the end -----------------------------------------------------------------------------------
 
     def _ending(self, last: str, continued: _Piece | None) -> str:
-        """What stands behind the last turn.
+        """The text after the last turn.
 
         Args:
-            last: that turn as text, since some endings need a new line.
+            last: that turn as text: some endings begin with a line break if it does not end with one.
         """
         text = last
         quiet = self._expand(self._material.quiet)
@@ -351,7 +358,7 @@ class TextAssembly:
         return text[len(last) :]
 
     def _last_line(self) -> str:
-        """The line of the template that the reply goes on from."""
+        """The template's line that the reply continues."""
         assert self._instruct is not None
         impersonate = self._material.type == "impersonate"
         quiet = bool(self._material.quiet)
@@ -369,7 +376,7 @@ class TextAssembly:
         return self._expand(self._wishes.start)
 
     def _plain_ending(self, text: str, continued: _Piece | None) -> str:
-        """Without a template: a new line with a name, and the reply's beginning."""
+        """Without an instruct template: a new line with a name, and the beginning of the reply."""
         names, kind = self._names, self._material.type
         forced = self._wishes.force_name
         forced = self._context.always_force_name2 if forced is None else forced
@@ -397,7 +404,8 @@ class TextAssembly:
         return self._count("".join(texts).replace("\r", ""))
 
     def _fill(self, pieces: Sequence[_Piece], fixed: _FixedTexts) -> _FittingTurns:
-        """Take texts at a depth first, then the newest turns; a share is for events of turns that are cut."""
+        """Take texts at a depth first, then the newest turns; a share is reserved for events of turns that do
+        not fit."""
         base = self._cost(
             fixed.story,
             fixed.examples,
@@ -411,68 +419,66 @@ class TextAssembly:
         events = self._events(pieces, kept)
         if not events:
             return kept
-        # Filled twice: only the first filling shows that something is cut, and then events need a share of
-        # the room.
+        # Filled twice: only the first time shows that some turns do not fit, and so that events need a share.
         share = max(self._limit - base, 0) // MEMORY_SHARE
         kept = self._filled(pieces, base, self._limit - share, fixed)
-        # The oldest events give way first: those near what is still there matter more.
+        # The oldest events are left out first: those next to the turns that are sent matter more.
         for begin in range(len(events := self._events(pieces, kept))):
-            text = "\n".join((LABELS[self._material.language].memory, *events[begin:]))
-            memory = format_turn(Turn("system", text), self._instruct, self._names, self._expand)
-            if self._cost(memory) <= share:
-                kept.memory, kept.events = memory, len(events) - begin
+            heading_and_events = "\n".join((LABELS[self._material.language].earlier_events, *events[begin:]))
+            text = format_turn(Turn("system", heading_and_events), self._instruct, self._names, self._expand)
+            if self._cost(text) <= share:
+                kept.earlier_events, kept.events = text, len(events) - begin
                 break
         return kept
 
     def _filled(self, pieces: Sequence[_Piece], base: int, limit: int, fixed: _FixedTexts) -> _FittingTurns:
         kept, spent, oldest = _FittingTurns(), base, len(pieces) - 1
-        # Texts at a depth before the turns, as SillyTavern has it for text completion.
+        # Texts at a depth before the turns, as in SillyTavern's text completion.
         between = [at for at in range(len(pieces) - 1, -1, -1) if _is_injected(pieces[at])]
         others = [at for at in range(len(pieces) - 1, -1, -1) if not _is_injected(pieces[at])]
-        for places in (between, others):
-            for at in places:
+        for indexes in (between, others):
+            for at in indexes:
                 spent += self._cost(pieces[at].text)
-                # `>=` and not `>`: SillyTavern keeps a prompt below the limit, never at it.
+                # `>=`, because SillyTavern keeps a prompt below the limit.
                 if spent >= limit:
                     break
-                kept.places.add(at)
+                kept.indexes.add(at)
                 oldest = min(oldest, at)
-        # The turn of alignment stands in where the history that fits begins with the character.
+        # The alignment turn is sent where the history that fits does not begin with the person.
         kept.aligned = bool(fixed.alignment) and not (oldest >= 0 and pieces[oldest].turn.role == "user")
         return kept
 
     def _events(self, pieces: Sequence[_Piece], kept: _FittingTurns) -> list[str]:
-        cut = [piece.own for at, piece in enumerate(pieces) if at not in kept.places and piece.own]
+        cut = [piece.own for at, piece in enumerate(pieces) if at not in kept.indexes and piece.own]
         if not cut and not self._material.omitted:
             return []
         return [*self._material.earlier_events, *(message.event for message in cut if message.event)]
 
     def _chosen(self, pieces: Sequence[_Piece], kept: _FittingTurns, fixed: _FixedTexts) -> list[_Piece]:
         """The turns that are sent, oldest first."""
-        chosen = [piece for at, piece in enumerate(pieces) if at in kept.places]
+        chosen = [piece for at, piece in enumerate(pieces) if at in kept.indexes]
         if kept.aligned:
             chosen.insert(0, _Piece(fixed.alignment, "userAlignment", Turn("user", "")))
-        for told in filter(None, (kept.memory, fixed.remembered)):
+        for told in filter(None, (kept.earlier_events, fixed.remembered)):
             chosen.insert(0, _Piece(told, "memory", Turn("system", "")))
         if chosen and not self._continues:
             wrapped = self._instruct is not None and self._instruct.wrap and self._material.type != "quiet"
             if self._instruct is None or wrapped:
                 last = chosen[-1]
-                # SillyTavern takes the last line break off; what ends the
-                # prompt brings its own where it needs one.
+                # As in SillyTavern: the ending of the prompt adds a line break where it needs one.
                 chosen[-1] = replace_text(last, last.text.removesuffix("\n"))
         return chosen
 
     def _take_examples(
         self, examples: Sequence[str], pieces: Sequence[_Piece], kept: _FittingTurns, fixed: _FixedTexts
     ) -> int:
-        """How many pieces of the examples fit behind the history."""
+        """How many pieces of the examples fit after the history is filled."""
         if self._material.pin_examples:
             return len(examples)
-        turns = "".join(pieces[at].text for at in sorted(kept.places))
+        turns = "".join(pieces[at].text for at in sorted(kept.indexes))
         aligned = fixed.alignment if kept.aligned else ""
         parts = (fixed.story, fixed.alignment, aligned, fixed.chat_start, turns, fixed.last, fixed.continued)
-        spent = self._cost(*parts, kept.memory, fixed.remembered)
+        spent = self._cost(*parts, kept.earlier_events, fixed.remembered)
         for number, example in enumerate(examples):
             spent += self._cost(example)
             if spent >= self._limit:
@@ -482,7 +488,7 @@ class TextAssembly:
     def _shrunk(
         self, examples: Sequence[str], example_count: int, turns: list[_Piece], fixed: _FixedTexts
     ) -> tuple[int, list[_Piece]]:
-        """For a turn that goes on: examples, then the oldest turns give way until it fits."""
+        """For a turn to continue: leave out examples, then the oldest turns, until the prompt fits."""
 
         def needed(count: int, turns: Sequence[_Piece]) -> int:
             spoken = "".join(turn.text for turn in turns)
@@ -491,7 +497,7 @@ class TextAssembly:
                 fixed.story, shown_examples, fixed.chat_start, spoken, "\n", fixed.last, fixed.continued
             )
 
-        # Counted as a whole at each step: joined texts may have fewer tokens than their parts.
+        # Counted as one text at each step, because it may have fewer tokens than its parts together.
         while needed(example_count, turns) > self._limit and (example_count or turns):
             if example_count and not self._material.pin_examples:
                 example_count -= 1
@@ -502,7 +508,7 @@ class TextAssembly:
         return example_count, turns
 
     def _check(self, pieces: Sequence[_Piece], kept: _FittingTurns, fixed: _FixedTexts) -> None:
-        """Refuse a prompt without the newest message. Raises InvalidInput (PROMPT_TOO_LARGE)."""
+        """Raises InvalidInput (PROMPT_TOO_LARGE) where the newest message does not fit."""
         if not self._material.newest_required:
             return
         newest = max((at for at, piece in enumerate(pieces) if piece.own), default=-1)
@@ -517,7 +523,7 @@ class TextAssembly:
         over = sum(map(self._cost, named.values())) >= self._limit
         if (
             (newest < 0 and over)
-            or (newest >= 0 and newest not in kept.places and not fixed.continued)
+            or (newest >= 0 and newest not in kept.indexes and not fixed.continued)
             or (fixed.continued and over)
         ):
             parts = [
@@ -553,7 +559,7 @@ class TextAssembly:
             sent.append(self._message("continued", continued.text, continued.turn, continued.own))
         sent = self._collapsed([message for message in sent if message.content])
         own = [piece for piece in pieces if piece.own is not None]
-        # By identity: a message may have no id.
+        # Compared by identity, because a message may have no id.
         there = {id(turn.own) for turn in turns if turn.own is not None}
         dropped = [piece.own for piece in own if id(piece.own) not in there]
         report = PromptReport(
@@ -564,7 +570,7 @@ class TextAssembly:
             history_dropped=len(dropped) + self._material.omitted,
             dropped_ids=tuple(message.id for message in dropped if message is not None and message.id),
             injections_dropped=sum(
-                piece.own is None for at, piece in enumerate(pieces) if at not in kept.places
+                piece.own is None for at, piece in enumerate(pieces) if at not in kept.indexes
             ),
             memory_events=kept.events,
             examples_kept=len(examples),
@@ -591,7 +597,8 @@ class TextAssembly:
         return PromptMessage(role, text, None, slot, self._cost(text), own.id if own else "")
 
     def _collapsed(self, sent: list[PromptMessage]) -> list[PromptMessage]:
-        """Without empty lines, where that is wished; one that two pieces make is taken from the second."""
+        """The messages without empty lines, where that is wished; one that two messages form together is
+        removed from the second."""
         if not self._wishes.collapse:
             return sent
         result: list[PromptMessage] = []
@@ -638,7 +645,7 @@ class TextAssembly:
 
 @dataclass(frozen=True, slots=True)
 class _FixedTexts:
-    """The texts that are there in any case; `examples` only where they are pinned."""
+    """The texts that are always sent; `examples` only where they are pinned."""
 
     story: str
     examples: str

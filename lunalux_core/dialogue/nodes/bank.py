@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.bank.choice import choose
 from lunalux_core.dialogue.assembly.material import StandingText
-from lunalux_core.dialogue.turn import Draft
+from lunalux_core.dialogue.turn import PromptDraft
 from lunalux_core.dialogue.window import window_of
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.library.documents import Passage, Reach, load_passages, passage_names
@@ -21,10 +21,10 @@ MOST_NEAR = 5
 """Passages that nothing but closeness calls for."""
 
 
-def bank(rankers: Callable[[], Sequence[Ranker]]) -> Node[Draft, Draft]:
+def bank(rankers: Callable[[], Sequence[Ranker]]) -> Node[PromptDraft, PromptDraft]:
     """For turns with documents. Args: rankers: what calls passages beside their words."""
 
-    async def node(draft: Draft, context: TurnContext) -> Draft:
+    async def node(draft: PromptDraft, context: TurnContext) -> PromptDraft:
         turn = draft.request.turn
         passages: Sequence[Passage] = turn.passages
         if (used := rankers()) and turn.reach is not None:
@@ -44,7 +44,7 @@ def bank(rankers: Callable[[], Sequence[Ranker]]) -> Node[Draft, Draft]:
 
 
 async def _with_near(
-    draft: Draft, reach: Reach, called: Sequence[Passage], rankers: Sequence[Ranker]
+    draft: PromptDraft, reach: Reach, called: Sequence[Passage], rankers: Sequence[Ranker]
 ) -> list[Passage]:
     """The passages that words and rankings call for, in one order."""
     from lunalux_core.memory.recall import fused

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lunalux_core.dialogue.assembly.material import HistoryMessage
 from lunalux_core.dialogue.nodes.macro_context import macro_context
-from lunalux_core.dialogue.turn import Draft, ScriptSkipped, TurnInput
+from lunalux_core.dialogue.turn import PromptDraft, ScriptSkipped, TurnInput
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.library.conversations import Message
 from lunalux_core.macros.expansion import expander
@@ -17,8 +17,8 @@ from lunalux_core.regex.substitution import run_scripts
 _PLACEMENT = {"user": 1, "assistant": 2}
 
 
-def context(engine: EcmaEngine) -> Node[Draft, Draft]:
-    async def node(draft: Draft, told: TurnContext) -> Draft:
+def context(engine: EcmaEngine) -> Node[PromptDraft, PromptDraft]:
+    async def node(draft: PromptDraft, told: TurnContext) -> PromptDraft:
         turn = draft.request.turn
         history = [
             HistoryMessage(
@@ -77,7 +77,7 @@ def _foreign(turn: TurnInput, message: Message) -> bool:
 
 
 def _outgoing(
-    draft: Draft, history: list[HistoryMessage], engine: EcmaEngine, told: TurnContext
+    draft: PromptDraft, history: list[HistoryMessage], engine: EcmaEngine, told: TurnContext
 ) -> list[HistoryMessage]:
     """The messages after prompt-only scripts; depth counts from the end over messages that are sent."""
     scripts = [script for script in draft.request.turn.scripts if script.prompt_only and not script.disabled]

@@ -7,12 +7,12 @@ from dataclasses import replace
 from lunalux_core.dialogue.assembly.material import StandingText
 from lunalux_core.dialogue.chat_texts import STANDING
 from lunalux_core.dialogue.nodes.macro_context import macro_context
-from lunalux_core.dialogue.turn import Draft
+from lunalux_core.dialogue.turn import PromptDraft
 from lunalux_core.dialogue.workflow import TurnContext
 from lunalux_core.macros.expansion import expander
 
 
-async def injections(draft: Draft, context: TurnContext) -> Draft:
+async def injections(draft: PromptDraft, context: TurnContext) -> PromptDraft:
     """Adds them to the material, macros replaced; they stay where a small window drops memories."""
     turn = draft.request.turn
     expand = expander(macro_context(turn, draft.request.sent), draft.variables)

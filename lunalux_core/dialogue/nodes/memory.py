@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from lunalux_core.dialogue.assembly.material import MemoryTexts
 from lunalux_core.dialogue.nodes.placing import placing_texts
-from lunalux_core.dialogue.turn import Draft, TurnInput
+from lunalux_core.dialogue.turn import PromptDraft, TurnInput
 from lunalux_core.dialogue.window import window_of
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.memory.recall import by_keywords
@@ -20,10 +20,10 @@ from lunalux_core.memory.wording import facts_text, recalled_text, story_text
 _MACRO = re.compile(r"\{\{\s*(memory|summary)\s*\}\}", re.IGNORECASE)
 
 
-def memory(rankers: Callable[[], Sequence[Ranker]]) -> Node[Draft, Draft]:
+def memory(rankers: Callable[[], Sequence[Ranker]]) -> Node[PromptDraft, PromptDraft]:
     """For turns with a memory. Args: rankers: what calls memories beside their keywords."""
 
-    async def node(draft: Draft, context: TurnContext) -> Draft:
+    async def node(draft: PromptDraft, context: TurnContext) -> PromptDraft:
         turn = draft.request.turn
         assert turn.memory is not None
         share = turn.settings.memory_share
@@ -52,7 +52,7 @@ def _selected(
     return select(story, budget, speaker=[name for name in speaker if name], rankings=ranked, reasons=called)
 
 
-def _with(draft: Draft, selection: Selection, context: TurnContext) -> Draft:
+def _with(draft: PromptDraft, selection: Selection, context: TurnContext) -> PromptDraft:
     turn, material = draft.request.turn, draft.material
     offered = [message.id for message in turn.history]
     replaced = selection.story.replaced((*turn.above, *offered), selection.longest)
@@ -99,6 +99,6 @@ def _told_events(selection: Selection) -> frozenset[str]:
     return frozenset(message for fact in facts for message in covered.get(fact.id, ()))
 
 
-def _placed(draft: Draft) -> frozenset[str]:
+def _placed(draft: PromptDraft) -> frozenset[str]:
     """The macros by which preset, card or template place memories themselves."""
     return frozenset(macro.lower() for text in placing_texts(draft) for macro in _MACRO.findall(text))

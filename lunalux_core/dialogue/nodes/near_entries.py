@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lunalux_core.dialogue.turn import Draft
+from lunalux_core.dialogue.turn import PromptDraft
 from lunalux_core.library.vectors import text_hash
 from lunalux_core.memory.story import Ranker
 from lunalux_core.worldbook.engine.candidates import named
@@ -16,7 +16,7 @@ MOST = 5
 """Entries that are called so in one turn."""
 
 
-async def near_entries(draft: Draft, rankers: Sequence[Ranker]) -> frozenset[tuple[str, int | str]]:
+async def near_entries(draft: PromptDraft, rankers: Sequence[Ranker]) -> frozenset[tuple[str, int | str]]:
     """(book, uid) of the entries that are closest to the last messages."""
     from lunalux_core.memory.recall import fused
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lunalux_core.dialogue.turn import Draft
+from lunalux_core.dialogue.turn import PromptDraft
 
 
-def placing_texts(draft: Draft) -> list[str]:
+def placing_texts(draft: PromptDraft) -> list[str]:
     """The texts of preset, card or template that are part of the prompt."""
     turn = draft.request.turn
     texts = [turn.card.system_prompt, turn.card.post_history_instructions]

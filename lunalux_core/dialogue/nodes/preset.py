@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from lunalux_core.dialogue.assembly.material import CardFields, PromptMaterial
 from lunalux_core.dialogue.authors_note import ChatNote
-from lunalux_core.dialogue.turn import Draft, TurnInput, TurnRequest
+from lunalux_core.dialogue.turn import PromptDraft, TurnInput, TurnRequest
 from lunalux_core.dialogue.window import prompt_budget
 from lunalux_core.dialogue.workflow import TurnContext
 
 
-async def preset(request: TurnRequest, _context: TurnContext) -> Draft:
+async def preset(request: TurnRequest, _context: TurnContext) -> PromptDraft:
     turn = request.turn
     card, note = turn.card, note_of(turn)
     fields = CardFields(
@@ -37,7 +37,7 @@ async def preset(request: TurnRequest, _context: TurnContext) -> Draft:
         group=turn.group.names if turn.group else (),
         group_depths=turn.group.depths if turn.group else (),
     )
-    return Draft(request, material, turn.variables())
+    return PromptDraft(request, material, turn.variables())
 
 
 def note_of(turn: TurnInput) -> ChatNote | None:

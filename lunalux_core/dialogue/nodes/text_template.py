@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from lunalux_core.dialogue.turn import Draft, TemplateFailed, TurnInput
+from lunalux_core.dialogue.turn import PromptDraft, TemplateFailed, TurnInput
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.llm.registry import Registry
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from lunalux_core.templates.values import TextTemplate
 
 
-def text_template(models: Callable[[], Registry], engine: EcmaEngine) -> Node[Draft, Draft]:
+def text_template(models: Callable[[], Registry], engine: EcmaEngine) -> Node[PromptDraft, PromptDraft]:
     """Where a template cannot be used, the person is told and the chat template is used meanwhile."""
 
-    async def node(draft: Draft, context: TurnContext) -> Draft:
+    async def node(draft: PromptDraft, context: TurnContext) -> PromptDraft:
         turn = draft.request.turn
         if turn.model.mode != "text":
             return await _begun(draft, models)
@@ -39,7 +39,7 @@ def text_template(models: Callable[[], Registry], engine: EcmaEngine) -> Node[Dr
     return node
 
 
-async def _begun(draft: Draft, models: Callable[[], Registry]) -> Draft:
+async def _begun(draft: PromptDraft, models: Callable[[], Registry]) -> PromptDraft:
     """With what is known of a chat model that is to go on from a beginning."""
     turn = draft.request.turn
     params = turn.preset.params

@@ -8,7 +8,7 @@ from typing import Any
 
 from lunalux_core.dialogue.assembly.material import StandingText
 from lunalux_core.dialogue.nodes.placing import placing_texts
-from lunalux_core.dialogue.turn import Draft
+from lunalux_core.dialogue.turn import PromptDraft
 from lunalux_core.dialogue.workflow import TurnContext
 from lunalux_core.llm.tokens import TokenEstimator
 from lunalux_core.trackers.wording import account, prompt_text
@@ -16,7 +16,7 @@ from lunalux_core.trackers.wording import account, prompt_text
 _MACRO = re.compile(r"\{\{\s*tracker\s*::\s*([^{}]+?)\s*\}\}", re.IGNORECASE)
 
 
-async def trackers(draft: Draft, context: TurnContext) -> Draft:
+async def trackers(draft: PromptDraft, context: TurnContext) -> PromptDraft:
     """Adds them to the material; a window that is too small for memories is too small for these."""
     standing = draft.request.turn.trackers
     placed = _placed(draft)
@@ -36,7 +36,7 @@ async def trackers(draft: Draft, context: TurnContext) -> Draft:
     return replace(draft, material=replace(draft.material, standing=tuple(texts)), without_memory=without)
 
 
-def _placed(draft: Draft) -> frozenset[str]:
+def _placed(draft: PromptDraft) -> frozenset[str]:
     """Names, in lower case, of trackers that preset, card or template place by their macro."""
     texts = placing_texts(draft)
     return frozenset(name.casefold() for text in texts for name in _MACRO.findall(text))

@@ -22,7 +22,7 @@ from lunalux_core.dialogue.counting import counter
 from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.nodes.preset import note_of
 from lunalux_core.dialogue.tight import TIGHT_WINDOW, fitted
-from lunalux_core.dialogue.turn import Beginning, Draft, Ready, TextsCut, TurnInput, WorldbookOverflowed
+from lunalux_core.dialogue.turn import Beginning, PromptDraft, Ready, TextsCut, TurnInput, WorldbookOverflowed
 from lunalux_core.dialogue.turn_record import Trace
 from lunalux_core.dialogue.window import allowed_window, window_of
 from lunalux_core.dialogue.workflow import Node, TurnContext
@@ -42,7 +42,7 @@ from lunalux_core.worldbook.engine import (
     regex_matcher,
 )
 from lunalux_core.worldbook.engine.admission import budget_of
-from lunalux_core.worldbook.read import Entry
+from lunalux_core.worldbook.entry import Entry
 
 if TYPE_CHECKING:
     from lunalux_core.memory.story import Ranker
@@ -54,10 +54,12 @@ WORLD_INFO = 5
 """Placement of regex scripts for worldbook texts."""
 
 
-def worldbook(engine: EcmaEngine, rankers: Callable[[], Sequence[Ranker]] = tuple) -> Node[Draft, Ready]:
+def worldbook(
+    engine: EcmaEngine, rankers: Callable[[], Sequence[Ranker]] = tuple
+) -> Node[PromptDraft, Ready]:
     """Args: rankers: what calls entries that are marked `vectorized`, beside their keys."""
 
-    async def node(draft: Draft, context: TurnContext) -> Ready:
+    async def node(draft: PromptDraft, context: TurnContext) -> Ready:
         if draft.request.turn.books and (used := rankers()):
             from lunalux_core.dialogue.nodes.near_entries import near_entries
 
@@ -75,7 +77,7 @@ def worldbook(engine: EcmaEngine, rankers: Callable[[], Sequence[Ranker]] = tupl
     return node
 
 
-def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
+def _build(draft: PromptDraft, engine: EcmaEngine, trace: Trace) -> Ready:
     """The prompt; where the window is too small for memories, the messages themselves as far as they fit."""
     plain = draft.without_memory
     # A prompt that is built twice must not count a {{incvar}} twice.
@@ -95,7 +97,7 @@ def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
     return _assembled(plainly, engine, trace)
 
 
-def _assembled(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
+def _assembled(draft: PromptDraft, engine: EcmaEngine, trace: Trace) -> Ready:
     turn = draft.request.turn
     unknown: dict[str, None] = {}
     activation = _activate(draft, engine, unknown, trace)
@@ -134,7 +136,7 @@ def _assembled(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
     return Ready(draft.request, prompt, activation, draft.variables, beginning)
 
 
-def _beginning(draft: Draft, expand: Callable[[str], str]) -> Beginning | None:
+def _beginning(draft: PromptDraft, expand: Callable[[str], str]) -> Beginning | None:
     """What the reply of a chat model begins with; a template has its own place for it."""
     turn = draft.request.turn
     if draft.template is not None or turn.start is None or turn.kind in ("continue", "impersonate"):
@@ -146,7 +148,7 @@ def _beginning(draft: Draft, expand: Callable[[str], str]) -> Beginning | None:
 
 
 def _chat(
-    draft: Draft, preset: Preset, material: PromptMaterial, expand: Callable[[str], str], begin: str
+    draft: PromptDraft, preset: Preset, material: PromptMaterial, expand: Callable[[str], str], begin: str
 ) -> Prompt:
     turn = draft.request.turn
     count = counter(turn).message
@@ -163,7 +165,7 @@ def _chat(
     )
 
 
-def _remembering(context: MacroContext, draft: Draft) -> MacroContext:
+def _remembering(context: MacroContext, draft: PromptDraft) -> MacroContext:
     """The context in which {{memory}} and {{summary}} are known; no macros are expanded in what they give."""
     memory = draft.material.memory
     own = {"memory": memory.whole, "summary": memory.story}
@@ -171,7 +173,7 @@ def _remembering(context: MacroContext, draft: Draft) -> MacroContext:
 
 
 def _text(
-    draft: Draft,
+    draft: PromptDraft,
     template: TextTemplate,
     material: PromptMaterial,
     context: MacroContext,
@@ -200,7 +202,7 @@ def _text(
     return TextAssembly(template, material, expand, count, TextWishes(start=start)).run().prompt
 
 
-def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None], trace: Trace) -> Activation:
+def _activate(draft: PromptDraft, engine: EcmaEngine, unknown: dict[str, None], trace: Trace) -> Activation:
     turn, material = draft.request.turn, draft.material
     if not turn.books:
         return Activation(timed=TimedState.read(turn.state.get("timed")))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode, urlsplit
 
+from lunalux_core.documents.coerce import is_integer
 from lunalux_core.llm.model import Message, ModelRequest, Prefill, Sampling
 from lunalux_core.llm.servers.caching import Block, block_of, marked_part
 from lunalux_core.llm.servers.http import Call, ask_json
@@ -294,7 +295,7 @@ class AnthropicModel(ServerModel):
         """
         document = await self.listing(f"models/{quote(self._spec.model, safe='')}")
         tokens = document.get("max_input_tokens") if isinstance(document, dict) else None
-        return tokens if isinstance(tokens, int) and not isinstance(tokens, bool) and tokens > 0 else None
+        return tokens if is_integer(tokens) and tokens > 0 else None
 
     async def count_tokens(self, request: ModelRequest) -> int:
         """The tokens of a request's prompt, as the server counts them.

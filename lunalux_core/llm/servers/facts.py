@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lunalux_core.documents.coerce import is_integer
 from lunalux_core.llm.parameters import KINDS, ServerKind
 
 _TELL_MODALITIES = frozenset({"llamacpp", "koboldcpp", "tabby", "ollama", "openrouter"})
@@ -97,7 +98,7 @@ def whole(value: object) -> int | None:
         value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    return value if is_integer(value) and value > 0 else None
 
 
 def _text(value: object) -> str:

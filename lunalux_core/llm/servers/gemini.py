@@ -1,6 +1,7 @@
 """Google Gemini over its REST protocol (`streamGenerateContent`, server-sent events).
 
-The key travels in the header `x-goog-api-key`, never in a URL, where logs and proxies would keep it.
+The key travels in the header `x-goog-api-key`, never in a URL, where logs and proxies would keep it. What
+comes back is read in `events`.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lunalux_core.documents.coerce import is_integer
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import ModelSpec
 from lunalux_core.llm.servers.listening import Listener, listeners, provider_of
@@ -142,7 +143,7 @@ async def _described(server: LocalServer, names: Sequence[str], pool: Any) -> tu
 def _size(row: Mapping[str, Any]) -> int:
     meta = row.get("meta")
     size = meta.get("size") if isinstance(meta, dict) else row.get("size")
-    return size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else 0
+    return size if is_integer(size) and size > 0 else 0
 
 
 async def _listens(port: int) -> bool:

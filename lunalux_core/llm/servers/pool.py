@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import httpx
 
     from lunalux_core.llm.servers.caching import SentPrompts
-    from lunalux_core.llm.servers.learnt import Knowledge
+    from lunalux_core.llm.servers.learnt_refusals import Knowledge
     from lunalux_core.llm.servers.network import Proxy
     from lunalux_core.llm.token_counts import TokenCounts
 
@@ -76,7 +76,7 @@ class HttpPool:
     @cached_property
     def knowledge(self) -> Knowledge:
         """What the servers have taught."""
-        from lunalux_core.llm.servers.learnt import Knowledge
+        from lunalux_core.llm.servers.learnt_refusals import Knowledge
 
         return Knowledge(self._learnt)
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from lunalux_core.llm.servers.windows import NOT_NAMED, NamedWindow, named_window
+from lunalux_core.llm.servers.refused_window import NOT_NAMED, NamedWindow, named_window
 
 
 @dataclass(frozen=True, slots=True)

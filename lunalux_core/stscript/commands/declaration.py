@@ -103,7 +103,7 @@ class Registry:
         named = {name: command for command in commands for name in (command.name, *command.aliases)}
         return cls(named, frozenset(offers), whole_quotes)
 
-    def get(self, name: str) -> Command | None:
+    def get(self, name: str, at: int = 0) -> Command | None:
         return self.by_name.get(name)
 
     def offered(self, name: str) -> bool:

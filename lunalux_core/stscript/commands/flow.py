@@ -198,9 +198,57 @@ async def _quick_reply(call: Invocation, name: str) -> Any:
     return (await call.interpreter.run_closure(closure)).pipe
 
 
+async def _import(call: Invocation) -> str:
+    """Declare closures here that another quick reply gives to variables: ``foo``, or ``foo as bar``."""
+    place = call.argument("from") or ""
+    names = [to_text(part) for part in call.value] if isinstance(call.value, list) else call.text.split()
+    if not place or not names:
+        raise Fault("SCRIPT_BAD_ARGUMENT", argument="TEXT" if place else "from=", value='""')
+    with call.interpreter.budget.waiting():
+        script = await call.interpreter.host.quick_reply(place, {})
+    if script is None:
+        raise Fault("SCRIPT_NO_QUICK_REPLY", name=place)
+    there = _declared(call.interpreter.read(Source(script, call.place), call.interpreter.setting.flags))
+    while names:
+        name = target = names.pop(0)
+        if len(names) > 1 and names[0] == "as":
+            target = names[1]
+            del names[:2]
+        if name not in there:
+            raise Fault("SCRIPT_NOT_CALLABLE", name=f"{place}: {name}")
+        if call.scope.holder(target) is not None:
+            call.scope.set(target, there[name])
+        else:
+            call.scope.declare(target, there[name])
+    return ""
+
+
+def _declared(closure: Closure) -> dict[str, Closure]:
+    """The closures that a script gives to variables where it stands, the first of each name."""
+    there: dict[str, Closure] = {}
+    for step in closure.steps:
+        if step.name in ("let", "var"):
+            key = dict(step.named).get("key")
+            name, value = (key, *step.unnamed[:1]) if key is not None else step.unnamed[:2] or ("", "")
+            if isinstance(name, str) and isinstance(value, Closure):
+                there.setdefault(name, value)
+    return there
+
+
+def _argument(call: Invocation) -> str:
+    """What an argument of a quick reply is where the caller gives none."""
+    parts = [to_text(part) for part in call.value] if isinstance(call.value, list) else call.text.split(" ")
+    name, value = f"{ARGUMENT}{parts[0]}", " ".join(parts[1:])
+    if name.lower() not in call.scope.all_macros():
+        call.scope.macros[name] = value
+    return ""
+
+
 COMMANDS = (
     Command("if", _if, split=True),
     Command("while", _while, split=True),
     Command("times", _times, split=True, split_count=1),
     Command("run", _run, ("call", "exec")),
+    Command("import", _import, split=True),
+    Command("qr-arg", _argument, split=True, split_count=2),
 )

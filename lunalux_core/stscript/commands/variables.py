@@ -9,7 +9,7 @@ from lunalux_core.stscript.closure import Closure
 from lunalux_core.stscript.commands.declaration import Command, Invocation
 from lunalux_core.stscript.faults import Fault, Source
 from lunalux_core.stscript.scope import Store
-from lunalux_core.stscript.values import UNDEFINED, to_text
+from lunalux_core.stscript.values import UNDEFINED, dump_json, to_text
 
 Pick = Callable[[Invocation], Store]
 
@@ -118,7 +118,25 @@ def _deserialize(call: Invocation) -> Closure:
     return closure
 
 
+def _list(call: Invocation) -> str:
+    """The variables of the chat and of all chats, or of one of both (scope=local, global)."""
+    scope = (call.argument("scope") or "all").strip().lower()
+    if scope not in ("all", "local", "global"):
+        raise Fault("SCRIPT_BAD_ARGUMENT", argument="scope=", value=scope)
+    stores = call.interpreter.stores
+    rows = [
+        {"key": name, "value": value, "scope": kind}
+        for kind, store in (("local", stores.local), ("global", stores.global_))
+        if scope in ("all", kind)
+        for name, value in store.values.items()
+    ]
+    text = dump_json(rows)
+    call.make(len(text))
+    return text
+
+
 COMMANDS = (
+    Command("listvar", _list, ("listchatvar",)),
     Command("setvar", _set(_local), ("setchatvar",)),
     Command("getvar", _get(_local), ("getchatvar",)),
     Command("addvar", _add(_local), ("addchatvar",)),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from lunalux_core.macros.expansion import hidden_keys
 from lunalux_core.worldbook.engine.inputs import ScanContext, ScanMessage, WorldbookSettings
 from lunalux_core.worldbook.engine.keys import JS_BLANKS, Haystack
-from lunalux_core.worldbook.read import Entry
+from lunalux_core.worldbook.entry import Entry
 
 START = "\x01"
 JOINER = "\n" + START

@@ -12,7 +12,7 @@ from typing import Any
 
 from lunalux_core.worldbook.engine.decorators import Decorations, decorated
 from lunalux_core.worldbook.engine.inputs import ActiveBook, Source, WorldbookSettings
-from lunalux_core.worldbook.read import Book, Entry
+from lunalux_core.worldbook.entry import Book, Entry
 
 Identity = tuple[str, int | str]
 

@@ -1,7 +1,7 @@
-"""Decorators: leading `@@` lines of an entry's content.
+"""Decorators: lines at the beginning of an entry's content that start with `@@`.
 
-SillyTavern obeys two of them and removes all from the text. We obey those that make sense in a terminal;
-the others are removed from the text as well, and stay in the file.
+SillyTavern applies two of them and removes all from the text. We apply those that make sense in a terminal;
+the others are removed from the text too, but kept in the file.
 
 See docs/spec/formats.md: Decorators.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any
 
-from lunalux_core.worldbook.read import AFTER, AT_DEPTH, BEFORE, Entry
+from lunalux_core.worldbook.entry import AFTER, AT_DEPTH, BEFORE, Entry
 
 _POSITIONS = {"before_desc": BEFORE, "after_desc": AFTER, "before_char": BEFORE, "after_char": AFTER}
 _ROLES = {"system": 0, "user": 1, "assistant": 2}
@@ -23,10 +23,13 @@ _Reader = Callable[[str], tuple[str, dict[str, Any]] | None]
 
 @dataclass(frozen=True, slots=True)
 class Decorations:
-    """What decorators say about when an entry fires.
+    """The conditions that decorators add to the activation of an entry.
 
-    `force` is True for `@@activate` and False for `@@dont_activate`. `after` and `every` count messages of
-    the character. Of `additional_keys` one must be in the text, of `exclude_keys` none.
+    Args:
+        force: True for `@@activate`, False for `@@dont_activate`, else None.
+        after, every: activate only after so many messages of the character, and only at every n-th.
+        additional_keys: at least one of these must be in the text, if there are any.
+        exclude_keys: none of these may be in the text.
     """
 
     force: bool | None = None
@@ -36,27 +39,30 @@ class Decorations:
     exclude_keys: tuple[str, ...] = ()
 
     def due(self, replies: int) -> bool:
-        """Whether the entry may fire in a chat with that many messages of the character."""
+        """Whether the entry may be activated in a chat with that many messages of the character."""
         return replies >= self.after and not (self.every and replies % self.every)
 
 
 def decorated(entry: Entry, all_known: bool) -> tuple[Entry, Decorations | None]:
-    """The entry as its decorators make it, and what else they say; None where there are none.
+    """The entry with the changes of its decorators, and their conditions; None if it has no decorators.
 
     Args:
-        all_known: obey the decorators of V3 too; else only the two that SillyTavern knows.
+        all_known: apply the decorators of card V3 too; otherwise only the two of SillyTavern.
     """
     if not entry.content.startswith("@@"):
         return entry, None
     lines = entry.content.split("\n")
     head = list(takewhile(lambda line: line.startswith("@@"), lines))
     changes_of: dict[str, dict[str, Any]] = {}
-    for name, change in _obeyed(head, _any if all_known else _sillytavern):
-        changes_of.setdefault(name, change)  # of several decorators of one name the first counts
+    for name, change in _applied(head, _any if all_known else _sillytavern):
+        changes_of.setdefault(name, change)  # of decorators with the same name the first applies
     changes: dict[str, Any] = {}
-    for change in (*changes_of.values(), changes_of.get("position", {})):  # a position counts before a depth
+    for change in (
+        *changes_of.values(),
+        changes_of.get("position", {}),
+    ):  # a position takes precedence over a depth
         changes |= change
-    if len(head) < len(lines):  # a text of decorators alone is left as it is
+    if len(head) < len(lines):  # a content of decorators only is not changed
         content = "\n".join(lines[len(head) :])
         changes["content"] = content.lstrip("\n") if all_known else content
     force = True if "activate" in changes_of else False if "dont_activate" in changes_of else None
@@ -64,8 +70,8 @@ def decorated(entry: Entry, all_known: bool) -> tuple[Entry, Decorations | None]
     return replace(entry, **changes), Decorations(force, **own)
 
 
-def _obeyed(lines: list[str], read: _Reader) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The decorators in force: `@@@x` stands in for the one before it if that is unknown."""
+def _applied(lines: list[str], read: _Reader) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The decorators that apply; `@@@x` is a fallback, used only if the decorator before it is unknown."""
     unknown = False
     for line in lines:
         if line.startswith("@@@") and not unknown:
@@ -77,7 +83,8 @@ def _obeyed(lines: list[str], read: _Reader) -> Iterator[tuple[str, dict[str, An
 
 
 def _sillytavern(line: str) -> tuple[str, dict[str, Any]] | None:
-    """There, known is what begins like one of the two, and meant is only the bare word."""
+    """SillyTavern recognises any line that begins with one of the two names, but only the exact name has an
+    effect."""
     return (line, {}) if line.startswith(("activate", "dont_activate")) else None
 
 
@@ -88,7 +95,7 @@ def _any(line: str) -> tuple[str, dict[str, Any]] | None:
 
 
 def _changes(name: str, value: str) -> dict[str, Any] | None:
-    """What a decorator changes, None if it is unknown or its value makes no sense."""
+    """The changes of a decorator; None if it is unknown or its value is invalid."""
     number = int(value) if value.isdecimal() and len(value) < 10 else None
     match name:
         case "activate" | "dont_activate":

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from lunalux_core.worldbook.engine.candidates import Candidate
 from lunalux_core.worldbook.engine.inputs import ScanContext
 from lunalux_core.worldbook.engine.timed_effects import TimedEffects
-from lunalux_core.worldbook.read import Entry
+from lunalux_core.worldbook.entry import Entry
 
 
 class State(Enum):

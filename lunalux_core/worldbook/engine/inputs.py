@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from lunalux_core.documents.coerce import as_flag
-from lunalux_core.worldbook.read import Book, Entry
+from lunalux_core.worldbook.entry import Book, Entry
 
 Source = Literal["chat", "persona", "character", "global"]
 WholeWords = Literal["true", "false", "auto"]

@@ -14,7 +14,7 @@ from functools import partial
 
 from lunalux_core.regex.script import Pattern, parse_slashed
 from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
-from lunalux_core.worldbook.read import AND_ALL, AND_ANY, NOT_ALL, NOT_ANY, Entry
+from lunalux_core.worldbook.entry import AND_ALL, AND_ANY, NOT_ALL, NOT_ANY, Entry
 
 JS_BLANKS = (
     "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"

@@ -11,7 +11,7 @@ from lunalux_core.documents.prompt_values import Role
 from lunalux_core.worldbook.engine.admission import AdmittedEntry
 from lunalux_core.worldbook.engine.inputs import TimedState, Tools
 from lunalux_core.worldbook.engine.results import ROLES, Activated, Activation, DepthEntry, Skipped
-from lunalux_core.worldbook.read import (
+from lunalux_core.worldbook.entry import (
     AFTER,
     AT_DEPTH,
     BEFORE,

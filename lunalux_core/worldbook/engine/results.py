@@ -11,7 +11,7 @@ from typing import Any
 
 from lunalux_core.documents.prompt_values import Role
 from lunalux_core.worldbook.engine.inputs import TimedState
-from lunalux_core.worldbook.read import Entry
+from lunalux_core.worldbook.entry import Entry
 
 ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 """Names for the numbers of `Entry.role`."""

@@ -18,7 +18,7 @@ from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
 from lunalux_core.worldbook.engine.keys import Haystack, Matcher
 from lunalux_core.worldbook.engine.regex_keys import RegexMatcher
 from lunalux_core.worldbook.engine.results import Skipped
-from lunalux_core.worldbook.read import Entry
+from lunalux_core.worldbook.entry import Entry
 
 _MESSAGES_FOR_RECORD = 50
 """How far back the message with the key is sought, once an entry has fired."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from lunalux_core.text import clean_line
 from lunalux_tui.chat.inspector.items import Item
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, STRIKE, Run
 
 Record = Mapping[str, Any]
@@ -30,7 +30,7 @@ def beginning(record: Record, slot_name: Callable[[str, Record], str]) -> Iterat
         shared, tokens = f"{told['shared_tokens']:,}", f"{told['tokens']:,}"
         same = t("inspector.beginning.same", shared=shared, tokens=tokens)
         why = t(f"inspector.beginning.cause.{cause}")
-        named = ", ".join(clean_line(name, 60) for name in told["names"])
+        named = in_a_list(clean_line(name, 60) for name in told["names"])
         if cause not in NATURAL and (
             part := named or (slot_name(told["slot"], record) if told["slot"] else "")
         ):

@@ -7,7 +7,7 @@ from typing import Any
 
 from lunalux_core.text import clean_line
 from lunalux_tui.chat.inspector.items import Item
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, Run
 
 
@@ -15,7 +15,7 @@ def chat_texts(record: Mapping[str, Any]) -> Iterator[Item]:
     """One row for each kind that there is; older records have neither."""
     if overrides := record.get("overrides"):
         title = t("inspector.overrides.title")
-        names = ", ".join(t(f"overrides.{name}") for name in overrides)
+        names = in_a_list(t(f"overrides.{name}") for name in overrides)
         told: list[Run] = [(title, ACCENT | BOLD), ("", 0), (t("inspector.overrides.told", names=names), 0)]
         yield Item(title, names, str(len(overrides)), text=names, told=lambda: told)
     if injections := record.get("injections"):
@@ -31,5 +31,5 @@ def _injections(injections: list[Mapping[str, Any]]) -> Item:
         more += [t("inspector.injections.once")] if held["ephemeral"] else []
         runs += [("", 0), (f"{held['id']} · {', '.join((place, *more))}", MUTED), (held["content"], 0)]
     text = "\n".join(run for run, _ in runs)
-    names = ", ".join(clean_line(held["id"], 40) for held in injections)
+    names = in_a_list(clean_line(held["id"], 40) for held in injections)
     return Item(title, names, str(len(injections)), text=text, told=lambda: runs)

@@ -7,7 +7,7 @@ from typing import Any
 
 from lunalux_core.text import clean_line
 from lunalux_tui.chat.inspector.items import Item
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, Run
 
 
@@ -24,7 +24,7 @@ def memory_items(record: Mapping[str, Any]) -> Iterator[Item]:
 
 def _used(used: Mapping[str, Any]) -> Item:
     name = clean_line(used["name"], 80)
-    why = t(f"inspector.memory.why.{used['why']}", words=clean_line(", ".join(used["by"]), 80))
+    why = t(f"inspector.memory.why.{used['why']}", words=clean_line(in_a_list(used["by"]), 80))
     place = t(f"inspector.memory.place.{used['place']}")
     told: list[Run] = [(name, ACCENT | BOLD), (why, 0), (place, MUTED)]
     right = f"{t('inspector.memory.kind.' + used['kind'])} · {used['tokens']:,}"

@@ -27,7 +27,7 @@ from lunalux_tui.chat.inspector.items import Item
 from lunalux_tui.chat.inspector.memories import memory_items
 from lunalux_tui.chat.inspector.shares import shares_of
 from lunalux_tui.chat.inspector.text_view import coloured, is_text, whole
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, STRIKE, WARNING, Run
 
 Record = Mapping[str, Any]
@@ -135,7 +135,7 @@ def _parameters(record: Record) -> Iterator[Item]:
         if reason := row["untaken"]:
             runs.append(("    " + t(f"inspector.parameters.untaken_{reason}"), WARNING))
     untaken = [row["name"] for row in rows if row["untaken"]]
-    detail = t("inspector.parameters.left", names=", ".join(untaken)) if untaken else ""
+    detail = t("inspector.parameters.left", names=in_a_list(untaken)) if untaken else ""
     text = "\n".join(run for run, _ in runs)
     yield Item(title, detail, str(len(rows)), text=text, told=lambda: runs)
 

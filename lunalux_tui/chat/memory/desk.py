@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lunalux_core.errors import LunaluxError
-from lunalux_tui.i18n import t, tell
+from lunalux_tui.i18n import in_a_row, t, tell
 
 if TYPE_CHECKING:
     from textual.worker import Worker
@@ -109,7 +109,7 @@ class Desk:
             self.say(t("memory_pane.nothing_due"))
 
     def _tell_error(self, error: LunaluxError) -> None:
-        self.say(" ".join(part for part in tell(error) if part), warn=True)
+        self.say(in_a_row(*tell(error)), warn=True)
 
     # -- writing anew ------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from lunalux_core.library.documents import Document
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.chat.memory.tab import Entry, Tab
-from lunalux_tui.i18n import t, tell
+from lunalux_tui.i18n import in_a_row, t, tell
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.render.message import moment
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED
@@ -96,7 +96,7 @@ class DocumentsTab(Tab):
                 await self.runtime.library.documents.add(document, passages)
                 added += 1
             except LunaluxError as error:
-                failed = " ".join(part for part in tell(error) if part)
+                failed = in_a_row(*tell(error))
             finally:
                 self._reading -= 1
                 self.post_message(self.Counted())

@@ -12,10 +12,10 @@ from textual.message import Message as TextualMessage
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.memories import PERSON, Branch, Memory
 from lunalux_core.text import clean_line
-from lunalux_tui.actions import Action, bindings, key_name, keys_of
+from lunalux_tui.actions import Action, bindings, first_key
 from lunalux_tui.chat.memory.desk import Change, Desk
 from lunalux_tui.chat.memory.tab import Entry, Tab
-from lunalux_tui.i18n import t, tell
+from lunalux_tui.i18n import in_a_list, t, tell
 from lunalux_tui.parts.drawn import keymap_of
 from lunalux_tui.parts.form_field import too_long
 from lunalux_tui.parts.rows import Row
@@ -134,8 +134,7 @@ class MemoriesTab(Tab):
             return t("memory_pane.writing")
         if self._waiting_for:
             agree = next(action for action in self.ACTIONS if action.id == "memories.agree")
-            keys = keys_of(agree, keymap_of(self))
-            key = key_name(keys[0]) if keys else ""
+            key = first_key(agree, keymap_of(self))
             return t("memory_pane.waits_for_yes", model=self._waiting_for, press=key)
         away = len(self._branch.elsewhere)
         return t("memory_pane.elsewhere", n=away) if away and not self._elsewhere else ""
@@ -213,7 +212,7 @@ class MemoriesTab(Tab):
         if memory.speaker:
             yield t("memory_pane.knows", name=memory.speaker), MUTED
         if memory.keywords:
-            yield t("memory_pane.keywords_told", words=", ".join(memory.keywords)), MUTED
+            yield t("memory_pane.keywords_told", words=in_a_list(memory.keywords)), MUTED
         if status == "stale":
             yield t("memory_pane.stale_told"), WARNING
         if memory.state == "failed":

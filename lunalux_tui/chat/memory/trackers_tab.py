@@ -14,7 +14,7 @@ from lunalux_core.text import clean_line
 from lunalux_tui import i18n
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.chat.memory.tab import Entry, Tab
-from lunalux_tui.i18n import t, tell
+from lunalux_tui.i18n import in_a_row, t, tell
 from lunalux_tui.parts.form_field import too_long
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, WARNING, Run
@@ -99,7 +99,7 @@ class TrackersTab(Tab):
             revised = await self.runtime.trackers.run(self.conversation_id, ids)
             self._tell(revised)
         except LunaluxError as error:
-            self.say(" ".join(part for part in tell(error) if part), warn=True)
+            self.say(in_a_row(*tell(error)), warn=True)
         finally:
             self._at_work = None
             self.post_message(self.Counted())
@@ -108,7 +108,7 @@ class TrackersTab(Tab):
     def _tell(self, revised: list[Any]) -> None:
         error = next((revision.error for revision in revised if revision.error is not None), None)
         if error is not None:
-            self.say(" ".join(part for part in tell(error) if part), warn=True)
+            self.say(in_a_row(*tell(error)), warn=True)
         elif any(revision.asked for revision in revised):
             self.say(t("memory_pane.tracker.ran"))
         else:

@@ -196,10 +196,20 @@ class Transcript(Selectable, can_focus=True):
         self._changed(place)
 
     def update(self, message: Message) -> None:
-        """Show a changed message in its place."""
-        place = self._kept()
-        if self.text_layout.update(message):
+        """Show a changed message in its place; where its height stays, only lines that differ are drawn."""
+        place, height = self._kept(), self.text_layout.height
+        entry = self.text_layout.find(message.id)
+        if entry is None:
+            return
+        before, pixels = entry.lines, entry.pixels
+        self.text_layout.update(message)
+        if self.text_layout.height != height or entry.pixels != pixels or self.text_layout.streaming:
             self._changed(place)
+            return
+        top = (self.text_layout.top(message.id) or 0) - self.scroll_offset.y
+        for line, (old, new) in enumerate(zip(before, entry.lines, strict=False)):
+            if old != new and 0 <= top + line < self.size.height:
+                self.refresh(Region(0, top + line, self.size.width, 1))
 
     def redisplay(self, displayed_messages: Mapping[str, DisplayedMessage | None]) -> None:
         """Show messages as display scripts have them (None: as they are stored); the view stays."""

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lunalux_core.display.cache import depths
+from lunalux_core.errors import NotFound
 from lunalux_core.library.conversations import PAGE, Conversations, Message
 from lunalux_tui.chat.transcript.transcript import Transcript
 
@@ -78,6 +79,20 @@ class Window:
         self._above = bool(page) and bool(page[0].parent_id)
         self._below = []
         self._transcript.show(page, keep_place=keep_place)
+
+    async def recount(self) -> None:
+        """Read the newest message again: it stands as it is, with other versions beside it."""
+        messages = self._transcript.messages
+        if self._below or not messages:
+            return
+        shown = self._conversation_id
+        try:
+            message = await self._conversations.message(messages[-1].id)
+        except NotFound:  # it was deleted meanwhile
+            await self.reload()
+            return
+        if shown == self._conversation_id:
+            self._transcript.update(message)
 
     async def older(self) -> None:
         """Read the page above the window, if there is one."""

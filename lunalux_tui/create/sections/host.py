@@ -32,7 +32,7 @@ class EditorHost(Protocol):
         """Show a part of the form."""
 
     def key_of(self, action: Action) -> str:
-        """The first key of an action, as people write it."""
+        """The first key of an action as the app shows it, "" if it has none."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether an action can be done now."""

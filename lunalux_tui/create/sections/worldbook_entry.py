@@ -14,10 +14,10 @@ from textual.message import Message
 from lunalux_core.editor.checks import FieldRemark, check_text
 from lunalux_core.editor.worldbook import Slot, join_keys, split_keys
 from lunalux_core.text import clean
-from lunalux_core.worldbook.read import Entry
+from lunalux_core.worldbook.entry import Entry
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.create.sections.base import say
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.parts.drawn import Column
 from lunalux_tui.parts.form_field import FieldBox
 from lunalux_tui.parts.rows import Row, Rows
@@ -96,7 +96,7 @@ def shown(setting: Setting, value: Any) -> str:
         case (("flag" | "optional flag"), _):
             return t("create.entry.on" if value else "create.entry.off")
         case "texts", _:
-            return ", ".join(value) or t("create.entry.any")
+            return in_a_list(value) or t("create.entry.any")
         case (("number" | "optional number"), _):
             return f"{value:g}"
     return str(value) or "—"

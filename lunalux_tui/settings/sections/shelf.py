@@ -13,7 +13,7 @@ from lunalux_core.ids import uuid4
 from lunalux_core.library.shelf import Shelf, ShelfItem, ShelfKind
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.files import export_name
@@ -300,7 +300,7 @@ class ScriptsSection(ShelfSection):
 def _title(entry: Mapping[str, Any]) -> str:
     """What an entry is called: its comment, else its keys."""
     keys = entry.get("key") or entry.get("keys") or ""
-    words = ", ".join(str(key) for key in keys) if isinstance(keys, list) else str(keys)
+    words = in_a_list(str(key) for key in keys) if isinstance(keys, list) else str(keys)
     return clean_line(str(entry.get("comment") or words), 60)
 
 

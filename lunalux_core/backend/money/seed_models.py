@@ -1,4 +1,4 @@
-"""The price list of a new embedded backend: three official models that need no provider's key.
+"""The models of a new embedded backend: three official ones that need no provider's key.
 
 One for everybody, one that costs 5 star coins, one that costs 8 star or 3 luna coins. Rows that are there
 already stay as they are, so an operator's prices survive a restart.
