@@ -14,7 +14,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.dialogue.turn import Billed, TurnCompleted
+from lunalux_core.dialogue.turn import (
+    Billed,
+    PicturesNamed,
+    PluginFailed,
+    ScriptSkipped,
+    ServerModelChanged,
+    Shortened,
+    TemplateFailed,
+    TextsCut,
+    TurnCompleted,
+)
 from lunalux_core.errors import LunaluxError, PaymentError, SessionError, StorageError
 from lunalux_core.lab.checks import Outcome, judged, try_patterns
 from lunalux_core.lab.experiment import Experiment, Trial
@@ -24,10 +34,15 @@ from lunalux_core.library.lab import Cell, LabRow, LabRun
 from lunalux_core.library.turn_records import pack
 
 if TYPE_CHECKING:
-    from lunalux_core.dialogue.turn import TurnInput
+    from lunalux_core.dialogue.turn import TurnEvent, TurnInput
     from lunalux_core.runtime import Runtime
 
 MOST_JOBS = 16
+_TOLD = (
+    *(PluginFailed, ScriptSkipped, TemplateFailed, Shortened),
+    *(ServerModelChanged, TextsCut, PicturesNamed),
+)
+"""What makes a reply another one than the variant asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +58,7 @@ class Planned:
 class Result:
     """What came of a trial: a reply, as it is kept, and its checks; or the error that kept it from being had.
 
-    `kept`: an earlier run had it already.
+    `kept`: an earlier run had it already. `told` are the events of its making that a person should know of.
     """
 
     trial: Trial
@@ -51,6 +66,7 @@ class Result:
     outcomes: Sequence[Outcome] = ()
     kept: bool = False
     error: LunaluxError | None = None
+    told: Sequence[TurnEvent] = ()
 
     @property
     def passed(self) -> bool:
@@ -146,7 +162,7 @@ class Laboratory:
             return Result(one.trial, None, error=refused)
         try:
             turn = await self._inputs.of(one.trial, f"lab:{run.id}:{one.key[:48]}")
-            reply, record = await self._ask(turn)
+            reply, record, told = await self._ask(turn)
         except StorageError:
             raise
         except LunaluxError as error:
@@ -160,7 +176,7 @@ class Laboratory:
         except asyncio.CancelledError:
             await keeping
             raise
-        return Result(one.trial, reply, outcomes)
+        return Result(one.trial, reply, outcomes, told=told)
 
     async def _keep(
         self, run: LabRun, one: Planned, reply: Mapping[str, Any], record: Mapping[str, Any]
@@ -179,19 +195,22 @@ class Laboratory:
             return ()
         return await asyncio.to_thread(judged, checks, reply, record, self._runtime.engine)
 
-    async def _ask(self, turn: TurnInput) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """The reply as it is kept, and how its prompt came about."""
+    async def _ask(self, turn: TurnInput) -> tuple[Mapping[str, Any], Mapping[str, Any], Sequence[TurnEvent]]:
+        """The reply as it is kept, how its prompt came about, and what there was to tell on the way."""
         begun, paid, done = time.monotonic(), None, None
+        told: list[TurnEvent] = []
         async with aclosing(self._runtime.chat.unstored(turn)) as events:
             async for event in events:
                 if isinstance(event, Billed):
                     paid = event
                 elif isinstance(event, TurnCompleted):
                     done = event
+                elif isinstance(event, _TOLD):
+                    told.append(event)
         # The workflow ends with a result or an error, never with nothing.
         assert done is not None and done.message is not None
         seconds = round(time.monotonic() - begun, 3)
-        return _reply(turn, done, paid, seconds), done.report
+        return _reply(turn, done, paid, seconds), done.report, told
 
 
 def _reply(turn: TurnInput, done: TurnCompleted, paid: Billed | None, seconds: float) -> dict[str, Any]:

@@ -385,6 +385,11 @@ def allow_own_scripts(
     )
 
 
+def ask_about_scripts(connection: Connection, character_id: str) -> None:
+    """Forget the person's answer for the card's own regex scripts, which are others now."""
+    connection.execute("UPDATE characters SET scripts_allowed = NULL WHERE id = ?", (character_id,))
+
+
 def load_worldbooks(connection: Connection, character_id: str) -> tuple[str, ...]:
     row = connection.execute("SELECT worldbooks FROM characters WHERE id = ?", (character_id,)).fetchone()
     return texts_in(row[0]) if row else ()

@@ -19,7 +19,8 @@ from typing import Any, Literal, get_args
 from lunalux_core.database import storage_error
 from lunalux_core.ids import short_id
 
-Kind = Literal["card", "picture", "story", "group", "worldbook", "preset"]
+Kind = Literal["card", "picture", "story", "copy", "group", "worldbook", "preset"]
+"""A `copy` is a file of a story that another file has, too; only when it changes it asks for anything."""
 _KINDS = get_args(Kind)
 _PLACES = ("characters/", "groups/", "worldbooks/", "presets/")
 _OPENING = (

@@ -15,6 +15,7 @@ from lunalux_core.ids import short_id
 from lunalux_core.importing.cards import new_character
 from lunalux_core.library.characters import (
     Character,
+    ask_about_scripts,
     card_versions,
     insert_character,
     load_character,
@@ -27,7 +28,7 @@ from lunalux_core.mirror.work import Work
 
 if TYPE_CHECKING:
     from lunalux_core.cards.read import LoadedCard
-    from lunalux_core.mirror.base import Kind
+    from lunalux_core.mirror.base import Kind, Record
 
 
 class CardFiles:
@@ -64,6 +65,9 @@ class CardFiles:
         def work(connection: Connection) -> str:
             character = _current(connection, item)
             replace_character(connection, item.id, _new(item.id, parsed, character.summary.language))
+            # A file may come from anybody, by a git pull for one: its scripts wait for a word.
+            if parsed.card.regex_scripts != Card.parse(character.document).regex_scripts:
+                ask_about_scripts(connection, item.id)
             return version_of(connection, item.id)
 
         return await self._database.write(work)
@@ -79,6 +83,14 @@ class CardFiles:
 
     def paths(self) -> Sequence[str]:
         return [path for path in self._work.folder.files if path.endswith("/card.json")]
+
+    def is_moved(self, record: Record, path: str) -> bool:
+        """By the picture and the stories of the character, which lie in the folder of the card."""
+        before, now = (str(PurePosixPath(card).parent) for card in (record.path, path))
+        beside = [other for other in self._work.base if other.path.startswith(f"{before}/")]
+        return any(
+            self._work.has_bytes_of(other, f"{now}{other.path.removeprefix(before)}") for other in beside
+        )
 
     def new_path(self, item: Item) -> str:
         if self._taken is None:

@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from lunalux_core.errors import InvalidInput
 from lunalux_core.mirror.base import Kind, Record
 from lunalux_core.mirror.folder import ChangedMeanwhile, data_hash
-from lunalux_core.mirror.work import Event, Work, moved
+from lunalux_core.mirror.work import Event, Work, follow
 
 P = TypeVar("P")
 
@@ -54,6 +54,10 @@ class Documents(Protocol[P]):
         """The files of this kind that are in the folder."""
         ...
 
+    def is_moved(self, record: Record, path: str) -> bool:
+        """Whether a file is that of a record whose file is missing, though it was changed, too."""
+        ...
+
     def new_path(self, item: Item) -> str:
         """Where a document without a file gets one."""
         ...
@@ -95,14 +99,14 @@ class DocumentMirror(Generic[P]):
             for path, record in records.items()
             if path not in self._work.folder.files and self._work.folder.trouble(path) is None
         }
-        loose: dict[str, bytes] = {}
-        for path in self._documents.paths() if missing else ():
-            if path not in records:
-                try:
-                    loose[path] = self._work.folder.read(path)
-                except InvalidInput:  # told when its turn comes
-                    continue
-        moved(missing, self._work, self._kind, loose)
+        loose = [path for path in self._documents.paths() if path not in records] if missing else []
+        # By their bytes first: they are surer than what lies beside.
+        for is_same in (self._work.has_bytes_of, self._documents.is_moved):
+            for record in list(missing.values()):
+                if (path := next((path for path in loose if is_same(record, path)), None)) is not None:
+                    follow(self._work, record, path)
+                    loose.remove(path)
+                    del missing[record.path]
 
     async def _known(self, record: Record, item: Item | None) -> None:
         work = self._work

@@ -18,7 +18,7 @@ from lunalux_core.library.shelf import (
     load_shelf_texts,
     save_item,
 )
-from lunalux_core.mirror.base import Kind
+from lunalux_core.mirror.base import Kind, Record
 from lunalux_core.mirror.documents import Item
 from lunalux_core.mirror.files import json_of
 from lunalux_core.mirror.folder import ChangedMeanwhile, free_name, name_key
@@ -76,6 +76,9 @@ class ShelfFiles:
 
     def paths(self) -> Sequence[str]:
         return [path for path in self._work.folder.files if path.startswith(f"{self._folder}/")]
+
+    def is_moved(self, record: Record, path: str) -> bool:
+        return False
 
     def new_path(self, item: Item) -> str:
         if self._taken is None:

@@ -52,10 +52,13 @@ class StoryMirror:
     async def run(self) -> None:
         conversations = {c.id: c for c in await self._work.library.conversations.list()}
         await self._find_owners(conversations.values())
+        for record in self._work.base.of("copy"):
+            if record.path not in self._work.folder.files:
+                self._work.base.drop(record.path)
         for path in self._paths():
-            if self._work.base.at(path) is None:
-                await self._attempt(path, self._read_loose(path))
+            await self._attempt(path, self._read_loose(path))
         self._follow()
+        self._follow_groups(conversations)
         await self._recognise(conversations)
         files = self._files_of(conversations)
         # The oldest first, so that a name without a number is that of the first of several.
@@ -105,7 +108,13 @@ class StoryMirror:
         return [path for path in self._work.folder.files if path.endswith(".md")]
 
     async def _read_loose(self, path: str) -> None:
-        self._loose[path] = self._story(path)
+        """Read a file that is of no branch yet; a copy of another one only where it has changed."""
+        record = self._work.base.at(path)
+        if record is not None and record.kind == "copy" and not self._work.is_unchanged(record):
+            self._work.base.drop(path)
+            record = None
+        if record is None:
+            self._loose[path] = self._story(path)
 
     def _story(self, path: str) -> StoryText:
         data = self._read[path] = self._work.folder.read(path)
@@ -131,7 +140,18 @@ class StoryMirror:
             if record is not None and path in self._loose:
                 del self._loose[path]
                 follow(work, record, path)
-                work.tell(Event("moved", "story", path, record.id, kept=former))
+
+    def _follow_groups(self, conversations: Mapping[str, Conversation]) -> None:
+        """Let groups follow folders that have another name now: those with their stories in them."""
+        for record in self._work.base.of("story"):
+            conversation = conversations.get(record.id)
+            owner = self._owners.get(conversation.group_id) if conversation is not None else None
+            folder = str(PurePosixPath(record.path).parent.parent)
+            if owner is None or owner.folder == folder or record.path not in self._work.folder.files:
+                continue
+            if not (self._work.folder.root / owner.folder).exists() and self._work.base.at(folder) is None:
+                self._work.base.put(Record(folder, "group", owner.id), owner.folder)
+                self._owners[owner.id] = replace(owner, folder=folder)
 
     def _files_of(self, conversations: Mapping[str, Conversation]) -> dict[str, list[str]]:
         """Paths of the files of each conversation, those of known branches first."""
@@ -231,6 +251,9 @@ class StoryMirror:
                 self._work.remove(page.record, owner.name)
             elif page.record is not None:
                 self._work.base.drop(page.path)
+            else:
+                known = data_hash(self._read[page.path])
+                self._work.agree(Record(page.path, "copy", settled.conversation.id, known))
 
     def _write(self, owner: Owner, settled: Settled, page: Page, written: dict[str, str]) -> None:
         """Write the file of a page where it has to be; `written` says of which it was."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from lunalux_core.library.branches import Said
 from lunalux_core.mirror.story_text import Block, text_hash
@@ -115,9 +116,9 @@ class _Comparison:
             return False
         if same_words(block, message):
             return True
-        # A heading without an id in the place of a message of the same person: an editor that was open while
-        # the file got its ids writes it once more without them.
-        return not block.id and message.id in self._base and _is_named(block, message)
+        # An editor that was open while the file got its ids writes it once more without them, and by then
+        # somebody may have typed on.
+        return not block.id and message.id in self._base and _goes_on(block, message)
 
     def _edit(self, block: Block, message: Said) -> Edit | None:
         name = message.name
@@ -138,5 +139,10 @@ class _Comparison:
         return block.id not in self._known and self._base.get(block.id) == text_hash(block.text)
 
 
-def _is_named(block: Block, message: Said) -> bool:
-    return block.name.strip().casefold() == message.name.strip().casefold()
+def _goes_on(block: Block, message: Said) -> bool:
+    """Whether a block is a message of the same person that was begun alike."""
+    if block.name.strip().casefold() != message.name.strip().casefold():
+        return False
+    pairs = zip(block.text, message.text, strict=False)
+    alike = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+    return 0 < min(len(block.text), len(message.text)) <= 2 * alike

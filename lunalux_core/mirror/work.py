@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from lunalux_core.errors import LunaluxError
+from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.mirror.base import Base, Kind, Record
 from lunalux_core.mirror.folder import FRESH_NS, Entry, Folder, data_hash, is_fresh
 
@@ -86,17 +86,24 @@ class Work:
             self.agree(record, self.folder.files[record.path])
         return True
 
+    def has_bytes_of(self, record: Record, path: str) -> bool:
+        """Whether a file is what both sides agreed on for a record."""
+        try:
+            return path in self.folder.files and data_hash(self.folder.read(path)) == record.file
+        except InvalidInput:  # told when its turn comes
+            return False
+
     def write(self, path: str, data: bytes) -> Entry:
         """Write a file, or say what it would be. Raises ChangedMeanwhile, StorageError."""
         if (trouble := self.folder.trouble(path)) is not None:
             raise trouble
         return Entry(path, len(data), 0) if self.dry else self.folder.write(path, data)
 
-    def agree(self, record: Record, entry: Entry | None = None, *, former: str = "") -> None:
+    def agree(self, record: Record, entry: Entry | None = None) -> None:
         """Both sides are alike: store the record, with what the file looks like."""
         entry = entry or self.folder.files.get(record.path)
         size, mtime_ns = (entry.size, entry.mtime_ns) if entry else (-1, 0)
-        self.base.put(replace(record, size=size, mtime_ns=mtime_ns, seen_ns=time.time_ns()), former)
+        self.base.put(replace(record, size=size, mtime_ns=mtime_ns, seen_ns=time.time_ns()))
 
     def remove(self, record: Record, name: str = "") -> None:
         """Move the file of what the library has not any more out of the way."""
@@ -120,25 +127,11 @@ class Work:
         self.tell(Event("skipped", kind, path, error=error))
 
 
-def moved(records: Mapping[str, Record], work: Work, kind: Kind, loose: Mapping[str, bytes]) -> None:
-    """Let records follow files that a person gave another name: those of the same bytes.
-
-    Args:
-        records: those whose file is missing, by path.
-        loose: the bytes of the files that no record has, by path.
-    """
-    by_hash: dict[str, str] = {}
-    for path, data in loose.items():
-        by_hash.setdefault(data_hash(data), path)
-    for path, record in records.items():
-        if (found := by_hash.pop(record.file, None)) is not None:
-            follow(work, record, found)
-            work.tell(Event("moved", kind, found, record.id, kept=path))
-
-
 def follow(work: Work, record: Record, path: str) -> None:
-    """Let a record be of the file at another path."""
-    work.agree(replace(record, path=path), former=record.path)
+    """Let a record be of the file at another path, to which a person moved it."""
+    # Without size and time: whether the file was changed, too, is found out by reading it.
+    work.base.put(replace(record, path=path, size=-1), record.path)
+    work.tell(Event("moved", record.kind, path, record.id, kept=record.path))
 
 
 def _was_fresh(record: Record) -> bool:

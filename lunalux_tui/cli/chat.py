@@ -401,7 +401,7 @@ async def _store(
 ) -> None:
     """Store a line that nobody answers; its JSON has the names of a reply's."""
     line, told = await runtime.chat.say(place.id, message, options)
-    notices = _Notices()
+    notices = Notices()
     for event in told:
         notices.take(event)
     notices.end()
@@ -413,7 +413,7 @@ async def _store(
         output.say("line_stored", name=line.name)
 
 
-class _Notices:
+class Notices:
     """What went otherwise than it was meant and did not end the turn, told on stderr."""
 
     def __init__(self) -> None:
@@ -461,7 +461,7 @@ async def _turn(
     model = ""
     printed = _PrintedReply()
     rows: list[dict[str, Any]] = []
-    notices = _Notices()
+    notices = Notices()
     # Left early, by ctrl+c, the turn is closed here and not whenever Python collects it: it keeps what came.
     async with aclosing(turn) as events:
         async for event in events:

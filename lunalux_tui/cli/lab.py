@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from lunalux_tui.cli.shelf_commands import JSON
 from lunalux_tui.i18n import note, price_words, t
 
 if TYPE_CHECKING:
+    from lunalux_core.dialogue.turn import TurnEvent
     from lunalux_core.lab.experiment import Experiment
     from lunalux_core.lab.runs import Laboratory, Planned, Result
     from lunalux_core.library.lab import LabRun
@@ -218,6 +219,7 @@ class _Bench:
     jobs: int
     as_json: bool
     done: int = 0
+    said: set[str] = field(default_factory=set)
 
     async def work(self, laboratory: Laboratory) -> None:
         """Raises typer.Exit: 1 where a check failed, 7 where a reply could not be had."""
@@ -251,11 +253,25 @@ class _Bench:
 
     def _tell(self, result: Result) -> None:
         self.done += 1
+        # Many replies have the same thing to tell: it is told once.
+        if new := [event for event in result.told if repr(event) not in self.said]:
+            self.said.update(map(repr, new))
+            self._tell_of(result, new)
         if result.error is not None:
             output.passing()
             text = output.one_line(*output.sentence(result.error))
             output.say("lab_error", label=result.trial.label, text=text)
         output.passing("lab_progress", done=self.done, n=len(self.planned), label=result.trial.label)
+
+    def _tell_of(self, result: Result, events: Sequence[TurnEvent]) -> None:
+        from lunalux_tui.cli.chat import Notices
+
+        output.passing()
+        output.note(f"{result.trial.label}:")
+        notices = Notices()
+        for event in events:
+            notices.take(event)
+        notices.end()
 
 
 _NOTHING: dict[str, Any] = {

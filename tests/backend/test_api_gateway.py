@@ -291,7 +291,7 @@ async def test_who_leaves_before_any_word_is_refunded_and_sees_it_in_the_history
     async with ada.http.stream("POST", "/api/official-model/submit", json=body, headers=headers):
         await llm.arrived.wait()
         assert (await ada.wallet())["starCoin"] == 93
-    await asyncio.wait_for(llm.left.wait(), 5)
+    await asyncio.wait_for(llm.left.wait(), 60)
     assert (await ada.wallet())["starCoin"] == 100
     (line,) = [m for m in good(await ada.get("/api/ledger/history/me"))["movements"] if m["kind"] == "charge"]
     assert (line["status"], line["amount"], line["modelId"]) == ("REFUNDED", 0, "silent")
@@ -483,7 +483,7 @@ async def test_a_client_that_leaves_a_json_call_is_refunded(api: Api, llm: Model
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    await asyncio.wait_for(llm.left.wait(), 5)
+    await asyncio.wait_for(llm.left.wait(), 60)
     assert (await ada.wallet())["starCoin"] == 100
 
 

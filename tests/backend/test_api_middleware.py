@@ -199,7 +199,7 @@ async def test_slow_work_is_told_and_ended(api: Api) -> None:
     services = replace(api.services, settings=settings, store=Slow(api.services.store))
     async with client_of(create_app(services)) as http:
         bad(await http.get("/ready"), 503, "STORE_UNAVAILABLE")
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), 60)
 
 
 async def test_a_fault_of_ours_is_an_envelope_and_a_trace_in_the_log_only(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import signal
 import sys
@@ -169,6 +170,12 @@ def test_how_a_run_ends(run: Program, lab: Callable[..., Path]) -> None:
     assert run("lab", "run", "voice.toml", "--only", "greting", code=2).out == ""
     assert run("lab", "run", "gone.toml", "--json", code=5).error["code"] == "FILE_NOT_FOUND"
     assert run("lab", "show", "--turn", "x", "--json", code=2).error["code"] == "USAGE"
+    # What keeps a script from running is told once for all replies, and each is asked for anew.
+    script = {"scriptName": "Loud", "findRegex": "/(/", "replaceString": "", "placement": [2]}
+    Path("loud.json").write_text(json.dumps(script), "utf-8")
+    run("regex", "import", "loud.json")
+    done = run("lab", "run", "voice.toml", "--json")
+    assert done.json["summary"]["kept"] == 0 and done.err.count("Loud") == 1
 
 
 class Refusing(Fake):

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import httpx
@@ -219,19 +220,18 @@ async def test_a_storage_that_is_away_is_503_with_a_time_to_come_back(tmp_path: 
 
 
 def test_a_kept_connection_answers_as_quickly_as_a_new_one(tmp_path: Path) -> None:
-    """Answers that wait for the other side's acknowledgement take some 40 ms each on a kept connection."""
+    """Answers that wait for the other side's acknowledgement take 40 ms on a kept connection, and two on a
+    new one. They are asked in turns, so that a busy machine slows both alike."""
 
-    def median(ask: Any) -> float:
-        times = []
-        for _ in range(31):
-            begun = time.perf_counter()
-            assert ask().status_code == 200
-            times.append(time.perf_counter() - begun)
-        return sorted(times)[15]
+    def seconds(client: httpx.Client, health: str) -> float:
+        begun = time.perf_counter()
+        assert client.get(health).status_code == 200
+        return time.perf_counter() - begun
 
     with running(tmp_path / "s") as server, httpx.Client() as kept:
         health = f"{server.url}/health"
-        assert median(lambda: kept.get(health)) < median(lambda: httpx.Client().get(health))
+        pairs = [(seconds(kept, health), seconds(httpx.Client(), health)) for _ in range(41)]
+        assert median(old for old, _ in pairs) < 1.5 * median(new for _, new in pairs)
         assert server.end() == 0
 
 

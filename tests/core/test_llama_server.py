@@ -242,7 +242,7 @@ async def test_it_tells_how_much_it_has_read_and_counts(paths: Paths, llama: Tex
         text = "the rain and the sea"
         assert counts.of(text) is None
         runtime.models.refresh(spec)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while counts.of(text) is None:  # noqa: ASYNC110  it waits for the server
                 await asyncio.sleep(0.05)
         async with httpx.AsyncClient() as client:

@@ -338,7 +338,7 @@ async def test_streams(server: ModelServer, connections: HttpPool, name: str) ->
 async def test_the_end_mark_is_the_end(server: ModelServer, connections: HttpPool) -> None:
     """A gateway that keeps the connection open after it does not keep the reader."""
     server.will(raw(*reply(), then="hang"))
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         assert (await listen(model(server, connections))).last.finish == "stop"
 
 
@@ -365,7 +365,7 @@ async def test_closing_the_stream_tells_the_server(server: ModelServer, connecti
     async with aclosing(model(server, connections).stream(ModelRequest((Message("user", "Hi"),)))) as deltas:
         async for _ in deltas:
             break
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await server.seen[0].left.wait()
 
 

@@ -113,7 +113,7 @@ async def _counted(runtime: Runtime) -> None:
 
 
 async def _until(done: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not done():  # noqa: ASYNC110  it waits for a server
             await asyncio.sleep(0.02)
 

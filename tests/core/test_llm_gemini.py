@@ -230,7 +230,7 @@ async def test_closing_the_iterator_closes_the_connection(server: ModelServer, c
     request = ModelRequest((Message("user", "?"),))
     async with aclosing(model(server, connections).stream(request)) as deltas:
         await anext(deltas)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await server.seen[0].left.wait()
 
 

@@ -262,7 +262,7 @@ async def test_a_server_that_keeps_the_body_open_after_the_end_mark(
     server.will(stream("Hi", then="hang"))
     heard = await listen(model(server, connections))
     assert (heard.text, heard.code) == ("Hi", "")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await server.seen[0].left.wait()
 
 
@@ -481,7 +481,7 @@ async def test_closing_the_iterator_closes_the_connection(server: ModelServer, c
         async for delta in deltas:
             assert delta.text
             break
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await server.seen[0].left.wait()
 
 
@@ -496,7 +496,7 @@ async def test_cancelling_the_task_closes_the_connection(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await server.seen[0].left.wait()
     assert len(server.seen) == 1
 

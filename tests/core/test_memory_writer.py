@@ -385,7 +385,7 @@ async def test_memories_are_written_behind_the_reply_one_at_a_time_and_give_way(
         async for _ in runtime.chat.send(chat, "Is it lit?"):
             pass
         assert not await runtime.library.memories.list(chat), "the reply does not wait"
-        await asyncio.wait_for(changed.wait(), 10)
+        await asyncio.wait_for(changed.wait(), 60)
         count = len(await runtime.library.memories.list(chat))
         assert count and all(one.state == "fresh" for one in await runtime.library.memories.list(chat))
         writer.pause = 30
@@ -393,17 +393,17 @@ async def test_memories_are_written_behind_the_reply_one_at_a_time_and_give_way(
         writer.arrived.clear()
         runtime.memory_writer.nudge(other)
         runtime.memory_writer.nudge(other)
-        await asyncio.wait_for(writer.arrived.wait(), 10)
+        await asyncio.wait_for(writer.arrived.wait(), 60)
         asked = len(writer.asked)
         await asyncio.sleep(0.1)
         assert len(writer.asked) == asked, "one at a time"
         runtime.memory_writer.give_way()
-        await asyncio.wait_for(writer.left.wait(), 10)
+        await asyncio.wait_for(writer.left.wait(), 60)
         assert not await runtime.library.memories.list(other)
         writer.pause = 0
         changed.clear()
         await runtime.memory_writer.resume()
-        await asyncio.wait_for(changed.wait(), 10)
+        await asyncio.wait_for(changed.wait(), 60)
         assert await runtime.library.memories.list(other)
 
 
@@ -413,9 +413,9 @@ async def test_the_end_of_the_program_gives_up_and_the_next_start_goes_on() -> N
         runtime.writes_memories = True
         chat = await story(runtime, 12)
         runtime.memory_writer.nudge(chat)
-        await asyncio.wait_for(writer.arrived.wait(), 10)
-        await asyncio.wait_for(runtime.memory_writer.close(), 5)
-        await asyncio.wait_for(writer.left.wait(), 5)
+        await asyncio.wait_for(writer.arrived.wait(), 60)
+        await asyncio.wait_for(runtime.memory_writer.close(), 20)
+        await asyncio.wait_for(writer.left.wait(), 60)
         assert await runtime.library.memories.list(chat) == []
 
 
@@ -425,7 +425,7 @@ async def test_what_changes_meanwhile_is_not_remembered_wrongly() -> None:
         chat = await story(runtime, 12)
         path = await runtime.library.conversations.page(chat, limit=1000)
         task = asyncio.create_task(runtime.memory_writer.write(chat))
-        await asyncio.wait_for(writer.arrived.wait(), 10)
+        await asyncio.wait_for(writer.arrived.wait(), 60)
         await runtime.chat.edit(path[0].id, "Something else.")
         await task
         memories, here = await runtime.library.memories.shown(chat)
@@ -435,7 +435,7 @@ async def test_what_changes_meanwhile_is_not_remembered_wrongly() -> None:
         gone = await story(runtime, 12)
         writer.arrived.clear()
         task = asyncio.create_task(runtime.memory_writer.write(gone))
-        await asyncio.wait_for(writer.arrived.wait(), 10)
+        await asyncio.wait_for(writer.arrived.wait(), 60)
         await runtime.library.conversations.delete(gone)
         done = await task
         assert done.memories == () and done.failed == ()
@@ -460,7 +460,7 @@ async def test_a_model_that_costs_is_asked_about_once() -> None:
 
         runtime.memory_writer.on_question = question
         runtime.memory_writer.nudge(chat)
-        await asyncio.wait_for(questioned.wait(), 10)
+        await asyncio.wait_for(questioned.wait(), 60)
         for _ in range(3):
             runtime.memory_writer.nudge(chat)
             await asyncio.sleep(0.05)
@@ -493,7 +493,7 @@ async def test_events_of_our_presets_become_facts_where_nobody_writes() -> None:
         changed = asyncio.Event()
         runtime.memory_writer.on_change = lambda one: changed.set()
         runtime.memory_writer.nudge(chat)
-        await asyncio.wait_for(changed.wait(), 10)
+        await asyncio.wait_for(changed.wait(), 60)
         memories = await runtime.library.memories.list(chat)
         assert memories and {(one.kind, one.made_by) for one in memories} == {("fact", "events")}
         with pytest.raises(InvalidInput) as refused:

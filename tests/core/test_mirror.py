@@ -270,6 +270,34 @@ async def test_files_that_a_person_renames_stay_the_same_things(world: World) ->
     await world.settled()
 
 
+async def test_what_was_renamed_and_changed_is_no_new_thing(world: World) -> None:
+    await world.run()
+    (world.folder / ADA).rename(world.folder / "characters/Ida")
+    world.change('"name": "Ada"', '"name": "Ida"', "characters/Ida/card.json")
+    story = STORY.replace("Ada", "Ida")
+    world.change("Who are you?", "Who is it?", story)
+    for path in ("characters/Ida/card.json", story):
+        os.utime(world.folder / path, (1e9, 1e9))  # long ago: its time says nothing of the change
+    await world.run()
+    (ida,) = await world.library.characters.list()
+    assert (ida.id, ida.name) == (world.ada, "Ida")
+    assert await world.shown() == ["Hi.", "Who is it?", "Ada. "]
+    assert not (world.folder / ADA).exists()
+    await world.settled()
+
+
+async def test_scripts_that_a_file_brings_wait_for_a_word(world: World) -> None:
+    await world.library.characters.allow_scripts(world.ada, True)
+    await world.run()
+    world.change("Keeps a lighthouse.", "Keeps a lamp.", f"{ADA}/card.json")
+    await world.run()
+    assert (await world.library.characters.get(world.ada)).scripts_allowed is True
+    script = {"scriptName": "x", "findRegex": "/a/g", "replaceString": "b", "placement": [2]}
+    world.change('"odd": [', f'"regex_scripts": [{json.dumps(script)}], "odd": [', f"{ADA}/card.json")
+    await world.run()
+    assert (await world.library.characters.get(world.ada)).scripts_allowed is None
+
+
 async def test_pictures_go_both_ways(world: World) -> None:
     await world.run()
     red = (Path(__file__).resolve().parents[2] / "docs/pictures").glob("*.png")
@@ -330,6 +358,12 @@ async def test_stories_of_groups_have_a_folder_of_their_own(world: World) -> Non
     await world.run()
     last = (await world.library.conversations.page(place.id))[-1]
     assert (last.content, last.speaker) == ("Aye.", cy)
+    await world.settled()
+    (world.folder / "groups/The watch").rename(world.folder / "groups/Watch")
+    await world.runtime.chat.start_group(group.id, title="Second night")
+    assert [event.action for event in await world.run()] == ["moved", "written"]
+    stories = [path for path in world.paths() if path.startswith("groups/")]
+    assert {str(Path(path).parent) for path in stories} == {"groups/Watch/stories"} and len(stories) == 2
     await world.settled()
 
 

@@ -145,7 +145,10 @@ async def test_a_model_is_asked_beside_the_story_and_the_story_stays_as_it_is() 
         assert await w.pipe("/genraw system=Short. length=50 Say hi")
         assert await w.pipe("/ask name=Marigold who are you") != await w.pipe("/ask name=Sol who are you")
         assert await w.contents() == before
-        assert "name=" in await w.failure("/ask who") and "TEXT" in await w.failure("/gen")
+        assert "name=" in await w.failure("/ask who") and "TEXT" in await w.failure("/genraw")
+        # Sets inject what they want and then ask without a word.
+        assert await w.pipe("/inject id=w ephemeral=true position=chat depth=0 Rain. | /gen | /pass {{pipe}}")
+        assert await w.pipe("/listinjects") == "{}"
         assert "Nobody" in await w.failure("/ask name=Nobody who")
         assert "length=" in await w.failure("/gen length=many x")
 

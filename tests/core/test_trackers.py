@@ -185,7 +185,7 @@ async def test_a_program_that_stays_open_revises_behind_the_reply() -> None:
         changed = asyncio.Event()
         runtime.trackers.on_change = lambda conversation_id: changed.set()
         await say(runtime, chat, "The lamp at the harbour burns")
-        await asyncio.wait_for(changed.wait(), 20)
+        await asyncio.wait_for(changed.wait(), 60)
         assert await value_of(runtime, chat) == "The lamp burns low"
         assert runtime.settings.tracker_run == "auto"
 
@@ -199,14 +199,14 @@ async def test_of_two_revisions_that_wait_for_each_other_neither_goes_on(ending:
         await tracker(runtime, chat)
         server.pause = 30
         runtime.trackers.nudge(chat)
-        await asyncio.wait_for(server.arrived.wait(), 10)
+        await asyncio.wait_for(server.arrived.wait(), 60)
         runtime.trackers.nudge(chat, "memory")
         await asyncio.sleep(0)
         if ending == "close":
-            await asyncio.wait_for(runtime.trackers.close(), 5)
+            await asyncio.wait_for(runtime.trackers.close(), 20)
         else:
             runtime.trackers.give_way()
-        await asyncio.wait_for(server.left.wait(), 5)
+        await asyncio.wait_for(server.left.wait(), 60)
         assert len(server.asked) == 1 and await value_of(runtime, chat) is None
 
 

@@ -28,7 +28,7 @@ class Driven:
     def chat(self) -> ChatScreen:
         return self.app.chat
 
-    async def until(self, condition: Callable[[], object], seconds: float = 20) -> None:
+    async def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
         """Let the app work until `condition` holds."""
         async with asyncio.timeout(seconds):
             while not condition():

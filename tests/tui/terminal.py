@@ -91,7 +91,7 @@ class Terminal:
         lines = ("".join(self.screen.buffer[y][x].data for x in columns) for y in range(self.screen.lines))
         return "\n".join(line.rstrip() for line in lines)
 
-    def wait(self, pattern: str, seconds: float = 30) -> str:
+    def wait(self, pattern: str, seconds: float = 90) -> str:
         """Read until a line of the screen matches; the match."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -100,7 +100,7 @@ class Terminal:
             self.pump(0.05)
         raise AssertionError(f"no {pattern!r} on the screen:\n{self.text()}")
 
-    def gone(self, pattern: str, seconds: float = 30) -> None:
+    def gone(self, pattern: str, seconds: float = 90) -> None:
         """Read until nothing on the screen matches."""
         until = time.monotonic() + seconds
         while re.search(pattern, self.text()):
@@ -108,7 +108,7 @@ class Terminal:
                 raise AssertionError(f"still {pattern!r} on the screen:\n{self.text()}")
             self.pump(0.05)
 
-    def ended(self, seconds: float = 20) -> int:
+    def ended(self, seconds: float = 60) -> int:
         """Wait for the program to end; its exit code."""
         until = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < until:

@@ -79,7 +79,7 @@ def reversed_text(terminal: Terminal) -> str:
     return "".join(cell.data for cell in cells if cell.reverse)
 
 
-def until(terminal: Terminal, true: Callable[[], bool], seconds: float = 15) -> None:
+def until(terminal: Terminal, true: Callable[[], bool], seconds: float = 60) -> None:
     """Read until something holds."""
     end = time.monotonic() + seconds
     while not true():

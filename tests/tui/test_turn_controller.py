@@ -127,7 +127,7 @@ async def test_a_stopped_turn_is_over_at_once_and_shows_what_came_of_it_afterwar
         running = asyncio.create_task(
             turns.run(runtime.chat.send(conversation.id, "Tell me a long story", TurnOptions()))
         )
-        await asyncio.wait_for(page.grown.wait(), 20)
+        await asyncio.wait_for(page.grown.wait(), 60)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
