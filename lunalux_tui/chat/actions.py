@@ -145,6 +145,8 @@ class WritingScreen(Protocol):
 
     def action_focus_prompt(self) -> None: ...
 
+    def set_focus(self, widget: Prompt) -> None: ...
+
 
 class ChatTranscript(Transcript):
     """The transcript with the keys of browsing."""
@@ -178,4 +180,6 @@ class ChatTranscript(Transcript):
         screen = cast("WritingScreen", self.screen)
         if screen.focused is not screen.prompt:
             screen.action_focus_prompt()
+            # At once and not later, as `focus` would: the next key of a burst is no key of browsing any more.
+            screen.set_focus(screen.prompt)
         return screen.prompt

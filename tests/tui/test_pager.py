@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from chat_world import Driven, open_app, stored_conversation
 from model_server import model_server
-from textual.events import Paste
+from textual.events import Key, Paste
 from textual.geometry import Offset
 
 from lunalux_tui.chat.slash_list import SlashList
@@ -197,3 +197,9 @@ async def test_words_typed_among_the_messages_begin_what_the_person_writes(home:
         chat.prompt.fill("")
         await driven.press("escape", "y")
         assert chat.transcript.has_focus and not chat.prompt.text, "a letter that is a key stays one"
+        for character in "(He dares":  # in one burst: all of them wait at the messages already
+            chat.transcript.post_message(
+                Key("left_parenthesis" if character == "(" else character, character)
+            )
+        await driven.until(lambda: chat.prompt.text == "(He dares")
+        assert not chat.transcript.messages[0].hidden and chat.prompt.has_focus
