@@ -66,7 +66,7 @@ class World:
             plain.blobs,
             plain.identity,
             Signer(("a secret for this test alone",)),
-            eager=False,
+            rank_on_request=False,
             now_ms=plain.now_ms,
         )
         transport = StreamingASGITransport(create_app(services))
@@ -228,7 +228,7 @@ async def test_open_reservations_are_found_without_their_index(tmp_path: Path) -
             api.services.blobs,
             api.services.identity,
             Signer(("a secret for this test alone",)),
-            eager=False,
+            rank_on_request=False,
             now_ms=api.clock,
         )
         row = {"PK": "USER#ada", "SK": f"{OPEN}one", "opId": "one", "claim": "c", "startedAt": api.clock.ms}

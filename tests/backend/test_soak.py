@@ -121,7 +121,7 @@ def rough_service(folder: Path, chance: random.Random, clock: JumpingClock) -> S
     store: Any = RoughStore(SqliteStore(folder / "backend.db", table_specs()), chance)
     blobs = FileBlobs(folder / "blobs", signer, now_s=lambda: clock() // 1000)
     identity = LocalIdentity(store, SETTINGS.tables.user, require_confirmation=False, now_ms=clock)
-    return assemble(SETTINGS, store, blobs, identity, signer, eager=True, now_ms=clock)
+    return assemble(SETTINGS, store, blobs, identity, signer, rank_on_request=True, now_ms=clock)
 
 
 class Told:
