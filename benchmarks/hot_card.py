@@ -59,7 +59,13 @@ async def simulate(
     fill(folder / DATABASE, cards)
     metered = Metered(plain.store)
     services = assemble(
-        settings, metered, plain.blobs, plain.identity, Signer(("x" * 32,)), eager=False, now_ms=clock
+        settings,
+        metered,
+        plain.blobs,
+        plain.identity,
+        Signer(("x" * 32,)),
+        rank_on_request=False,
+        now_ms=clock,
     )
     await services.ranking.drain("en", "hot")
     names = [f"{number:08d}-card" for number in range(cards)]

@@ -297,7 +297,13 @@ async def requests_on_dynamodb(access: AwsAccess) -> bool:
     identity = LocalIdentity(store, settings.tables.user, require_confirmation=False, now_ms=clock)
     signer = Signer(settings.session_secrets)
     services = assemble(
-        settings, store, S3Blobs(access, settings.bucket), identity, signer, eager=False, now_ms=clock
+        settings,
+        store,
+        S3Blobs(access, settings.bucket),
+        identity,
+        signer,
+        rank_on_request=False,
+        now_ms=clock,
     )
     for config in SEED_MODELS:
         await store.write(Put(settings.tables.model_config, item_of(config)))

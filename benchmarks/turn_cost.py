@@ -114,7 +114,13 @@ async def measure(folder: Path, turns: int) -> dict[str, tuple[float, float, flo
     heated = replace(settings, ranking=replace(settings.ranking, dialogue_heat=(1, 1, 1), like_heat=1))
     metered = Metered(plain.store)
     services = assemble(
-        heated, metered, plain.blobs, plain.identity, Signer(("x" * 32,)), eager=False, now_ms=plain.now_ms
+        heated,
+        metered,
+        plain.blobs,
+        plain.identity,
+        Signer(("x" * 32,)),
+        rank_on_request=False,
+        now_ms=plain.now_ms,
     )
     await services.ranking.drain("en", "hot")
     client = Client(services)

@@ -9,7 +9,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from lunalux_core.ids import LATEST_MS
+from lunalux_core.documents.dates import bounded
 
 _HUMANISED = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2}) ?@(\d{1,2})h ?(\d{1,2})m ?(\d{1,2})s(?: ?(\d{1,3})ms)?", re.ASCII
@@ -24,18 +24,14 @@ _SECONDS = (100_000_000, 100_000_000_000)
 def parse_date(value: Any) -> int:
     """Milliseconds since 1970, 0 for a text of no known form. Without a zone it is local time."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return _bounded(value * 1000 if _SECONDS[0] <= value < _SECONDS[1] else value)
+        return bounded(value * 1000 if _SECONDS[0] <= value < _SECONDS[1] else value)
     text = value.strip() if isinstance(value, str) else ""
     if text.isascii() and text.replace(".", "", 1).isdigit():
         return parse_date(float(text)) if len(text) < 30 else 0
     try:
-        return _bounded(_parsed(text).timestamp() * 1000)
+        return bounded(_parsed(text).timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
         return 0
-
-
-def _bounded(milliseconds: float) -> int:
-    return int(milliseconds) if 0 <= milliseconds < LATEST_MS else 0
 
 
 def _parsed(text: str) -> datetime:
@@ -52,14 +48,8 @@ def _parsed(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def iso_time(milliseconds: int) -> str:
-    """ISO 8601 in UTC, to the second; a wild date is written as 1970."""
-    moment = datetime.fromtimestamp(_bounded(milliseconds) / 1000, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def st_date(milliseconds: int) -> str:
-    """ISO 8601 in UTC with milliseconds, as newer SillyTavern writes it; a wild date is written as 1970."""
-    milliseconds = _bounded(milliseconds)
+    """ISO 8601 in UTC with milliseconds, as newer versions of SillyTavern write it; else as `iso_time`."""
+    milliseconds = bounded(milliseconds)
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"

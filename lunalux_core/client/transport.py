@@ -131,7 +131,7 @@ async def _services(settings: Settings) -> Services:
     if settings.storage == "aws":
         from lunalux_core.backend.running.aws import open_aws
 
-        return open_aws(backend_settings, data_dir=folder, eager=True)
+        return open_aws(backend_settings, data_dir=folder, rank_on_request=True)
     from lunalux_core.backend.running.embedded import open_embedded
 
     return await open_embedded(folder, backend_settings)

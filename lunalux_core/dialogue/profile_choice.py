@@ -85,16 +85,16 @@ def profile_chain(
     """
     if not named and not uses_profiles(connection):
         return Chain()
-    from lunalux_core.library.profiles import Use, load_profiles, pick, profile_in_use
+    from lunalux_core.library.profiles import ProfilePlace, load_profiles, pick, profile_in_use
 
     character = speaker if conversation.group_id else conversation.character_id
-    places = [Use("conversation", conversation.id)]
+    places = [ProfilePlace("conversation", conversation.id)]
     if conversation.group_id:
-        places.append(Use.of_member(conversation.group_id, speaker))
-    places += [Use("character", character), Use("global")]
+        places.append(ProfilePlace.of_member(conversation.group_id, speaker))
+    places += [ProfilePlace("character", character), ProfilePlace("global")]
     own = [pick(load_profiles(connection), named)] if named else []
     # Before the chat's own: a task wants a model of its own, whoever replies there.
-    if task is not None and (of_task := profile_in_use(connection, Use("task", task))):
+    if task is not None and (of_task := profile_in_use(connection, ProfilePlace("task", task))):
         own.append(of_task)
     profiles = (profile_in_use(connection, place) for place in places)
     return Chain((*own, *(profile for profile in profiles if profile is not None)), len(own))

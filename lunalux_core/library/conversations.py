@@ -151,6 +151,11 @@ class Message:
         return mark_in(self.extra)
 
     @property
+    def is_reply(self) -> bool:
+        """Whether it answers a message, by a model or a person in its place; a greeting does not."""
+        return self.role == "assistant" and bool(self.parent_id)
+
+    @property
     def by_somebody(self) -> bool:
         """Whether the person wrote the line for somebody, so that the model must be told whose it is."""
         return self.extra.get(BY_SOMEBODY) is True

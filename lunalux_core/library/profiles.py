@@ -30,15 +30,19 @@ NOBODY = "none"
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """Where a profile is in use. `target` is the id of the chat or character, `group:character` for a member,
-    the task's name, "" everywhere."""
+class ProfilePlace:
+    """Where a profile is in use.
+
+    Args:
+        target: the id of the chat or character, `group:character` for a member, the name of a task, "" for
+            everywhere.
+    """
 
     scope: Scope
     target: str = ""
 
     @classmethod
-    def of_member(cls, group_id: str, character_id: str) -> Use:
+    def of_member(cls, group_id: str, character_id: str) -> ProfilePlace:
         return cls("member", f"{group_id}:{character_id}")
 
 
@@ -142,16 +146,16 @@ class Profiles:
         """Where it was in use, the next one is from now on."""
         await self._database.write(lambda c: c.execute("DELETE FROM profiles WHERE id = ?", (profile_id,)))
 
-    async def use(self, use: Use, profile_id: str) -> None:
+    async def use(self, use: ProfilePlace, profile_id: str) -> None:
         """Put a profile in use somewhere; "" leaves that place to the next one."""
         await self._database.write(lambda c: store_use(c, use, profile_id))
 
-    async def uses(self) -> Mapping[Use, str]:
+    async def uses(self) -> Mapping[ProfilePlace, str]:
         """Ids of profiles by where they are in use."""
 
-        def query(connection: Connection) -> dict[Use, str]:
+        def query(connection: Connection) -> dict[ProfilePlace, str]:
             rows = connection.execute("SELECT scope, target, profile_id FROM profile_uses")
-            return {Use(row["scope"], row["target"]): row["profile_id"] for row in rows}
+            return {ProfilePlace(row["scope"], row["target"]): row["profile_id"] for row in rows}
 
         return await self._database.read(query)
 
@@ -160,7 +164,7 @@ def load_profiles(connection: Connection) -> list[Profile]:
     return [_profile(row) for row in connection.execute("SELECT * FROM profiles ORDER BY name_key")]
 
 
-def profile_in_use(connection: Connection, use: Use) -> Profile | None:
+def profile_in_use(connection: Connection, use: ProfilePlace) -> Profile | None:
     """The profile of one place."""
     row = connection.execute(
         "SELECT p.* FROM profile_uses u JOIN profiles p ON p.id = u.profile_id "
@@ -170,7 +174,7 @@ def profile_in_use(connection: Connection, use: Use) -> Profile | None:
     return _profile(row) if row is not None else None
 
 
-def store_use(connection: Connection, use: Use, profile_id: str) -> None:
+def store_use(connection: Connection, use: ProfilePlace, profile_id: str) -> None:
     """See `Profiles.use`."""
     connection.execute("DELETE FROM profile_uses WHERE scope = ? AND target = ?", (use.scope, use.target))
     if profile_id:

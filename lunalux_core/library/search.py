@@ -1,7 +1,7 @@
 """Search in stored messages.
 
-Three characters and more go through the trigram index; shorter words (most Chinese words have two
-characters) are looked for by a plain scan, newest first, which ends at the limit.
+Words of three characters and more are found by the trigram index. Shorter ones (most Chinese words have two
+characters) are found by a scan of the texts, newest first, which ends at the limit.
 """
 
 from __future__ import annotations
@@ -21,36 +21,29 @@ def search_messages(
     limit: int,
     group_id: str | None = None,
 ) -> list[Hit]:
-    """Messages that contain every word of `text`, any case."""
+    """The newest messages that contain every word of `text`, in any case.
+
+    Args:
+        character_id, conversation_id, group_id: search only there; None: everywhere.
+    """
     words = text.split()
     if not words:
         return []
-    where, values = [], []
-    for word in words:
-        if len(word) >= 3:
-            where.append("m.number IN (SELECT rowid FROM message_search WHERE message_search MATCH ?)")
-            values.append('"' + word.replace('"', '""') + '"')
-        else:
-            where.append("m.content LIKE ? ESCAPE '\\'")
-            # Percent signs and underscores that were typed are letters here, not wildcards.
-            values.append("%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%")
-    if character_id is not None:
-        where.append("c.character_id = ?")
-        values.append(character_id)
-    if group_id is not None:
-        where.append("c.group_id = ?")
-        values.append(group_id)
-    if conversation_id is not None:
-        where.append("m.conversation_id = ?")
-        values.append(conversation_id)
+    conditions = [_contains(word) for word in words]
+    wanted = {
+        "c.character_id = ?": character_id,
+        "c.group_id = ?": group_id,
+        "m.conversation_id = ?": conversation_id,
+    }
+    conditions += [(condition, value) for condition, value in wanted.items() if value is not None]
     rows = connection.execute(
         "SELECT m.id, m.conversation_id, coalesce(c.character_id, '') AS character_id, "
         "coalesce(ch.name, g.name) AS character_name, c.title, m.content, "
         "m.created_at FROM messages m JOIN conversations c ON c.id = m.conversation_id "
         "LEFT JOIN characters ch ON ch.id = c.character_id LEFT JOIN character_groups g ON g.id = c.group_id "
-        f"WHERE {' AND '.join(where)} "
+        f"WHERE {' AND '.join(condition for condition, _ in conditions)} "
         "ORDER BY m.number DESC LIMIT ?",
-        [*values, limit],
+        [*(value for _, value in conditions), limit],
     )
     return [
         Hit(
@@ -66,8 +59,20 @@ def search_messages(
     ]
 
 
+def _contains(word: str) -> tuple[str, str]:
+    """The SQL condition that a message contains a word, and its value."""
+    if len(word) >= 3:
+        return (
+            "m.number IN (SELECT rowid FROM message_search WHERE message_search MATCH ?)",
+            '"' + word.replace('"', '""') + '"',
+        )
+    # Percent signs and underscores in the word are not wildcards.
+    pattern = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return "m.content LIKE ? ESCAPE '\\'", f"%{pattern}%"
+
+
 def excerpt(content: str, word: str) -> str:
-    """One line of at most 120 characters around the first place `word` stands in."""
+    """One line of at most 120 characters around the first `word`, plus … where text is left out."""
     at = max(content.lower().find(word.lower()), 0)
     start = max(at - _AROUND // 2, 0)
     piece = " ".join(content[start : start + 2 * _AROUND].split())

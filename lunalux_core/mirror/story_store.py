@@ -163,7 +163,10 @@ def _hear(
     reader: Callable[[], TurnReader],
 ) -> None:
     """Do what the changed files of `pages` ask for; what branches off is added to `forks`."""
-    branches = branches_of(said, conversation.head_id, forks)
+    # What had a file is heard as a branch, though by now it may be no more than a version of a message: a
+    # program that was killed may have stored what the file asks for, and shown it.
+    had = {identity for page in pages if page.record for identity in page.record.messages}
+    branches = branches_of(said, conversation.head_id, forks | had)
     _assign(pages, branches)
     voices = _Voices(connection, conversation, said, reader)
     for page in pages:
@@ -179,6 +182,8 @@ def _hear(
         page.done = changes_of(base, page.story.blocks, line)
         for edit in page.done.edits:
             _edit(connection, conversation, edit)
+        if page.branch is not None:
+            page.ids = page.branch.ids
         if page.done.chain:
             follows = branch is not None and branch.shown
             page.ids = voices.chain(page.done, line, shown=follows)
@@ -256,6 +261,11 @@ class _Voices:
             following = fresh[place + 1] if place + 1 < len(fresh) else ""
             parent = self._message(parent, block, fresh[place], following)
             insert_message(self._connection, parent)
+            # Another file may ask for the same.
+            there = Said(
+                parent.id, parent.parent_id, parent.role, parent.name, parent.content, False, following
+            )
+            self._below.setdefault(parent.parent_id, []).append(there)
         ids += fresh
         if shown and not changes.conflict:
             select_message(self._connection, ids[-1])

@@ -65,7 +65,7 @@ def run_scripts(
     depth: int | None = None,
     is_edit: bool = False,
     budget: Budget | None = None,
-    keep_halves: bool = False,
+    keep_lone_surrogates: bool = False,
 ) -> ScriptResult:
     """The text as the scripts leave it, each working on the result of the one before.
 
@@ -75,7 +75,7 @@ def run_scripts(
         expand: macro expansion for templates, trim strings and patterns; None leaves macros as they are.
         depth: messages from the end, 0 is the last; None where depth has no meaning (stored text).
         budget: processor time, shared between the scripts; a new one by default.
-        keep_halves: leave a surrogate whose partner a script replaced; otherwise it becomes U+FFFD.
+        keep_lone_surrogates: keep a surrogate whose other half a script replaced; else it becomes U+FFFD.
     """
     budget = budget or Budget()
     applied: list[str] = []
@@ -95,12 +95,12 @@ def run_scripts(
         if changed is not None:
             text = changed
             applied.append(name)
-    if not keep_halves:
-        text = _HALF.sub("\ufffd", text)
+    if not keep_lone_surrogates:
+        text = _LONE_SURROGATE.sub("\ufffd", text)
     return ScriptResult(text, tuple(applied), tuple(skipped))
 
 
-_HALF = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def why_not(
@@ -181,10 +181,10 @@ _REFERENCE = re.compile(r"(?P<match>\{\{match\}\})|\$(?P<number>\d+)|\$<(?P<name
 
 
 class _Template:
-    """A `replaceString` cut at its references, so that what was captured is never read as a macro.
+    """A `replaceString` split at its references, so that macros in captured text are never expanded.
 
-    SillyTavern expands macros in the finished text, captured words of the model included; Lunalux
-    closes that door: macros of the template see captures as opaque arguments.
+    SillyTavern expands macros in the finished text, and so also macros that a model wrote. Lunalux expands
+    only those of the template, in which captured text is passed as literal arguments.
     """
 
     def __init__(self, script: RegexScript, expand: Expand) -> None:

@@ -45,6 +45,6 @@ def _replay_one(scenario: Mapping[str, Any], engine: EcmaEngine) -> dict[str, An
         expand=expander(context),
         depth=depth if isinstance(depth, int) else None,
         is_edit=bool(scenario.get("isEdit")),
-        keep_halves=True,
+        keep_lone_surrogates=True,
     )
     return {"out": result.text}

@@ -27,7 +27,7 @@ class Limits:
         made: characters of all values together, so also what can be kept.
     """
 
-    script: int = 200_000
+    script: int = 500_000
     steps: int = 100_000
     seconds: float = 10.0
     waiting: float = 600.0

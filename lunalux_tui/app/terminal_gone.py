@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from textual.app import App
     from textual.driver import Driver
 
-SECONDS = 2.0
+PROBE_SECONDS = 2.0
+"""How often it is checked whether the terminal is still there."""
 
 
 def watch_terminal(app: App[Any]) -> None:
@@ -32,7 +33,7 @@ def watch_terminal(app: App[Any]) -> None:
         # Through the loop and not as a plain signal handler: leaving stores drafts, which needs the loop.
         loop.add_signal_handler(number, leave)
     # A terminal that was hung up refuses to be asked about itself.
-    app.set_interval(SECONDS, lambda: None if os.isatty(0) else leave())
+    app.set_interval(PROBE_SECONDS, lambda: None if os.isatty(0) else leave())
 
 
 class _TerminalFile:

@@ -91,7 +91,7 @@ class DirectingActions:
         """Another version of the last reply, or a first one."""
         chat, message = self._runtime.chat, self._view.target()
         # A line that a person wrote as somebody is answered and not written anew.
-        if message is not None and _is_reply(message) and not message.by_somebody:
+        if message is not None and message.is_reply and not message.by_somebody:
             self._view.start_turn(chat.regenerate(message.id, options, "swipe"))
         else:
             self._view.start_turn(chat.answer(self._place, options))
@@ -106,7 +106,7 @@ class DirectingActions:
         message = self._view.target()
         if not self._place or message is None:
             return
-        if not _is_reply(message):
+        if not message.is_reply:
             self._view.say(t("directing.rewrite.not_a_reply"), warn=True)
             return
         hint = t("directing.rewrite.hint")
@@ -322,8 +322,3 @@ class DirectingActions:
             await self._opener.reload()
             name = names.get(chosen, t("profiles.nobody"))
             self._view.say(t("profiles.used", name=name, place=place.title))
-
-
-def _is_reply(message: Message) -> bool:
-    """Whether a model made it, or a person wrote it in its place; greetings come from the card."""
-    return message.role == "assistant" and bool(message.parent_id)

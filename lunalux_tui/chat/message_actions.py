@@ -135,7 +135,7 @@ class MessageActions:
             await self._opener.reload()
             self._shown.selected = version.id if chosen else ""
             self._shown.reveal(version.id)  # another version is read from its beginning
-        elif message.role == "assistant" and message.parent_id:
+        elif message.is_reply:
             options = self._open.turn_options()
             self._view.start_turn(self._runtime.chat.regenerate(message.id, options, "swipe"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lunalux_core.library.profiles import NOBODY, TASKS, Profile, Use
+from lunalux_core.library.profiles import NOBODY, TASKS, Profile, ProfilePlace
 from lunalux_tui.chat.opener import OpenChat
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.rows import Row
@@ -15,7 +15,7 @@ from lunalux_tui.parts.rows import Row
 class Place:
     """Where a profile is in use, and what a person calls that."""
 
-    use: Use
+    use: ProfilePlace
     title: str
 
 
@@ -23,19 +23,19 @@ def places_of(chat: OpenChat) -> Mapping[str, Place]:
     """The places that matter in a chat, those that go first first."""
     places: dict[str, Place] = {}
     if chat.conversation is not None:
-        places["chat"] = Place(Use("conversation", chat.conversation.id), t("profiles.places.chat"))
+        places["chat"] = Place(ProfilePlace("conversation", chat.conversation.id), t("profiles.places.chat"))
     if chat.group is not None:
         for member in chat.group.members:
-            use = Use.of_member(chat.group.id, member.character_id)
+            use = ProfilePlace.of_member(chat.group.id, member.character_id)
             places[f"member {member.character_id}"] = Place(
                 use, t("profiles.places.member", name=member.name)
             )
     elif chat.character is not None:
-        use = Use("character", chat.character.id)
+        use = ProfilePlace("character", chat.character.id)
         places["character"] = Place(use, t("profiles.places.character", name=chat.character.name))
-    places["global"] = Place(Use("global"), t("profiles.places.global"))
+    places["global"] = Place(ProfilePlace("global"), t("profiles.places.global"))
     for task in TASKS:
-        places[f"task {task}"] = Place(Use("task", task), t(f"profiles.tasks.{task}"))
+        places[f"task {task}"] = Place(ProfilePlace("task", task), t(f"profiles.tasks.{task}"))
     return places
 
 

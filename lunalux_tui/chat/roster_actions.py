@@ -148,33 +148,19 @@ class RosterActions:
 
     async def tag(self) -> None:
         """Give the characters, or the group, tags of the person's own, or take them away."""
-        await (self._tag(self._characters) if self._group is None else self._tag_group(self._group))
-
-    async def _tag(self, character_ids: Sequence[str]) -> None:
+        from lunalux_core.library.tags import GroupTags, Tags
         from lunalux_tui.chat.roster_dialogs import OwnTagsDialog
 
-        if not character_ids:
+        library, group = self._runtime.library, self._group
+        tags: Tags | GroupTags = library.tags
+        if group is not None:
+            tags = groups = GroupTags(library.database)
+            ids: Sequence[str] = [group.id]
+            dialog = OwnTagsDialog(self._runtime, ids, group.name, groups=groups)
+        elif ids := self._characters:
+            dialog = OwnTagsDialog(self._runtime, ids, (await library.characters.get(ids[0])).name)
+        else:
             return
-        library = self._runtime.library
-        name = (await library.characters.get(character_ids[0])).name
-        dialog = OwnTagsDialog(self._runtime, character_ids, name)
-        await self._view.ask(dialog)
-        if changes := dialog.changes:
-
-            async def back() -> None:
-                for change in reversed(changes):
-                    await library.tags.undo(change)
-
-            self._undo.append(back)
-            self._view.say(t("roster.tagged", n=len(character_ids)))
-        await self.refresh()
-
-    async def _tag_group(self, group: Group) -> None:
-        from lunalux_core.library.tags import GroupTags
-        from lunalux_tui.chat.roster_dialogs import OwnTagsDialog
-
-        tags = GroupTags(self._runtime.library.database)
-        dialog = OwnTagsDialog(self._runtime, [group.id], group.name, groups=tags)
         await self._view.ask(dialog)
         if changes := dialog.changes:
 
@@ -183,7 +169,7 @@ class RosterActions:
                     await tags.undo(change)
 
             self._undo.append(back)
-            self._view.say(t("roster.tagged", n=1))
+            self._view.say(t("roster.tagged", n=len(ids)))
         await self.refresh()
 
     async def narrow(self) -> None:

@@ -33,6 +33,7 @@ from lunalux_core.dialogue.turn import (
     TextsCut,
     TurnCompleted,
     TurnEvent,
+    TurnKind,
     TurnOptions,
     TurnStarted,
     WorldbookOverflowed,
@@ -42,7 +43,7 @@ from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.llm.parameters import read_pairs
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.chat_wishes import MOST_REPLIES, Kind, Wishes, refuse_together
+from lunalux_tui.cli.chat_wishes import MOST_REPLIES, Wishes, refuse_together
 from lunalux_tui.cli.remembering import remember_turn
 from lunalux_tui.cli.run import ask, with_runtime
 from lunalux_tui.cli.stdin import input_text
@@ -132,7 +133,11 @@ def chat(
     is; with --no-reply it is stored and nobody answers: its JSON has the fields of a reply, and "role" and
     "name". --replies adds "replies" to the JSON; the first of them is shown, the others are swipes.
     """
-    kinds: dict[Kind, bool] = {"continue": continue_, "regenerate": regenerate, "impersonate": impersonate}
+    kinds: dict[TurnKind, bool] = {
+        "continue": continue_,
+        "regenerate": regenerate,
+        "impersonate": impersonate,
+    }
     wishes = Wishes(
         message,
         tuple(kind for kind, given in kinds.items() if given),
@@ -335,7 +340,7 @@ async def _check_speaker(runtime: Runtime, place: Conversation, options: TurnOpt
         return
     group = await runtime.library.groups.get(place.group_id)
     if (
-        wishes.kind == "send"
+        wishes.kind == "normal"
         and not options.speaker
         and (group.order == "manual" or all(member.muted for member in group.members))
     ):
@@ -594,7 +599,7 @@ async def _show_request(runtime: Runtime, place: Conversation, wishes: Wishes, o
     from lunalux_core.llm.servers.images import shown_body
     from lunalux_core.llm.servers.request_fields import shown_headers, untaken
 
-    spec, request = await runtime.chat.request(place.id, wishes.words, options, wishes.turn_kind)
+    spec, request = await runtime.chat.request(place.id, wishes.words, options, wishes.kind)
     call = runtime.models.call_of(spec, request)
     output.print_json(
         {
@@ -612,7 +617,7 @@ async def _show_request(runtime: Runtime, place: Conversation, wishes: Wishes, o
 async def _show_prompt(
     runtime: Runtime, place: Conversation, wishes: Wishes, options: TurnOptions, *, as_json: bool
 ) -> None:
-    prompt, told = await runtime.chat.preview_told(place.id, wishes.words, options, wishes.turn_kind)
+    prompt, told = await runtime.chat.preview_told(place.id, wishes.words, options, wishes.kind)
     for event in told:
         if isinstance(event, TemplateFailed):
             output.warn(event.error)

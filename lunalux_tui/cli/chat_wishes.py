@@ -1,27 +1,28 @@
-"""What `lunalux chat` is asked for: one kind of turn, whose words, and which options go together."""
+"""The options of `lunalux chat` that decide on the turn, and which of them exclude each other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from lunalux_core.dialogue.direction import Direction, Person, Voice
 from lunalux_core.dialogue.turn import TurnKind
 from lunalux_core.errors import InvalidInput
 
-Kind = Literal["send", "continue", "regenerate", "impersonate"]
 MOST_REPLIES = 20
+"""How many replies one command may ask for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """The options that say what kind of turn it is. `kinds` are those of --continue, --regenerate and
-    --impersonate that were given.
+    """The options that decide on the turn.
+
+    Args:
+        kinds: those of --continue, --regenerate and --impersonate that were given.
     """
 
     message: str = ""
-    kinds: tuple[Kind, ...] = ()
+    kinds: tuple[TurnKind, ...] = ()
     instruction: str = ""
     start_with: str | None = None
     replies: int = 1
@@ -33,19 +34,8 @@ class Wishes:
     person: Person = ""
 
     @property
-    def kind(self) -> Kind:
-        return self.kinds[0] if self.kinds else "send"
-
-    @property
-    def turn_kind(self) -> TurnKind:
-        """The same as the workflow calls it."""
-        kinds: Mapping[Kind, TurnKind] = {
-            "send": "normal",
-            "continue": "continue",
-            "regenerate": "regenerate",
-            "impersonate": "impersonate",
-        }
-        return kinds[self.kind]
+    def kind(self) -> TurnKind:
+        return self.kinds[0] if self.kinds else "normal"
 
     @property
     def voice(self) -> Voice:
@@ -55,7 +45,7 @@ class Wishes:
 
     @property
     def direction(self) -> Direction:
-        """A message beside --impersonate is the outline of what is to be written."""
+        """The instructions for the reply; with --impersonate the message is the outline of it."""
         outline = self.message if self.kind == "impersonate" else ""
         start = None
         if self.start_with is not None:
@@ -66,11 +56,11 @@ class Wishes:
 
     @property
     def words(self) -> str:
-        """What is said in the story."""
-        return self.message if self.kind == "send" else ""
+        """The message that is stored in the chat, "" if none is."""
+        return self.message if self.kind == "normal" else ""
 
     def check(self) -> None:
-        """Raises InvalidInput (USAGE): options that exclude each other, by the first pair that does."""
+        """Raises InvalidInput (USAGE) for the first pair of options that exclude each other."""
         given = {
             "--continue": "continue" in self.kinds,
             "--regenerate": "regenerate" in self.kinds,
@@ -112,8 +102,8 @@ def refuse_together(given: Mapping[str, bool], apart: Iterable[tuple[str, str]])
 
 
 _KINDS = ("--continue", "--regenerate", "--impersonate")
-# What means nothing beside the other: a reply that goes on has its beginning already, nobody answers a line
-# that is only stored, and what the person might say is not kept, so it has no swipes.
+# Pairs in which one option has no meaning: a reply that is continued already has a beginning, a message with
+# --no-reply gets no reply, and what --impersonate writes is not stored, so it has no swipes.
 _APART = (
     ("--continue", "--regenerate"),
     ("--continue", "--impersonate"),

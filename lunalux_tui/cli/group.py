@@ -268,16 +268,16 @@ async def _change(runtime: Runtime, name: str, change: Callable[[Members], Membe
 
 async def _use_profiles(runtime: Runtime, group: Group, written: list[str]) -> None:
     """Put profiles in use for members. Raises InvalidInput (USAGE), NotFound."""
-    from lunalux_core.library.profiles import NOBODY, Use
+    from lunalux_core.library.profiles import NOBODY, ProfilePlace
 
-    chosen: list[tuple[Use, str]] = []
+    chosen: list[tuple[ProfilePlace, str]] = []
     for pair in written:
         # From the right: names of members come from cards and may hold the sign.
         member, sign, name = pair.rpartition("=")
         if not sign:
             message = f"{pair!r} is not MEMBER=PROFILE."
             raise InvalidInput("USAGE", message, "Write it so.", kind="member_profile")
-        use = Use.of_member(group.id, group.find(member).character_id)
+        use = ProfilePlace.of_member(group.id, group.find(member).character_id)
         nobody = name.casefold() == NOBODY
         chosen.append((use, "" if nobody else (await runtime.library.profiles.find(name)).id))
     for use, identity in chosen:  # all of them, or none

@@ -380,10 +380,10 @@ async def use(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None:
 
 async def _tell_of_profile(runtime: Runtime, name: str) -> None:
     """A profile that is in use everywhere and names a model goes before the one of the settings."""
-    from lunalux_core.library.profiles import Use
+    from lunalux_core.library.profiles import ProfilePlace
 
     uses = await runtime.library.profiles.uses()
-    everywhere = uses.get(Use("global"))
+    everywhere = uses.get(ProfilePlace("global"))
     for profile in await runtime.library.profiles.list():
         if profile.id == everywhere and profile.model not in ("", name):
             output.say("profile_wins", profile=profile.name, model=profile.model)

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from lunalux_core.errors import InvalidInput, NotFound
-from lunalux_core.library.profiles import NOBODY, TASKS, Profile, Task, Use
+from lunalux_core.library.profiles import NOBODY, TASKS, Profile, ProfilePlace, Task
 from lunalux_core.llm.model import POST_PROCESSING
 from lunalux_core.llm.parameters import plain_value, read_pairs
 from lunalux_core.runtime import Runtime
@@ -125,8 +125,8 @@ async def use(
     task: str = typer.Option("", metavar="TASK", help=f"For a task: {', '.join(TASKS)}."),
     as_json: bool = JSON,
 ) -> None:
-    """Put a profile in use: everywhere, or in one place, where it goes before the others. A chat's goes
-    before its member's, its character's and the one in use everywhere.
+    """Put a profile in use: everywhere, or in one place. The most specific wins: chat, member, character,
+    everywhere.
 
     Example: lunalux profile use Quick --character Mirelle
     """
@@ -207,7 +207,7 @@ async def import_profiles(
     )
 
 
-# -- what is there ------------------------------------------------------------------------------------
+# -- looking names up ---------------------------------------------------------------------------------
 
 
 def _known_model(runtime: Runtime, name: str) -> str:
@@ -241,7 +241,7 @@ async def _known_script(runtime: Runtime, name: str) -> str:
 
 async def _place(
     runtime: Runtime, conversation: str, character: str, group: str, member: str, task: str
-) -> Use:
+) -> ProfilePlace:
     """Where a profile is to be used. Raises InvalidInput (USAGE), NotFound."""
     if bool(group) != bool(member):
         raise InvalidInput(
@@ -259,21 +259,25 @@ async def _place(
         tasks: dict[str, Task] = {name: name for name in TASKS}
         if task not in tasks:
             raise output.not_known("--task", task, TASKS)
-        return Use("task", task)
+        return ProfilePlace("task", task)
     if conversation:
-        return Use("conversation", (await library.conversations.named(conversation)).id)
+        return ProfilePlace("conversation", (await library.conversations.named(conversation)).id)
     if group:
         chosen = await library.groups.find(group)
-        return Use.of_member(chosen.id, chosen.find(member).character_id)
-    return Use("character", (await named_character(runtime, character)).id) if character else Use("global")
+        return ProfilePlace.of_member(chosen.id, chosen.find(member).character_id)
+    return (
+        ProfilePlace("character", (await named_character(runtime, character)).id)
+        if character
+        else ProfilePlace("global")
+    )
 
 
-def _row(profile: Profile, uses: Mapping[Use, str]) -> dict[str, Any]:
+def _row(profile: Profile, uses: Mapping[ProfilePlace, str]) -> dict[str, Any]:
     places = [_place_row(place) for place, used in uses.items() if used == profile.id]
     return {"id": profile.id, "name": profile.name, **profile.as_document(), "in_use": places}
 
 
-def _place_row(place: Use) -> dict[str, Any]:
+def _place_row(place: ProfilePlace) -> dict[str, Any]:
     return {"scope": place.scope, "target": place.target or None}
 
 

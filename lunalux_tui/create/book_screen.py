@@ -34,7 +34,7 @@ BOOK_ACTIONS = (
 
 
 class BookScreen(LunaScreen[None]):
-    """Edits a worldbook of the shelf in the section that the character editor has for a card's own book."""
+    """Edits a worldbook of the library, with the section of the character editor for the book of a card."""
 
     PLACE = "book"
     AUTO_FOCUS = ""
@@ -51,7 +51,7 @@ class BookScreen(LunaScreen[None]):
         super().__init__()
         self._item = item
         self.draft = draft_of(item)
-        self._kept = self.draft.document
+        self._saved_document = self.draft.document
         self._pause: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -89,8 +89,8 @@ class BookScreen(LunaScreen[None]):
     # -- keeping -------------------------------------------------------------------------------------
 
     def _show_state(self) -> None:
-        # By identity: every change makes a new document, and undo brings an old one back.
-        self.head.kept = self.draft.document is self._kept
+        # Compared by identity: every change makes a new document, and undo restores an old one.
+        self.head.kept = self.draft.document is self._saved_document
         self.head.refresh()
         self.refresh_bindings()
 
@@ -105,11 +105,11 @@ class BookScreen(LunaScreen[None]):
     async def keep_draft(self) -> None:
         """Store the book as it is; called when the program ends, too."""
         document = self.draft.document
-        if document is self._kept:
+        if document is self._saved_document:
             return
         await self.runtime.library.worldbooks.save(self._item.id, document=self.book)
-        # Not the draft's document: something may have been typed while this one was stored.
-        self._kept = document
+        # Not `self.draft.document`, which may have changed while this one was stored.
+        self._saved_document = document
         self._show_state()
 
     # -- actions -------------------------------------------------------------------------------------
@@ -122,12 +122,12 @@ class BookScreen(LunaScreen[None]):
         return True
 
     def action_undo(self) -> None:
-        self._went(self.draft.undo())
+        self._after_undo(self.draft.undo())
 
     def action_redo(self) -> None:
-        self._went(self.draft.redo())
+        self._after_undo(self.draft.redo())
 
-    def _went(self, place: str | None) -> None:
+    def _after_undo(self, place: str | None) -> None:
         if place is not None:
             self.section_view.read()
             self.section_view.reveal(place)
@@ -137,7 +137,7 @@ class BookScreen(LunaScreen[None]):
         self.section_view.once_it_stands(self.section_view.show_trial)
 
     async def action_leave(self) -> None:
-        """Out of an entry, out of the search, at last out of the book; everything is kept."""
+        """Leave the entry, then the search, then the book, which is stored."""
         field = self.section_view.field
         if self.section_view.stands and (not self.section_view.rows.has_focus or field.value):
             field.value = ""
@@ -149,8 +149,8 @@ class BookScreen(LunaScreen[None]):
 
 
 def draft_of(item: ShelfItem) -> Draft:
-    """A book of the shelf as the draft of a card that holds nothing else. One that is no SillyTavern book is
-    brought into that shape.
+    """The draft of a card that has only this book, so that the character editor can edit it. Books in other
+    formats are converted to SillyTavern's.
 
     Raises:
         InvalidInput: WORLDBOOK_UNKNOWN, when it is no worldbook at all.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import asyncio
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
-from textual.app import ComposeResult
+from textual.app import ComposeResult, ScreenStackError
 from textual.await_complete import AwaitComplete
 from textual.containers import Vertical
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
@@ -22,6 +23,34 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 CANCEL = Action("dialog.cancel", "cancel", "escape", footer=90, palette=False)
+
+
+LONGEST_UNDRAWN = 0.25
+"""Seconds after which is drawn whatever keeps a dialog from going: nobody sits before a still picture."""
+
+
+class Undrawn:
+    """A while in which the app draws nothing, because a dialog is on its way out."""
+
+    def __init__(self, dialog: Screen[Any]) -> None:
+        self._app = dialog.app
+        self._host = cast("Host", dialog.app)
+        self._held = ExitStack()
+        self._held.enter_context(self._app.batch_update())
+        self._host.leaving += 1
+        self._late = asyncio.get_running_loop().call_later(LONGEST_UNDRAWN, self.end)
+        self._ended = False
+
+    def end(self) -> None:
+        """Draw what is there now; once."""
+        if self._ended:
+            return
+        self._ended = True
+        self._late.cancel()
+        self._host.leaving -= 1
+        self._held.close()
+        with suppress(ScreenStackError):  # the app ends
+            self._app.screen.refresh()
 
 
 class Dialog(ModalScreen[Result], LunaScreen[Result], Generic[Result]):
@@ -57,24 +86,17 @@ class Dialog(ModalScreen[Result], LunaScreen[Result], Generic[Result]):
 
     def dismiss(self, result: Result | None = None) -> AwaitComplete:
         """Answer and go. What stands behind is drawn once it has gone, not at every step of its way out."""
-        app, host, held = self.app, cast("Host", self.app), ExitStack()
-        held.enter_context(app.batch_update())
-        host.leaving += 1
+        undrawn = Undrawn(self)
         closed = super().dismiss(result)
-
-        def show() -> None:
-            host.leaving -= 1
-            held.close()
-            app.screen.refresh()
 
         async def gone() -> None:
             try:
                 await closed
             finally:
-                # Behind what the app and the screen do about one that has gone.
-                app.call_later(app.screen.call_later, show)
+                # Behind what the app does about a screen that has gone.
+                self.app.call_later(undrawn.end)
 
-        app.call_later(gone)
+        self.app.call_later(gone)
         return closed
 
     def action_cancel(self) -> None:

@@ -1,4 +1,4 @@
-"""Which preset is in use, and putting another one in use: for the settings and for the chat."""
+"""The preset in use, and choosing another: for the settings and the chat."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from lunalux_tui.parts.host import Host
 
 BUILTIN = "builtin "
-"""Begins the row id of a built-in preset; other rows have the id of the shelf."""
+"""Prefix of the row ids of built-in presets; other rows have the id in the library."""
 
 
 @dataclass(frozen=True, slots=True)
 class PresetChoice:
-    """A preset; `item` is its place on the shelf, None for a built-in one."""
+    """A preset; `item` is its row in the library, None for a built-in one."""
 
     row_id: str
     preset: Preset
@@ -30,15 +30,15 @@ class PresetChoice:
 
 
 async def in_use(app: Host) -> PresetChoice:
-    """The preset that the next turn goes by. Raises what `held` raises."""
+    """The preset that the next turn uses. Raises InvalidInput if its document is no preset."""
     settings = app.runtime.settings
     for item in await app.runtime.library.presets.list(enabled_only=True):
-        return held(item.id, settings, [item])
-    return held(BUILTIN + settings.preset, settings)
+        return preset_of_row(item.id, settings, [item])
+    return preset_of_row(BUILTIN + settings.preset, settings)
 
 
-def held(row_id: str, settings: Settings, items: Iterable[ShelfItem] = ()) -> PresetChoice:
-    """The preset of a row. Raises InvalidInput for a document that is none, KeyError for an unknown row."""
+def preset_of_row(row_id: str, settings: Settings, items: Iterable[ShelfItem] = ()) -> PresetChoice:
+    """The preset of a row. Raises InvalidInput if its document is no preset, KeyError for an unknown row."""
     from lunalux_core.presets.builtin import builtin_presets, load_builtin
     from lunalux_core.presets.document import read_preset
 
@@ -51,12 +51,12 @@ def held(row_id: str, settings: Settings, items: Iterable[ShelfItem] = ()) -> Pr
 
 
 async def put_in_use(app: Host, row_id: str) -> None:
-    """Let the next turns go by the preset of a row."""
+    """Use the preset of a row for the next turns."""
     shelf = app.runtime.library.presets
     if not row_id.startswith(BUILTIN):
         await shelf.enable(row_id)
         return
-    # A preset of the shelf wins over the setting, so all of them have to be off.
+    # An enabled preset of the library takes precedence over the setting, so all of them are disabled.
     for other in await shelf.list(enabled_only=True):
         await shelf.enable(other.id, False)
     app.change_setting("chat.preset", row_id.removeprefix(BUILTIN))

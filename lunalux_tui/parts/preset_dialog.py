@@ -19,8 +19,8 @@ from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.preset_choice import (
     PresetChoice,
     builtin_rows,
-    held,
     own_rows,
+    preset_of_row,
     prompt_title,
     put_in_use,
 )
@@ -179,7 +179,7 @@ class PresetDialog(Dialog[None]):
         dialog = PickDialog(question("prompts.pick"), rows, current=self._held.row_id)
         picked = await self.app.push_screen_wait(dialog)
         if picked is not None:
-            self._held = held(picked, runtime.settings, items)
+            self._held = preset_of_row(picked, runtime.settings, items)
             await put_in_use(self.lunalux, picked)
             self._show()
 

@@ -146,7 +146,7 @@ async def _over_the_wire(folder: Path, settings: BackendSettings, clock: Clock, 
     signer, store = Signer(("a secret of these tests alone",)), storage_engines.open_store(folder)
     blobs = FileBlobs(folder / "blobs", signer, public_url=settings.public_url, now_s=lambda: clock() // 1000)
     identity = LocalIdentity(store, settings.tables.user, require_confirmation=False, now_ms=clock)
-    services = assemble(settings, store, blobs, identity, signer, eager=True, now_ms=clock)
+    services = assemble(settings, store, blobs, identity, signer, rank_on_request=True, now_ms=clock)
     if seeded:
         await seed_models(store, settings.tables.model_config)
     return services

@@ -56,7 +56,7 @@ def open_service(folder: Path, steps: Steps | None = None, now: Any = now_ms) ->
         store = Doomed(store, steps, ("write", "transact"))
         blobs = Doomed(blobs, steps, ("put", "delete"))
     identity = LocalIdentity(store, SETTINGS.tables.user, require_confirmation=False, now_ms=now)
-    return assemble(SETTINGS, store, blobs, identity, signer, eager=False, now_ms=now)
+    return assemble(SETTINGS, store, blobs, identity, signer, rank_on_request=False, now_ms=now)
 
 
 async def set_up(services: Services, _name: str) -> None:

@@ -145,7 +145,13 @@ def logged_codes(codes: list[str]) -> Iterator[None]:
 
 @asynccontextmanager
 async def open_tour(
-    store: Store, blobs: Blobs, settings: BackendSettings, signer: Signer, clock: Clock, *, eager: bool
+    store: Store,
+    blobs: Blobs,
+    settings: BackendSettings,
+    signer: Signer,
+    clock: Clock,
+    *,
+    rank_on_request: bool,
 ) -> AsyncIterator[Tour]:
     switched = Switched(store)
 
@@ -163,8 +169,8 @@ async def open_tour(
         blobs,
         identity(False),
         signer,
-        eager=eager,
-        shared_limits=not eager,
+        rank_on_request=rank_on_request,
+        shared_limits=not rank_on_request,
         now_ms=clock,
     )
     app = create_app(services)
@@ -188,7 +194,7 @@ async def embedded(folder: Path, settings: BackendSettings) -> AsyncIterator[Tou
     clock, signer = Clock(), Signer(["a secret of this test"])
     blobs = FileBlobs(folder / "blobs", signer, now_s=lambda: clock() // 1000)
     store = SqliteStore(folder / "backend.db", table_specs())
-    async with open_tour(store, blobs, settings, signer, clock, eager=True) as tour:
+    async with open_tour(store, blobs, settings, signer, clock, rank_on_request=True) as tour:
         yield tour
 
 
@@ -204,7 +210,9 @@ async def on_aws(folder: Path, settings: BackendSettings) -> AsyncIterator[Tour]
         await provisioner.aclose()
         blobs = S3Blobs(access, settings.bucket, now_s=lambda: clock() // 1000)
         signer = Signer(["a secret of this test"])
-        async with open_tour(DynamoStore(access, specs), blobs, settings, signer, clock, eager=False) as tour:
+        async with open_tour(
+            DynamoStore(access, specs), blobs, settings, signer, clock, rank_on_request=False
+        ) as tour:
             yield tour
 
 

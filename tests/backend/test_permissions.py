@@ -106,7 +106,7 @@ async def test_a_day_of_the_service_needs_what_the_policy_grants_and_no_more(tmp
                 store, settings.tables.user, require_confirmation=True, now_ms=plain.clock
             ),
             Signer(("a secret for this test alone",)),
-            eager=False,
+            rank_on_request=False,
             shared_limits=True,
             now_ms=plain.clock,
         )

@@ -66,7 +66,7 @@ class World:
             plain.blobs,
             plain.identity,
             Signer(("a secret for this test alone",)),
-            eager=False,
+            rank_on_request=False,
             now_ms=plain.now_ms,
         )
         transport = StreamingASGITransport(create_app(services))
@@ -113,7 +113,7 @@ async def _costs(world: World, api: Api, ada: Person, card: str, other: str) -> 
 
 
 async def test_a_turn_a_page_and_a_like_cost_the_same_with_more_data(world: World) -> None:
-    api = await world.open()
+    api = await world.open(session_cache_s=3600)  # longer than any machine is busy
     ada = await api.person()
     await api.services.wallets.adjust(ada.user_id, "star", 1000)
     cards = [await ada.publish(card_png(), name=f"Card {number}") for number in range(3)]
@@ -228,7 +228,7 @@ async def test_open_reservations_are_found_without_their_index(tmp_path: Path) -
             api.services.blobs,
             api.services.identity,
             Signer(("a secret for this test alone",)),
-            eager=False,
+            rank_on_request=False,
             now_ms=api.clock,
         )
         row = {"PK": "USER#ada", "SK": f"{OPEN}one", "opId": "one", "claim": "c", "startedAt": api.clock.ms}

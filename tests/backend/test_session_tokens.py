@@ -35,7 +35,7 @@ def test_any_changed_character_is_refused(payload: dict[str, object], data: st.D
 @given(st.text(max_size=200))
 def test_no_text_from_outside_verifies_or_raises(text: str) -> None:
     assert SIGNER.verify("session", text) is None
-    assert Cursor.open(SIGNER, text, listing="hot", lang="en", now_s=0) is None
+    assert Cursor.open(SIGNER, text, listing="hot", scope="en", now_s=0) is None
 
 
 def test_a_cursor_is_no_session_and_secrets_rotate() -> None:
@@ -47,11 +47,11 @@ def test_a_cursor_is_no_session_and_secrets_rotate() -> None:
 
 def test_a_cursor_opens_only_its_own_listing_in_its_own_time() -> None:
     text = Cursor("hot", "en", ["NEGHEAT#1", "x"], 100).seal(SIGNER)
-    opened = Cursor.open(SIGNER, text, listing="hot", lang="en", now_s=99)
+    opened = Cursor.open(SIGNER, text, listing="hot", scope="en", now_s=99)
     assert opened == Cursor("hot", "en", ["NEGHEAT#1", "x"], 100)
-    assert Cursor.open(SIGNER, text, listing="time", lang="en", now_s=99) is None
-    assert Cursor.open(SIGNER, text, listing="hot", lang="zh", now_s=99) is None
-    assert Cursor.open(SIGNER, text, listing="hot", lang="en", now_s=100) is None
+    assert Cursor.open(SIGNER, text, listing="time", scope="en", now_s=99) is None
+    assert Cursor.open(SIGNER, text, listing="hot", scope="zh", now_s=99) is None
+    assert Cursor.open(SIGNER, text, listing="hot", scope="en", now_s=100) is None
 
 
 def test_the_embedded_secret_is_made_once_and_private(tmp_path: Path) -> None:

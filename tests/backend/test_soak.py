@@ -53,7 +53,7 @@ HOUR_MS = 3_600_000
 FAREST_MS = 10 * HOUR_MS
 """How far the clock may be from the real one: less than a day, for which answers are kept."""
 GROWTH_MB = 15
-GROWTH_OF_BLOCKS = 1.1
+GROWTH_OF_BLOCKS = 1.15
 REFUSALS = {400, 402, 404, 409, 429, 460, 401, 503}
 FOR_NOW = {429, 503}
 TRIES = 3
@@ -121,7 +121,7 @@ def rough_service(folder: Path, chance: random.Random, clock: JumpingClock) -> S
     store: Any = RoughStore(SqliteStore(folder / "backend.db", table_specs()), chance)
     blobs = FileBlobs(folder / "blobs", signer, now_s=lambda: clock() // 1000)
     identity = LocalIdentity(store, SETTINGS.tables.user, require_confirmation=False, now_ms=clock)
-    return assemble(SETTINGS, store, blobs, identity, signer, eager=True, now_ms=clock)
+    return assemble(SETTINGS, store, blobs, identity, signer, rank_on_request=True, now_ms=clock)
 
 
 class Told:

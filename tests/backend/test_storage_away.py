@@ -57,7 +57,7 @@ async def world(tmp_path: Path) -> AsyncIterator[tuple[Api, Throttled]]:
             plain.services.blobs,
             plain.services.identity,
             Signer(("a secret for this test alone",)),
-            eager=False,
+            rank_on_request=False,
             now_ms=plain.clock,
         )
         transport = StreamingASGITransport(create_app(services))
@@ -135,7 +135,7 @@ async def test_a_server_that_sweeps_while_the_storage_goes_away_can_be_stopped(t
             plain.services.blobs,
             plain.services.identity,
             Signer(("a secret for this test alone",)),
-            eager=False,
+            rank_on_request=False,
             now_ms=plain.clock,
         )
         chores = asyncio.create_task(upkeep.run(services))

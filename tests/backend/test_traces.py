@@ -71,7 +71,7 @@ async def traced(folder: Path, blobs: Blobs | None = None) -> AsyncIterator[Worl
             replace(plain.services.settings, providers=providers),
             *(plain.services.store, blobs or plain.services.blobs, plain.services.identity),
             Signer(("a secret for this test alone",)),
-            eager=False,
+            rank_on_request=False,
             traces=traces,
             now_ms=plain.clock,
         )

@@ -402,11 +402,11 @@ async def test_the_practice_model_does_not_take_the_frame_for_words(
 
 
 async def directed(runtime: Runtime, group: Group) -> None:
-    from lunalux_core.library.profiles import Profile, Use
+    from lunalux_core.library.profiles import Profile, ProfilePlace
 
     await runtime.library.groups.set(group.id, order="director")
     profile, _ = await runtime.library.profiles.save(Profile("Cheap", model="openai:test"))
-    await runtime.library.profiles.use(Use("task", "director"), profile.id)
+    await runtime.library.profiles.use(ProfilePlace("task", "director"), profile.id)
 
 
 @pytest.mark.parametrize("answer", ["Bao", "**bao.**", "Not Mira, since she spoke: it is Bao's turn."])

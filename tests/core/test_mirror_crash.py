@@ -65,7 +65,7 @@ async def prepared(files: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="fork and SIGKILL")
-@pytest.mark.parametrize("step", [53, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [36, pytest.param(1, marks=pytest.mark.slow)])
 async def test_a_killed_pass_is_finished_by_the_next(home: Path, tmp_path: Path, step: int) -> None:
     folder = tmp_path / "doomed"
     folder.mkdir()

@@ -145,6 +145,8 @@ class Chaos:
         for conversation in await library.conversations.list():
             tree = await library.database.read(partial(load_tree, conversation_id=conversation.id))
             found |= {text_hash(message.content) for message in tree}
+            places = [(m.parent_id, m.role, text_hash(m.content)) for m in tree]
+            assert len(set(places)) == len(places), self.log  # nothing is there twice
         for path in (self.world.folder / ".lunalux/trash").rglob("*.md"):
             found |= {text_hash(block.text) for block in read_story(path.read_text("utf-8")).blocks}
         assert not self.wanted.keys() - found, (self.log, self.wanted)

@@ -16,7 +16,7 @@ from lunalux_core.config.settings import ModelConfig, load_settings
 from lunalux_core.dialogue.turn import ProfileLacks, TurnOptions
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.importing.profiles import connection_profiles
-from lunalux_core.library.profiles import Profile, Use
+from lunalux_core.library.profiles import Profile, ProfilePlace
 from lunalux_core.runtime import Runtime
 from lunalux_core.templates.reading import template_documents
 from lunalux_core.templates.values import ReplyStart
@@ -32,7 +32,7 @@ SCRIPT = {
 }
 
 
-async def used(here: World, profile: Profile, place: Use) -> Profile:
+async def used(here: World, profile: Profile, place: ProfilePlace) -> Profile:
     saved, _ = await here.runtime.library.profiles.save(profile)
     await here.runtime.library.profiles.use(place, saved.id)
     return saved
@@ -52,12 +52,16 @@ async def test_the_nearest_profile_applies_and_what_it_leaves_out_the_next(
         shelf = here.runtime.library
         character = (await shelf.conversations.get(here.place)).character_id
         everywhere = Profile("All", model="openai:all", sampling={"temperature": 0.1, "seed": 1})
-        await used(here, everywhere, Use("global"))
+        await used(here, everywhere, ProfilePlace("global"))
         body, _ = await turn(here)
         assert (body["model"], body["temperature"], body["seed"]) == ("all", 0.1, 1)
-        await used(here, Profile("Ada's", sampling={"temperature": 0.2}), Use("character", character))
         await used(
-            here, Profile("Chat's", model="openai:here", stop=("END",)), Use("conversation", here.place)
+            here, Profile("Ada's", sampling={"temperature": 0.2}), ProfilePlace("character", character)
+        )
+        await used(
+            here,
+            Profile("Chat's", model="openai:here", stop=("END",)),
+            ProfilePlace("conversation", here.place),
         )
         body, _ = await turn(here)
         assert (body["model"], body["temperature"], body["seed"], body["stop"]) == ("here", 0.2, 1, ["END"])
@@ -69,7 +73,7 @@ async def test_the_nearest_profile_applies_and_what_it_leaves_out_the_next(
         (newest, *_) = await shelf.records.list(here.place)
         record = await shelf.records.get(newest.number)
         assert record["profiles"] == ["Once", "Chat's", "Ada's", "All"]
-        await shelf.profiles.use(Use("conversation", here.place), "")
+        await shelf.profiles.use(ProfilePlace("conversation", here.place), "")
         assert (await turn(here))[0]["model"] == "all"
         with pytest.raises(NotFound):
             await turn(here, TurnOptions(profile="nobody's"))
@@ -78,12 +82,12 @@ async def test_the_nearest_profile_applies_and_what_it_leaves_out_the_next(
 async def test_tasks_have_profiles_of_their_own(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     async with world(paths, monkeypatch) as here:
         chat = here.runtime.chat
-        await used(here, Profile("All", model="openai:all", preset="default"), Use("global"))
-        await used(here, Profile("Cheap", model="openai:cheap"), Use("task", "memory"))
+        await used(here, Profile("All", model="openai:all", preset="default"), ProfilePlace("global"))
+        await used(here, Profile("Cheap", model="openai:cheap"), ProfilePlace("task", "memory"))
         await used(
             here,
             Profile("Me", model="openai:me", start=ReplyStart("", "I", show=True)),
-            Use("task", "impersonate"),
+            ProfilePlace("task", "impersonate"),
         )
         memory = await chat.choice(here.place, "memory")
         assert (memory.model.name, memory.preset, memory.profiles) == (
@@ -103,8 +107,8 @@ async def test_what_is_gone_is_told_and_the_next_applies(
 ) -> None:
     async with world(paths, monkeypatch) as here:
         gone = Profile("Old", model="sold", preset="lost", template="eaten", sampling={"seed": 3})
-        await used(here, gone, Use("conversation", here.place))
-        await used(here, Profile("All", model="openai:all"), Use("global"))
+        await used(here, gone, ProfilePlace("conversation", here.place))
+        await used(here, Profile("All", model="openai:all"), ProfilePlace("global"))
         body, events = await turn(here)
         assert (body["model"], body["seed"]) == ("all", 3)
         told = [
@@ -129,7 +133,7 @@ async def test_presets_scripts_roles_and_beginnings(paths: Paths, monkeypatch: p
         assert (await here.page())[-1].content == "YES."
         start = ReplyStart("", "Oh,", show=True)
         profile = Profile("P", preset="song", post_process="single", excluded=("shout",), start=start)
-        await used(here, profile, Use("conversation", here.place))
+        await used(here, profile, ProfilePlace("conversation", here.place))
         body, _ = await turn(here)
         assert (await here.page())[-1].content == "Oh, Yes."
         assert [message["role"] for message in body["messages"]] == ["user"]
@@ -148,7 +152,7 @@ async def test_a_member_of_a_group_has_one(paths: Paths, monkeypatch: pytest.Mon
         group = await library.groups.create("Both", [owner, bea])
         await library.groups.set(group.id, order="list")
         here.place = (await here.runtime.chat.start_group(group.id)).id
-        await used(here, Profile("B", model="openai:bea"), Use.of_member(group.id, bea))
+        await used(here, Profile("B", model="openai:bea"), ProfilePlace.of_member(group.id, bea))
         here.server.will(raw(*END))
         await collect(here.runtime.chat.send(here.place, "All?"))
         assert [seen.body["model"] for seen in here.server.seen] == ["some", "bea"]
@@ -168,7 +172,7 @@ async def test_a_text_model_gets_the_profiles_template(paths: Paths, monkeypatch
         for one in template_documents(document, "Mine"):
             await runtime.library.templates.add(one)
         profile, _ = await runtime.library.profiles.save(Profile("T", template="Mine"))
-        await runtime.library.profiles.use(Use("global"), profile.id)
+        await runtime.library.profiles.use(ProfilePlace("global"), profile.id)
         assert "<<ME>>" in (await runtime.chat.preview(place, "Hello")).text
         parts = Profile("T", template="ChatML", parts={"instruct": "Mine"})
         await runtime.library.profiles.save(parts)
@@ -178,10 +182,10 @@ async def test_a_text_model_gets_the_profiles_template(paths: Paths, monkeypatch
 async def test_profiles_go_with_what_they_are_used_for(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     async with world(paths, monkeypatch) as here:
         library = here.runtime.library
-        saved = await used(here, Profile("P"), Use("conversation", here.place))
+        saved = await used(here, Profile("P"), ProfilePlace("conversation", here.place))
         await library.conversations.delete(here.place)
         assert await library.profiles.uses() == {}
-        await library.profiles.use(Use("global"), saved.id)
+        await library.profiles.use(ProfilePlace("global"), saved.id)
         await library.profiles.delete(saved.id)
         assert await library.profiles.uses() == {}
         for name in ("", "  ", "None"):

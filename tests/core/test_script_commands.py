@@ -145,7 +145,10 @@ async def test_a_model_is_asked_beside_the_story_and_the_story_stays_as_it_is() 
         assert await w.pipe("/genraw system=Short. length=50 Say hi")
         assert await w.pipe("/ask name=Marigold who are you") != await w.pipe("/ask name=Sol who are you")
         assert await w.contents() == before
-        assert "name=" in await w.failure("/ask who") and "TEXT" in await w.failure("/gen")
+        assert "name=" in await w.failure("/ask who") and "TEXT" in await w.failure("/genraw")
+        # Sets inject what they want and then ask without a word.
+        assert await w.pipe("/inject id=w ephemeral=true position=chat depth=0 Rain. | /gen | /pass {{pipe}}")
+        assert await w.pipe("/listinjects") == "{}"
         assert "Nobody" in await w.failure("/ask name=Nobody who")
         assert "length=" in await w.failure("/gen length=many x")
 
@@ -468,7 +471,7 @@ async def test_worldbooks_are_switched_read_and_written(tmp_path: Path) -> None:
 
 
 async def test_persona_model_preset_and_profile_are_chosen_and_told() -> None:
-    from lunalux_core.library.profiles import Profile, Use
+    from lunalux_core.library.profiles import Profile, ProfilePlace
 
     async with world() as w:
         library = w.runtime.library
@@ -482,7 +485,7 @@ async def test_persona_model_preset_and_profile_are_chosen_and_told() -> None:
         assert await w.pipe("/preset mine") == "Mine" == await w.pipe("/preset")
         await library.profiles.save(Profile("Cheap"))
         assert await w.pipe("/profile cheap") == "Cheap" == await w.pipe("/profile")
-        assert Use("conversation", w.place) in await library.profiles.uses()
+        assert ProfilePlace("conversation", w.place) in await library.profiles.uses()
         assert await w.pipe("/profile none") == "" == await w.pipe("/profile")
 
 

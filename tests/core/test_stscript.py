@@ -323,7 +323,7 @@ def test_send_and_its_like_keep_quotes_and_names() -> None:
         ('/test pattern="(" x', ("SCRIPT_BAD_ARGUMENT", 1, 1)),
         ('/times 1 "/echo {{user}} |\n /nosuch" ', ("SCRIPT_UNCLOSED_QUOTE", 1, 10)),
         ('/echo\n | /if left=1 right=1 "/nosuch"', ("SCRIPT_UNKNOWN_COMMAND", 2, 4)),
-        ("x" * 200_001, ("SCRIPT_TOO_LONG", 1, 1)),
+        ("x" * 500_001, ("SCRIPT_TOO_LONG", 1, 1)),
         ("/run " + "{: /run " * 1000 + ":}" * 1000, ("SCRIPT_TOO_DEEP", 1, 406)),
         ("/let f {: /:f :} | /:f", ("SCRIPT_TOO_DEEP", 1, 11)),
         ("/if left=1 right=1 " * 200, ("SCRIPT_TOO_DEEP", 1, 1)),

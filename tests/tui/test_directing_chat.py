@@ -8,7 +8,7 @@ from textual.geometry import Region
 from textual.widgets import Input
 
 from lunalux_core.library.conversations import Message
-from lunalux_core.library.profiles import Profile, Use
+from lunalux_core.library.profiles import Profile, ProfilePlace
 from lunalux_tui.chat.actions import ChatTranscript
 from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
@@ -211,5 +211,5 @@ async def test_a_profile_is_chosen_for_the_chat(size: tuple[int, int]) -> None:
         await driven.until(lambda: driven.app.screen is driven.chat)
         place = driven.chat.conversation
         assert place is not None
-        assert await profiles.uses() == {Use("conversation", place.id): saved.id}
+        assert await profiles.uses() == {ProfilePlace("conversation", place.id): saved.id}
         await driven.until(lambda: driven.chat.header.model == "openai:loud")

@@ -10,6 +10,7 @@ from lunalux_core.lab.file import read_experiment
 from lunalux_core.lab.runs import Laboratory
 from lunalux_tui.app.lab_dialog import LabDialog, LabRunsDialog
 from lunalux_tui.parts.reader import Reader
+from lunalux_tui.parts.rows import Rows
 from lunalux_tui.theme.styles import ERROR, STRIKE
 
 LAB = """
@@ -30,7 +31,10 @@ contains = "submarine"
 
 
 async def opened_dialog(driven: Driven, kind: type) -> None:
-    await driven.until(lambda: isinstance(driven.app.screen, kind))
+    """Wait until it is there with its list, and keys reach it."""
+    await driven.until(
+        lambda: isinstance(driven.app.screen, kind) and driven.app.screen.query(Rows) and driven.app.focused
+    )
 
 
 async def test_runs_are_listed_and_one_is_read_beside_its_first_variant(tmp_path: Path) -> None:

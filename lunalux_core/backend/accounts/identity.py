@@ -42,6 +42,7 @@ from lunalux_core.ids import uuid4
 
 CODE_MINUTES = 15
 CODE_TRIES = 5
+LONGEST_ID = 128  # of an account; a longer one cannot be part of a key
 MIN_PASSWORD = 8
 _COMMON = frozenset({"password", "passw0rd", "12345678", "123456789", "1234567890", "qwertyui", "qwerty123"})
 
@@ -203,7 +204,7 @@ class LocalIdentity:
         row = await self._store.get(self._table, _key(email, "IDENTITY"))
         if row is not None:
             user_id = text(row.get("userId"))
-            if await _matches(row.get("passwordHash"), password) and user_id:
+            if await _matches(row.get("passwordHash"), password) and 0 < len(user_id) <= LONGEST_ID:
                 return Account(user_id, email)
             raise _bad_credentials()
         waiting = await self._store.get(self._table, _key(email, "SIGNUP"))
@@ -305,7 +306,7 @@ async def _matches(hashed: object, password: str) -> bool:
 
     try:
         return await asyncio.to_thread(PasswordHasher().verify, text(hashed), password)
-    except (VerificationError, InvalidHashError):
+    except (VerificationError, InvalidHashError, ValueError):  # the last for a hash that is not ASCII
         return False
 
 

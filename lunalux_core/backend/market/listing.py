@@ -91,7 +91,7 @@ class Listings:
         if key is None:
             return await self.first(lang, sort, limit)
         now_s = self._now_ms() // 1000
-        cursor = Cursor.open(self._signer, key, listing=sort, lang=lang, now_s=now_s)
+        cursor = Cursor.open(self._signer, key, listing=sort, scope=lang, now_s=now_s)
         if cursor is None:
             raise refuse("INVALID_REQUEST", "The page key is not valid any more; start from the first page.")
         most = self._page_limit(sort)

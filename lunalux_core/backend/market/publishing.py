@@ -186,7 +186,7 @@ class Publishing:
 
     async def _show(self, card: MarketCard) -> None:
         """Embedded, the new card is on the pages at once; elsewhere the timer's batch puts it there."""
-        if self._services.eager:
+        if self._services.rank_on_request:
             await self._services.ranking.drain(card.language, "time")
             await self._services.ranking.drain(card.language, "hot")
             self._services.touched(card.language)

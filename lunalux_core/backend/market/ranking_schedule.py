@@ -159,15 +159,16 @@ class Ranking:
         """The windows of all jobs, in seconds."""
         return [job.window_ms / 1000 for job in self._jobs.values()]
 
-    def stir(self, lang: Lang) -> None:
-        """Somebody looks at a language's market, or changed it: let the timer look as often as it may."""
+    def note_interest(self, lang: Lang) -> None:
+        """Somebody reads or changed the market of a language: check it at the shortest interval again."""
         for sort in SORTS:
             self._quiet[lang, sort] = 0
 
     def _patience(self, lang: Lang, sort: Sort) -> int:
-        """How long to leave an order alone: its window, and twice as long each time that nothing was found.
+        """Milliseconds until an order is checked again: its window, doubled each time nothing was found.
 
-        What this process marks itself stirs it, so only marks of others wait longer, a minute at most.
+        Marks of this process reset it (`note_interest`), so only those of others wait longer, at most a
+        minute.
         """
         window, quiet = self._jobs[lang, sort].window_ms, self._quiet.get((lang, sort), 0)
         # The shift is bounded, for `quiet` grows as long as nothing happens.

@@ -161,7 +161,7 @@ class Coupons:
             *unchanged(row, "amount", "rewardType"),
             NotInSet("claimedBy", user_id),  # claims that are older than the CLAIM# rows
         ]
-        if coupon.remaining is None:
+        if "remainingClaims" not in row:
             # For one claim in all: the row goes with it, so a second claim finds none.
             spent: Operation = Delete(table, key, when=(*as_read, Absent("remainingClaims")))
         else:

@@ -26,7 +26,7 @@ def open_aws(
     *,
     access: AwsAccess | None = None,
     data_dir: Path | None = None,
-    eager: bool = False,
+    rank_on_request: bool = False,
     now_ms: Callable[[], int] = wall_clock,
 ) -> Services:
     """Services over AWS; nothing is called before the first request.
@@ -35,7 +35,7 @@ def open_aws(
         settings: read from the environment if None.
         data_dir: where a backend inside one's own program keeps the secret that signs its sessions.
         access: region, and endpoint and keys of an emulator; by default boto3's usual chain.
-        eager: rank as requests come by: for a backend inside one's own program, without a timer.
+        rank_on_request: rank as requests come by: for a backend inside one's own program, without a timer.
 
     Raises:
         InvalidInput: CONFIG_INVALID, without a SESSION_SECRET that all instances share, nor `data_dir`.
@@ -67,7 +67,7 @@ def open_aws(
     return assemble(
         settings,
         *(store, blobs, identity, signer),
-        eager=eager,
+        rank_on_request=rank_on_request,
         shared_limits=True,
         traces=traces,
         now_ms=now_ms,

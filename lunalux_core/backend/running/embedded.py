@@ -58,7 +58,7 @@ async def open_embedded(
     identity = LocalIdentity(
         store, settings.tables.user, require_confirmation=settings.require_confirmation, now_ms=now_ms
     )
-    services = assemble(settings, store, blobs, identity, signer, eager=True, now_ms=now_ms)
+    services = assemble(settings, store, blobs, identity, signer, rank_on_request=True, now_ms=now_ms)
     if seeded:
         try:
             await seed(services)

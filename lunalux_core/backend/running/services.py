@@ -85,16 +85,16 @@ class Services:
     traces: Traces
     chores: Chores
     now_ms: Callable[[], int]
-    eager: bool
+    rank_on_request: bool
     """Whether requests rank by themselves (embedded) or a timer does (`serve` on AWS)."""
 
     def touched(self, lang: Lang) -> None:
         """Something shown on a language's pages changed. One process reads its pages anew; many let them
         grow a few seconds old, so that a chat does not cost everybody's page."""
-        if self.eager:
+        if self.rank_on_request:
             self.listings.forget(lang)
         else:
-            self.ranking.stir(lang)
+            self.ranking.note_interest(lang)
 
     async def sweep(self) -> SweepResult:
         """One round of the sweep, and of what a store that does not expire rows by itself must drop."""
@@ -132,7 +132,7 @@ def assemble(
     identity: Identity,
     signer: Signer,
     *,
-    eager: bool,
+    rank_on_request: bool,
     shared_limits: bool = False,
     traces: Traces | None = None,
     now_ms: Callable[[], int] = wall_clock,
@@ -140,7 +140,7 @@ def assemble(
     """Services over a store, blobs, an identity and a signer.
 
     Args:
-        eager: rank as requests come by, instead of by a timer.
+        rank_on_request: rank as requests come by, instead of by a timer.
         shared_limits: count requests in the store, for several instances.
         traces: where spans go; by default as the settings say.
     """
@@ -210,5 +210,5 @@ def assemble(
         traces=traces,
         chores=Chores(now_ms, metrics),
         now_ms=now_ms,
-        eager=eager,
+        rank_on_request=rank_on_request,
     )

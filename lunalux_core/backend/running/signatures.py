@@ -62,28 +62,39 @@ def _mac(prepared: hmac.HMAC, purpose: Purpose, body: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page ended. Bound to one listing, so that it opens no other partition."""
+    """Where a page ended. It is bound to one listing and scope, so that it cannot be used for others.
+
+    Args:
+        listing: which list is paged.
+        scope: whose: the language of a market, or the id of an account.
+    """
 
     listing: str
-    lang: str
+    scope: str
     position: Any
     expires_s: int
 
     def seal(self, signer: Signer) -> str:
         return signer.sign(
             "cursor",
-            {"v": CURSOR_VERSION, "i": self.listing, "l": self.lang, "k": self.position, "x": self.expires_s},
+            {
+                "v": CURSOR_VERSION,
+                "i": self.listing,
+                "l": self.scope,
+                "k": self.position,
+                "x": self.expires_s,
+            },
         )
 
     @classmethod
-    def open(cls, signer: Signer, text: str, *, listing: str, lang: str, now_s: int) -> Cursor | None:
+    def open(cls, signer: Signer, text: str, *, listing: str, scope: str, now_s: int) -> Cursor | None:
         """The cursor, or None where it was forged, has expired, or belongs to another listing."""
         payload = signer.verify("cursor", text)
         if payload is None or payload.get("v") != CURSOR_VERSION:
             return None
-        if (payload.get("i"), payload.get("l")) != (listing, lang) or payload.get("x", 0) <= now_s:
+        if (payload.get("i"), payload.get("l")) != (listing, scope) or payload.get("x", 0) <= now_s:
             return None
-        return cls(listing, lang, payload.get("k"), payload["x"])
+        return cls(listing, scope, payload.get("k"), payload["x"])
 
 
 def kept_secret(path: Path) -> bytes:

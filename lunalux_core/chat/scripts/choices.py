@@ -51,10 +51,10 @@ async def _preset(host: ConversationHost, call: AppCall) -> str:
 
 async def _profile(host: ConversationHost, call: AppCall) -> str:
     """The profile of this chat; `none` leaves it to the others."""
-    from lunalux_core.library.profiles import NOBODY, Use
+    from lunalux_core.library.profiles import NOBODY, ProfilePlace
 
     shelf, name = host.runtime.library.profiles, call.text.strip()
-    use = Use("conversation", host.place)
+    use = ProfilePlace("conversation", host.place)
     if not name:
         used = (await shelf.uses()).get(use, "")
         return next((profile.name for profile in await shelf.list() if profile.id == used), "")

@@ -23,13 +23,13 @@ async def chosen(host: ConversationHost, call: AppCall) -> list[Message]:
     first, dash, last = written.partition("-")
     if not written:
         return path[-1:]
-    start = _place(host, first, written, len(path))
+    start = _index(host, first, written, len(path))
     end = whole(last, host.surface.words("range"), low=0, high=MOST) if dash else start
     return path[start : end + 1]
 
 
-def _place(host: ConversationHost, written: str, whole_text: str, length: int) -> int:
-    """The number of a message. Raises Fault (SCRIPT_BAD_ARGUMENT)."""
+def _index(host: ConversationHost, written: str, whole_text: str, length: int) -> int:
+    """The index of a message on the branch. Raises Fault (SCRIPT_BAD_ARGUMENT)."""
     text = written.strip()
     # Bounded in length, for Python refuses numbers of thousands of digits.
     if not text.isascii() or not text.isdecimal() or len(text) > 9 or int(text) >= length:
@@ -42,8 +42,8 @@ async def _one(host: ConversationHost, written: str) -> tuple[Message, int]:
     path = await host.path()
     if not path:
         raise InvalidInput("CHAT_EMPTY", "There are no messages yet.", "Send something first.")
-    place = _place(host, written, written, len(path)) if written.strip() else len(path) - 1
-    return path[place], place
+    index = _index(host, written, written, len(path)) if written.strip() else len(path) - 1
+    return path[index], index
 
 
 async def _messages(host: ConversationHost, call: AppCall) -> str:

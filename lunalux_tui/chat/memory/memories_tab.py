@@ -1,8 +1,8 @@
-"""The memories of a conversation: read, corrected, pinned, merged, divided, written anew, forgotten."""
+"""The tab of memories: read, edit, pin, merge, split, rewrite and delete them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from textual.message import Message as TextualMessage
 
 from lunalux_core.errors import LunaluxError
-from lunalux_core.library.memories import PERSON, Branch, Memory
+from lunalux_core.library.memories import Branch, Memory
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings, first_key
 from lunalux_tui.chat.memory.desk import Change, Desk
+from lunalux_tui.chat.memory.memory_entries import EntryState, MemoryEntries
 from lunalux_tui.chat.memory.tab import Entry, Tab
-from lunalux_tui.i18n import in_a_list, t, tell
+from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import keymap_of
 from lunalux_tui.parts.form_field import too_long
 from lunalux_tui.parts.rows import Row
-from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, WARNING, Run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,10 +28,7 @@ if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
     from lunalux_tui.parts.fields_dialog import Values
 
-SIGNS: Mapping[str, str] = {"fresh": " ", "edited": "✎", "stale": "≠", "failed": "✗"}
 NEEDS_A_ROW = frozenset({"edit", "pin", "mark", "delete", "copy"})
-SOURCES = 60
-"""Sentences whose messages are told."""
 
 
 class MemoriesTab(Tab):
@@ -81,7 +78,7 @@ class MemoriesTab(Tab):
         self._away: frozenset[str] = frozenset()
         """Ids of the memories of other branches."""
         self._places: Mapping[str, int] = {}
-        self._made: dict[str, tuple[tuple[Memory, str, bool, bool, str], Entry]] = {}
+        self._memory_entries = MemoryEntries()
         self._memories: Mapping[str, Memory] = {}
         self._marked: dict[str, None] = {}
         self._elsewhere = False
@@ -105,9 +102,9 @@ class MemoriesTab(Tab):
         before = self._branch.path
         self._branch = await self.runtime.library.memories.branch(self.conversation_id)
         self._away = frozenset(memory.id for memory in self._branch.elsewhere)
-        self._places = {message_id: place for place, message_id in enumerate(self._branch.path)}
+        self._places = {message_id: index for index, message_id in enumerate(self._branch.path)}
         if before != self._branch.path:
-            self._made.clear()  # the numbers of the messages are others
+            self._memory_entries.show_branch(self._places)
 
     async def _model_to_agree(self) -> str:
         try:
@@ -151,87 +148,12 @@ class MemoriesTab(Tab):
         return memory.status(self._places)
 
     def _entry(self, memory: Memory) -> Entry:
-        """Its row and text; made once until something of them changes, since there may be thousands."""
         rewriting = self._desk.rewriting.get(memory.id)
         writing = "" if rewriting is None else "proposed" if rewriting.proposed else "writing_anew"
-        of = (memory, self._status(memory), self._here(memory), memory.id in self._marked, writing)
-        made = self._made.get(memory.id)
-        if made is None or made[0] != of:
-            made = self._made[memory.id] = (of, self._new_entry(*of))
-        return made[1]
-
-    def _new_entry(self, memory: Memory, status: str, here: bool, marked: bool, writing: str) -> Entry:
-        kind = t(f"inspector.memory.kind.{memory.kind}")
-        told = t(f"memory_pane.status.{status}") if here else t("memory_pane.elsewhere_one")
-        if writing:
-            told = t(f"memory_pane.{writing}")
-        sign = "●" if marked else SIGNS[status]
-        right = " · ".join((kind, told, f"{memory.tokens:,}"))
-        row = Row(
-            memory.id,
-            t("memory_pane.not_written") if status == "failed" else memory.name,
-            f"{self._range(memory)} · {self._detail(memory)}".removesuffix(" · "),
-            f"★ {right}" if memory.pinned else right,
-            sign,
-            strong=memory.pinned,
+        marked = memory.id in self._marked
+        return self._memory_entries.of(
+            EntryState(memory, self._status(memory), self._here(memory), marked, writing)
         )
-        words = " ".join((memory.text, *memory.keywords, memory.speaker))
-        return Entry(row, words, lambda: list(self._told(memory, status)))
-
-    def _detail(self, memory: Memory) -> str:
-        """What its row tells under its name."""
-        if memory.state == "failed":
-            return clean_line(why_failed(memory), 300)
-        return clean_line(memory.text, 300) if memory.title else clean_line(", ".join(memory.keywords), 200)
-
-    def _range(self, memory: Memory) -> str:
-        """The messages it covers, by their numbers on this branch."""
-        if not memory.last:
-            return t("memory_pane.range.all")
-        first, last = self._places.get(memory.first), self._places.get(memory.last)
-        if first is None and last is None:
-            return t("memory_pane.range.gone")
-        if first == last:
-            return f"#{first}"
-        return f"#{'?' if first is None else first}–{'?' if last is None else last}"
-
-    def _told(self, memory: Memory, status: str) -> Iterator[Run]:
-        if memory.title:
-            yield memory.title, ACCENT | BOLD
-        by = t("memory_pane.by_you") if memory.made_by == PERSON else clean_line(memory.made_by, 60)
-        parts = (
-            t(f"inspector.memory.kind.{memory.kind}"),
-            self._range(memory),
-            t("memory_pane.tokens", n=f"{memory.tokens:,}"),
-            t(f"memory_pane.status.{status}"),
-            t("memory_pane.made_by", name=by),
-        )
-        yield " · ".join(parts), MUTED
-        if memory.pinned:
-            yield t("memory_pane.pinned"), MUTED
-        if memory.speaker:
-            yield t("memory_pane.knows", name=memory.speaker), MUTED
-        if memory.keywords:
-            yield t("memory_pane.keywords_told", words=in_a_list(memory.keywords)), MUTED
-        if status == "stale":
-            yield t("memory_pane.stale_told"), WARNING
-        if memory.state == "failed":
-            yield why_failed(memory), ERROR
-            yield t("memory_pane.failed_told"), MUTED
-        yield "", 0
-        yield memory.text, 0
-        yield from self._sources(memory)
-
-    def _sources(self, memory: Memory) -> Iterator[Run]:
-        sources = [source for source in memory.sources if source.get("messages")][:SOURCES]
-        if not sources:
-            return
-        yield "", 0
-        yield t("memory_pane.sources"), ACCENT | BOLD
-        for source in sources:
-            places = [self._places[name] for name in source["messages"] if name in self._places]
-            numbers = ", ".join(f"#{place}" for place in places) or "#?"
-            yield f"{numbers} · {clean_line(str(source.get('sentence', '')), 200)}", MUTED
 
     # -- what can be done now ----------------------------------------------------------------------
 
@@ -324,7 +246,7 @@ class MemoriesTab(Tab):
     async def _change(
         self, ids: Sequence[str], words: str, change: Callable[[Connection], Sequence[Memory]]
     ) -> None:
-        """Change memories so that it can be taken back: what it makes is given back by `change`."""
+        """Change memories so that it can be undone. `change` returns the memories it made."""
         from lunalux_core.memory.entries import as_they_stand
 
         def work(connection: Connection) -> Change:
@@ -565,14 +487,6 @@ class MemoriesTab(Tab):
             self._desk.answer(memory_id, answer)
             if not answer:
                 self.say(t("memory_pane.kept_old"))
-
-
-def why_failed(memory: Memory) -> str:
-    """Why it could not be written, in the person's language as far as the reason is one of ours."""
-    reason, _, message = memory.reason.partition(": ")
-    if reason.isupper():
-        return tell(LunaluxError(reason, message or reason))[0]
-    return tell(LunaluxError("MEMORY_REFUSED", message or reason, kind=reason))[0]
 
 
 def _worded(written: Values) -> dict[str, str]:

@@ -89,8 +89,8 @@ class EditorSection(Column):
             cast("LunaScreen[None]", self.screen).show_failure(event.worker.error)
 
 
-def say(box: FieldBox, problem: FieldRemark | None, *, count: bool = True) -> None:
-    """Tell at a field what is wrong, and how many tokens it has."""
+def show_remark(box: FieldBox, problem: FieldRemark | None, *, count: bool = True) -> None:
+    """Show the remark about a field below it, if there is one, and its number of tokens."""
     size = tokens(box.text) if count and box.text else 0
     sentence = t(f"create.check.{problem.code}", **problem.params) if problem is not None else ""
     box.judge(

@@ -8,7 +8,7 @@ from textual.containers import VerticalScroll
 
 from lunalux_core.editor.checks import check_field
 from lunalux_core.editor.fields import BY_ID, ROLES, of_section
-from lunalux_tui.create.sections.base import EditorSection, say
+from lunalux_tui.create.sections.base import EditorSection, show_remark
 from lunalux_tui.create.sections.tags_field import TagsField
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.form_field import FieldBox
@@ -40,7 +40,7 @@ class FieldsSection(EditorSection):
     def _judge(self, box: FieldBox) -> None:
         field = BY_ID[box.field]
         problem = None if self.draft.blank else check_field(field, box.text)
-        say(box, problem, count=field.kind == "text")  # an untouched form has nothing wrong in it yet
+        show_remark(box, problem, count=field.kind == "text")  # an untouched form has nothing wrong in it yet
 
     @on(FieldBox.Edited)
     def _edited(self, event: FieldBox.Edited) -> None:

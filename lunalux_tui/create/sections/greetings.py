@@ -10,7 +10,7 @@ from lunalux_core.editor.checks import check_greeting, tokens
 from lunalux_core.editor.greetings import Greeting, GreetingKind, greetings
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.create.sections.base import EditorSection, say
+from lunalux_tui.create.sections.base import EditorSection, show_remark
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.form_field import FieldBox
 from lunalux_tui.parts.rows import Row, Rows
@@ -77,7 +77,7 @@ class GreetingsSection(EditorSection):
     def _show_text(self) -> None:
         greeting = self.chosen
         self.box.show(greeting.text)
-        say(self.box, check_greeting(greeting.text, first=greeting.kind == "first"))
+        show_remark(self.box, check_greeting(greeting.text, first=greeting.kind == "first"))
 
     @on(Rows.Moved)
     def _moved(self, event: Rows.Moved) -> None:

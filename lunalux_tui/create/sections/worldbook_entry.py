@@ -1,4 +1,4 @@
-"""One entry of the worldbook: its words in fields, everything else that can be set as rows."""
+"""One entry of the worldbook: its texts as fields, everything else as rows."""
 
 from __future__ import annotations
 
@@ -14,9 +14,18 @@ from textual.message import Message
 from lunalux_core.editor.checks import FieldRemark, check_text
 from lunalux_core.editor.worldbook import Slot, join_keys, split_keys
 from lunalux_core.text import clean
-from lunalux_core.worldbook.entry import Entry
+from lunalux_core.worldbook.entry import (
+    AND_ALL,
+    AND_ANY,
+    AT_DEPTH,
+    DEFAULT_DEPTH,
+    NOT_ALL,
+    NOT_ANY,
+    OUTLET,
+    Entry,
+)
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.create.sections.base import say
+from lunalux_tui.create.sections.base import show_remark
 from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.parts.drawn import Column
 from lunalux_tui.parts.form_field import FieldBox
@@ -27,10 +36,12 @@ TEXTS = {"comment": "line", "keys": "line", "secondary_keys": "line", "content":
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Something of an entry that is set by a row.
+    """A field of an entry that is set by a row.
 
-    `kind` is "flag", "optional flag" (also: as in the settings), "choice", "number", "optional number" (also:
-    as in the settings), "text" or "texts"; `when` says for which entries the row is there.
+    Args:
+        kind: "flag", "choice", "number", "text" or "texts"; an "optional flag" or "optional number" may also
+            be "as in the settings".
+        when: for which entries the row is shown.
     """
 
     name: str
@@ -42,7 +53,7 @@ class Setting:
 
 
 def _at_depth(entry: Entry) -> bool:
-    return entry.position == 4
+    return entry.position == AT_DEPTH
 
 
 SETTINGS = (
@@ -50,10 +61,10 @@ SETTINGS = (
     Setting("position", "choice", tuple(range(8))),
     Setting("depth", "number", high=9999, when=_at_depth),
     Setting("role", "choice", (0, 1, 2), when=_at_depth),
-    Setting("outlet_name", "text", when=lambda entry: entry.position == 7),
+    Setting("outlet_name", "text", when=lambda entry: entry.position == OUTLET),
     Setting("order", "number", low=-99999, high=99999),
     Setting("selective", "flag"),
-    Setting("selective_logic", "choice", (0, 3, 1, 2)),
+    Setting("selective_logic", "choice", (AND_ANY, AND_ALL, NOT_ALL, NOT_ANY)),
     Setting("use_probability", "flag"),
     Setting("probability", "number", high=100),
     Setting("scan_depth", "optional number", high=1000),
@@ -92,7 +103,7 @@ def shown(setting: Setting, value: Any) -> str:
         case (("optional flag" | "optional number"), None):
             return t("create.entry.as_set")
         case "number", None:
-            return "4"
+            return str(DEFAULT_DEPTH)
         case (("flag" | "optional flag"), _):
             return t("create.entry.on" if value else "create.entry.off")
         case "texts", _:
@@ -136,7 +147,7 @@ class EntryForm(Column):
 
     @dataclass
     class Edited(Message):
-        """Other values for fields of the entry; `joined` while typing goes on."""
+        """New values for fields of the entry; `joined`: merge them into the last undo step."""
 
         changes: Mapping[str, Any]
         joined: bool
@@ -200,7 +211,7 @@ class EntryForm(Column):
                 problem = FieldRemark("warning", "content", "content")
         elif box.field == "keys" and not box.text.strip() and not self._entry.constant:
             problem = FieldRemark("warning", "keys", "keys")
-        say(box, problem, count=box.field == "content")
+        show_remark(box, problem, count=box.field == "content")
 
     @on(FieldBox.Edited)
     def _typed(self, event: FieldBox.Edited) -> None:
@@ -210,7 +221,7 @@ class EntryForm(Column):
         value = split_keys(event.text) if name in ("keys", "secondary_keys") else event.text
         changes: dict[str, Any] = {name: value}
         if name == "secondary_keys" and value and not self._entry.selective:
-            # Second keys are looked at only in entries that are selective.
+            # Secondary keys have an effect only in selective entries.
             changes["selective"] = True
         if value != getattr(self._entry, name):
             self.post_message(self.Edited(changes, True))

@@ -9,7 +9,14 @@ from textual import work
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.explanation import Explanation
-from lunalux_tui.parts.preset_choice import BUILTIN, builtin_rows, held, own_rows, prompt_title, put_in_use
+from lunalux_tui.parts.preset_choice import (
+    BUILTIN,
+    builtin_rows,
+    own_rows,
+    preset_of_row,
+    prompt_title,
+    put_in_use,
+)
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.settings.sections.base import WORK, through
 from lunalux_tui.settings.sections.shelf import SHELF_ACTIONS, ShelfSection
@@ -54,7 +61,7 @@ class PresetsSection(ShelfSection):
         from lunalux_tui.parts.preset_dialog import PresetDialog
 
         if self.chosen:
-            choice = held(self.chosen, self.settings, self.items.values())
+            choice = preset_of_row(self.chosen, self.settings, self.items.values())
             await self.app.push_screen_wait(PresetDialog(choice, choosing=False))
             await self.reread()
 
@@ -79,7 +86,7 @@ class PresetsSection(ShelfSection):
         from lunalux_core.errors import LunaluxError
 
         try:
-            return held(row_id, self.settings, self.items.values()).preset
+            return preset_of_row(row_id, self.settings, self.items.values()).preset
         except (LunaluxError, KeyError):
             return None  # the list shows its name; the chat tells what is wrong with it
 

@@ -29,13 +29,13 @@ def _first(
     lang: LangQuery = "en",
     limit: Limit = None,
 ) -> Callable[[Sort], Awaitable[Response]]:
-    """What reads the first page of an order, in the language and size that the request asks for."""
+    """Dependency: a function that gives the first page of an order, in the language and size asked for."""
 
     async def page(sort: Sort) -> Response:
-        if services.eager:
+        if services.rank_on_request:
             await services.ranking.drain_if_due(lang, sort)
         else:
-            services.ranking.stir(lang)
+            services.ranking.note_interest(lang)
         text = await services.pages.first(lang, sort, limit, str(request.base_url))
         return Response(text, media_type="application/json")
 
@@ -45,7 +45,7 @@ def _first(
 def _more(
     body: MoreRequest, request: Request, session: CurrentSession, services: CurrentServices
 ) -> Callable[[Sort], Awaitable[CharacterPageResponse]]:
-    """What reads the page of an order that the request asks for."""
+    """Dependency: a function that gives the page of an order after the key in the request."""
     base_url = str(request.base_url)
     return lambda sort: services.pages.more(body.lang, sort, body.exclusive_start_key, body.limit, base_url)
 

@@ -111,7 +111,7 @@ async def erase(body: EraseRequest, session: CurrentSession, services: CurrentSe
     await limit(services, limits.SIGN_IN_EMAIL, session.user_id)
     account = await services.identity.sign_in(session.email, body.password)
     await services.erasure.erase(account.user_id, account.email)
-    if services.eager:  # elsewhere the timer's batch takes the cards out of the lists
+    if services.rank_on_request:  # elsewhere the timer's batch takes the cards out of the lists
         for lang in LANGS:
             for sort in SORTS:
                 await services.ranking.drain(lang, sort)

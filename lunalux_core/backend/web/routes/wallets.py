@@ -47,13 +47,15 @@ async def history(
     now_s = services.now_ms() // 1000
     after = None
     if cursor is not None:
-        opened = Cursor.open(services.signer, cursor, listing="history", lang=session.user_id, now_s=now_s)
-        if opened is None:
+        cursor_in = Cursor.open(
+            services.signer, cursor, listing="history", scope=session.user_id, now_s=now_s
+        )
+        if cursor_in is None:
             raise refuse("INVALID_REQUEST", "The history key is not valid any more; start anew.")
-        after = str(opened.position)
+        after = str(cursor_in.position)
     page = await services.ledgers.history(session.user_id, after, limit)
     following = None
     if page.after is not None:
-        sealed = Cursor("history", session.user_id, page.after, now_s + DAY_SECONDS)
-        following = sealed.seal(services.signer)
+        cursor_out = Cursor("history", session.user_id, page.after, now_s + DAY_SECONDS)
+        following = cursor_out.seal(services.signer)
     return HistoryResponse(movements=[Movement.of(m) for m in page.movements], next_key=following)
