@@ -42,6 +42,7 @@ def test_first_start_to_reply_swipe_and_branch(open_terminal: Open) -> None:
     terminal.wait(r"tokens")
     terminal.send("\x12")  # ctrl+r
     terminal.wait("‹2/2›")
+    terminal.wait(r"\^r Again")  # while a reply comes, escape stops it
     terminal.send("\x1b")
     terminal.wait("browsing")
     terminal.send("\x1b[D")  # left
