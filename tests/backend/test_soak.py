@@ -53,7 +53,7 @@ HOUR_MS = 3_600_000
 FAREST_MS = 10 * HOUR_MS
 """How far the clock may be from the real one: less than a day, for which answers are kept."""
 GROWTH_MB = 15
-GROWTH_OF_BLOCKS = 1.1
+GROWTH_OF_BLOCKS = 1.15
 REFUSALS = {400, 402, 404, 409, 429, 460, 401, 503}
 FOR_NOW = {429, 503}
 TRIES = 3

@@ -8,6 +8,7 @@ replayed, and nothing was had twice. The seed is printed by a failure (`done` co
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -323,6 +324,85 @@ async def test_likes_downloads_replies_and_a_publication_are_counted_once_and_ra
         await services.ranking.drain("en", "hot")
         page = await services.store.query("character_table_EN", "ALL#HOT", index="GSI_HOT")
         assert [row["PK"].removeprefix("CHAR#") for row in page.items] == cards
+
+
+async def test_one_address_one_edit_and_one_end_of_an_account(region: Region) -> None:
+    """An address that many sign up with is one account, of many edits of one version one holds, and what an
+    account does while it is erased brings nothing of it back."""
+    account = {"email": "ada@example.org"}
+    passwords = [f"{PASSWORD} {number}" for number in range(6)]
+
+    async def sign_up(password: str) -> None:
+        await region.ask("POST", "/api/auth/signup", account | {"password": password}, {})
+
+    async with region.roughly():
+        await all_of(*(sign_up(password) for password in passwords))
+    tried = {
+        password: await region.ask("POST", "/api/auth/signin", account | {"password": password}, {})
+        for password in passwords
+    }
+    taken = {password: answer.json() for password, answer in tried.items() if answer.status_code == 200}
+    ((password, session),) = taken.items()
+    ada = Person(
+        region,
+        account["email"],
+        {"x-user-id": session["userId"], "x-session-token": session["sessionToken"]},
+    )
+    await ada.good("POST", "/api/user/init", {})
+    bob = await region.person("bob")
+    mine, theirs = await published(ada, "Mine"), await published(bob, "Theirs")
+    async with region.later() as services:
+        version = (await services.characters.require(mine)).version
+
+    async def edit(number: int) -> int:
+        changes = {"name": f"Name {number}", "version": version}
+        return (await ada.ask("PATCH", f"/api/character/{mine}", changes)).status_code
+
+    async with region.roughly():
+        told = await all_of(*(edit(number) for number in range(6)))
+        assert told.count(200) <= 1 and set(told) <= {200, 409, 503}
+        async with region.later() as services:
+            edited = await services.characters.require(mine)
+            assert edited.version == version + 1 and edited.name.startswith("Name ")
+        busy: list[Awaitable[Any]] = [
+            *(ada.ask("POST", "/api/user/init", {"email": ada.email}) for _ in range(3)),
+            *(ada.ask("POST", "/api/liked/add", {"characterId": theirs}) for _ in range(2)),
+            ada.ask("POST", SUBMIT, {"modelId": "002", "userMessage": "Hello."}),
+            ada.ask("POST", "/api/user/username", {"username": "Adalina"}),
+            *(ada.ask("GET", f"/api/{what}/me") for what in ("invite", "wallet", "ledger/summary")),
+        ]
+        erased, *_ = await all_of(ada.ask("POST", "/api/user/erase", {"password": password}), *busy)
+        assert erased.status_code in (200, 401), erased.text  # 401: the answer of what was done was lost
+    async with region.later() as services:
+        for sort in ("hot", "time"):  # the timer's batches take the card out of the lists
+            await services.ranking.drain("en", sort)  # type: ignore[arg-type]
+        tables = services.settings.tables
+        rows = [
+            row for name in tables.__slots__ async for row in services.store.scan_all(getattr(tables, name))
+        ]
+        words = (ada.email, "Adalina", "Name ")
+        left = [
+            (row["PK"], row["SK"], word)
+            for row in rows
+            for word in words
+            if word in json.dumps(row, default=sorted)
+        ]
+        assert left == [], (erased.status_code, erased.text)
+        assert await services.users.get(ada.user_id) is None
+        card = await services.characters.find_any(mine)
+        assert card is not None and card.status == "deleted"
+
+
+async def published(person: Person, name: str) -> str:
+    """A card that somebody puts on the market while the wire is at rest."""
+    data = card_png(name)
+    signed = await person.good(
+        "POST", "/api/character/presign-upload", {"filename": "c.png", "size": len(data)}
+    )
+    put = await person.region.http.put(signed["url"], content=data, headers=signed["headers"])
+    assert put.status_code == 200
+    body = {"s3Key": signed["key"], "language": "en", "intro": "An intro."}
+    return str((await person.good("POST", "/api/character/finalize-publish", body))["id"])
 
 
 async def test_the_same_wire_doubles_what_is_written_without_a_condition(region: Region) -> None:
