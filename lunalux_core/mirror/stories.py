@@ -70,8 +70,8 @@ class StoryMirror:
             if record.id not in conversations:
                 await self._attempt(record.path, self._gone(record))
         for path, story in sorted(self._loose.items()):
-            record = self._work.base.at(path)
-            is_free = record is None or record.kind == "copy"
+            known = self._work.base.at(path)
+            is_free = known is None or known.kind == "copy"
             if is_free and story.conversation not in conversations:
                 await self._attempt(path, self._new(path, story))
 
