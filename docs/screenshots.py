@@ -71,6 +71,9 @@ SCENES: dict[str, tuple[Scene, str]] = {
     "create": (create, "en"),
     "user": (user, "en"),
     "settings": (settings, "en"),
+    "create.zh": (create, "zh"),
+    "user.zh": (user, "zh"),
+    "settings.zh": (settings, "zh"),
 }
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from textual.css.query import NoMatches
 from textual.pilot import Pilot
 
 from lunalux_core.config.settings import load_settings
@@ -29,9 +30,16 @@ class Driven:
         return self.app.chat
 
     async def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
-        """Let the app work until `condition` holds."""
+        """Let the app work until `condition` holds; what it looks at may not be on screen yet."""
+
+        def holds() -> bool:
+            try:
+                return bool(condition())
+            except NoMatches:
+                return False
+
         async with asyncio.timeout(seconds):
-            while not condition():
+            while not holds():
                 await self.pilot.pause(0.02)
 
     async def press(self, *keys: str) -> None:
