@@ -48,6 +48,7 @@ class StoryMirror:
         self._loose: dict[str, StoryText] = {}
         self._taken: dict[str, set[str]] = {}
         self._read: dict[str, bytes] = {}
+        self._copies: set[str] = set()
 
     async def run(self) -> None:
         conversations = {c.id: c for c in await self._work.library.conversations.list()}
@@ -69,7 +70,9 @@ class StoryMirror:
             if record.id not in conversations:
                 await self._attempt(record.path, self._gone(record))
         for path, story in sorted(self._loose.items()):
-            if self._work.base.at(path) is None and story.conversation not in conversations:
+            known = self._work.base.at(path)
+            is_free = known is None or known.kind == "copy"
+            if is_free and story.conversation not in conversations:
                 await self._attempt(path, self._new(path, story))
 
     async def _attempt(self, path: str, step: Awaitable[None]) -> None:
@@ -110,11 +113,11 @@ class StoryMirror:
     async def _read_loose(self, path: str) -> None:
         """Read a file that is of no branch yet; a copy of another one only where it has changed."""
         record = self._work.base.at(path)
-        if record is not None and record.kind == "copy" and not self._work.is_unchanged(record):
-            self._work.base.drop(path)
-            record = None
         if record is None:
             self._loose[path] = self._story(path)
+        elif record.kind == "copy" and not self._work.is_unchanged(record):
+            self._loose[path] = self._story(path)
+            self._copies.add(path)
 
     def _story(self, path: str) -> StoryText:
         data = self._read[path] = self._work.folder.read(path)
@@ -132,7 +135,9 @@ class StoryMirror:
             (-len(common), record.path, path)
             for record in missing
             for path, story in self._loose.items()
+            # What was a copy already is no file that was moved: its words may be old.
             if story.conversation == record.id
+            and path not in self._copies
             and (common := {block.id for block in story.blocks} & record.messages.keys())
         )
         for _common, former, path in fits:
@@ -225,7 +230,7 @@ class StoryMirror:
         """The page of a file; None for one that cannot be used, which is told."""
         record = self._work.base.at(path)
         try:
-            if record is None:
+            if record is None or path in self._loose:
                 return Page(path, None, self._loose[path])
             if (trouble := self._work.folder.trouble(path)) is not None:
                 raise trouble

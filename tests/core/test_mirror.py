@@ -135,6 +135,17 @@ async def test_what_is_no_edit_becomes_a_branch_with_a_file(world: World) -> Non
     assert await world.told() == [("added", f"{ADA}/stories/copy.md")]
     assert len(await world.lines()) == 3
     await world.settled()
+    # An old copy does not take the place of a file that is missing: its words would replace newer ones.
+    shutil.copy(world.folder / STORY, world.folder / ADA / "stories/old.md")
+    assert await world.run() == []
+    world.change("I ask again.", "I ask once more.")
+    await world.run()
+    (world.folder / STORY).unlink()
+    world.change("Then listen.", "Then sleep.", f"{ADA}/stories/old.md")
+    assert sorted(await world.told()) == [("added", f"{ADA}/stories/old.md"), ("restored", STORY)]
+    assert ("Hi.", "Who are you?", "I ask once more.", "Then listen.") in await world.lines()
+    assert ("Hi.", "Who are you?", "I ask again.", "Then sleep.") in await world.lines()
+    await world.settled()
 
 
 async def test_a_message_in_between_keeps_what_follows(world: World) -> None:
