@@ -68,6 +68,7 @@ def on_a_terminal(home: Path, cwd: Path, *words: str, columns: int = 0, **variab
     ours, theirs = os.openpty()
     if columns:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        variables = {"COLUMNS": str(columns), **variables}  # workers of xdist bring one of their own
     process = subprocess.Popen(
         [sys.executable, "-m", "lunalux_tui", *words],
         stdin=subprocess.DEVNULL,

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_program import Done, Program, environment
+from forked_program import ForkedProgram, started
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
 
 
+@pytest.fixture(scope="session")
+def forked() -> Iterator[ForkedProgram]:
+    waiting = ForkedProgram()
+    yield waiting
+    waiting.close()
+
+
 @pytest.fixture
-def program(home: Path, tmp_path: Path) -> Program:
+def program(home: Path, tmp_path: Path, forked: ForkedProgram) -> Program:
     """`program("character", "list", "--json")`; `stdin` and more variables by keyword."""
 
     def run(*arguments: str, stdin: str = "", code: int | None = 0, **variables: str) -> Done:
-        result = subprocess.run(
-            [sys.executable, "-m", "lunalux_tui", *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=120,
-            cwd=tmp_path,
-            env=environment(home, variables),
-            check=False,
-        )
-        assert code is None or result.returncode == code, result.stderr + result.stdout
-        return Done(result.returncode, result.stdout, result.stderr)
+        data, environ = stdin.encode("utf-8", "surrogateescape"), environment(home, variables)
+        # What Python reads as it starts holds for a process that starts it.
+        how = started if any(name.startswith("PYTHON") for name in variables) else forked.run
+        status, out, err = how(arguments, data, tmp_path, environ, 120)
+        done = Done(status, out.decode(), err.decode())
+        assert code is None or done.code == code, done.err + done.out
+        return done
 
     return run
 

@@ -130,7 +130,7 @@ def test_a_run_prints_one_document_and_the_next_asks_for_nothing(
     shown = run("lab", "show", "Ada keeps", "--turn", "greeting", LUNALUX_LANG="zh")
     assert "参数 temperature：1.0 → 0.2" in shown.out and "{+" in shown.out
     wide = on_a_terminal(home, tmp_path, "lab", "show", "voice.toml", columns=60, NO_COLOR="1").decode()
-    assert all(len(line) <= 60 for line in wide.splitlines()) and "prompt: " in wide
+    assert [line for line in wide.splitlines() if len(line) > 60] == [] and "prompt: " in wide
     # A deletion is asked about; of the runs of a file the newest is meant.
     assert run("lab", "delete", "voice.toml", "--json", code=2).error["code"] == "USAGE"
     assert run("lab", "delete", "voice.toml", "--yes", "--json").json["id"] == fresh["run"]["id"]
