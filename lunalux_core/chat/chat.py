@@ -204,9 +204,8 @@ class Chat:
                 return StoredTurn(conversation, line, None, None)
             following[:] = chosen[1:]
             reply = self._pending(connection, conversation, line, options, chosen[0])
-            words, above, shown = _words(connection, line)
-            asked = TurnTask("normal", conversation, above, words, reply, pictures=shown)
-            return StoredTurn(conversation, line, reply, self._reader().read(connection, asked, options))
+            turn = self._reply_to(connection, conversation, line, reply, options, "normal")
+            return replace(turn, user=line)
 
         return self._round(begin, following, options, directed)
 
@@ -296,11 +295,7 @@ class Chat:
         def begin(connection: Connection) -> StoredTurn:
             place, parent = self._place(connection, conversation_id)
             reply = self._pending(connection, place, parent, options, chosen[0])
-            words, above, shown = _words(connection, parent)
-            # Words that are stored have been through their scripts.
-            kind: TurnKind = "regenerate" if words else "normal"
-            asked = TurnTask(kind, place, above, words, reply, pictures=shown)
-            return StoredTurn(place, None, reply, self._reader().read(connection, asked, options))
+            return self._reply_to(connection, place, parent, reply, options)
 
         if self.moments is not None and chosen[0]:
             await self.moments.drafted(chosen[0])
@@ -393,11 +388,7 @@ class Chat:
                     return StoredTurn(conversation, None, None, None)
                 return self._next(connection, conversation, parent, options, speaker)
             reply = self._pending(connection, conversation, parent, options)
-            text, above, shown = _words(connection, parent)
-            asked = TurnTask(
-                "regenerate" if text else "normal", conversation, above, text, reply, pictures=shown
-            )
-            return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, options))
+            return self._reply_to(connection, conversation, parent, reply, options)
 
         return self._round(begin, following, options, directed)
 
@@ -480,9 +471,7 @@ class Chat:
             if old.role == "assistant" and old.status == "failed":
                 return self._again(connection, conversation, old, wishes, kind)
             reply = self._pending(connection, conversation, above, options, speaker)
-            text, parent, shown = _words(connection, above)
-            asked = TurnTask(kind, conversation, parent, text, reply, pictures=shown)
-            return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, wishes))
+            return self._reply_to(connection, conversation, above, reply, wishes, kind)
 
         return self._round(begin, following, options)
 
@@ -495,7 +484,7 @@ class Chat:
         kind: TurnKind,
     ) -> StoredTurn:
         """Ask again for a reply that failed, without losing what came of it."""
-        reader, above = self._reader(), load_message(connection, old.parent_id)
+        above = load_message(connection, old.parent_id)
         whole = old.extra.get(CONTINUED)
         # The text may have been edited since: a length beyond it says nothing.
         broken = isinstance(whole, int) and 0 < whole <= len(old.content)
@@ -505,8 +494,7 @@ class Chat:
             update_message(connection, reply.id, content=base, raw=base)
             reply = replace(reply, content=base, raw=base, status="done")
             asked = TurnTask("continue", conversation, above, reply=reply, partial=base)
-            return StoredTurn(conversation, None, reply, reader.read(connection, asked, options))
-        text, parent, shown = _words(connection, above)
+            return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, options))
         # A reply with words is never overwritten: they stay as a swipe beside the new one.
         if old.content or old.thinking:
             # The key of the request belongs to the answer of the *continue*, which is not what is asked for
@@ -521,8 +509,7 @@ class Chat:
             update_message(connection, old.id, status="pending")
             select_message(connection, old.id)
             reply = replace(old, status="pending")
-        asked = TurnTask(kind, conversation, parent, text, reply, pictures=shown)
-        return StoredTurn(conversation, None, reply, reader.read(connection, asked, options), before)
+        return replace(self._reply_to(connection, conversation, above, reply, options, kind), before=before)
 
     def continue_(
         self, conversation_id: str, options: TurnOptions = TurnOptions()
@@ -903,10 +890,8 @@ class Chat:
             else:  # what came of it was kept as it came
                 update_message(connection, row, status="pending")
                 reply = replace(load_message(connection, row), content="")
-            text, parent, pictures = _words(connection, above)
-            asked = TurnTask("swipe", conversation, parent, text, reply, pictures=pictures)
-            turn = self._reader().read(connection, asked, options)
-            return StoredTurn(conversation, None, reply, turn, before, beside=True, answer=answer)
+            turn = self._reply_to(connection, conversation, above, reply, options, "swipe")
+            return replace(turn, before=before, beside=True, answer=answer)
 
         return self._turn(begin)
 
@@ -920,9 +905,27 @@ class Chat:
     ) -> StoredTurn:
         """A member's reply to what stands above it."""
         reply = self._pending(connection, conversation, parent, options, speaker)
-        text, above, shown = _words(connection, parent)
-        asked = TurnTask("normal", conversation, above, text, reply, pictures=shown)
-        return StoredTurn(conversation, None, reply, self._reader().read(connection, asked, options))
+        return self._reply_to(connection, conversation, parent, reply, options, "normal")
+
+    def _reply_to(
+        self,
+        connection: Connection,
+        conversation: Conversation,
+        above: Message | None,
+        reply: Message,
+        options: TurnOptions,
+        kind: TurnKind | None = None,
+    ) -> StoredTurn:
+        """The turn that makes `reply` to what stands above it.
+
+        Args:
+            kind: None for a reply to whatever stands last: words that are stored have been through their
+                scripts, as those of a "regenerate" have.
+        """
+        words, parent, shown = _words(connection, above)
+        kind = kind or ("regenerate" if words else "normal")
+        task = TurnTask(kind, conversation, parent, words, reply, pictures=shown)
+        return StoredTurn(conversation, None, reply, self._reader().read(connection, task, options))
 
     async def _begin(self, begin: Callable[[Connection], StoredTurn]) -> StoredTurn:
         """Store the beginning of a turn. Stopped meanwhile, it is taken back: nobody saw it, and whoever sent
