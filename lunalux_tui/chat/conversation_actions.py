@@ -32,6 +32,12 @@ class ConversationView(Asker, Protocol):
     def show_found(self, words: Sequence[str]) -> None:
         """Let words that were looked for stand out in the messages."""
 
+    def edit_character(self, character_id: str) -> None:
+        """Open a card in its editor."""
+
+    def action_focus_prompt(self) -> None:
+        """Go back to writing."""
+
 
 class ConversationActions:
     """Actions on the conversation that is open; each asks something first."""
@@ -174,14 +180,33 @@ class ConversationActions:
         await drafts.keep(key, "")
         self._view.say(t("note.kept" if note.prompt else "note.gone"))
 
-    async def books(self) -> str:
-        """Which worldbooks are in force here, and why; the character whose card is to be opened, or ""."""
+    async def books(self) -> None:
+        """Which worldbooks are in force here, and why; from there, the card that brings one."""
         from lunalux_tui.chat.books_dialog import OWN, BooksDialog
 
         conversation = self._open.conversation
-        if conversation is None or await self._view.ask(BooksDialog(self._runtime, conversation.id)) != OWN:
-            return ""
-        return conversation.character_id
+        if conversation is None:
+            return
+        answer = await self._view.ask(BooksDialog(self._runtime, conversation.id))
+        if answer == OWN and conversation.character_id:
+            self._view.edit_character(conversation.character_id)
+
+    async def start_page(self) -> None:
+        """Where the person was last and what is new, and the way there."""
+        from lunalux_core.library.recent import mark_seen
+        from lunalux_tui.chat.start_page import CHAT, StartPage
+
+        if self._open.conversation is not None:
+            await mark_seen(self._runtime.library.database, self._open.conversation.id)
+        answer = await self._view.ask(StartPage(self._runtime))
+        if answer is None:
+            return
+        identity = answer.partition(":")[2]
+        if answer.startswith(CHAT):
+            await self._opener.open_conversation(identity)
+        else:
+            await self._opener.open_character(identity)
+        self._view.action_focus_prompt()
 
     async def inspect(self) -> None:
         """How the prompt of the last turn came about, and what would be sent now."""

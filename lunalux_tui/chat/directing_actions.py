@@ -293,32 +293,3 @@ class DirectingActions:
         character = await self._runtime.library.characters.get(self._open.character.id)
         card = parsed_card(character.document)
         return {name: getattr(card, field) for name, field in names.items()}
-
-    async def profiles(self) -> None:
-        """Which profile is in use where, and putting another one in use."""
-        from lunalux_core.library.profiles import NOBODY
-        from lunalux_tui.chat.profile_choice import places_of, profile_rows, row_of
-        from lunalux_tui.parts.pick_dialog import PickDialog
-
-        shelf = self._runtime.library.profiles
-        profiles = await shelf.list()
-        if not profiles:
-            self._view.say(t("profiles.none"))
-            return
-        places, uses = places_of(self._open), await shelf.uses()
-        names = {profile.id: profile.name for profile in profiles}
-        place_rows = [
-            row_of(key, place, names.get(uses.get(place.use, ""), "")) for key, place in places.items()
-        ]
-        key = await self._view.ask(PickDialog(t("profiles.title"), place_rows, hint=t("profiles.hint")))
-        if not key:
-            return
-        place = places[key]
-        used = uses.get(place.use, "")
-        rows = profile_rows(profiles, used)
-        chosen = await self._view.ask(PickDialog(place.title, rows, current=used or NOBODY, two_lines=True))
-        if chosen:
-            await shelf.use(place.use, "" if chosen == NOBODY else chosen)
-            await self._opener.reload()
-            name = names.get(chosen, t("profiles.nobody"))
-            self._view.say(t("profiles.used", name=name, place=place.title))

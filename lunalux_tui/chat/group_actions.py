@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 class GroupView(Asker, TurnStarter, Protocol):
     """What these actions ask of the screen."""
 
+    async def refresh_roster(self) -> None:
+        """Read the list of characters again."""
+
+    def action_focus_prompt(self) -> None:
+        """Go back to writing."""
+
 
 class GroupActions:
     """Actions on the group that is open, and the way to a new one."""
@@ -29,8 +35,8 @@ class GroupActions:
         self._open = opener.chat
         self._view = view
 
-    async def new(self) -> bool:
-        """Choose characters, name them together, and begin. False when the person left it."""
+    async def new(self) -> None:
+        """Choose characters, name them together, and begin."""
         from lunalux_tui.chat.new_group_dialog import NewGroupDialog
         from lunalux_tui.parts.ask_dialog import AskDialog
 
@@ -39,17 +45,18 @@ class GroupActions:
         marked = [self._open.character.id] if self._open.character else []
         answer = await self._view.ask(NewGroupDialog(characters, marked))
         if not answer:
-            return False
+            return
         chosen = answer.split()
         names = {character.id: character.name for character in characters}
         proposal = in_a_list(names[character_id] for character_id in chosen)
         dialog = AskDialog(t("dialog.group_name.title"), value=proposal, hint=t("dialog.group_name.hint"))
         name = await self._view.ask(dialog)
         if name is None:
-            return False
+            return
         group = await library.groups.create(name, chosen)
         await self._opener.open_group(group.id)
-        return True
+        await self._view.refresh_roster()
+        self._view.action_focus_prompt()
 
     async def speak(self) -> None:
         """Let a member speak now, without a word of the person."""

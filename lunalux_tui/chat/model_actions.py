@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lunalux_core.config.settings import Settings
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.chat.opener import OpenChat
+    from lunalux_tui.chat.opener import Opener
     from lunalux_tui.chat.view import Work
 
 
@@ -41,9 +41,10 @@ class ModelView(Asker, Protocol):
 class ModelActions:
     """Actions on the model that answers."""
 
-    def __init__(self, runtime: Runtime, chat: OpenChat, view: ModelView) -> None:
+    def __init__(self, runtime: Runtime, opener: Opener, view: ModelView) -> None:
         self._runtime = runtime
-        self._open = chat
+        self._opener = opener
+        self._open = opener.chat
         self._view = view
 
     async def choose(self) -> None:
@@ -74,6 +75,36 @@ class ModelActions:
         chosen = self._view.chosen_model
         if chosen and chosen != name:
             self._view.say(t("profiles.model_wins", name=chosen), warn=True)
+
+    async def profiles(self) -> None:
+        """Which profile is in use where, and putting another one in use."""
+        from lunalux_core.library.profiles import NOBODY
+        from lunalux_tui.chat.profile_choice import places_of, profile_rows, row_of
+        from lunalux_tui.parts.pick_dialog import PickDialog
+
+        shelf = self._runtime.library.profiles
+        profiles = await shelf.list()
+        if not profiles:
+            self._view.say(t("profiles.none"))
+            return
+        places, uses = places_of(self._open), await shelf.uses()
+        names = {profile.id: profile.name for profile in profiles}
+        place_rows = [
+            row_of(key, place, names.get(uses.get(place.use, ""), "")) for key, place in places.items()
+        ]
+        key = await self._view.ask(PickDialog(t("profiles.title"), place_rows, hint=t("profiles.hint")))
+        if not key:
+            return
+        place = places[key]
+        used = uses.get(place.use, "")
+        rows = profile_rows(profiles, used)
+        chosen = await self._view.ask(PickDialog(place.title, rows, current=used or NOBODY, two_lines=True))
+        if chosen:
+            await shelf.use(place.use, "" if chosen == NOBODY else chosen)
+            await self._opener.reload()
+            name = names.get(chosen, t("profiles.nobody"))
+            self._view.say(t("profiles.used", name=name, place=place.title))
+            await self.follow_profiles()
 
     async def follow_profiles(self) -> None:
         """Name the model that profiles choose for the conversation that is open, where there are any."""

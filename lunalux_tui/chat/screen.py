@@ -270,7 +270,7 @@ class ChatScreen(LunaScreen[None]):
         """The choice of a model; the first frame does without it."""
         from lunalux_tui.chat.model_actions import ModelActions
 
-        return ModelActions(self.runtime, self.open_chat, self)
+        return ModelActions(self.runtime, self.opener, self)
 
     @cached_property
     def roster_actions(self) -> RosterActions:
@@ -733,7 +733,7 @@ class ChatScreen(LunaScreen[None]):
     action_modes = handed(DIALOG, lambda screen: screen.conversation_actions.modes)
     action_note = handed(DIALOG, lambda screen: screen.conversation_actions.note)
     action_inspect = handed(DIALOG, lambda screen: screen.conversation_actions.inspect)
-    action_books = handed(DIALOG, lambda screen: screen._show_books)
+    action_books = handed(DIALOG, lambda screen: screen.conversation_actions.books)
     action_models = handed(DIALOG, lambda screen: screen.model_actions.choose)
     action_preset = handed(DIALOG, lambda screen: screen._show_preset)
 
@@ -749,7 +749,7 @@ class ChatScreen(LunaScreen[None]):
     action_overrides = handed(DIALOG, lambda screen: screen.directing_actions.overrides)
     action_out_of_character = handed(DIALOG, lambda screen: screen.directing_actions.out_of_character)
     action_begin_with = handed(DIALOG, lambda screen: screen.directing_actions.begin_with)
-    action_profiles = handed(DIALOG, lambda screen: screen._choose_profile)
+    action_profiles = handed(DIALOG, lambda screen: screen.model_actions.profiles)
 
     action_attach = handed(DIALOG, lambda screen: screen.picture_actions.attach)
     action_detach = handed("pictures", lambda screen: screen.picture_actions.detach)
@@ -767,7 +767,7 @@ class ChatScreen(LunaScreen[None]):
     action_always_in = handed(EDIT, lambda screen: screen.memory_actions.keep_message)
     action_answer_memory = handed("memory", lambda screen: screen.memory_actions.answer)
 
-    action_new_group = handed(DIALOG, lambda screen: screen._new_group)
+    action_new_group = handed(DIALOG, lambda screen: screen.group_actions.new)
     action_speak = handed(DIALOG, lambda screen: screen.group_actions.speak)
     action_members = handed(DIALOG, lambda screen: screen.group_actions.members)
     action_group_order = handed(DIALOG, lambda screen: screen.group_actions.order)
@@ -777,7 +777,7 @@ class ChatScreen(LunaScreen[None]):
     action_delete_group = handed(DIALOG, lambda screen: screen.group_actions.delete_open)
 
     action_favourite = handed("roster", lambda screen: screen.roster_actions.favourite)
-    action_start_page = handed(DIALOG, lambda screen: screen._start_page)
+    action_start_page = handed(DIALOG, lambda screen: screen.conversation_actions.start_page)
     action_tag_characters = handed(DIALOG, lambda screen: screen.roster_actions.tag)
     action_narrow_by_tags = handed(DIALOG, lambda screen: screen.roster_actions.narrow)
     action_sort_characters = handed(DIALOG, lambda screen: screen.roster_actions.sort)
@@ -880,14 +880,6 @@ class ChatScreen(LunaScreen[None]):
         """Ask a model in the background."""
         return self._run("greet", work)
 
-    async def _show_books(self) -> None:
-        if character_id := await self.conversation_actions.books():
-            self.lunalux.edit_character(character_id)
-
-    async def _choose_profile(self) -> None:
-        await self.directing_actions.profiles()
-        await self.model_actions.follow_profiles()
-
     async def _follow_profiles(self) -> None:
         await self.model_actions.follow_profiles()
 
@@ -897,27 +889,6 @@ class ChatScreen(LunaScreen[None]):
         from lunalux_tui.parts.preset_dialog import PresetDialog
 
         await self.ask(PresetDialog(await in_use(self.lunalux)))
-
-    async def _new_group(self) -> None:
-        if await self.group_actions.new():
-            await self.refresh_roster()
-            self.prompt.focus()
-
-    async def _start_page(self) -> None:
-        from lunalux_core.library.recent import mark_seen
-        from lunalux_tui.chat.start_page import CHAT, StartPage
-
-        if self.conversation is not None:
-            await mark_seen(self.runtime.library.database, self.conversation.id)
-        answer = await self.ask(StartPage(self.runtime))
-        if answer is None:
-            return
-        identity = answer.partition(":")[2]
-        if answer.startswith(CHAT):
-            await self.opener.open_conversation(identity)
-        else:
-            await self.opener.open_character(identity)
-        self.action_focus_prompt()
 
     async def import_cards(self, paths: Sequence[str]) -> None:
         """Import files of every kind, tell what became of them, and open a single new character."""
