@@ -161,12 +161,16 @@ async def test_it_speaks_anthropics_messages(llama: TextServer) -> None:
     spec = ModelSpec("x", "anthropic", "tiny", llama.url, sampling=sampling)
     model, request = AnthropicModel(spec, "", connections), ModelRequest(TURNS)
     counted = await model.count_tokens(request)
-    for _ in range(2):
-        heard = await listen(model, request)
-        assert (heard.code, heard.last.finish) == ("", "length") and heard.text
-        usage = heard.last.usage
-        assert usage is not None and not usage.estimated
-        assert (usage.prompt_tokens, usage.completion_tokens) == (counted, 20)
+    replies = [await listen(model, request) for _ in range(20)]
+    assert all(reply.text and not reply.code and reply.last.usage is not None for reply in replies)
+    # Where a reply begins with half a letter the server leaves out its first event, which counts the prompt.
+    told = [reply.last for reply in replies if reply.last.usage and not reply.last.usage.estimated]
+    assert len(told) >= 2
+    for last in told:
+        usage = last.usage
+        assert usage is not None and usage.prompt_tokens == counted
+        # A model of random weights ends by itself now and then.
+        assert last.finish == ("length" if usage.completion_tokens == 20 else "stop")
     assert usage is not None and counted > usage.cached_tokens > counted // 2
     begun = ModelRequest((*TURNS, Message("assistant", "The rain ")))
     assert (await listen(model, begun)).text and len(await model.models()) == 1
