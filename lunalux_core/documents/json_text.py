@@ -70,6 +70,27 @@ def parse_json(text: str) -> Any:
     return value
 
 
+def parse_file(text: str, path: str) -> Any:
+    """`parse_json` for the text of a file that is no card; `path` names it, "" where it has no name.
+
+    Raises:
+        InvalidInput: JSON_INVALID. LimitExceeded: JSON_TOO_DEEP over 200 levels.
+    """
+    try:
+        return parse_json(text)
+    except LimitExceeded:
+        raise
+    except InvalidInput as error:
+        reason = str(error.params.get("reason", ""))
+        raise InvalidInput(
+            "JSON_INVALID",
+            f"{path or 'The file'} is not valid JSON: {reason}.",
+            "Export it again where it came from, or repair it in a text editor.",
+            path=path,
+            reason=reason,
+        ) from None
+
+
 def parse_object(text: str) -> dict[str, Any]:
     """`parse_json` for a text that must hold an object. Raises also InvalidInput (CARD_NOT_OBJECT)."""
     value = parse_json(text)

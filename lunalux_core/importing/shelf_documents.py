@@ -9,8 +9,8 @@ from typing import Any
 
 from lunalux_core.database import Connection
 from lunalux_core.documents.coerce import as_flag
-from lunalux_core.documents.json_text import canonical_json, decode_text, parse_json, well_formed_value
-from lunalux_core.errors import InvalidInput, LimitExceeded
+from lunalux_core.documents.json_text import canonical_json, decode_text, parse_file, well_formed_value
+from lunalux_core.errors import InvalidInput
 from lunalux_core.library.shelf import ShelfItem, ShelfKind, insert_item, load_shelf
 from lunalux_core.text import clean_line
 
@@ -44,19 +44,7 @@ def read_document(data: bytes, filename: str = "") -> tuple[Any, tuple[str, ...]
     if inside is not None:
         return inside, ()
     text, notes = decode_text(data)
-    try:
-        return parse_json(text), notes
-    except LimitExceeded:
-        raise
-    except InvalidInput as error:
-        reason = str(error.params.get("reason", ""))
-        raise InvalidInput(
-            "JSON_INVALID",
-            f"{filename or 'The file'} is not valid JSON: {reason}.",
-            "Export it again where it came from, or repair it in a text editor.",
-            path=filename,
-            reason=reason,
-        ) from None
+    return parse_file(text, filename), notes
 
 
 def read_worldbook_document(data: bytes, filename: str = "") -> tuple[Any, tuple[str, ...]]:

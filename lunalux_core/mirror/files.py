@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lunalux_core.documents.json_text import parse_json
-from lunalux_core.errors import InvalidInput, LimitExceeded
+from lunalux_core.documents.json_text import parse_file
+from lunalux_core.errors import InvalidInput
 
 
 def text_of(path: str, data: bytes) -> str:
@@ -23,17 +23,4 @@ def text_of(path: str, data: bytes) -> str:
 
 def json_of(path: str, data: bytes) -> Any:
     """The document of a JSON file. Raises InvalidInput (JSON_INVALID), LimitExceeded."""
-    text = text_of(path, data)
-    try:
-        return parse_json(text)
-    except LimitExceeded:
-        raise
-    except InvalidInput as error:
-        reason = str(error.params.get("reason", ""))
-        raise InvalidInput(
-            "JSON_INVALID",
-            f"{path} is not valid JSON: {reason}.",
-            "Export it again where it came from, or repair it in a text editor.",
-            path=path,
-            reason=reason,
-        ) from None
+    return parse_file(text_of(path, data), path)
