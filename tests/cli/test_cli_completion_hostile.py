@@ -147,6 +147,9 @@ class Shell:
         os.close(self._fd)
 
 
+PROMPT = b"ready> "
+"""What bash and zsh show when they take a line; fish has its own."""
+
 STARTS = {
     "bash": (["bash", "--norc", "--noprofile", "-i"], "source ./script.bash"),
     "zsh": (["zsh", "-f", "-i"], "autoload -Uz compinit; compinit -u -D; source ./script.zsh"),
@@ -164,7 +167,7 @@ def open_shell(library: Path, home: Path, tmp_path: Path) -> Iterator[Callable[[
         if shutil.which(arguments[0]) is None:
             pytest.skip(f"{arguments[0]} is not installed")
         environ = environment(home, {"PATH": f"{library}{os.pathsep}{os.environ['PATH']}", "TERM": "dumb"})
-        environ |= {"HOME": str(tmp_path / "nobody"), "PS1": "ready> ", "PYTHONPATH": str(ROOT)}
+        environ |= {"HOME": str(tmp_path / "nobody"), "PS1": PROMPT.decode(), "PYTHONPATH": str(ROOT)}
         (tmp_path / "nobody").mkdir()
         shell = Shell(arguments, tmp_path, environ)
         opened.append(shell)
@@ -227,7 +230,10 @@ def complete(shell: Shell, folder: Path, number: int, opened: str = "") -> str |
     shell.read(0.25)
     shell.type("\r")
     shell.until((folder / "called").is_file, 3 if not opened else 0.5)
+    ready = shell.seen.count(PROMPT)
     shell.type("\x03")
+    if ready:  # what is typed before the next prompt may be thrown away with the line that ctrl+c ends
+        shell.until(lambda: shell.seen.count(PROMPT) > ready, 10)
     shell.read(0.1)
     assert not (folder / "hit").exists(), (name(number), shell.seen[-2000:])
     noted = folder / "called"
