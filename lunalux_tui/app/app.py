@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
@@ -18,6 +19,7 @@ from lunalux_tui.actions import Action, bindings, keys_of, reachable
 from lunalux_tui.app import places
 from lunalux_tui.app.terminal_gone import lasting, watch_terminal
 from lunalux_tui.i18n import in_a_row, t, tell
+from lunalux_tui.parts.removal import removal
 from lunalux_tui.theme.themed_app import WATCH_SECONDS, ThemedApp
 
 if TYPE_CHECKING:
@@ -77,6 +79,15 @@ class LunaluxApp(ThemedApp):
         self._key_problems: list[InvalidInput] = []
         i18n.use(runtime.settings.lang)
         super().__init__(runtime.settings.theme)
+
+    async def push_screen_wait(self, screen: Screen[Any] | str, *, mode: str | None = None) -> Any:
+        """As Textual does it; but a worker that is cancelled before its dialog has come cancels nothing else.
+
+        What the app has still to do runs in this worker then, and waits for screens and widgets that go away:
+        cancelled with the worker it would end their message loops, and with them the app's own.
+        """
+        await asyncio.shield(self._flush_next_callbacks())
+        return await asyncio.shield(self.push_screen(screen, wait_for_dismiss=True, mode=mode))
 
     def refresh(self, *, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """As Textual does it; but a dialog that goes away moves nothing of what stands behind it, which would
@@ -321,7 +332,7 @@ class LunaluxApp(ThemedApp):
         await self.switch_mode(places.FIRST)
         panes = self.chat.query(PluginPane)
         if panes:
-            await panes.remove()
+            await removal(panes.remove())
         else:
             await self.chat.query_one("#body").mount(PluginPane(self.chat))
 

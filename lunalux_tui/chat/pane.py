@@ -22,6 +22,7 @@ from lunalux_tui.chat.slash_list import SlashList
 from lunalux_tui.chat.transcript.window import Window
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.drawn import Column, keymap_of
+from lunalux_tui.parts.removal import removal
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
@@ -193,7 +194,7 @@ class ChatPane(Column):
         """Show, above the prompt, what goes with the next message."""
         from lunalux_tui.chat.pictures_bar import PicturesBar
 
-        await self.query(PicturesBar).remove()
+        await removal(self.query(PicturesBar).remove())
         self.prompt.attached = bool(pictures)
         if pictures:
             await self.mount(PicturesBar(pictures), before="#prompt")
@@ -207,7 +208,7 @@ class ChatPane(Column):
                 bar.buttons = buttons
                 bar.refresh()
                 return
-            await bar.remove()
+            await removal(bar.remove())
         if buttons:
             await self.mount(ReplyBar(buttons), before="#prompt")
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lunalux_tui.parts.drawn import Bar, Column, Part, button
+from lunalux_tui.parts.removal import removal
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -100,7 +101,7 @@ class Questions:
         first = next(iter(self._asked.values()), None)
         for bar in self._pane.query(QuestionBar):
             if bar.question is not first:
-                await bar.remove()
+                await removal(bar.remove())
         self.standing = first.subject if first is not None else ""
         if first is not None and not self._pane.query(QuestionBar):
             await self._pane.mount(QuestionBar(first), before="#prompt")

@@ -17,6 +17,7 @@ from textual.widget import Widget
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import fit, palette_of
+from lunalux_tui.parts.removal import removal
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE, Line
 
@@ -179,11 +180,11 @@ async def show_tour(app: ChatHost, *, new: bool) -> None:
 async def begin_tour(app: ChatHost, step: int = 0) -> None:
     """Show a tip of the tour, by default the first."""
     await app.runtime.library.state.set(STATE, step)
-    await app.chat.query(TourBar).remove()
+    await removal(app.chat.query(TourBar).remove())
     await app.chat.query_one("#main").mount(TourBar(app.chat, step), before="#prompt")
 
 
 async def end_tour(app: ChatHost) -> None:
     """End the tour for good, until it is asked for again."""
     await app.runtime.library.state.set(STATE, -1)
-    await app.chat.query(TourBar).remove()
+    await removal(app.chat.query(TourBar).remove())

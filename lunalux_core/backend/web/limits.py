@@ -86,7 +86,7 @@ class MemoryLimiter:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, capacity: int = 50_000) -> None:
-        self._clock = clock
+        self.clock = clock
         self._capacity = capacity
         self._scopes: dict[str, Buckets] = {}
 
@@ -104,7 +104,7 @@ class MemoryLimiter:
     def count(self, rule: Rule, who: str) -> None:
         """Count one request, whether it may pass or not."""
         tokens, buckets = self._tokens(rule, who), self._scopes.setdefault(rule.scope, OrderedDict())
-        buckets[who] = (max(0.0, tokens - 1), self._clock())
+        buckets[who] = (max(0.0, tokens - 1), self.clock())
         # Assigning to a key that is there keeps its place in the order, so it is moved.
         buckets.move_to_end(who)
         if len(buckets) > self._capacity:
@@ -118,7 +118,7 @@ class MemoryLimiter:
             return float(rule.count)
         tokens, seen = stored
         # Refilled only when read: an idle bucket costs nothing.
-        grown = max(0.0, self._clock() - seen) * rule.count / rule.seconds
+        grown = max(0.0, self.clock() - seen) * rule.count / rule.seconds
         return min(float(rule.count), tokens + grown)
 
 
