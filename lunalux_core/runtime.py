@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lunalux_core.config.settings import Settings, load_settings
 from lunalux_core.library import Library
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lunalux_core.display.cache import Displays
     from lunalux_core.errors import LunaluxError
     from lunalux_core.groups.director import Director
+    from lunalux_core.language import Language
     from lunalux_core.library.profiles import Task
     from lunalux_core.llm.model import ChatModel, ModelSpec
     from lunalux_core.llm.model_prices import PriceList
@@ -319,7 +320,7 @@ class Runtime:
         """The model for memories: the setting's, the task's profile's, else the one that replies there."""
         return await self._model_of(conversation_id, self.settings.memory_model, "memory")
 
-    async def _form_of(self, spec: ModelSpec, language: Literal["en", "zh"]) -> Instruct | None:
+    async def _form_of(self, spec: ModelSpec, language: Language) -> Instruct | None:
         """The sequences of the template that a model of text completion takes."""
         from lunalux_core.dialogue.nodes.text_template import template_of
         from lunalux_core.errors import LunaluxError

@@ -26,7 +26,7 @@ from lunalux_core.dialogue.turn import (
     TurnCompleted,
 )
 from lunalux_core.errors import LunaluxError, PaymentError, SessionError, StorageError
-from lunalux_core.lab.checks import Outcome, judged, try_patterns
+from lunalux_core.lab.checks import CheckOutcome, judged, try_patterns
 from lunalux_core.lab.experiment import Experiment, Trial
 from lunalux_core.lab.inputs import Inputs
 from lunalux_core.lab.keys import base_of, key_of
@@ -63,7 +63,7 @@ class Result:
 
     trial: Trial
     reply: Mapping[str, Any] | None
-    outcomes: Sequence[Outcome] = ()
+    outcomes: Sequence[CheckOutcome] = ()
     kept: bool = False
     error: LunaluxError | None = None
     told: Sequence[TurnEvent] = ()
@@ -180,7 +180,7 @@ class Laboratory:
 
     async def _keep(
         self, run: LabRun, one: Planned, reply: Mapping[str, Any], record: Mapping[str, Any]
-    ) -> Sequence[Outcome]:
+    ) -> Sequence[CheckOutcome]:
         outcomes = await self._judged(one.trial, reply, record)
         packed = await asyncio.to_thread(pack, record)
         checks = [outcome.as_json() for outcome in outcomes]
@@ -189,7 +189,7 @@ class Laboratory:
 
     async def _judged(
         self, trial: Trial, reply: Mapping[str, Any], record: Mapping[str, Any]
-    ) -> Sequence[Outcome]:
+    ) -> Sequence[CheckOutcome]:
         checks = [c for c in self._experiment.checks if c.applies(trial.turn.name, trial.variant.name)]
         if not checks:
             return ()

@@ -10,8 +10,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
 
-Lang = Literal["en", "zh"]
-
 SafeText = Annotated[str, StringConstraints(max_length=4096)]
 """Free text of moderate length; cleaned of control characters where it is stored."""
 

@@ -14,7 +14,7 @@ from llm_server import ModelServer, document, model_server, stream
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
-from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.dialogue.turn import TurnCompleted
 from lunalux_core.errors import InvalidInput, NotFound, ProviderError
 from lunalux_core.importing import import_data
@@ -273,7 +273,7 @@ async def test_a_reply_is_asked_for_anew_when_something_behind_it_changes_and_on
 def opened(server: ModelServer) -> Any:
     """A runtime whose model is the server's."""
     settings = load_settings()
-    model = ModelConfig("m", "openai", "m", server.url)
+    model = SavedModel("m", "openai", "m", server.url)
     return Runtime.open(replace(settings, models={"m": model}, model="m"))
 
 
@@ -393,7 +393,7 @@ async def test_profiles_and_templates_take_their_place_and_a_profile_that_lacks_
     write: Callable[..., Path],
 ) -> None:
     async with model_server(unknown=True) as server:
-        whole = ModelConfig("whole", "openai", "m", server.url, mode="text")
+        whole = SavedModel("whole", "openai", "m", server.url, mode="text")
         async with Runtime.open(replace(load_settings(), models={"whole": whole})) as runtime:
             server.will(document({"choices": [{"text": "The lamp burns.", "finish_reason": "stop"}]}))
             await runtime.library.profiles.save(Profile("Cool", model="whole", sampling={"top_p": 0.25}))

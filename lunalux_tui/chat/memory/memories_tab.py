@@ -15,7 +15,7 @@ from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings, first_key
 from lunalux_tui.chat.memory.desk import Change, Desk
 from lunalux_tui.chat.memory.memory_entries import EntryState, MemoryEntries
-from lunalux_tui.chat.memory.tab import Entry, Tab
+from lunalux_tui.chat.memory.tab import Tab, TabEntry
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import keymap_of
 from lunalux_tui.parts.form_field import too_long
@@ -147,7 +147,7 @@ class MemoriesTab(Tab):
     def _status(self, memory: Memory) -> str:
         return memory.status(self._places)
 
-    def _entry(self, memory: Memory) -> Entry:
+    def _entry(self, memory: Memory) -> TabEntry:
         rewriting = self._desk.rewriting.get(memory.id)
         writing = "" if rewriting is None else "proposed" if rewriting.proposed else "writing_anew"
         marked = memory.id in self._marked

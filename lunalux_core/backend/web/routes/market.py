@@ -13,12 +13,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from lunalux_core.backend.market.ranking_keys import Sort
 from lunalux_core.backend.web.http import CurrentServices, CurrentSession
 from lunalux_core.backend.web.openapi_examples import SESSION, answers
-from lunalux_core.wire.base import Lang
+from lunalux_core.language import Language
 from lunalux_core.wire.characters import CharacterPageResponse, MoreRequest
 
 router = APIRouter(prefix="/api/character", tags=["market"])
 
-LangQuery = Annotated[Lang, Query()]
+LangQuery = Annotated[Language, Query()]
 Limit = Annotated[int | None, Query()]
 
 
