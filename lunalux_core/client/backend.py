@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -45,8 +45,10 @@ from lunalux_core.wire.users import (
     WalletResponse,
 )
 
+if TYPE_CHECKING:
+    from lunalux_core.library.market_cache import Sort
+
 AnswerType = TypeVar("AnswerType", bound=Wire)
-Sort = Literal["hot", "new"]
 TRIES = 3
 BACKOFF_SECONDS = 0.3
 TIMEOUT = httpx.Timeout(30, connect=5)

@@ -55,7 +55,7 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class TrialResult:
     """What came of a trial: a reply, as it is kept, and its checks; or the error that kept it from being had.
 
     `kept`: an earlier run had it already. `told` are the events of its making that a person should know of.
@@ -117,8 +117,8 @@ class Laboratory:
         return [one for one in planned if await self._had(run, one) is None]
 
     async def run(
-        self, run: LabRun, planned: Sequence[Planned], jobs: int, told: Callable[[Result], None]
-    ) -> Sequence[Result]:
+        self, run: LabRun, planned: Sequence[Planned], jobs: int, told: Callable[[TrialResult], None]
+    ) -> Sequence[TrialResult]:
         """The results in the order of `planned`; `told` is told of each as it is there.
 
         Args:
@@ -127,7 +127,7 @@ class Laboratory:
         Raises:
             StorageError: a reply cannot be kept; those before it are.
         """
-        results: dict[int, Result] = {}
+        results: dict[int, TrialResult] = {}
         waiting = iter(list(enumerate(planned)))
 
         async def work() -> None:
@@ -151,15 +151,15 @@ class Laboratory:
             return None
         return row
 
-    async def _result(self, run: LabRun, one: Planned) -> Result:
+    async def _result(self, run: LabRun, one: Planned) -> TrialResult:
         if (had := await self._had(run, one)) is not None:
             outcomes = await self._judged(one.trial, had.reply, had.record)
             checks = [outcome.as_json() for outcome in outcomes]
             if checks != list(had.checks):
                 await self._runtime.library.lab.judge(run.id, one.key, checks)
-            return Result(one.trial, had.reply, outcomes, kept=True)
+            return TrialResult(one.trial, had.reply, outcomes, kept=True)
         if (refused := self._refused.get(one.model)) is not None:
-            return Result(one.trial, None, error=refused)
+            return TrialResult(one.trial, None, error=refused)
         try:
             turn = await self._inputs.of(one.trial, f"lab:{run.id}:{one.key[:48]}")
             reply, record, told = await self._ask(turn)
@@ -168,7 +168,7 @@ class Laboratory:
         except LunaluxError as error:
             if isinstance(error, PaymentError | SessionError):
                 self._refused[one.model] = error
-            return Result(one.trial, None, error=error)
+            return TrialResult(one.trial, None, error=error)
         # A reply that came, and may be paid, is kept also where the run is stopped just then.
         keeping = asyncio.ensure_future(self._keep(run, one, reply, record))
         try:
@@ -176,7 +176,7 @@ class Laboratory:
         except asyncio.CancelledError:
             await keeping
             raise
-        return Result(one.trial, reply, outcomes, told=told)
+        return TrialResult(one.trial, reply, outcomes, told=told)
 
     async def _keep(
         self, run: LabRun, one: Planned, reply: Mapping[str, Any], record: Mapping[str, Any]

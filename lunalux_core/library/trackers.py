@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from lunalux_core.database import Connection, Database, Row
+from lunalux_core.documents.prompt_values import Role
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import moment_in, plain_text, value_in, whole_number
@@ -24,7 +25,6 @@ from lunalux_core.library.naming import found, missing
 Form = Literal["text", "json"]
 TrackerRun = Literal["turns", "memory", "command"]
 Position = Literal["in_chat", "before_main", "after_main"]
-Role = Literal["system", "user", "assistant"]
 FORMS: tuple[Form, ...] = get_args(Form)
 RUNS: tuple[TrackerRun, ...] = get_args(TrackerRun)
 POSITIONS: tuple[Position, ...] = get_args(Position)

@@ -48,7 +48,7 @@ class ScriptOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ClosureResult:
     """What a closure gave, and whether `/break` ended it."""
 
     pipe: Any
@@ -121,12 +121,12 @@ class Interpreter:
             source, self.registry, flags, nesting=limits.nesting, whole_quotes=self.registry.whole_quotes
         )
 
-    async def run_closure(self, closure: Closure) -> Result:
+    async def run_closure(self, closure: Closure) -> ClosureResult:
         """Run a copy of a closure. Raises Aborted, Fault and ScriptError."""
         with self.budget.deeper():
             return await self._run_copy(closure.copy())
 
-    async def execute_text(self, text: str, invocation: Invocation) -> Result | None:
+    async def execute_text(self, text: str, invocation: Invocation) -> ClosureResult | None:
         """Run a command in quotes, in the scope of the command that does; None for an empty one."""
         if len(text) > 1 and text[0] == text[-1] == '"':
             text = text[1:-1]
@@ -137,7 +137,7 @@ class Interpreter:
         closure.scope.parent = invocation.scope
         return await self.run_closure(closure)
 
-    async def _run_copy(self, closure: Closure) -> Result:
+    async def _run_copy(self, closure: Closure) -> ClosureResult:
         scope, breaker = closure.scope, closure.breaker
         for name, written in closure.arguments:
             scope.declare(name, await self._argument(written, closure, scope))
@@ -161,7 +161,7 @@ class Interpreter:
                     await self._perform(step, closure, number, place)
             except Fault as fault:
                 raise located(fault, step.name, place) from None
-        return Result(scope.pipe, breaker is not None and breaker.broken)
+        return ClosureResult(scope.pipe, breaker is not None and breaker.broken)
 
     async def _break(self, step: Step, closure: Closure, number: int) -> bool:
         """Put what is written behind /break into the pipe, and end the loop or call around it, if any."""

@@ -21,7 +21,7 @@ from lunalux_core.importing import import_data
 from lunalux_core.lab.comparing import differing, prompt_changes, word_changes
 from lunalux_core.lab.experiment import Experiment
 from lunalux_core.lab.file import read_experiment
-from lunalux_core.lab.runs import Laboratory, Result
+from lunalux_core.lab.runs import Laboratory, TrialResult
 from lunalux_core.library.lab import KEPT_RUNS, LabRun
 from lunalux_core.library.profiles import Profile
 from lunalux_core.llm.model import SERVERLESS
@@ -60,14 +60,14 @@ async def runtime(home: Path) -> AsyncIterator[Runtime]:
 
 async def ran(
     runtime: Runtime, path: Path, *, fresh: bool = False, jobs: int = 1
-) -> tuple[LabRun, Sequence[Result]]:
+) -> tuple[LabRun, Sequence[TrialResult]]:
     laboratory = Laboratory(runtime, read_experiment(path))
     planned = await laboratory.plan()
     run = await laboratory.begin(planned, fresh=fresh)
     return run, await laboratory.run(run, planned, jobs, lambda result: None)
 
 
-def content(result: Result) -> str:
+def content(result: TrialResult) -> str:
     assert result.reply is not None, result.error
     return str(result.reply["content"])
 

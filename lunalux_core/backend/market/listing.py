@@ -11,18 +11,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lunalux_core.backend.market.ranking import named_card
-from lunalux_core.backend.market.ranking_keys import ORDERS, Order, Sort, partitions
+from lunalux_core.backend.market.ranking_keys import ORDERS, Order, RankSort, partitions
 from lunalux_core.backend.market.ranking_schedule import table_of
 from lunalux_core.backend.running.settings import SIGV4_MAX_SECONDS, BackendSettings
 from lunalux_core.backend.running.signatures import Cursor, Signer
-from lunalux_core.backend.storage.table import Store
+from lunalux_core.backend.storage.table import Item, Store
 from lunalux_core.backend.web.refusals import refuse
 from lunalux_core.language import Language
 
-Item = Mapping[str, Any]
 PAGE_SECONDS = 5.0
 CURSOR_SECONDS = SIGV4_MAX_SECONDS
 GET_MANY = 100
@@ -63,14 +61,14 @@ class Listings:
     ) -> None:
         self._store, self._settings, self._signer = store, settings, signer
         self._now_ms, self._monotonic = now_ms, monotonic
-        self._first: dict[tuple[Language, Sort], tuple[float, Listing]] = {}
+        self._first: dict[tuple[Language, RankSort], tuple[float, Listing]] = {}
 
-    def forget(self, lang: Language, sort: Sort | None = None) -> None:
+    def forget(self, lang: Language, sort: RankSort | None = None) -> None:
         """Drop the kept first pages of a language, after something on them changed."""
         for key in [k for k in self._first if k[0] == lang and sort in (None, k[1])]:
             del self._first[key]
 
-    async def first(self, lang: Language, sort: Sort, limit: int | None) -> Listing:
+    async def first(self, lang: Language, sort: RankSort, limit: int | None) -> Listing:
         """The first page; `limit` is clamped to the documented top limit."""
         most = self._top_limit(sort)
         cached = self._first.get((lang, sort))
@@ -82,7 +80,7 @@ class Listings:
             return page
         return Listing(page.entries[:count], last=page.entries[count - 1][0])
 
-    async def more(self, lang: Language, sort: Sort, key: str | None, limit: int | None) -> Listing:
+    async def more(self, lang: Language, sort: RankSort, key: str | None, limit: int | None) -> Listing:
         """The page after `key`, or the first one without a key.
 
         Raises:
@@ -99,7 +97,7 @@ class Listings:
             lang, sort, RankPosition(*cursor.position), max(1, min(limit or most, most))
         )
 
-    def seal(self, lang: Language, sort: Sort, listing: Listing) -> str | None:
+    def seal(self, lang: Language, sort: RankSort, listing: Listing) -> str | None:
         """The opaque `nextKey` of a page."""
         last = listing.last
         if last is None:
@@ -107,15 +105,15 @@ class Listings:
         expires = self._now_ms() // 1000 + CURSOR_SECONDS
         return Cursor(sort, lang, [last.sort_key, last.pk, last.sk], expires).seal(self._signer)
 
-    def _top_limit(self, sort: Sort) -> int:
+    def _top_limit(self, sort: RankSort) -> int:
         ranking = self._settings.ranking
         return ranking.hot_top_limit if sort == "hot" else ranking.time_top_limit
 
-    def _page_limit(self, sort: Sort) -> int:
+    def _page_limit(self, sort: RankSort) -> int:
         ranking = self._settings.ranking
         return ranking.hot_page_limit if sort == "hot" else ranking.time_page_limit
 
-    async def _read_first(self, lang: Language, sort: Sort, limit: int) -> Listing:
+    async def _read_first(self, lang: Language, sort: RankSort, limit: int) -> Listing:
         """The top list's order; while it is empty, the index's."""
         order, table = ORDERS[sort], table_of(self._settings, lang)
         rows = await self._top(table, order, limit)
@@ -143,7 +141,7 @@ class Listings:
         return rows
 
     async def _from_index(
-        self, lang: Language, sort: Sort, start: RankPosition | None, limit: int
+        self, lang: Language, sort: RankSort, start: RankPosition | None, limit: int
     ) -> Listing:
         """Cards behind `start` by the index: every shard's next ones, merged."""
         order, table, ranking = ORDERS[sort], table_of(self._settings, lang), self._settings.ranking

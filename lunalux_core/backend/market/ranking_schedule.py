@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from lunalux_core.backend.market.range_heat import RangeHeat
 from lunalux_core.backend.market.ranking import ODD, Ranker, Scale
-from lunalux_core.backend.market.ranking_keys import ORDERS, Sort
+from lunalux_core.backend.market.ranking_keys import ORDERS, RankSort
 from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.storage.lease import LAST_RUN, Lease, last_run
@@ -29,7 +29,7 @@ IDLE_MS = 60_000
 QUIET_NOTE_MS = 3600_000
 """How often at most a lease notes that there was nothing to rank."""
 LANGS: tuple[Language, ...] = ("en", "zh")
-SORTS: tuple[Sort, ...] = ("hot", "time")
+SORTS: tuple[RankSort, ...] = ("hot", "time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class _Job:
     """One table in one order. `window_ms` is the least time between two batches."""
 
     lang: Language
-    sort: Sort
+    sort: RankSort
     table: str
     ranker: Ranker
     lease: Lease
@@ -56,16 +56,16 @@ class Ranking:
         store: Store,
         settings: BackendSettings,
         now_ms: Callable[[], int],
-        changed: Callable[[Language, Sort], None] = lambda lang, sort: None,
+        changed: Callable[[Language, RankSort], None] = lambda lang, sort: None,
     ) -> None:
         self._store, self._settings, self._now_ms = store, settings, now_ms
         self._changed = changed
         self._jobs = {
             (lang, sort): _job(store, settings, lang, sort, now_ms) for lang in LANGS for sort in SORTS
         }
-        self._last_try: dict[tuple[Language, Sort], int] = {}
-        self._quiet: dict[tuple[Language, Sort], int] = {}
-        self._noted: dict[tuple[Language, Sort], int] = {}
+        self._last_try: dict[tuple[Language, RankSort], int] = {}
+        self._quiet: dict[tuple[Language, RankSort], int] = {}
+        self._noted: dict[tuple[Language, RankSort], int] = {}
         ranking = settings.ranking
         self._range_heat: dict[Language, RangeHeat] = {}
         self._range_leases: dict[Language, Lease] = {}
@@ -84,7 +84,7 @@ class Ranking:
             except (StorageError, Invalid) as error:
                 logger.warning("heat of a while was not counted: %s", error, extra={"card": character_id})
 
-    async def drain_if_due(self, lang: Language, sort: Sort) -> None:
+    async def drain_if_due(self, lang: Language, sort: RankSort) -> None:
         """Run a batch if this process has not looked for a window's time. Failures wait for the next."""
         try:
             await self._drain_if_due(lang, sort, self._jobs[lang, sort].window_ms)
@@ -93,7 +93,7 @@ class Ranking:
         except ODD as error:
             logger.error("ranking failed", exc_info=error, extra={"lang": lang, "sort": sort})
 
-    async def _drain_if_due(self, lang: Language, sort: Sort, wait_ms: int) -> None:
+    async def _drain_if_due(self, lang: Language, sort: RankSort, wait_ms: int) -> None:
         """Run a batch if this process has not looked for `wait_ms`."""
         now = self._now_ms()
         # What lies ahead was noted before the clock was set back.
@@ -105,7 +105,7 @@ class Ranking:
         if sort == "hot":
             await self._refresh_range_heat(lang)
 
-    async def drain(self, lang: Language, sort: Sort, for_ms: int | None = None) -> int:
+    async def drain(self, lang: Language, sort: RankSort, for_ms: int | None = None) -> int:
         """Rank until nothing is marked; returns how many marks were found. For one instance.
 
         Args:
@@ -133,7 +133,7 @@ class Ranking:
             self._changed(lang, sort)
         return total
 
-    async def marks(self, lang: Language, sort: Sort, limit: int) -> list[str]:
+    async def marks(self, lang: Language, sort: RankSort, limit: int) -> list[str]:
         """The sort keys of up to `limit` marks, the oldest first, each `TS#`, milliseconds, and the card.
 
         Raises:
@@ -164,7 +164,7 @@ class Ranking:
         for sort in SORTS:
             self._quiet[lang, sort] = 0
 
-    def _patience(self, lang: Language, sort: Sort) -> int:
+    def _patience(self, lang: Language, sort: RankSort) -> int:
         """Milliseconds until an order is checked again: its window, doubled each time nothing was found.
 
         Marks of this process reset it (`note_interest`), so only those of others wait longer, at most a
@@ -212,7 +212,7 @@ class Ranking:
             await lease.leave(noted)
 
 
-def lease_key(sort: Sort) -> Key:
+def lease_key(sort: RankSort) -> Key:
     """The row that says who ranks an order of its table, and when that was last done."""
     return Key(f"LEASE#{sort.upper()}", "LEASE")
 
@@ -223,7 +223,7 @@ def table_of(settings: BackendSettings, lang: Language) -> str:
 
 
 def _job(
-    store: Store, settings: BackendSettings, lang: Language, sort: Sort, now_ms: Callable[[], int]
+    store: Store, settings: BackendSettings, lang: Language, sort: RankSort, now_ms: Callable[[], int]
 ) -> _Job:
     ranking, indexes = settings.ranking, settings.indexes
     hot = sort == "hot"
