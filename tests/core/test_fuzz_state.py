@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.account import AccountState, _session, restored_state
+from lunalux_core.account import AccountState, restored_state
+from lunalux_core.account.account import _session
 from lunalux_core.config.config_file import reset_value, set_value, template
 from lunalux_core.config.credentials import Credentials
 from lunalux_core.config.paths import Paths
