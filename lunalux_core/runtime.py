@@ -161,9 +161,9 @@ class Runtime:
 
         return BackendClient(
             self._connect,
-            lambda: self.account.session(),
+            lambda: self.account.session.key,
             lambda used, code: self.account.refused(used, code),
-            lambda session: self.account.renewed(session),
+            lambda key: self.account.session.renew(key),
         )
 
     async def _connect(self) -> httpx.AsyncClient:
@@ -372,10 +372,10 @@ class Runtime:
         """Follow what the gateway said about coins for a request beside the replies."""
         wallet, ledger = billing.get("wallet"), billing.get("ledgerSummary")
         if isinstance(wallet, dict):
-            await self.account.billed(wallet, ledger if isinstance(ledger, dict) else None)
+            await self.account.wallet.billed(wallet, ledger if isinstance(ledger, dict) else None)
 
     async def _billed(self, bill: Billed) -> None:
-        await self.account.billed(bill.wallet, bill.ledger)
+        await self.account.wallet.billed(bill.wallet, bill.ledger)
 
     async def close(self) -> None:
         """Close what was opened, in reverse order."""

@@ -100,7 +100,11 @@ class BackendClient:
         return await self._post(SignUpResponse, "/api/auth/signup", body)
 
     async def confirm(self, email: str, code: str, password: str = "") -> None:
-        """With the password, only a sign-up that was begun with it is confirmed."""
+        """Confirm a new account. With the password it is the one that was begun with it, nobody else's.
+
+        Raises:
+            BackendError: CODE_INVALID, also where somebody else began an account for this address first.
+        """
         body = {"email": email, "code": code, "password": password or None}
         await self._post(Success, "/api/auth/confirm", body)
 

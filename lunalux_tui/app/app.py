@@ -485,9 +485,8 @@ class LunaluxApp(ThemedApp):
         """Take the session back from another device."""
         from lunalux_tui.account.sign_in_dialog import SignInDialog
 
-        account = self.runtime.account
-        hint = t("account.notice.taken_over_hint")
-        if await self.push_screen_wait(SignInDialog(account, email=account.state.email, hint=hint)):
+        email, hint = self.runtime.account.state.email, t("account.notice.taken_over_hint")
+        if await self.push_screen_wait(SignInDialog(self.runtime, email=email, hint=hint)):
             self.notify(t("account.welcome"), markup=False)
             self.ask_for_name()
 

@@ -197,7 +197,7 @@ async def _dearer(runtime: Runtime, wanted: Sequence[Planned], accept: bool) -> 
         with suppress(LunaluxError):  # the turns themselves tell it
             await runtime.account.ensure()
             # Nobody looks on: what the service asks today is known before the first reply.
-            await runtime.account.refresh_prices()
+            await runtime.account.prices.refresh()
     rises: list[PaymentError | None] = [await dearer(runtime, model, accept) for model in models]
     return [rise for rise in rises if rise is not None]
 
@@ -205,7 +205,7 @@ async def _dearer(runtime: Runtime, wanted: Sequence[Planned], accept: bool) -> 
 async def _tell_of_price(runtime: Runtime, missing: Sequence[Planned]) -> None:
     """Say what official replies will cost before the first of them is asked for; on stderr."""
     for model, n in Counter(one.model for one in missing if one.model.startswith("official:")).items():
-        price = runtime.account.price(model.partition(":")[2])
+        price = runtime.account.prices.of(model.partition(":")[2])
         if price is not None and not price.free:
             output.say("lab_price", n=n, model=model, price=price_words(price))
 

@@ -78,7 +78,7 @@ def _forms(runtime: Runtime) -> list[FormDialog[Any]]:
         CouponDialog(runtime.account),
         EraseDialog(runtime.account),
         UsernameDialog(runtime.account),
-        SignInDialog(runtime.account, "up"),
+        SignInDialog(runtime, "up"),
         note,
         OverridesDialog(ChatOverrides(), {}),
         StartDialog(None),
