@@ -35,10 +35,13 @@ if TYPE_CHECKING:
 
 
 class Account:
-    """Sign up, in and out; and the parts of the account: its session, wallet and prices.
+    """Signs up, in and out, and holds the parts of the account.
 
     Attributes:
-        watchers: are told of every new state.
+        snapshot: the state, whoever watches it, and its copy on disk.
+        session: what requests are signed with.
+        prices: of official replies.
+        wallet: coupons, invitations, bills.
 
     Args:
         client: the backend, made on first use.
@@ -61,14 +64,13 @@ class Account:
         self._cache = cache
         self._embedded = embedded
         self._clock = clock
-        self._snapshot = Snapshot(cache, f"account:{place}", clock)
+        self.snapshot = Snapshot(cache, f"account:{place}", clock)
         self._invitations = Invitations(cache, place, clock)
         self._local = LocalAccount(client, credentials, place)
-        self.watchers = self._snapshot.watchers
         self.session = Session(client, credentials, f"session:{place}", clock)
-        self.prices = AgreedPrices(client, self._snapshot)
-        self.wallet = AccountWallet(client, self._snapshot, self.online)
-        self._fetch = AccountFetch(client, self._snapshot, self.prices, self.wallet, self._invitations, clock)
+        self.prices = AgreedPrices(client, self.snapshot)
+        self.wallet = AccountWallet(client, self.snapshot, self.online)
+        self._fetch = AccountFetch(client, self.snapshot, self.prices, self.wallet, self._invitations, clock)
         self._loaded = False
         self._trouble: LunaluxError | None = None
         self._lock = asyncio.Lock()
@@ -77,7 +79,7 @@ class Account:
     @property
     def state(self) -> AccountState:
         """The account as this device knows it."""
-        return self._snapshot.state
+        return self.snapshot.state
 
     @property
     def keeps_local(self) -> bool:
@@ -95,17 +97,17 @@ class Account:
         """The last known state from disk; no network."""
         if self._loaded:
             return self.state
-        state = await self._snapshot.stored()
+        state = await self.snapshot.stored()
         await self.session.load()
         if self.session.key is None and state.status == "signed_in":
             state = replace(state, status="signed_out")
         self._loaded = True
-        self._snapshot.show(state)
+        self.snapshot.show(state)
         return self.state
 
     async def liked_ids(self) -> frozenset[str]:
         """The likes as known on disk, without a look at the credentials."""
-        return self.state.liked if self._loaded else (await self._snapshot.stored()).liked
+        return self.state.liked if self._loaded else (await self.snapshot.stored()).liked
 
     async def ensure(self) -> AccountState:
         """A session to go on with, checked once in the life of a program.
@@ -171,8 +173,8 @@ class Account:
                 return True
             if code == "SESSION_TAKEN_OVER" and self.session.key is not None:
                 await self.session.forget()
-                self._snapshot.show(replace(self.state, status="taken_over"))
-                await self._snapshot.store(("status",))
+                self.snapshot.show(replace(self.state, status="taken_over"))
+                await self.snapshot.store(("status",))
             return False
 
     # -- people ------------------------------------------------------------------------------------
@@ -218,8 +220,8 @@ class Account:
             except LunaluxError:
                 pass  # the token is forgotten here in any case, and runs out there
         await self.session.forget()
-        self._snapshot.show(AccountState(stays_out=True))
-        await self._snapshot.store(whole=True)
+        self.snapshot.show(AccountState(stays_out=True))
+        await self.snapshot.store(whole=True)
 
     async def erase(self, password: str = "") -> None:
         """Erase the account at the backend for good, and sign out here. The library stays.
@@ -249,18 +251,18 @@ class Account:
         if local:
             await self._local.forget()
         await self._cache.drop(f"history:{user_id}")
-        self._snapshot.show(AccountState(stays_out=True))
-        await self._snapshot.store(whole=True)
+        self.snapshot.show(AccountState(stays_out=True))
+        await self.snapshot.store(whole=True)
 
     async def set_username(self, username: str) -> AccountState:
         """Raises BackendError: USERNAME_TAKEN, USERNAME_INVALID."""
         await self.online()
         answer = await self._client().set_username(username)
-        return await self._snapshot.update(username=answer.user.username, email=answer.user.email)
+        return await self.snapshot.update(username=answer.user.username, email=answer.user.email)
 
     async def liked(self, character_id: str) -> AccountState:
         """Note a like on this device."""
-        return await self._snapshot.update(liked=self.state.liked | {character_id})
+        return await self.snapshot.update(liked=self.state.liked | {character_id})
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -285,7 +287,7 @@ class Account:
         if not self.state.fetched_at:
             await self._fetch.run()
         elif self.state.offline or self.state.status != "signed_in":
-            self._snapshot.show(replace(self.state, offline=False, status="signed_in"))
+            self.snapshot.show(replace(self.state, offline=False, status="signed_in"))
         self.session.validated = True
         self._trouble = None
         return await self.prices.follow()
@@ -293,7 +295,7 @@ class Account:
     def _cut_off(self, trouble: LunaluxError) -> AccountState:
         """The backend does not answer: the last known state is shown as such, and `online` tells why."""
         self._trouble = trouble
-        self._snapshot.show(replace(self.state, offline=True))
+        self.snapshot.show(replace(self.state, offline=True))
         return self.state
 
     async def _sign_in_locally(self, *, sync: bool = True) -> AccountState:
@@ -315,8 +317,8 @@ class Account:
         await self.session.begin(SessionKey(answer.user_id, answer.session_token, self._clock(), proof))
         if not sync and answer.user_id == self.state.user_id:
             self.session.validated = True
-            return await self._snapshot.update(status="signed_in")
-        self._snapshot.show(
+            return await self.snapshot.update(status="signed_in")
+        self.snapshot.show(
             AccountState(
                 "signed_in",
                 answer.user_id,
@@ -328,7 +330,7 @@ class Account:
             )
         )
         # Where the rest does not come, the next start knows who this is.
-        await self._snapshot.store(whole=True)
+        await self.snapshot.store(whole=True)
         self.session.validated = False
         try:
             await self._fetch.run(referral_code or await self._invitations.code_for(email))

@@ -440,7 +440,7 @@ class LunaluxApp(ThemedApp):
     async def follow_account(self) -> None:
         """Show the last known account, and whatever it becomes."""
         account = self.runtime.account
-        account.watchers.append(self._account_changed)
+        account.snapshot.watchers.append(self._account_changed)
         self.mode_change_signal.subscribe(
             self, lambda _mode: self.call_after_refresh(self._say_what_it_needs)
         )

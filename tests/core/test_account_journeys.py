@@ -132,7 +132,7 @@ async def test_another_device_takes_over_and_nothing_is_lost(tmp_path: Path, pro
         await first.account.set_username("two_devices")
         before = first.account.state
         heard: list[str] = []
-        first.account.watchers.append(lambda state: heard.append(state.status))
+        first.account.snapshot.watchers.append(lambda state: heard.append(state.status))
         await second.account.sign_in(email, PASSWORD)
         for _ in range(3):
             with pytest.raises(SessionError) as caught:

@@ -226,7 +226,7 @@ async def test_a_price_that_was_not_heard_of_is_refused_by_the_gateway(tmp_path:
             {**row, "starCost": 3} if row["modelId"] == "002" else row for row in runtime.account.state.models
         )
         agreed = {**runtime.account.state.agreed, "002": {"free": False, "star": 3, "luna": None}}
-        runtime.account.state = replace(runtime.account.state, models=cheap, agreed=agreed)
+        runtime.account.snapshot.state = replace(runtime.account.state, models=cheap, agreed=agreed)
         with pytest.raises(PaymentError) as told:
             await paid(runtime)
         assert told.value.code == "PRICE_CHANGED" and str(told.value.params["now"]) == "5 star"
