@@ -164,7 +164,10 @@ def _entries(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[dict
 
 
 def _parameters(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    asked, were = ({one["name"]: one["value"] for one in record["parameters"]} for record in (now, before))
+    asked, were = (
+        {parameter["parameter"]: parameter["value"] for parameter in record["parameters"]}
+        for record in (now, before)
+    )
     for name in [*asked, *(name for name in were if name not in asked)]:
         if asked.get(name) != were.get(name):
             yield {"name": name, "before": were.get(name), "now": asked.get(name)}

@@ -122,10 +122,10 @@ class Inputs:
     # -- what names stand for ----------------------------------------------------------------------
 
     async def _place(self, turn: LabTurn) -> _Place:
-        known = self._places.get(turn.name)
-        if known is None:
-            known = self._places[turn.name] = await self._find(turn)
-        return known
+        place = self._places.get(turn.name)
+        if place is None:
+            place = self._places[turn.name] = await self._find(turn)
+        return place
 
     async def _find(self, turn: LabTurn) -> _Place:
         library = self._runtime.library
@@ -159,7 +159,7 @@ class Inputs:
                 raise _nothing_recorded()
             return conversation.head_id
         ids = [node.id for node in await self._runtime.library.conversations.tree(conversation.id)]
-        begun = [one for one in ids if one == wanted or one.startswith(wanted.lower())]
+        begun = [identity for identity in ids if identity == wanted or identity.startswith(wanted.lower())]
         if wanted in begun:
             return wanted
         if len(begun) != 1 or len(wanted) < LEAST_BEGINNING:
@@ -172,10 +172,10 @@ class Inputs:
         return begun[0]
 
     async def _meaning(self, variant: LabVariant) -> _Meant:
-        known = self._meant.get(variant.name)
-        if known is None:
-            known = self._meant[variant.name] = await self._resolve(variant)
-        return known
+        meant = self._meant.get(variant.name)
+        if meant is None:
+            meant = self._meant[variant.name] = await self._resolve(variant)
+        return meant
 
     async def _resolve(self, variant: LabVariant) -> _Meant:
         def wrong(key: str, error: LunaluxError) -> InvalidInput:

@@ -167,9 +167,9 @@ def _load_runs(connection: Connection) -> list[LabRun]:
 def _run(row: Row, had: set[str]) -> LabRun:
     plan = value_in(row["cells"])
     cells = tuple(
-        Cell(*one)
-        for one in (plan if isinstance(plan, list) else [])
-        if isinstance(one, list) and list(map(type, one)) == [str, str, int, str]
+        Cell(*fields)
+        for fields in (plan if isinstance(plan, list) else [])
+        if isinstance(fields, list) and list(map(type, fields)) == [str, str, int, str]
     )
     return LabRun(
         row["id"],
@@ -206,6 +206,6 @@ def _row(row: Row) -> LabRow:
         row["key"],
         object_in(row["reply"]),
         record if isinstance(record, dict) else {},
-        [one for one in checks if isinstance(one, dict)] if isinstance(checks, list) else [],
+        [check for check in checks if isinstance(check, dict)] if isinstance(checks, list) else [],
         moment_in(row["created_at"]),
     )

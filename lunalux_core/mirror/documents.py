@@ -76,11 +76,11 @@ class DocumentMirror(Generic[P]):
         await self._follow()
         for record in self._work.base.of(self._kind):
             await self._attempt(record.path, self._known(record, items.get(record.id)))
-        known = {record.id for record in self._work.base.of(self._kind)}
-        await self._loose([item for item in items.values() if item.id not in known])
-        known = {record.id for record in self._work.base.of(self._kind)}
+        recorded = {record.id for record in self._work.base.of(self._kind)}
+        await self._loose([item for item in items.values() if item.id not in recorded])
+        recorded = {record.id for record in self._work.base.of(self._kind)}
         for item in items.values():
-            if item.id not in known:
+            if item.id not in recorded:
                 path = self._documents.new_path(item)
                 await self._attempt(path, self._write(path, item))
 

@@ -250,14 +250,14 @@ class Folder:
         for part in (PurePosixPath(path), *PurePosixPath(path).parents):
             if (self.root / part).is_symlink() and str(part) != ".":
                 raise ChangedMeanwhile(path)
-        known = self.files.get(path)
+        listed = self.files.get(path)
         try:
             status = (self.root / path).lstat()
         except FileNotFoundError:
-            if known is not None:
+            if listed is not None:
                 raise ChangedMeanwhile(path) from None
             return
-        if known is None or (status.st_size, status.st_mtime_ns) != (known.size, known.mtime_ns):
+        if listed is None or (status.st_size, status.st_mtime_ns) != (listed.size, listed.mtime_ns):
             raise ChangedMeanwhile(path)
 
     def _folders(self, above: str) -> Iterator[str]:

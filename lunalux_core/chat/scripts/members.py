@@ -44,7 +44,10 @@ async def _keep(host: ConversationHost, group: Group, members: Sequence[tuple[st
 async def _mute(muted: bool, host: ConversationHost, call: AppCall) -> str:
     group = await _group(host)
     meant = _named(group, call.text).character_id
-    now = [(one.character_id, muted if one.character_id == meant else one.muted) for one in group.members]
+    now = [
+        (member.character_id, muted if member.character_id == meant else member.muted)
+        for member in group.members
+    ]
     await _keep(host, group, now)
     return ""
 
@@ -56,7 +59,7 @@ async def _add(host: ConversationHost, call: AppCall) -> str:
         raise bad("NAME", "")
     character = await host.runtime.library.characters.find(name)
     if group.member(character.id) is None:
-        members = [(one.character_id, one.muted) for one in group.members]
+        members = [(member.character_id, member.muted) for member in group.members]
         await _keep(host, group, [*members, (character.id, False)])
     return character.name
 
@@ -65,7 +68,7 @@ async def _remove(host: ConversationHost, call: AppCall) -> str:
     """Gives the name of who left; the character stays in the library."""
     group = await _group(host)
     meant = _named(group, call.text)
-    members = [(one.character_id, one.muted) for one in group.members if one is not meant]
+    members = [(member.character_id, member.muted) for member in group.members if member is not meant]
     await _keep(host, group, members)
     return meant.name
 
@@ -77,7 +80,7 @@ async def _move(step: int, host: ConversationHost, call: AppCall) -> str:
     at = members.index(_named(group, call.text))
     to = min(max(at + step, 0), len(members) - 1)
     members.insert(to, members.pop(at))
-    await _keep(host, group, [(one.character_id, one.muted) for one in members])
+    await _keep(host, group, [(member.character_id, member.muted) for member in members])
     return str(to)
 
 

@@ -127,8 +127,8 @@ class MemoryEntries:
         yield "", 0
         yield t("memory_pane.sources"), ACCENT | BOLD
         for source in sources:
-            known = [self._numbers[name] for name in source["messages"] if name in self._numbers]
-            numbers = ", ".join(f"#{number}" for number in known) or "#?"
+            numbers = [self._numbers[name] for name in source["messages"] if name in self._numbers]
+            numbers = ", ".join(f"#{number}" for number in numbers) or "#?"
             yield f"{numbers} · {clean_line(str(source.get('sentence', '')), 200)}", MUTED
 
 
