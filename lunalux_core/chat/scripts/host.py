@@ -57,7 +57,6 @@ _SUBJECTS: Mapping[str, tuple[str, ...]] = {
 }
 OFFERS = tuple(name for names in _SUBJECTS.values() for name in names)
 """Every command on the app."""
-TURNS = _SUBJECTS["turns"]
 PANES = _SUBJECTS["panes"]
 _MODULES = {name: module for module, names in _SUBJECTS.items() for name in names}
 _SILENT = frozenset(
