@@ -129,8 +129,8 @@ class MemoryEntries:
         yield t("memory_pane.sources"), ACCENT | BOLD
         for source in sources:
             numbers = [self._numbers[name] for name in source["messages"] if name in self._numbers]
-            numbers = ", ".join(f"#{number}" for number in numbers) or "#?"
-            yield f"{numbers} · {clean_line(str(source.get('sentence', '')), 200)}", MUTED
+            listed = ", ".join(f"#{number}" for number in numbers) or "#?"
+            yield f"{listed} · {clean_line(str(source.get('sentence', '')), 200)}", MUTED
 
 
 def why_failed(memory: Memory) -> str:
