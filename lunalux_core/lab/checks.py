@@ -121,6 +121,7 @@ def _bounded(kind: str, bound: float, reply: Mapping[str, Any]) -> str:
     }
     name, _, end = kind.rpartition("_")
     value, unit = read[name][0](), read[name][1]
+    # Only a price may be unknown: of tokens and seconds there is always at least an estimate.
     if not isinstance(value, int | float):
         return "Nobody knows what the reply cost."
     if end == "max" and value > bound:

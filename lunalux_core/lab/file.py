@@ -289,6 +289,7 @@ class _Reader:
             messages=messages,
             say=say,
             user=section.text("user"),
+            # A history in the file says itself how the story begins.
             greeting=section.flag("greeting", True) and "messages" not in section.values,
         )
 
@@ -354,6 +355,7 @@ class _Reader:
     def _checks(
         self, section: _Section, turns: Sequence[LabTurn], variants: Sequence[LabVariant]
     ) -> list[Check]:
+        # One table may hold several checks, which share its name, turns and variants.
         section.only(("name", "turns", "variants", *CHECK_KINDS))
         kinds = [kind for kind in CHECK_KINDS if kind in section.values]
         if not kinds:

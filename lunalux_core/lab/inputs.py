@@ -145,6 +145,7 @@ class Inputs:
         if turn.card is not None:
             character = await self._read("turns", turn.number, "card", turn.card, _character)
             return _Place(_nowhere(""), character=character)
+        # Before it the characters that come with the program are not in the library yet.
         await self._runtime.first_start()
         try:
             character = await library.characters.find(turn.character)
@@ -356,6 +357,7 @@ def _made(
     read = reader.read(connection, asked, options)
     said, state = turn.messages, read.state
     if turn.greeting:
+        # A chat begins with the first greeting, too, unless the person chooses another.
         for opening in reader.openings(connection, place.conversation, character, options)[:1]:
             said, state = (Said("assistant", opening.text),), opening.state or state
     history = _history(said, {"user": read.user, "assistant": character.name})

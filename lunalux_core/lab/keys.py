@@ -104,7 +104,10 @@ def _plain(value: object) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, set | frozenset):
+        # Sets have no order of their own. They are put in that of their JSON, because values of different
+        # types cannot be compared.
         return sorted(map(_plain, value), key=partial(json.dumps, sort_keys=True))
     if isinstance(value, bytes):
         return sha256(value).hexdigest()
+    # What is left has no content that another process would see in the same way.
     return str(value) if isinstance(value, PurePath) else type(value).__qualname__

@@ -90,9 +90,11 @@ class Laboratory:
             InvalidInput: LAB_FILE_INVALID, for what the file names and cannot be used. LunaluxError: as any
                 turn that cannot begin.
         """
+        # Before the turns are read, so that a mistake in a pattern is told at once.
         await asyncio.to_thread(try_patterns, self._experiment, self._runtime.engine)
         bases: dict[tuple[str, str], tuple[str, str]] = {}
         for trial in self._experiment.trials():
+            # Further repeats have the same input. Only their number differs, which is in their key.
             if trial.repeat == 1:
                 turn = await self._inputs.of(trial)
                 base = await asyncio.to_thread(base_of, turn)
@@ -128,6 +130,7 @@ class Laboratory:
             StorageError: a reply cannot be kept; those before it are.
         """
         results: dict[int, Result] = {}
+        # One iterator for all workers: each takes the next reply that nobody has begun.
         waiting = iter(list(enumerate(planned)))
 
         async def work() -> None:
@@ -163,6 +166,7 @@ class Laboratory:
         try:
             turn = await self._inputs.of(item.trial, f"lab:{run.id}:{item.key[:48]}")
             reply, record, told = await self._ask(turn)
+        # Not a result but the end of the run: what is asked for from now on would be paid and lost.
         except StorageError:
             raise
         except LunaluxError as error:

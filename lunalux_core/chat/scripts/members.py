@@ -31,6 +31,7 @@ def _named(group: Group, written: str) -> Member:
     key = written.strip()
     if not key:
         raise bad("NAME", written)
+    # Six digits at most: Python refuses numbers of thousands of digits, and no group has a million members.
     if key.isascii() and key.isdecimal() and int(key[:6]) < len(group.members):
         return group.members[int(key[:6])]
     return group.find(key)
