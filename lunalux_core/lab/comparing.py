@@ -167,7 +167,7 @@ def _entries(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[dict
 
 def _parameters(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     asked, were = (
-        {parameter["parameter"]: parameter["value"] for parameter in record["parameters"]}
+        {parameter["name"]: parameter["value"] for parameter in record["parameters"]}
         for record in (now, before)
     )
     for name in [*asked, *(name for name in were if name not in asked)]:

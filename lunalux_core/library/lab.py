@@ -90,6 +90,7 @@ class LabRuns:
         """Note what a run is to have: a new one, or one that goes on (`run_id`)."""
 
         def change(connection: Connection) -> LabRun:
+            # Later than all others even if the clock was set back: the run that is used last is the newest.
             now = max(now_ms(), _newest(connection) + 1)
             plan = json_cell([[cell.turn, cell.variant, cell.repeat, cell.key] for cell in cells])
             identity = run_id or short_id()
@@ -99,6 +100,7 @@ class LabRuns:
                 "updated_at = excluded.updated_at",
                 (identity, name, path, plan, now, now),
             )
+            # SQLite knows no OFFSET without a LIMIT; -1 is none.
             connection.execute(
                 "DELETE FROM lab_runs WHERE id IN "
                 "(SELECT id FROM lab_runs WHERE path = ? ORDER BY updated_at DESC LIMIT -1 OFFSET ?)",
