@@ -140,7 +140,7 @@ def load_in_force(
 ) -> list[tuple[StoredSet, bool]]:
     """The sets that are in force in a chat, each once, and whether its buttons are shown: those of all chats,
     then of the character or group (`owner_id`), then of the chat."""
-    # A set may be in force in several places: it stands with the widest, and is shown if one of them shows it.
+    # Of several places where a set is in force, the widest says where it stands; it is shown if one shows it.
     rows = connection.execute(
         "SELECT s.*, max(u.visible) AS shown, min(CASE u.scope WHEN 'global' THEN 0 WHEN 'character' THEN 1 "
         "ELSE 2 END) AS place, min(u.number) AS first FROM quick_reply_uses u "

@@ -42,6 +42,7 @@ class TokenCounts:
 
     def of(self, text: str) -> int | None:
         """The tokens of a text; one that nobody has counted is noted."""
+        # Not the text itself, which would keep every prompt in memory.
         key = (hash(text), len(text))
         count = self.counts.get(key)
         if count is None and self.kept is not None:
@@ -84,6 +85,7 @@ class TokenCounts:
 
             self._fresh[digest(text)] = tokens
         if len(self.counts) >= MOST_KNOWN:
+            # The oldest quarter at once, so that this happens rarely.
             for key in list(self.counts)[: MOST_KNOWN // 4]:
                 del self.counts[key]
         self.counts[(hash(text), len(text))] = tokens
