@@ -442,7 +442,7 @@ class MemoryWriter:
                 return UnusableAnswer("empty", "timeout")
             answer = read_answer(raw, messages)
             if isinstance(answer, MemoryAnswer):
-                answer = checked(answer, source, names, words=words, known=before)
+                answer = checked(answer, source, names, words=words, earlier=before)
             if isinstance(answer, MemoryAnswer):
                 return answer
             refused = answer

@@ -21,7 +21,6 @@ from lunalux_core.language import Language
 from lunalux_core.presets.document import DEFAULT_ORDER, GLOBAL_ORDER_ID, MARKERS, Preset, read_preset
 
 FRAMEWORKS = ("mirror_realm", "novel_king", "professional_heart", "magician", "whisperer")
-DEFAULT_KEY = FRAMEWORKS[0]
 BUILTIN_KEYS = (*FRAMEWORKS, "default")
 
 _FOLDER = Path(__file__).parent
