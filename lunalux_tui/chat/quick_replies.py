@@ -3,9 +3,9 @@ force."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from lunalux_core.chat.scripts.automation import Automation
 from lunalux_core.dialogue.turn import TurnCompleted
@@ -13,15 +13,16 @@ from lunalux_core.ids import now_ms
 from lunalux_core.library.quick_replies import ReplyScope, ReplyUse, StoredSet
 from lunalux_core.stscript.reply_menu import MenuEntry, menu_of
 from lunalux_tui.chat.reply_bar import ReplyButton
-from lunalux_tui.chat.slash_actions import SlashView
 from lunalux_tui.i18n import in_a_list, t
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import TurnEvent
     from lunalux_core.runtime import Runtime
     from lunalux_core.stscript.quick_replies import QuickReply, QuickReplySet
+    from lunalux_tui.chat.message_actions import MessageActions
     from lunalux_tui.chat.opener import Opener
     from lunalux_tui.chat.slash_actions import SlashActions
+    from lunalux_tui.chat.slash_host import ScriptParts
     from lunalux_tui.parts.pick_dialog import PickDialog
 
 SCOPES: tuple[ReplyScope, ...] = ("global", "character", "chat")
@@ -29,28 +30,24 @@ JUST_NOW_MS = 20_000
 """A conversation as young as this is a new one when it is opened."""
 
 
-class QuickReplyView(SlashView, Protocol):
-    """What these need of the screen."""
-
-    @property
-    def busy(self) -> bool:
-        """Whether a reply is coming, or a script runs."""
-
-    async def show_reply_buttons(self, buttons: Sequence[ReplyButton]) -> None:
-        """Show these above the prompt; none takes the bar away."""
-
-    def run_as_script(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do something in the place of a script; there is never more than one."""
-
-
 class QuickReplies:
     """Follows which sets are in force where the person is, and runs what is due."""
 
-    def __init__(self, runtime: Runtime, opener: Opener, slash: SlashActions, view: QuickReplyView) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        opener: Opener,
+        slash: SlashActions,
+        messages: MessageActions,
+        parts: ScriptParts,
+    ) -> None:
         self._runtime = runtime
         self._opener = opener
         self._slash = slash
-        self._view = view
+        self._messages = messages
+        self._prompt = parts.prompt
+        self._turns = parts.turns
+        self._view = parts.view
         self._automation = Automation(self._run)
         self._started = False
         self._opened = ""
@@ -102,8 +99,8 @@ class QuickReplies:
             for moment, due in (("startup", first), ("chat", True), ("new_chat", new))
             if due and self._automation.waits_for(moment)  # type: ignore[arg-type]
         ]
-        if moments and not self._view.busy:
-            self._view.run_as_script(lambda: self._fire(moments))
+        if moments and not self._turns.busy:
+            self._turns.run_as_script(lambda: self._fire(moments))
 
     async def _fire(self, moments: Sequence[str]) -> None:
         for moment in moments:
@@ -200,20 +197,20 @@ class QuickReplies:
         """Do what a reply says: a script is run, words are sent, or put into the prompt where its set says
         so."""
         document = reply_set.document
-        words = self._view.typed()
+        words = self._prompt.text
         if reply.is_script:
-            self._view.run_as_script(lambda: self._pressed(reply))
+            self._turns.run_as_script(lambda: self._pressed(reply))
             return
         before = bool(document.get("placeBeforeInput"))
         inserts = bool(document.get("injectInput")) and words.strip()
         if document.get("disableSend"):
             parts = (reply.message, words) if before else (words, reply.message)
-            self._view.put_typed(" ".join(part for part in parts if part))
+            self._prompt.rewrite(" ".join(part for part in parts if part))
         elif inserts:
-            self._view.take_typed(words)
-            self._view.send(" ".join((reply.message, words) if before else (words, reply.message)))
+            self._prompt.take(words)
+            self._messages.send(" ".join((reply.message, words) if before else (words, reply.message)))
         else:
-            self._view.send(reply.message)
+            self._messages.send(reply.message)
 
     async def _pressed(self, reply: QuickReply) -> None:
         with self._automation.quiet(reply):
