@@ -163,7 +163,7 @@ def test_no_two_actions_of_the_chat_wait_for_one_key() -> None:
 
 
 def test_every_action_of_the_chat_is_done_by_the_screen_or_by_an_object() -> None:
-    """A line of keys whose method was forgotten, or misspelt in the table, would do nothing and say nothing."""
+    """A key whose method was forgotten, or misspelt in the table, would do nothing and say nothing."""
     declared = {action.method.partition("(")[0] for action in ChatScreen.ACTIONS}
     for action in (*BROWSE_ACTIONS, *RosterRows.ACTIONS):
         place, _, method = action.method.rpartition(".")
