@@ -81,7 +81,7 @@ HANDLERS: Mapping[str, Handler] = {
     "out_of_character": Handler(lambda objects: objects.directing.out_of_character, DIALOG),
     "begin_with": Handler(lambda objects: objects.directing.begin_with, DIALOG),
     "quick_replies": Handler(lambda objects: objects.quick_replies.choose, DIALOG),
-    "reply_sets": Handler(lambda objects: objects.quick_replies.places, DIALOG),
+    "reply_sets": Handler(lambda objects: objects.reply_places.choose, DIALOG),
     # -- pictures, files, scripts of cards
     "attach": Handler(lambda objects: objects.pictures.attach, DIALOG),
     "detach": Handler(lambda objects: objects.pictures.detach, "pictures"),

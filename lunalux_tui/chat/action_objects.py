@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.picture_actions import PictureActions
     from lunalux_tui.chat.prose import Prose
     from lunalux_tui.chat.quick_replies import QuickReplies
+    from lunalux_tui.chat.quick_reply_places import QuickReplyPlaces
     from lunalux_tui.chat.reply_bar import ReplyButton
     from lunalux_tui.chat.roster import Roster
     from lunalux_tui.chat.slash_actions import SlashActions
@@ -144,6 +145,13 @@ class ActionObjects:
         from lunalux_tui.chat.quick_replies import QuickReplies
 
         return QuickReplies(self._runtime, self.opener, self.slash, self.messages, self._script_parts)
+
+    @cached_property
+    def reply_places(self) -> QuickReplyPlaces:
+        """Where sets of quick replies are in force."""
+        from lunalux_tui.chat.quick_reply_places import QuickReplyPlaces
+
+        return QuickReplyPlaces(self._runtime, self.opener, self.quick_replies, self._view)
 
     @property
     def replies_in_use(self) -> QuickReplies | None:
