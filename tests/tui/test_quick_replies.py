@@ -167,7 +167,7 @@ async def test_replies_run_by_themselves_at_their_moments_once_they_are_allowed(
 
     async with open_app() as driven:
         await settled(driven)
-        await driven.until(lambda: driven.chat.replies_followed)
+        await driven.until(lambda: driven.chat.objects.replies_in_use)
         await settled(driven)
         assert await log(driven) == "start;chat;new;"
         await driven.say("Hi")
