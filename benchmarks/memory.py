@@ -367,7 +367,7 @@ async def truncated(runtime: Runtime, chat: str) -> Prompt:
 async def other_branch(runtime: Runtime, chat: str, story: Story) -> int:
     """Go back to the middle and say something else there: memories from behind it that reach the prompt."""
     path = await runtime.library.conversations.page(chat, limit=100_000)
-    await runtime.chat.edit_as_branch(path[len(path) // 2].id, FILLER[story.language])
+    await runtime.chat.edits.edit_as_branch(path[len(path) // 2].id, FILLER[story.language])
     here = {one.id for one in await runtime.library.conversations.page(chat, limit=100_000)}
     by_id = {one.id: one for one in await runtime.library.memories.list(chat)}
     leaks = 0

@@ -75,10 +75,10 @@ async def test_greetings_are_swipes_of_the_first_message(runtime: Runtime, place
     (greeting,) = await runtime.library.conversations.page(place.id)
     assert greeting.content == '*The lamp turns.* "You came, Traveller."'
     assert (greeting.swipe, greeting.swipes) == (0, 3)
-    second = await runtime.chat.swipe(greeting.id, 1)
+    second = await runtime.chat.edits.swipe(greeting.id, 1)
     assert second is not None and second.content == "Second greeting."
     assert await page(runtime, place) == ["Second greeting."]
-    assert await runtime.chat.swipe((await runtime.chat.swipe(second.id, 1)).id, 1) is None  # type: ignore[union-attr]
+    assert await runtime.chat.edits.swipe((await runtime.chat.edits.swipe(second.id, 1)).id, 1) is None  # type: ignore[union-attr]
 
 
 async def test_a_turn_is_streamed_and_stored(runtime: Runtime, place: Conversation) -> None:
@@ -123,7 +123,7 @@ async def test_regenerate_keeps_the_old_reply_as_a_swipe(runtime: Runtime, place
     await collect(runtime.chat.regenerate(first.id))
     second = (await runtime.library.conversations.page(place.id))[-1]
     assert (second.swipe, second.swipes) == (1, 2) and second.content != first.content
-    back = await runtime.chat.swipe(second.id, -1)
+    back = await runtime.chat.edits.swipe(second.id, -1)
     assert back is not None and back.content == first.content
     with pytest.raises(InvalidInput):
         greeting = (await runtime.library.conversations.page(place.id))[0]

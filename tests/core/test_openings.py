@@ -105,7 +105,7 @@ async def test_the_variables_of_a_groups_openings_add_up(runtime: Runtime) -> No
     group = await runtime.library.groups.create("Two", [ada, bea])
     place = await runtime.chat.start_group(group.id)
     assert "coat red, hat of red felt." in await prompt(runtime, place, speaker=ada)
-    await runtime.chat.swipe((await openings(runtime, place))[0].id, 1)
+    await runtime.chat.edits.swipe((await openings(runtime, place))[0].id, 1)
     assert "coat blue, hat of red felt." in await prompt(runtime, place, speaker=ada)
 
 

@@ -302,17 +302,17 @@ async def test_messages_are_cut_out_by_script_and_undo_brings_them_back() -> Non
         first = len(start)
         assert await w.pipe(f"/setvar key=n 7 | /cut {first + 1}-{first + 2}") == "B\nC\n"
         assert await w.contents() == [*start, "A", "D", "E"]
-        undone = await w.runtime.chat.undo(w.place)
+        undone = await w.runtime.chat.edits.undo(w.place)
         assert undone is not None and undone.kind == "delete" and await w.contents() == whole
         assert await w.pipe("/delname Bo") == "" and await w.contents() == [*start, "A", "C", "E"]
-        await w.runtime.chat.undo(w.place)
+        await w.runtime.chat.edits.undo(w.place)
         assert await w.pipe("/del 2") == "D\nE\n" and await w.contents() == [*start, "A", "B", "C"]
         assert await w.pipe("/getvar n") == "7"  # no variable goes with a message
-        await w.runtime.chat.undo(w.place)
+        await w.runtime.chat.edits.undo(w.place)
         assert await w.contents() == whole and await w.pipe("/del 0") == ""
         assert await w.pipe(f"/cut 0-{len(whole) - 1}") == "".join(f"{words}\n" for words in whole)
         assert await w.contents() == []
-        await w.runtime.chat.undo(w.place)
+        await w.runtime.chat.edits.undo(w.place)
         assert await w.contents() == whole
         tree = await w.runtime.library.conversations.tree(w.place)
         depths = {node.id: node.depth for node in tree}
@@ -328,7 +328,7 @@ async def test_with_a_message_go_its_versions_but_no_branch_of_the_story() -> No
         await w.pipe(f"/cut {len(start) + 1}")  # B goes with B2: nothing hangs on it
         assert await w.contents() == [*start, "A", "C"]
         assert (await w.runtime.library.conversations.page(w.place))[-1].swipes == 1
-        await w.runtime.chat.undo(w.place)
+        await w.runtime.chat.edits.undo(w.place)
         assert [node.id for node in await w.runtime.library.conversations.page(w.place)] == [
             m.id for m in path
         ]

@@ -167,7 +167,7 @@ async def test_a_turn_says_what_of_the_prompt_is_new_and_why() -> None:
         assert (fired["cause"], fired["names"]) == ("worldbook", ["Harbour"])
         assert fired["shared_messages"] == 1 and "The harbour sleeps." in fired["now"]
         page = await runtime.library.conversations.page(conversation)
-        await runtime.chat.edit(page[1].id, "Good morning.")
+        await runtime.chat.edits.edit(page[1].id, "Good morning.")
         edited = await beginning(runtime, conversation, "Back to the harbour.")
         assert (edited["cause"], edited["message_id"]) == ("edited", page[1].id)
         assert edited["before"].endswith("Good evening.") and edited["now"].endswith("Good morning.")
