@@ -383,7 +383,7 @@ async def test_built_in_frameworks_know_the_group(
     runtime: Runtime, server: ModelServer, place: Conversation
 ) -> None:
     options = TurnOptions(model=MODEL.model, preset="mirror_realm")
-    prompt = await runtime.chat.preview(place.id, "Good evening.", options)
+    prompt = await runtime.chat.previews.prompt(place.id, "Good evening.", options)
     text = prompt.to_messages()[-1].content
     assert "Bao: Bao greets Traveller." in text and "Write Mira's next reply" in text
     assert not server.seen
@@ -442,7 +442,7 @@ async def test_a_directed_reply_that_is_stopped_is_kept_before_the_stop_returns(
     runtime: Runtime, server: ModelServer, group: Group, place: Conversation
 ) -> None:
     await directed(runtime, group)
-    runtime.chat.moments = NothingBetween()
+    runtime.chat.loop.moments = NothingBetween()
     server.will(stream("Bao"), stream("Half", then="hang"))
     async with aclosing(runtime.chat.send(place.id, "Good evening.", MODEL)) as events:
         async for event in events:

@@ -65,12 +65,12 @@ async def test_the_rolling_summary_of_sillytavern_comes_in_and_falls_back(runtim
         ("summary", "The first things.", "SillyTavern"),
         ("summary", "The first and the second things.", "SillyTavern"),
     ]
-    sent = "\n".join(one.content for one in (await runtime.chat.preview(chat, "Go on.")).messages)
+    sent = "\n".join(one.content for one in (await runtime.chat.previews.prompt(chat, "Go on.")).messages)
     assert "second things" in sent and sent.count("The first") == 1
     assert "Words 8." not in sent and "Words 9." in sent
     path = await runtime.library.conversations.page(chat)
     await runtime.chat.edits.edit(path[7].id, "Other words.")
-    sent = "\n".join(one.content for one in (await runtime.chat.preview(chat, "Go on.")).messages)
+    sent = "\n".join(one.content for one in (await runtime.chat.previews.prompt(chat, "Go on.")).messages)
     assert "second things" not in sent and "The first things." in sent and "Other words." in sent
     assert "Words 4." not in sent and "Words 5." in sent
 
@@ -208,9 +208,9 @@ async def test_a_book_of_five_thousand_memories_comes_in_and_is_found(runtime: R
     done = await runtime.library.database.write(lambda c: store_memories(c, chat, found))
     assert len(done.memories) == 5000 and not off and time.perf_counter() - begun < 60
     for text in ("What of lantern4321?", "他还记得4321号灯吗"):
-        sent = "\n".join(one.content for one in (await runtime.chat.preview(chat, text)).messages)
+        sent = "\n".join(one.content for one in (await runtime.chat.previews.prompt(chat, text)).messages)
         assert "The lantern of night 4321 hung over the harbour." in sent
-    record = (await runtime.chat.inspect(chat, "What of lantern4321?"))["memory"]
+    record = (await runtime.chat.previews.record(chat, "What of lantern4321?"))["memory"]
     assert sum(one["count"] for one in record["left_out"]) + len(record["used"]) == 5000
     book = await runtime.library.database.read(lambda c: memory_book(c, chat))
     again = await runtime.library.database.write(

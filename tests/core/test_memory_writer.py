@@ -225,7 +225,7 @@ async def test_a_bad_writer_leaves_a_mark_and_nothing_of_its_answer(kind: str) -
         memories = await runtime.library.memories.list(chat)
         assert memories and all(one.state == "failed" and one.text == "" for one in memories)
         assert done.error.params.get("kind", done.error.code) == reason, done.error
-        prompt = await runtime.chat.preview(chat, "And now?")
+        prompt = await runtime.chat.previews.prompt(chat, "And now?")
         assert prompt.report.history_dropped == 0
         writer.say = good
         done = await runtime.memory_writer.write(chat)
@@ -273,7 +273,7 @@ async def test_chinese_is_remembered_in_chinese() -> None:
         done = await runtime.memory_writer.write(chat)
         assert done.memories and done.memories[0].sources[0]["sentence"].endswith("店主。")
         assert "你负责记录" in writer.asked[0]["messages"][0]["content"]
-        prompt = await runtime.chat.preview(chat, "船来了吗？")
+        prompt = await runtime.chat.previews.prompt(chat, "船来了吗？")
         assert any("答应明天把灯还给店主。" in one.content for one in prompt.messages)
 
 

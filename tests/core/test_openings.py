@@ -48,7 +48,7 @@ async def openings(runtime: Runtime, place: Conversation) -> list[Message]:
 
 
 async def prompt(runtime: Runtime, place: Conversation, **options: Any) -> str:
-    shown = await runtime.chat.preview(place.id, "x", TurnOptions(**options))
+    shown = await runtime.chat.previews.prompt(place.id, "x", TurnOptions(**options))
     return "\n".join(message.content for message in shown.messages)
 
 
@@ -149,7 +149,7 @@ async def test_a_preset_for_a_large_model_leaves_room_for_a_prompt(
     """The practice model has a window of 32,768 tokens."""
     await use(runtime, openai_max_context=window, openai_max_tokens=reply)
     identity = await brought(runtime, "Ada")
-    shown = await runtime.chat.preview((await runtime.chat.start(identity)).id, "x")
+    shown = await runtime.chat.previews.prompt((await runtime.chat.start(identity)).id, "x")
     assert shown.report.budget == budget - REPLY_PRIMER
 
 
@@ -161,7 +161,7 @@ async def test_a_refusal_names_prompts_and_the_presets_numbers(runtime: Runtime)
         PROMPTS[1]["content"] = "Rule."
     identity = await brought(runtime, "Ada")
     with pytest.raises(InvalidInput) as refused:
-        await runtime.chat.preview((await runtime.chat.start(identity)).id, "x")
+        await runtime.chat.previews.prompt((await runtime.chat.start(identity)).id, "x")
     assert refused.value.code == "PROMPT_TOO_LARGE"
     assert "House rules" in refused.value.message and "8d39cd61" not in refused.value.message
     assert "1000000" in refused.value.message and "300" in refused.value.message

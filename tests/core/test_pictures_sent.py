@@ -187,8 +187,8 @@ async def test_pictures_count_in_the_budget(paths: Paths) -> None:
     large = attachment(picture("green", (1500, 1500)), "large.png")
     assert large.ref.tokens == 3000
     async with chat_with(paths, LlamaCpp(window=8192)) as (runtime, place):
-        plain = await runtime.chat.preview(place.id, "What is this?")
-        shown = await runtime.chat.preview(place.id, "What is this?", TurnOptions(pictures=(large,)))
+        plain = await runtime.chat.previews.prompt(place.id, "What is this?")
+        shown = await runtime.chat.previews.prompt(place.id, "What is this?", TurnOptions(pictures=(large,)))
     assert shown.report.total - plain.report.total >= 3000
 
 

@@ -255,7 +255,7 @@ async def test_values_stand_at_their_place_with_every_kind_of_prompt(runtime: Ru
         whole = "\n".join(message.content for message in (await prompt_of(runtime, chat, **options)).messages)
         places = [whole.index(text) for text in ("ABOVE", "BELOW", "LOW {{char}}")]
         assert places[2] == max(places) and "NEVER" not in whole
-    record = (await runtime.chat.inspect(chat, "And now?"))["trackers"]
+    record = (await runtime.chat.previews.record(chat, "And now?"))["trackers"]
     assert [(row["name"], row["left_out"]) for row in record] == [
         ("Deep", None),
         ("Before", None),

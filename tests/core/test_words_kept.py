@@ -474,7 +474,7 @@ async def test_an_odd_cell_of_a_message_spoils_nothing_but_itself(
         assert await runtime.library.conversations.list()
         assert await runtime.library.conversations.tree(place.id)
         await runtime.chat.recover()
-        assert (await runtime.chat.preview(place.id, "Go on")).messages
+        assert (await runtime.chat.previews.prompt(place.id, "Go on")).messages
         assert await run(runtime.chat.send(place.id, "Go on")) == ""
         length += 2
 

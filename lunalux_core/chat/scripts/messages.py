@@ -98,7 +98,7 @@ async def _count(host: ConversationHost, call: AppCall) -> str:
     from lunalux_core.dialogue.counting import counter
 
     # A turn knows the model that replies here, and each model counts in its own way.
-    turn = await host.runtime.chat.next_turn(host.place, "", host.surface.options())
+    turn = await host.runtime.chat.previews.turn(host.place, "", host.surface.options())
     text = "\n".join(message.content for message in await host.path() if not message.hidden)
     return str(counter(turn).text(text))
 
@@ -113,7 +113,7 @@ async def _trim_tokens(host: ConversationHost, call: AppCall) -> str:
     from_start = one_of(call, "direction", ("start", "end"), "end") == "start"
     if limit <= 0 or not call.text:
         return ""
-    turn = await host.runtime.chat.next_turn(host.place, "", host.surface.options())
+    turn = await host.runtime.chat.previews.turn(host.place, "", host.surface.options())
     count, text = counter(turn).text, call.text
 
     def part(length: int) -> str:
@@ -131,7 +131,7 @@ async def _tokens(host: ConversationHost, call: AppCall) -> str:
     """About how many tokens a text is."""
     from lunalux_core.dialogue.counting import counter
 
-    turn = await host.runtime.chat.next_turn(host.place, "", host.surface.options())
+    turn = await host.runtime.chat.previews.turn(host.place, "", host.surface.options())
     return str(counter(turn).text(call.text))
 
 
