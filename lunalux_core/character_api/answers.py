@@ -157,8 +157,8 @@ def model_row(character: CharacterSummary, name: str) -> dict[str, Any]:
 def error_body(error: LunaluxError) -> tuple[int, dict[str, Any]]:
     """HTTP status and body of a failure; the message says what to do about it."""
     status, kind = 500, "api_error"
-    for known, code, name in _STATUS:
-        if isinstance(error, known):
+    for error_type, code, name in _STATUS:
+        if isinstance(error, error_type):
             status, kind = code, name
             break
     if error.code == _BUSY:

@@ -87,8 +87,8 @@ class Places:
         if not last or not place.head_id:
             return ""
         path = await self._library.conversations.page(place.id, limit=LOOKED_AT)
-        known = [at for at, message in enumerate(path) if message.role == "assistant"]
-        at = next((at for at in reversed(known) if _says(path[at], last)), len(path) - 1)
+        replies = [at for at, message in enumerate(path) if message.role == "assistant"]
+        at = next((at for at in reversed(replies) if _says(path[at], last)), len(path) - 1)
         # Also where no message has these words: then the new ones stand at the end.
         if at == len(path) - 1:
             return ""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lunalux_core.library import Library
     from lunalux_core.regex.script import RegexScript
 
+# SillyTavern's numbers. 0 and 4 are old ones, which `regex.script` replaces as it reads a script.
 NAMED = {1: "input", 2: "reply", 3: "command", 5: "worldbook", 6: "reasoning"}
 """Words for `RegexScript.placement`: what a script works on."""
 

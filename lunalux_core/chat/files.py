@@ -239,6 +239,8 @@ def _store_memories(connection: Connection, conversation_id: str, log: ChatLog, 
 
         store_documents(connection, conversation_id, log.documents)
     rolling = [(ids[at], text) for at in log.path() if (text := rolling_of(log.nodes[at].line))]
+    # Our own files also hold the memories as a rolling summary, for SillyTavern. Only one of the two is
+    # read, else a prompt would tell the same events twice.
     if log.memories:
         store_from_file(connection, conversation_id, log.memories, ids)
     elif rolling:

@@ -24,6 +24,7 @@ from lunalux_core.text import well_formed
 MOST_BYTES = 64 * 1024 * 1024
 """No reply is longer than this; of a longer file no more is read."""
 
+# Without O_BINARY Windows would write each newline as two bytes.
 _OPEN = os.O_RDWR | getattr(os, "O_BINARY", 0)
 
 
@@ -60,6 +61,8 @@ class ReplyJournal:
         except BlockingIOError:
             return False
         except OSError:
+            # Without a file there is no lock either. That must not keep anybody from a reply: it is written
+            # all the same, and only the library has it.
             pass
         return True
 
@@ -91,6 +94,7 @@ class ReplyJournal:
         if self._file < 0 or self._refused:
             return
         try:
+            # The third value tells the reader that the lines before this one do not count.
             os.write(self._file, json.dumps([self._base + text, thinking, True]).encode() + b"\n")
         except OSError:
             self._refused = True
@@ -149,6 +153,7 @@ def remove_journals(library: Path, replies: Iterable[str]) -> None:
     """Remove the files of replies that are complete in the library and that nobody writes."""
     for reply in replies:
         path = _file_of(library, reply)
+        # BlockingIOError is one of them: a reply that a living program writes keeps its file.
         with suppress(OSError):
             _remove(path, _locked(path))
 

@@ -21,6 +21,7 @@ def take_lock(file: int) -> bool:
     if sys.platform == "win32":
         import msvcrt
 
+        # `locking` locks the bytes at the position in the file, from which the caller goes on to write.
         place = os.lseek(file, 0, os.SEEK_CUR)
         try:
             os.lseek(file, _FAR, os.SEEK_SET)

@@ -106,6 +106,7 @@ class SideReplies:
     async def flush(self) -> None:
         """Store what came since."""
         self._flushed = time.monotonic()
+        # Before the transaction: what comes while it runs is stored by the next one.
         changed, self._changed = sorted(self._changed), set()
 
         def change(connection: Connection) -> None:
@@ -323,6 +324,7 @@ def take_back(connection: Connection, begun: StoredTurn) -> None:
     if begun.reply is not None and begun.before is not None:
         same = {name: begun.before[name] for name in ("status", "content", "raw", "extra")}
         update_message(connection, begun.reply.id, **same)
+    # The reply first: a message is removed only if no other hangs on it.
     new = [begun.reply if begun.before is None else None, begun.user]
     for message in new:
         if message is not None:

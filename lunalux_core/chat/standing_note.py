@@ -26,6 +26,7 @@ def note_in(header: Mapping[str, Any]) -> str:
     """The note in a chat's header as the person wrote it, "" where there is none."""
     for held in injections_in(header):
         if held.id == NOTE_ID:
+            # A chat file from elsewhere may have the note without our brackets.
             written = _WRITTEN.fullmatch(held.content)
             return written[1] if written else held.content
     return ""

@@ -30,7 +30,6 @@ MARKET_TAGS = 3
 
 _ESTIMATOR = estimator("")
 _OPEN = re.compile(r"\{\{(?![^{}]*\}\})")
-_CLOSE = re.compile(r"(?<!\})\}\}")
 _MACRO = re.compile(r"\{\{[^{}]*\}\}")
 
 

@@ -157,16 +157,16 @@ class CardReader:
     """Reads files in threads; what is no card comes back as `other`, for those who know about it.
 
     Args:
-        known: which contents are in the library.
+        contents: which contents are in the library.
         language: language to note, else it is guessed from the card's text.
         dry_run: write no picture.
     """
 
     def __init__(
-        self, pictures: Path, known: KnownContents, on_duplicate: OnDuplicate, language: str, dry_run: bool
+        self, pictures: Path, contents: KnownContents, on_duplicate: OnDuplicate, language: str, dry_run: bool
     ) -> None:
         self._pictures = pictures
-        self._known = known
+        self._contents = contents
         self._on_duplicate = on_duplicate
         self._language = language
         self._dry_run = dry_run
@@ -218,7 +218,7 @@ class CardReader:
         identity = short_id()
         new = new_character(identity, loaded, self._language)
         # Claimed while it is read: of two equal files in one import, read by two threads, one is stored.
-        there = None if self._on_duplicate == "copy" else self._known.claim(new.content_hash, identity)
+        there = None if self._on_duplicate == "copy" else self._contents.claim(new.content_hash, identity)
         label = str(source)
         if there is not None and self._on_duplicate == "skip":
             return PreparedFile(ImportResult(label, "duplicate", there, new.name, new.spec), source=source)

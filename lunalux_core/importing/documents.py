@@ -79,20 +79,20 @@ class DocumentImport:
 
     Args:
         reader: stores the cards that come inside other files.
-        known: the cards of this import.
+        owners: the cards of this import.
     """
 
     def __init__(
         self,
         library: Library,
         reader: CardReader,
-        known: ChatOwners,
+        owners: ChatOwners,
         on_duplicate: OnDuplicate,
         dry_run: bool,
     ) -> None:
         self.library = library
         self.reader = reader
-        self.known = known
+        self.owners = owners
         self.copy = on_duplicate == "copy"
         self.replace = on_duplicate == "replace"
         self.dry_run = dry_run
@@ -182,7 +182,7 @@ class DocumentImport:
         switched on by itself."""
 
         def change(connection: Connection) -> ImportResult:
-            known = self._on_shelf(connection, kind)
+            shelved = self._on_shelf(connection, kind)
             stored = [
                 put(
                     connection,
@@ -193,7 +193,7 @@ class DocumentImport:
                     # presets would change every chat at once.
                     enabled=kind == "regex",
                     copy=self.copy,
-                    known=known,
+                    shelved=shelved,
                 )
                 for document in documents
             ]
@@ -248,14 +248,14 @@ class DocumentImport:
         path = place(source)
 
         def change(connection: Connection) -> ImportResult:
-            group = self.known.groups.get(path.stem)
+            group = self.owners.groups.get(path.stem)
             notes = log.notes
             if group is None and not character_id and is_group_chat(log):
                 group = ""
                 if not self.dry_run:
                     stored_group, missing = group_for(connection, log, path.stem)
                     group, notes = stored_group.id, (*notes, *missing_warnings(stored_group, missing))
-            character = "" if group is not None else character_id or owner(connection, log, path, self.known)
+            character = "" if group is not None else character_id or owner(connection, log, path, self.owners)
             title = clean_line(log.title or path.stem, 120)
             stamp = stamp_of(log, group or character)
             there = imported_before(connection, stamp)

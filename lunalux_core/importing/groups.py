@@ -30,7 +30,9 @@ def take_group(storing: ImportStore, source: Source, data: bytes) -> ImportResul
     stems = _stems(document.get("members"))
     muted = set(_stems(document.get("disabled_members")))
     members = {
-        identity: stem in muted for stem in stems if (identity := storing.known.by_stem.get(stem)) is not None
+        identity: stem in muted
+        for stem in stems
+        if (identity := storing.owners.by_stem.get(stem)) is not None
     }
     if not members:
         raise NotFound(
@@ -59,9 +61,9 @@ def take_group(storing: ImportStore, source: Source, data: bytes) -> ImportResul
     else:
         result = storing.write(change)
     # Its chats and tags name it by this id and follow later in the import.
-    storing.known.group_files[as_text(document.get("id")) or place(source).stem] = result.id
+    storing.owners.group_files[as_text(document.get("id")) or place(source).stem] = result.id
     for chat in as_texts(document.get("chats")):
-        storing.known.groups[chat] = result.id
+        storing.owners.groups[chat] = result.id
     return result
 
 

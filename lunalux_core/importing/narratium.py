@@ -75,7 +75,7 @@ def _character(
     if prepared.new is not None and not storing.dry_run:
         store(storing.library, [prepared])
     result = prepared.result
-    storing.known.add(as_text(record.get("id")), result.name, result.id)
+    storing.owners.add(as_text(record.get("id")), result.name, result.id)
     return ImportResult(label, result.status, result.id, result.name, result.spec, warnings=result.warnings)
 
 

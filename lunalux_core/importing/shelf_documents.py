@@ -107,23 +107,23 @@ def put(
     *,
     enabled: bool,
     copy: bool = False,
-    known: Known | None = None,
+    shelved: Known | None = None,
 ) -> ShelfResult:
     """Put a document on its shelf unless one of the same content is there (`copy`: in any case).
 
     A script that is switched off in its file is so on the shelf.
 
     Args:
-        known: what is on the shelf, kept up to date here; read anew where it is not given.
+        shelved: what is on the shelf, kept up to date here; read anew where it is not given.
     """
-    known = known_items(connection, kind) if known is None else known
+    shelved = known_items(connection, kind) if shelved is None else shelved
     content = _fingerprint(document)
-    if not copy and content in known:
-        return ShelfResult(known[content], False)
+    if not copy and content in shelved:
+        return ShelfResult(shelved[content], False)
     if kind == "regex" and isinstance(document, dict):
         enabled = enabled and not as_flag(document.get("disabled"))
     item = insert_item(connection, kind, name, document, enabled=enabled)
-    known.setdefault(content, replace(item, document=None))
+    shelved.setdefault(content, replace(item, document=None))
     return ShelfResult(item, True)
 
 

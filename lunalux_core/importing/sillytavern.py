@@ -120,7 +120,7 @@ def _switched(
         notes.append(f"Worldbooks switched on: {', '.join(book.name for book in books)}.")
     allowed = _list(as_object(document.get("extension_settings")).get("character_allowed_regex"))
     stems = [PurePosixPath(as_text(avatar)).stem for avatar in allowed]
-    ids = [identity for stem in stems if (identity := storing.known.by_stem.get(stem))]
+    ids = [identity for stem in stems if (identity := storing.owners.by_stem.get(stem))]
     allow_own_scripts(connection, ids, only_unanswered=True)
     if ids:
         notes.append(f"Characters whose own scripts may run: {len(ids)}.")
@@ -128,7 +128,7 @@ def _switched(
     notes += _preset(connection, as_text(in_use))
     notes += _engine(chosen)
     for lore in _list(as_object(chosen.get("world_info")).get("charLore")):
-        identity = storing.known.by_stem.get(as_text(as_object(lore).get("name")))
+        identity = storing.owners.by_stem.get(as_text(as_object(lore).get("name")))
         names = [clean_line(name) for name in as_texts(as_object(lore).get("extraBooks"))]
         if identity and names:
             tie_worldbooks(connection, identity, names)

@@ -22,7 +22,7 @@ class ImportStore(Protocol):
 
     library: Library
     reader: CardReader
-    known: ChatOwners
+    owners: ChatOwners
     copy: bool
     dry_run: bool
 

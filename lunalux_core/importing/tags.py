@@ -82,8 +82,8 @@ def _tagged(connection: Connection, storing: ImportStore, key: str, tags: list[T
     """Tag the character of a card's file, or the group of an id; False where it is not here."""
     # Characters are named by their card's file, groups by an id without an ending.
     stem = PurePosixPath(key).stem if key.lower().endswith(".png") else key
-    group = storing.known.group_files.get(key, "")
-    character = storing.known.by_stem.get(stem, "") or ("" if group else id_by_name(connection, stem))
+    group = storing.owners.group_files.get(key, "")
+    character = storing.owners.by_stem.get(stem, "") or ("" if group else id_by_name(connection, stem))
     if group and not character:
         for tag in tags:
             tag_group(connection, tag, group)

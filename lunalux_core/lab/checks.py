@@ -46,8 +46,8 @@ def try_patterns(experiment: Experiment, engine: EcmaEngine) -> None:
             continue
         for pattern in check.expected:
             try:
-                found = parse_find(pattern)
-                engine.test(found.source, found.flags, "")
+                parsed = parse_find(pattern)
+                engine.test(parsed.source, parsed.flags, "")
             except InvalidInput as error:
                 raise mistake(experiment, "checks", check.number, check.kind, error) from None
 
@@ -98,9 +98,9 @@ def _held(kind: str, expected: Sequence[str], texts: Sequence[str], what: str) -
 
 def _matched(kind: str, expected: Sequence[str], content: str, engine: EcmaEngine) -> str:
     for pattern in expected:
-        found = parse_find(pattern)
+        parsed = parse_find(pattern)
         try:
-            matches = engine.find_all(found.source, found.flags, content, limit=1)
+            matches = engine.find_all(parsed.source, parsed.flags, content, limit=1)
         except InvalidInput as error:  # over its time, or the engine failed on it
             return error.message
         if kind == "matches" and not matches:
@@ -121,6 +121,7 @@ def _bounded(kind: str, bound: float, reply: Mapping[str, Any]) -> str:
     }
     name, _, end = kind.rpartition("_")
     value, unit = read[name][0](), read[name][1]
+    # Only a price may be unknown: of tokens and seconds there is always at least an estimate.
     if not isinstance(value, int | float):
         return "Nobody knows what the reply cost."
     if end == "max" and value > bound:

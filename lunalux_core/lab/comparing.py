@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 WordMark = Literal["same", "gone", "new"]
 MOST_WORDS = 4_000
 """Words of a text that are compared one by one; a longer one is shown as taken out and put in."""
+# Kana, Chinese characters and Hangul.
 _SIGNS = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 _WORDS = re.compile(rf"\s+|[{_SIGNS}]|[^\W{_SIGNS}]+|[^\w\s]")
 """Words and signs; of writing without blanks between words each sign is one."""
@@ -73,6 +74,7 @@ def word_changes(before: str, now: str) -> list[tuple[WordMark, str]]:
     if max(len(old), len(new)) > MOST_WORDS:
         return list(_changed(before, now))
     pieces: list[tuple[WordMark, str]] = []
+    # Without `autojunk`, which would leave frequent words out of a long comparison.
     for kind, first, last, start, end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":
             pieces.append(("same", "".join(new[start:end])))
@@ -164,7 +166,10 @@ def _entries(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[dict
 
 
 def _parameters(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    asked, were = ({one["name"]: one["value"] for one in record["parameters"]} for record in (now, before))
+    asked, were = (
+        {parameter["name"]: parameter["value"] for parameter in record["parameters"]}
+        for record in (now, before)
+    )
     for name in [*asked, *(name for name in were if name not in asked)]:
         if asked.get(name) != were.get(name):
             yield {"name": name, "before": were.get(name), "now": asked.get(name)}

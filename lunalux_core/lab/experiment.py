@@ -135,5 +135,7 @@ class Trial:
     def is_meant(self, only: Sequence[tuple[str, str]]) -> bool:
         """Whether one of these (turn, variant) means it; "" is any, and nothing at all means everything."""
         here = (self.turn.name, self.variant.name)
-        fits = (all(not want or want == name for want, name in zip(one, here, strict=True)) for one in only)
+        fits = (
+            all(not want or want == name for want, name in zip(choice, here, strict=True)) for choice in only
+        )
         return not only or any(fits)

@@ -101,11 +101,11 @@ class _Section:
         # Of a key that is missing, the line of its table.
         return Place(self.path.name, line_of(self.source, parts, self.nth) if parts else 0)
 
-    def only(self, known: Sequence[str]) -> None:
+    def only(self, keys: Sequence[str]) -> None:
         """Raises InvalidInput for a key that is none of these."""
         for key in self.values:
-            if key not in known:
-                near = nearest(key, known) or ", ".join(known)
+            if key not in keys:
+                near = nearest(key, keys) or ", ".join(keys)
                 told = _short(key)
                 raise _invalid(
                     "key",
@@ -143,8 +143,8 @@ class _Section:
         )
 
     def unknown(self, key: str, name: str, names: Iterable[str]) -> InvalidInput:
-        known = list(names)
-        near = nearest(name, known) or ", ".join(known[:8])
+        listed = list(names)
+        near = nearest(name, listed) or ", ".join(listed[:8])
         told = _short(name)
         return _invalid(
             "name", self.place(key), f"{key} names {told}, which is not there", f"There are: {near}.",
@@ -169,7 +169,7 @@ class _Section:
     def texts(self, key: str) -> tuple[str, ...]:
         value = self.values.get(key, [])
         listed = [value] if isinstance(value, str) else value
-        if not isinstance(listed, list) or not all(isinstance(one, str) and one for one in listed):
+        if not isinstance(listed, list) or not all(isinstance(text, str) and text for text in listed):
             raise self.wrong(key, "a text, or a list of texts")
         if key in self.values and not listed:
             raise self.wrong(key, "a text, or a list of texts")
@@ -221,7 +221,7 @@ class _Reader:
             raise top.missing("turns", "Write at least one [[turns]] with what is to be run.")
         variants = self._each(top, "variants", self._variant) or (LabVariant("as it is", 0),)
         for table, named in (("turns", turns), ("variants", variants)):
-            self._unique(table, [one.name for one in named])  # type: ignore[arg-type]
+            self._unique(table, [entry.name for entry in named])  # type: ignore[arg-type]
         trials = len(turns) * sum(variant.repeat for variant in variants)
         if trials > MOST_TRIALS:
             raise top.wrong("turns", f"at most {MOST_TRIALS} replies in all", trials)
@@ -289,6 +289,7 @@ class _Reader:
             messages=messages,
             say=say,
             user=section.text("user"),
+            # A history in the file says itself how the story begins.
             greeting=section.flag("greeting", True) and "messages" not in section.values,
         )
 
@@ -354,15 +355,16 @@ class _Reader:
     def _checks(
         self, section: _Section, turns: Sequence[LabTurn], variants: Sequence[LabVariant]
     ) -> list[Check]:
+        # One table may hold several checks, which share its name, turns and variants.
         section.only(("name", "turns", "variants", *CHECK_KINDS))
         kinds = [kind for kind in CHECK_KINDS if kind in section.values]
         if not kinds:
             raise section.missing("contains", f"Write what is checked: {', '.join(CHECK_KINDS)}.")
         names = {"turns": [turn.name for turn in turns], "variants": [variant.name for variant in variants]}
-        for key, known in names.items():
+        for key, declared in names.items():
             for name in section.texts(key):
-                if name not in known:
-                    raise section.unknown(key, name, known)
+                if name not in declared:
+                    raise section.unknown(key, name, declared)
         about = section.text("name"), section.texts("turns"), section.texts("variants")
         return [Check(kind, self._expected(section, kind), *about, section.nth) for kind in kinds]
 

@@ -122,10 +122,10 @@ class Inputs:
     # -- what names stand for ----------------------------------------------------------------------
 
     async def _place(self, turn: LabTurn) -> _Place:
-        known = self._places.get(turn.name)
-        if known is None:
-            known = self._places[turn.name] = await self._find(turn)
-        return known
+        place = self._places.get(turn.name)
+        if place is None:
+            place = self._places[turn.name] = await self._find(turn)
+        return place
 
     async def _find(self, turn: LabTurn) -> _Place:
         library = self._runtime.library
@@ -145,6 +145,7 @@ class Inputs:
         if turn.card is not None:
             character = await self._read("turns", turn.number, "card", turn.card, _character)
             return _Place(_nowhere(""), character=character)
+        # Before it the characters that come with the program are not in the library yet.
         await self._runtime.first_start()
         try:
             character = await library.characters.find(turn.character)
@@ -159,7 +160,7 @@ class Inputs:
                 raise _nothing_recorded()
             return conversation.head_id
         ids = [node.id for node in await self._runtime.library.conversations.tree(conversation.id)]
-        begun = [one for one in ids if one == wanted or one.startswith(wanted.lower())]
+        begun = [identity for identity in ids if identity == wanted or identity.startswith(wanted.lower())]
         if wanted in begun:
             return wanted
         if len(begun) != 1 or len(wanted) < LEAST_BEGINNING:
@@ -172,10 +173,10 @@ class Inputs:
         return begun[0]
 
     async def _meaning(self, variant: LabVariant) -> _Meant:
-        known = self._meant.get(variant.name)
-        if known is None:
-            known = self._meant[variant.name] = await self._resolve(variant)
-        return known
+        meant = self._meant.get(variant.name)
+        if meant is None:
+            meant = self._meant[variant.name] = await self._resolve(variant)
+        return meant
 
     async def _resolve(self, variant: LabVariant) -> _Meant:
         def wrong(key: str, error: LunaluxError) -> InvalidInput:
@@ -356,6 +357,7 @@ def _made(
     read = reader.read(connection, asked, options)
     said, state = turn.messages, read.state
     if turn.greeting:
+        # A chat begins with the first greeting, too, unless the person chooses another.
         for opening in reader.openings(connection, place.conversation, character, options)[:1]:
             said, state = (Said("assistant", opening.text),), opening.state or state
     history = _history(said, {"user": read.user, "assistant": character.name})

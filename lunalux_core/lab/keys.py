@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -99,11 +100,14 @@ def _plain(value: object) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.compare}
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted((_plain(one) for one in value), key=lambda one: json.dumps(one, sort_keys=True))
+        # Sets have no order of their own. They are put in that of their JSON, because values of different
+        # types cannot be compared.
+        return sorted(map(_plain, value), key=partial(json.dumps, sort_keys=True))
     if isinstance(value, bytes):
         return sha256(value).hexdigest()
+    # What is left has no content that another process would see in the same way.
     return str(value) if isinstance(value, PurePath) else type(value).__qualname__

@@ -90,9 +90,11 @@ class Laboratory:
             InvalidInput: LAB_FILE_INVALID, for what the file names and cannot be used. LunaluxError: as any
                 turn that cannot begin.
         """
+        # Before the turns are read, so that a mistake in a pattern is told at once.
         await asyncio.to_thread(try_patterns, self._experiment, self._runtime.engine)
         bases: dict[tuple[str, str], tuple[str, str]] = {}
         for trial in self._experiment.trials():
+            # Further repeats have the same input. Only their number differs, which is in their key.
             if trial.repeat == 1:
                 turn = await self._inputs.of(trial)
                 base = await asyncio.to_thread(base_of, turn)
@@ -114,7 +116,7 @@ class Laboratory:
 
     async def missing(self, run: LabRun, planned: Sequence[Planned]) -> Sequence[Planned]:
         """Those that have to be asked for."""
-        return [one for one in planned if await self._had(run, one) is None]
+        return [item for item in planned if await self._had(run, item) is None]
 
     async def run(
         self, run: LabRun, planned: Sequence[Planned], jobs: int, told: Callable[[Result], None]
@@ -128,11 +130,12 @@ class Laboratory:
             StorageError: a reply cannot be kept; those before it are.
         """
         results: dict[int, Result] = {}
+        # One iterator for all workers: each takes the next reply that nobody has begun.
         waiting = iter(list(enumerate(planned)))
 
         async def work() -> None:
-            for number, one in waiting:
-                results[number] = await self._result(run, one)
+            for number, item in waiting:
+                results[number] = await self._result(run, item)
                 told(results[number])
 
         workers = [asyncio.ensure_future(work()) for _ in range(max(1, min(jobs, MOST_JOBS)))]
@@ -144,47 +147,48 @@ class Laboratory:
             await asyncio.gather(*workers, return_exceptions=True)
         return [results[number] for number in sorted(results)]
 
-    async def _had(self, run: LabRun, one: Planned) -> LabRow | None:
+    async def _had(self, run: LabRun, item: Planned) -> LabRow | None:
         """What is kept of a reply; one that its server cut off is asked for again."""
-        row = await self._runtime.library.lab.result(run.id, one.key)
+        row = await self._runtime.library.lab.result(run.id, item.key)
         if row is None or not row.reply or row.reply.get("finish") == "cut":
             return None
         return row
 
-    async def _result(self, run: LabRun, one: Planned) -> Result:
-        if (had := await self._had(run, one)) is not None:
-            outcomes = await self._judged(one.trial, had.reply, had.record)
+    async def _result(self, run: LabRun, item: Planned) -> Result:
+        if (had := await self._had(run, item)) is not None:
+            outcomes = await self._judged(item.trial, had.reply, had.record)
             checks = [outcome.as_json() for outcome in outcomes]
             if checks != list(had.checks):
-                await self._runtime.library.lab.judge(run.id, one.key, checks)
-            return Result(one.trial, had.reply, outcomes, kept=True)
-        if (refused := self._refused.get(one.model)) is not None:
-            return Result(one.trial, None, error=refused)
+                await self._runtime.library.lab.judge(run.id, item.key, checks)
+            return Result(item.trial, had.reply, outcomes, kept=True)
+        if (refused := self._refused.get(item.model)) is not None:
+            return Result(item.trial, None, error=refused)
         try:
-            turn = await self._inputs.of(one.trial, f"lab:{run.id}:{one.key[:48]}")
+            turn = await self._inputs.of(item.trial, f"lab:{run.id}:{item.key[:48]}")
             reply, record, told = await self._ask(turn)
+        # Not a result but the end of the run: what is asked for from now on would be paid and lost.
         except StorageError:
             raise
         except LunaluxError as error:
             if isinstance(error, PaymentError | SessionError):
-                self._refused[one.model] = error
-            return Result(one.trial, None, error=error)
+                self._refused[item.model] = error
+            return Result(item.trial, None, error=error)
         # A reply that came, and may be paid, is kept also where the run is stopped just then.
-        keeping = asyncio.ensure_future(self._keep(run, one, reply, record))
+        keeping = asyncio.ensure_future(self._keep(run, item, reply, record))
         try:
             outcomes = await asyncio.shield(keeping)
         except asyncio.CancelledError:
             await keeping
             raise
-        return Result(one.trial, reply, outcomes, told=told)
+        return Result(item.trial, reply, outcomes, told=told)
 
     async def _keep(
-        self, run: LabRun, one: Planned, reply: Mapping[str, Any], record: Mapping[str, Any]
+        self, run: LabRun, item: Planned, reply: Mapping[str, Any], record: Mapping[str, Any]
     ) -> Sequence[Outcome]:
-        outcomes = await self._judged(one.trial, reply, record)
+        outcomes = await self._judged(item.trial, reply, record)
         packed = await asyncio.to_thread(pack, record)
         checks = [outcome.as_json() for outcome in outcomes]
-        await self._runtime.library.lab.keep(run.id, one.key, reply, packed, checks)
+        await self._runtime.library.lab.keep(run.id, item.key, reply, packed, checks)
         return outcomes
 
     async def _judged(
@@ -197,24 +201,24 @@ class Laboratory:
 
     async def _ask(self, turn: TurnInput) -> tuple[Mapping[str, Any], Mapping[str, Any], Sequence[TurnEvent]]:
         """The reply as it is kept, how its prompt came about, and what there was to tell on the way."""
-        begun, paid, done = time.monotonic(), None, None
+        begun, paid, completed = time.monotonic(), None, None
         told: list[TurnEvent] = []
         async with aclosing(self._runtime.chat.unstored.reply(turn)) as events:
             async for event in events:
                 if isinstance(event, Billed):
                     paid = event
                 elif isinstance(event, TurnCompleted):
-                    done = event
+                    completed = event
                 elif isinstance(event, _TOLD):
                     told.append(event)
         # The workflow ends with a result or an error, never with nothing.
-        assert done is not None and done.message is not None
+        assert completed is not None and completed.message is not None
         seconds = round(time.monotonic() - begun, 3)
-        return _reply(turn, done, paid, seconds), done.report, told
+        return _reply(turn, completed, paid, seconds), completed.report, told
 
 
-def _reply(turn: TurnInput, done: TurnCompleted, paid: Billed | None, seconds: float) -> dict[str, Any]:
-    message = done.message
+def _reply(turn: TurnInput, completed: TurnCompleted, paid: Billed | None, seconds: float) -> dict[str, Any]:
+    message = completed.message
     assert message is not None
     billing = None
     if paid is not None:
@@ -222,7 +226,7 @@ def _reply(turn: TurnInput, done: TurnCompleted, paid: Billed | None, seconds: f
     return {
         "content": message.content,
         "thinking": message.thinking,
-        "next_prompts": list(done.suggestions),
+        "next_prompts": list(completed.suggestions),
         "event": message.event,
         "finish": message.finish,
         "model": turn.model.name,
@@ -233,7 +237,7 @@ def _reply(turn: TurnInput, done: TurnCompleted, paid: Billed | None, seconds: f
         "seconds": seconds,
         # Nobody is paid for it, whatever is known of prices.
         "free": turn.model.provider == "practice",
-        "prompt": prompt_summary(done.report),
+        "prompt": prompt_summary(completed.report),
     }
 
 

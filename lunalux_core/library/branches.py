@@ -91,6 +91,7 @@ class _Tree:
     def path(self, end: str) -> tuple[Said, ...]:
         path: list[Said] = []
         at = self._by_id.get(end)
+        # Bounded, because the messages of a damaged library may run in a circle.
         while at is not None and len(path) < LONGEST:
             path.append(at)
             at = self._by_id.get(at.parent_id)

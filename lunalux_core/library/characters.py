@@ -177,6 +177,7 @@ class Characters:
         """Id of the character bound to this community entry, if there is one."""
 
         def query(connection: Connection) -> str | None:
+            # One that was unbound still remembers its entry, so those that are bound come first.
             row = connection.execute(
                 "SELECT id FROM characters WHERE market_id = ? ORDER BY binding_active DESC LIMIT 1",
                 (market_id,),

@@ -122,6 +122,7 @@ class Groups:
             ).fetchall()
             return [_group(connection, row) for row in rows]
 
+        # Compared here and not by SQLite, which knows no case but that of ASCII letters.
         words = search.casefold().split()
         groups = await self._database.read(query)
         return [

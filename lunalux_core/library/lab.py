@@ -90,6 +90,7 @@ class LabRuns:
         """Note what a run is to have: a new one, or one that goes on (`run_id`)."""
 
         def change(connection: Connection) -> LabRun:
+            # Later than all others even if the clock was set back: the run that is used last is the newest.
             now = max(now_ms(), _newest(connection) + 1)
             plan = json_cell([[cell.turn, cell.variant, cell.repeat, cell.key] for cell in cells])
             identity = run_id or short_id()
@@ -99,6 +100,7 @@ class LabRuns:
                 "updated_at = excluded.updated_at",
                 (identity, name, path, plan, now, now),
             )
+            # SQLite knows no OFFSET without a LIMIT; -1 is none.
             connection.execute(
                 "DELETE FROM lab_runs WHERE id IN "
                 "(SELECT id FROM lab_runs WHERE path = ? ORDER BY updated_at DESC LIMIT -1 OFFSET ?)",
@@ -167,9 +169,9 @@ def _load_runs(connection: Connection) -> list[LabRun]:
 def _run(row: Row, had: set[str]) -> LabRun:
     plan = value_in(row["cells"])
     cells = tuple(
-        Cell(*one)
-        for one in (plan if isinstance(plan, list) else [])
-        if isinstance(one, list) and list(map(type, one)) == [str, str, int, str]
+        Cell(*fields)
+        for fields in (plan if isinstance(plan, list) else [])
+        if isinstance(fields, list) and list(map(type, fields)) == [str, str, int, str]
     )
     return LabRun(
         row["id"],
@@ -206,6 +208,6 @@ def _row(row: Row) -> LabRow:
         row["key"],
         object_in(row["reply"]),
         record if isinstance(record, dict) else {},
-        [one for one in checks if isinstance(one, dict)] if isinstance(checks, list) else [],
+        [check for check in checks if isinstance(check, dict)] if isinstance(checks, list) else [],
         moment_in(row["created_at"]),
     )

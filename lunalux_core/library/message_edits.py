@@ -135,25 +135,30 @@ def cut_messages(connection: Connection, conversation_id: str, message_ids: Sequ
     The other versions of a message go with it, but not one under which the story went on: that stays as a
     branch of its own.
     """
-    places = sorted((load_message(connection, one) for one in message_ids), key=lambda one: one.depth)
-    if not places:
+    messages = [load_message(connection, identity) for identity in message_ids]
+    messages.sort(key=lambda message: message.depth)
+    if not messages:
         return
-    going = {message.id for message in places}
-    touched = {message.parent_id: message.depth - 1 for message in places if message.parent_id}
+    going = {message.id for message in messages}
+    touched = {message.parent_id: message.depth - 1 for message in messages if message.parent_id}
     versions: dict[str, list[str]] = {}
-    for message in places:
-        beside = children(connection, conversation_id, message.parent_id)
+    for message in messages:
+        siblings = children(connection, conversation_id, message.parent_id)
         versions[message.id] = [
-            one for one in beside if one not in going and not children(connection, conversation_id, one)
+            sibling
+            for sibling in siblings
+            if sibling not in going and not children(connection, conversation_id, sibling)
         ]
         touched |= dict.fromkeys((message.id, *versions[message.id]), message.depth)
         touched |= dict.fromkeys(children(connection, conversation_id, message.id), message.depth + 1)
     # What stands above first: undo brings the rows back in this order, each under its parent.
-    record = Recorder(connection, conversation_id, "delete", sorted(touched, key=lambda one: touched[one]))
+    record = Recorder(
+        connection, conversation_id, "delete", sorted(touched, key=lambda identity: touched[identity])
+    )
     # From the end, so that what follows moves up with one that moves up itself.
-    for message in reversed(places):
+    for message in reversed(messages):
         _cut_one(connection, message.id, versions[message.id])
-    top = places[0].parent_id
+    top = messages[0].parent_id
     for identity in [top] if top else children(connection, conversation_id, ""):
         set_depths(connection, conversation_id, identity)
     record.done()
@@ -165,7 +170,9 @@ def _cut_one(connection: Connection, message_id: str, versions: Sequence[str]) -
     place, parent = message.conversation_id, message.parent_id
     followed = children(connection, place, message_id)
     was_head = load_conversation(connection, place).head_id == message_id
-    connection.executemany("DELETE FROM messages WHERE id = ?", [(one,) for one in (message_id, *versions)])
+    connection.executemany(
+        "DELETE FROM messages WHERE id = ?", [(identity,) for identity in (message_id, *versions)]
+    )
     connection.executemany("UPDATE messages SET parent_id = ? WHERE id = ?", [(parent, i) for i in followed])
     if was_head:
         # Behind it nothing was shown; a branch that was cut off there stays one.

@@ -236,6 +236,8 @@ CREATE TABLE quick_reply_sets (
 );
 """
 
+# Whether a memory is stale is asked again only after its sources changed, which the triggers note here: so
+# nothing that stores, edits or deletes messages has to know of memories.
 MEMORIES = """
 CREATE TABLE memories (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -297,6 +299,8 @@ CREATE TRIGGER memory_source_back AFTER INSERT ON messages BEGIN
 END;
 """
 
+# AUTOINCREMENT, because an index in memory knows `character_words` by its count and its highest number: a
+# number that came back would make a new row look like the old one.
 ORDER = """
 CREATE TABLE tags (
   id TEXT PRIMARY KEY,
@@ -371,6 +375,7 @@ REPLY_STARTS = """
 ALTER TABLE conversations ADD COLUMN reply_start TEXT NOT NULL DEFAULT '{}';
 """
 
+# No foreign key can do what these triggers do: what `target` is the id of depends on the scope.
 PROFILES = """
 CREATE TABLE profiles (
   id TEXT PRIMARY KEY,
@@ -613,8 +618,10 @@ def migrate(connection: Connection, backups: Path) -> None:
         copy = backups / f"library-v{version}.db"
         copy_database(connection, copy)
         if os.name == "posix":
+            # It holds what the library holds, which nobody else may read.
             copy.chmod(0o600)
     # A step may replace a table; dropping the old one must not take along what refers to it.
+    # Before the transaction begins, because within one this pragma does nothing.
     connection.execute("PRAGMA foreign_keys = OFF")
     try:
         _run(connection)
@@ -644,5 +651,6 @@ def _apply(connection: Connection, step: str | Callable[[Connection], None]) -> 
     if not isinstance(step, str):
         step(connection)
         return
+    # Not by `executescript`, which would commit the steps before.
     for statement in statements(step):
         connection.execute(statement)

@@ -54,10 +54,10 @@ def found(things: Sequence[T], name: str, *, alike: bool = False) -> T | None:
 
 def full_name(name: str, names: Iterable[str]) -> str | None:
     """The one of `names` that is meant: the very same if there is one, else as `found` finds it."""
-    known = list(names)
-    if name in known:
+    candidates = list(names)
+    if name in candidates:
         return name
-    close = found([NamedReference(each, each) for each in known], name)
+    close = found([NamedReference(each, each) for each in candidates], name)
     return None if close is None else close.name
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+# Before version 3.32 SQLite takes at most 999 values.
 _AT_ONCE = 500
 
 T = TypeVar("T")

@@ -65,6 +65,7 @@ class Personas:
         """Conversations that used it fall back to the chosen one."""
 
         def change(connection: Connection) -> None:
+            # The id has no foreign key, so the conversations are changed by hand.
             connection.execute("DELETE FROM personas WHERE id = ?", (persona_id,))
             connection.execute(
                 "UPDATE conversations SET persona_id = NULL WHERE persona_id = ?", (persona_id,)

@@ -98,6 +98,7 @@ def attachment(data: bytes, name: str) -> Attachment:
     from lunalux_core.cards.pictures import clean_picture
 
     clean = clean_picture(data)
+    # Of the cleaned bytes, so that a picture is one whatever else its file holds.
     identity = sha256(clean.data).hexdigest()
     ref = PictureRef(identity, picture_name(name), clean.type, clean.width, clean.height, len(clean.data))
     return Attachment(ref, clean.data)

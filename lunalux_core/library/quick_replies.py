@@ -86,6 +86,7 @@ class QuickReplies:
                     "DELETE FROM quick_reply_uses WHERE scope = ? AND target = ? AND set_id = ?", values
                 )
                 return
+            # Not REPLACE, which would give the row a new number, and the sets are in the order of these.
             connection.execute(
                 "INSERT INTO quick_reply_uses (scope, target, set_id, visible) VALUES (?,?,?,?) "
                 "ON CONFLICT (scope, target, set_id) DO UPDATE SET visible = excluded.visible",
@@ -139,6 +140,7 @@ def load_in_force(
 ) -> list[tuple[StoredSet, bool]]:
     """The sets that are in force in a chat, each once, and whether its buttons are shown: those of all chats,
     then of the character or group (`owner_id`), then of the chat."""
+    # Of several places where a set is in force, the widest says where it stands; it is shown if one shows it.
     rows = connection.execute(
         "SELECT s.*, max(u.visible) AS shown, min(CASE u.scope WHEN 'global' THEN 0 WHEN 'character' THEN 1 "
         "ELSE 2 END) AS place, min(u.number) AS first FROM quick_reply_uses u "

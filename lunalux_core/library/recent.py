@@ -32,6 +32,7 @@ async def recent_chats(database: Database, limit: int) -> Sequence[RecentChat]:
     """Pinned ones first, then unread ones, then by their last use."""
 
     def query(connection: Connection) -> list[RecentChat]:
+        # Only the beginning of the last message is read: the start page shows one line of it.
         rows = connection.execute(
             "SELECT c.id, coalesce(h.name, g.name, '') AS who, c.title, coalesce(m.name, '') AS by, "
             "coalesce(substr(m.content, 1, 200), '') AS last, c.updated_at, c.pinned, "

@@ -62,6 +62,7 @@ def search_messages(
 def _contains(word: str) -> tuple[str, str]:
     """The SQL condition that a message contains a word, and its value."""
     if len(word) >= 3:
+        # In quotes the word is one phrase; without them FTS5 would read words such as OR as operators.
         return (
             "m.number IN (SELECT rowid FROM message_search WHERE message_search MATCH ?)",
             '"' + word.replace('"', '""') + '"',

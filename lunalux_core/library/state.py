@@ -44,6 +44,7 @@ class State:
         def work(connection: Connection) -> Any:
             before = state_cell(connection, key)
             after = change(value_in(before))
+            # What stays the same is not written: programs that watch the file take each write for a change.
             if before is None or _text(after) != before:
                 put_state(connection, key, after)
             return after

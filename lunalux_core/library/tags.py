@@ -199,6 +199,7 @@ class Tags:
             tag = put_tag(connection, old.name, folder=old.folder, hidden=old.hidden, extra=old.extra)
             for identity in deleted.groups:
                 _tag_group(connection, tag.id, identity)
+            # `tag_characters` refuses one that is gone, and then none would get the tag back.
             there = connection.execute("SELECT id FROM characters")
             kept = {row[0] for row in there}.intersection(deleted.removed)
             return tag_characters(connection, tag, sorted(kept)).tag

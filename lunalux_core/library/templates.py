@@ -64,6 +64,7 @@ def named_like(stored: Sequence[StoredTemplate], name: str) -> Sequence[StoredTe
         return by_id
     key = name.strip().casefold()
     exact = [template for template in stored if key in (template.name.casefold(), template.bundle.casefold())]
+    # Templates that came alone have an empty bundle, so an empty name would be that of all of them.
     if exact and key:
         return exact
     single = found(stored, key, alike=True)

@@ -132,6 +132,7 @@ class Trackers:
             conversation = load_conversation(connection, tracker.conversation_id)
             at = conversation.head_id if message_id is None else message_id
             store_value(connection, tracker_id, TrackerValue(value, at))
+            # With a value from the person the failed revision is settled.
             edit_tracker(connection, tracker_id, reason="", failed_at="")
 
         await self._database.write(change)
@@ -154,6 +155,7 @@ def add_tracker(connection: Connection, tracker: Tracker, value: str = "") -> Tr
     tracker = replace(
         tracker,
         id=tracker.id or short_id(),
+        # One from a chat file has its times already.
         created_at=tracker.created_at or now,
         updated_at=tracker.updated_at or now,
     )

@@ -123,4 +123,5 @@ def _gone() -> NotFound:
 
 def pack(record: Mapping[str, Any]) -> bytes:
     """A record as it is stored; costs milliseconds for a long prompt, so call it in a thread."""
+    # Level 1: a record is packed after every reply, and is deleted soon.
     return zlib.compress(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(), level=1)

@@ -34,7 +34,7 @@ class TokenCounts:
     frame: float = PER_MESSAGE
     counted: int = 0
     estimated: int = 0
-    known: dict[_Key, int] = field(default_factory=dict)
+    counts: dict[_Key, int] = field(default_factory=dict)
     noted: dict[_Key, str] = field(default_factory=dict)
     kept: KeptCounts | None = None
     _earlier: dict[bytes, int] | None = None
@@ -42,8 +42,9 @@ class TokenCounts:
 
     def of(self, text: str) -> int | None:
         """The tokens of a text; one that nobody has counted is noted."""
+        # Not the text itself, which would keep every prompt in memory.
         key = (hash(text), len(text))
-        count = self.known.get(key)
+        count = self.counts.get(key)
         if count is None and self.kept is not None:
             count = self._counted_earlier(key, text)
         if count is None and len(self.noted) < MOST_NOTED and len(text) <= MOST_CHARS:
@@ -60,7 +61,7 @@ class TokenCounts:
             return None
         count = self._earlier.get(digest(text))
         if count is not None:
-            self.known[key] = count
+            self.counts[key] = count
         return count
 
     def _read(self) -> None:
@@ -83,10 +84,11 @@ class TokenCounts:
             from lunalux_core.llm.kept_counts import digest
 
             self._fresh[digest(text)] = tokens
-        if len(self.known) >= MOST_KNOWN:
-            for key in list(self.known)[: MOST_KNOWN // 4]:
-                del self.known[key]
-        self.known[(hash(text), len(text))] = tokens
+        if len(self.counts) >= MOST_KNOWN:
+            # The oldest quarter at once, so that this happens rarely.
+            for key in list(self.counts)[: MOST_KNOWN // 4]:
+                del self.counts[key]
+        self.counts[(hash(text), len(text))] = tokens
         self.counted += tokens
         self.estimated += TokenEstimator().text(text)
 
@@ -96,7 +98,7 @@ class TokenCounts:
 
     def learn_frame(self, texts: list[str], reported: int) -> None:
         """A server told the tokens of a whole prompt: where all its texts are known, the rest is frames."""
-        tokens = [self.known.get((hash(text), len(text))) for text in texts]
+        tokens = [self.counts.get((hash(text), len(text))) for text in texts]
         exact = [count for count in tokens if count is not None]
         if texts and len(exact) == len(texts):
             self.frame = min(max((reported - sum(exact)) / len(texts), 0), MOST_FRAME)

@@ -31,6 +31,7 @@ async def whole_answer(models: Registry, spec: ModelSpec, request: ModelRequest,
         async with aclosing(models.open(spec).stream(request)) as deltas:
             async for delta in deltas:
                 if delta.turned:
+                    # The reply was taken for reasoning so far, and this delta says all of it again.
                     parts.clear()
                 parts.append(delta.text)
                 size += len(delta.text)

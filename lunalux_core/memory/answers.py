@@ -104,7 +104,7 @@ def read_answer(raw: str, messages: int = 0) -> Answer | UnusableAnswer:
 
 
 def checked(
-    answer: Answer, source: str, names: Collection[str], *, words: int, known: str = ""
+    answer: Answer, source: str, names: Collection[str], *, words: int, earlier: str = ""
 ) -> Answer | UnusableAnswer:
     """The answer, without the facts and journals that fail the checks; or why its text fails them.
 
@@ -112,9 +112,9 @@ def checked(
         source: the text of the messages.
         names: the participants.
         words: the length that was asked for.
-        known: earlier memories, whose names may occur too.
+        earlier: text of the earlier memories, whose names may occur too.
     """
-    material = f"{source}\n{known}\n{' '.join(names)}"
+    material = f"{source}\n{earlier}\n{' '.join(names)}"
     refused = _refusal(answer.text, source, material, words, prose=answer.prose)
     if refused is not None:
         return refused

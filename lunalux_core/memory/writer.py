@@ -441,7 +441,7 @@ class MemoryWriter:
                 return UnusableAnswer("empty", "timeout")
             answer = read_answer(raw, messages)
             if isinstance(answer, Answer):
-                answer = checked(answer, source, names, words=words, known=before)
+                answer = checked(answer, source, names, words=words, earlier=before)
             if isinstance(answer, Answer):
                 return answer
             refused = answer

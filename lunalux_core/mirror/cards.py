@@ -53,6 +53,7 @@ class CardFiles:
     def parse(self, path: str, data: bytes) -> LoadedCard:
         from lunalux_core.cards.read import read_card
 
+        # For its error alone: `read_card` would also take pictures and archives.
         text_of(path, data)
         loaded = read_card(data, f"{PurePosixPath(path).parent.name}.json")
         if loaded.source_format != "json":

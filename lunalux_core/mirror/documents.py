@@ -76,11 +76,11 @@ class DocumentMirror(Generic[P]):
         await self._follow()
         for record in self._work.base.of(self._kind):
             await self._attempt(record.path, self._known(record, items.get(record.id)))
-        known = {record.id for record in self._work.base.of(self._kind)}
-        await self._loose([item for item in items.values() if item.id not in known])
-        known = {record.id for record in self._work.base.of(self._kind)}
+        recorded = {record.id for record in self._work.base.of(self._kind)}
+        await self._loose([item for item in items.values() if item.id not in recorded])
+        recorded = {record.id for record in self._work.base.of(self._kind)}
         for item in items.values():
-            if item.id not in known:
+            if item.id not in recorded:
                 path = self._documents.new_path(item)
                 await self._attempt(path, self._write(path, item))
 
@@ -131,6 +131,7 @@ class DocumentMirror(Generic[P]):
             return
         text = await self._documents.text(item)
         data = self._work.folder.read(record.path)
+        # The file is the agreed one, so at most the library has changed.
         if data_hash(data) == record.file:
             if data == text or await self._says(data, item, record.path):
                 self._agree(record.path, item, data)
@@ -140,6 +141,7 @@ class DocumentMirror(Generic[P]):
         parsed = self._documents.parse(record.path, data)
         if await self._documents.is_same(item, parsed):
             self._agree(record.path, item, data)
+        # Only the file has changed: the library has the agreed version, or one that gives the same file.
         elif item.version == record.library or data_hash(text) == record.file:
             await self._take(record.path, item, parsed, data)
         else:
@@ -159,6 +161,7 @@ class DocumentMirror(Generic[P]):
         self._work.tell(Event("taken", self._kind, path, item.id, item.name))
 
     async def _conflict(self, path: str, item: Item, data: bytes, text: bytes) -> None:
+        # The copy first: from the next line on the words of the file are nowhere else.
         kept = self._work.keep(path, data)
         await self._write(path, item, text=text, quiet=True)
         self._work.tell(Event("conflict", self._kind, path, item.id, item.name, kept=kept))

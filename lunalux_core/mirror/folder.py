@@ -33,6 +33,7 @@ NAME_BYTES = 160
 FRESH_NS = 2_000_000_000
 """A file that was looked at so soon after its last change may have changed again within the same tick."""
 _CONFLICT = re.compile(r"\(conflict \d{4}-\d\d-\d\d[^)]*\)")
+# Opening a named pipe would wait for its other end, and a link may lead out of the folder.
 _OPENING = (
     os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 )
@@ -108,6 +109,7 @@ class Folder:
         target = self.root / path
         try:
             with os.fdopen(os.open(target, _OPENING), "rb") as file:
+                # Asked before the read: what is written while it is read counts as changed at the next look.
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode):
                     raise _no_file(path)
@@ -194,6 +196,7 @@ class Folder:
             with suppress(LunaluxError):
                 if self.read(beside) == data:
                     return beside, True
+            # `read` has listed it, but a version that lost its name is no file of ours.
             self.files.pop(beside, None)
             number += 1
 
@@ -236,6 +239,7 @@ class Folder:
         return file
 
     def _new(self, data: bytes) -> Path:
+        # Within the folder, because a file replaces another at once only on the same file system.
         new = self.hidden / "tmp" / short_id()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(new, flags, 0o600), "wb") as file:
@@ -250,14 +254,14 @@ class Folder:
         for part in (PurePosixPath(path), *PurePosixPath(path).parents):
             if (self.root / part).is_symlink() and str(part) != ".":
                 raise ChangedMeanwhile(path)
-        known = self.files.get(path)
+        listed = self.files.get(path)
         try:
             status = (self.root / path).lstat()
         except FileNotFoundError:
-            if known is not None:
+            if listed is not None:
                 raise ChangedMeanwhile(path) from None
             return
-        if known is None or (status.st_size, status.st_mtime_ns) != (known.size, known.mtime_ns):
+        if listed is None or (status.st_size, status.st_mtime_ns) != (listed.size, listed.mtime_ns):
             raise ChangedMeanwhile(path)
 
     def _folders(self, above: str) -> Iterator[str]:
@@ -265,6 +269,7 @@ class Folder:
             return
         for name in self._listed(above):
             path = f"{above}/{name}"
+            # A file beside these folders is the person's own, and nothing to tell of.
             if not (self.root / path).is_file() and self._is_folder(path):
                 yield path
 

@@ -61,6 +61,7 @@ class Mirror:
         for path, error in self._folder.odd.items():
             if self._base.at(path) is None:  # else it is told where its turn comes
                 work.skip(_kind_at(path), path, error)
+        # Cards first: the picture and the stories of a character lie in the folder that its card gets.
         await DocumentMirror(work, CardFiles(work)).run()
         await PictureMirror(work).run()
         await StoryMirror(work).run()
@@ -94,6 +95,7 @@ class Mirror:
         folder.scan()
         if (now := folder.look()) == seen:
             return await self._library.database.changed_elsewhere()
+        # Bounded: a file that is written all the time must not keep the others waiting.
         for _ in range(20):
             await asyncio.sleep(SETTLE_SECONDS)
             folder.scan()
@@ -132,6 +134,7 @@ def opened(
     lock = -1
     if not dry:
         folder.prepare()
+    # A dry run makes no folder to lock, but a folder that is there may be another program's just now.
     if folder.hidden.is_dir():
         lock = folder.lock()
     base = Base(folder.hidden / "base.jsonl", dry=dry)

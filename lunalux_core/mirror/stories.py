@@ -70,8 +70,8 @@ class StoryMirror:
             if record.id not in conversations:
                 await self._attempt(record.path, self._gone(record))
         for path, story in sorted(self._loose.items()):
-            known = self._work.base.at(path)
-            is_free = known is None or known.kind == "copy"
+            entry = self._work.base.at(path)
+            is_free = entry is None or entry.kind == "copy"
             if is_free and story.conversation not in conversations:
                 await self._attempt(path, self._new(path, story))
 
@@ -94,15 +94,15 @@ class StoryMirror:
             folder = str(PurePosixPath(card.path).parent)
             self._owners[card.id] = Owner(card.id, names.get(card.id, ""), False, folder)
         groups = {conversation.group_id for conversation in conversations} - {""}
-        known = {record.id: record for record in self._work.base.of("group")}
-        for record in known.values():
+        records = {record.id: record for record in self._work.base.of("group")}
+        for record in records.values():
             if record.id not in groups:
                 self._work.base.drop(record.path)
         taken = self._work.folder.names_in("groups")
-        taken |= {name_key(PurePosixPath(record.path).name) for record in known.values()}
+        taken |= {name_key(PurePosixPath(record.path).name) for record in records.values()}
         for identity in sorted(groups):
             group = await self._database.read(partial(load_group, group_id=identity))
-            if (there := known.get(identity)) is None:
+            if (there := records.get(identity)) is None:
                 there = Record(f"groups/{free_name(group.name, taken)}", "group", identity)
                 self._work.base.put(there)
             self._owners[identity] = Owner(identity, group.name, True, there.path)
@@ -181,24 +181,24 @@ class StoryMirror:
         self, conversations: Sequence[Conversation], files: Mapping[str, Sequence[str]]
     ) -> None:
         """Several conversations: those that no file asks anything of are read at once."""
-        found = {c.id: self._pages(files.get(c.id, ())) for c in conversations}
-        heard = {i for i, (pages, _) in found.items() if any(page.story is not None for page in pages)}
+        pages_of = {c.id: self._pages(files.get(c.id, ())) for c in conversations}
+        heard = {i for i, (pages, _) in pages_of.items() if any(page.story is not None for page in pages)}
         quiet = [conversation.id for conversation in conversations if conversation.id not in heard]
 
         def read(connection: Connection) -> dict[str, Settled | None]:
-            return {i: self._settled(connection, i, found[i][0]) for i in quiet}
+            return {i: self._settled(connection, i, pages_of[i][0]) for i in quiet}
 
         settled = await self._database.read(read)
         for conversation in conversations:
             owner = self._owners.get(conversation.character_id or conversation.group_id)
             if owner is None:  # its card could not be written, which was told
                 continue
-            pages, complete = found[conversation.id]
+            pages, complete = pages_of[conversation.id]
             if conversation.id in heard:
                 step = self._heard(owner, conversation.id, pages, complete=complete)
                 await self._attempt(pages[0].path, step)
-            elif (known := settled[conversation.id]) is not None:
-                await self._attempt(owner.folder, self._finish(owner, known, complete=complete))
+            elif (current := settled[conversation.id]) is not None:
+                await self._attempt(owner.folder, self._finish(owner, current, complete=complete))
 
     def _settled(self, connection: Connection, identity: str, pages: Sequence[Page]) -> Settled | None:
         """A conversation that no file asks anything of; None where it is not to be touched now."""
@@ -257,8 +257,8 @@ class StoryMirror:
             elif page.record is not None:
                 self._work.base.drop(page.path)
             else:
-                known = data_hash(self._read[page.path])
-                self._work.agree(Record(page.path, "copy", settled.conversation.id, known))
+                content_hash = data_hash(self._read[page.path])
+                self._work.agree(Record(page.path, "copy", settled.conversation.id, content_hash))
 
     def _write(self, owner: Owner, settled: Settled, page: Page, written: dict[str, str]) -> None:
         """Write the file of a page where it has to be; `written` says of which it was."""
@@ -294,20 +294,20 @@ class StoryMirror:
         return held
 
     def _tell(self, owner: Owner, page: Page, settled: Settled, written: Mapping[str, str]) -> None:
-        done, conversation = page.done, settled.conversation
+        changes, conversation = page.changes, settled.conversation
         name = conversation.title or owner.name
         event = Event("taken", "story", page.path, conversation.id, name)
-        if done is not None and (done.chain or done.edits):
+        if changes is not None and (changes.chain or changes.edits):
             if page.is_copy:
                 event = replace(event, action="added")
-            elif done.conflict:
+            elif changes.conflict:
                 others = (p.path for p in settled.pages if p.branch and page.other in p.branch.ids)
                 event = replace(
                     event, action="conflict", kept=next((p for p in others if p != page.path), "")
                 )
-        elif done is not None and done.missing:
-            event = replace(event, action="restored", missing=done.missing)
-        elif done is not None and page.record is not None and page.story is not None:
+        elif changes is not None and changes.missing:
+            event = replace(event, action="restored", missing=changes.missing)
+        elif changes is not None and page.record is not None and page.story is not None:
             if page.story.title == page.record.title and page.path not in written:
                 return
             is_title = page.story.title != page.record.title
@@ -387,19 +387,19 @@ class StoryMirror:
         """Find the conversations that files without one have begun before a program was killed: those that
         have no file and say the same.
         """
-        known = {record.id for record in self._work.base.of("story")}
+        recorded = {record.id for record in self._work.base.of("story")}
         for path, story in self._loose.items():
             owner = self._owner_of(path)
             if story.conversation in conversations or owner is None or not story.blocks:
                 continue
             for conversation in conversations.values():
                 belongs = owner.id in (conversation.character_id, conversation.group_id)
-                if not belongs or conversation.id in known:
+                if not belongs or conversation.id in recorded:
                     continue
                 branches = await self._database.read(partial(_load, identity=conversation.id))
                 branch = next((branch for branch in branches if _says(story, branch)), None)
                 if branch is not None:
-                    known.add(conversation.id)
+                    recorded.add(conversation.id)
                     blocks = zip(story.blocks, branch.messages, strict=True)
                     named = tuple(Block(m.id, m.role, m.name, block.text) for block, m in blocks)
                     self._loose[path] = replace(story, conversation=conversation.id, blocks=named)

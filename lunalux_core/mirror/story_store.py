@@ -68,7 +68,7 @@ class Page:
     story: StoryText | None = None
     ids: tuple[str, ...] = ()
     branch: Branch | None = None
-    done: Changes | None = field(default=None, init=False)
+    changes: Changes | None = field(default=None, init=False)
     other: str = field(default="", init=False)
     """After a branching, the id of the last message of the library's own version."""
     is_copy: bool = field(default=False, init=False)
@@ -179,17 +179,19 @@ def _hear(
             base, branch, page.is_copy = {}, _nearest(page.story, branches), True
         # A file that was read before this transaction may ask for what another page just did.
         line = _now(connection, conversation.id, branch)
-        page.done = changes_of(base, page.story.blocks, line)
-        for edit in page.done.edits:
+        page.changes = changes_of(base, page.story.blocks, line)
+        for edit in page.changes.edits:
             _edit(connection, conversation, edit)
         if page.branch is not None:
             page.ids = page.branch.ids
-        if page.done.chain:
+        if page.changes.chain:
             follows = branch is not None and branch.shown
-            page.ids = voices.chain(page.done, line, shown=follows)
-            if page.done.branches:
+            page.ids = voices.chain(page.changes, line, shown=follows)
+            if page.changes.branches:
                 above = (
-                    [message.id for message in line].index(page.done.parent) + 1 if page.done.parent else 0
+                    [message.id for message in line].index(page.changes.parent) + 1
+                    if page.changes.parent
+                    else 0
                 )
                 forks |= {page.ids[above], *(message.id for message in line[above : above + 1])}
                 page.other = line[-1].id if line else ""
@@ -370,8 +372,8 @@ def _assign(pages: Sequence[Page], branches: Sequence[Branch]) -> list[Branch]:
 
 def _common(ids: Sequence[str], others: Sequence[str]) -> int:
     count = 0
-    for one, other in zip(ids, others, strict=False):
-        if one != other:
+    for identity, other in zip(ids, others, strict=False):
+        if identity != other:
             break
         count += 1
     return count

@@ -150,16 +150,16 @@ def _head(lines: list[str]) -> tuple[StoryText, list[str]]:
     end = next((place for place, line in enumerate(lines) if place and line.rstrip() == _RULE), 0)
     if not end:
         return StoryText(), lines
-    known: dict[str, str] = {}
+    fields: dict[str, str] = {}
     others: list[str] = []
     for line in lines[1:end]:
         field = _FIELD.fullmatch(line.rstrip())
-        if field is not None and field[1] not in known:
-            known[field[1]] = field[2]
+        if field is not None and field[1] not in fields:
+            fields[field[1]] = field[2]
         else:
             others.append(line)
-    title = _title(known.get("title", ""))
-    return StoryText(known.get("conversation", ""), title, fields=tuple(others)), lines[end + 1 :]
+    title = _title(fields.get("title", ""))
+    return StoryText(fields.get("conversation", ""), title, fields=tuple(others)), lines[end + 1 :]
 
 
 def _title(value: str) -> str:

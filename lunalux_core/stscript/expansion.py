@@ -26,6 +26,7 @@ class _ScriptRun(Run):
         super().__init__(context, variables)
         self._scope = scope
         self._own = {name: _value(value) for name, value in scope.all_macros().items()}
+        # Only inside a quick reply that was called; elsewhere {{arg::…}} is an unknown macro.
         if any(name.startswith(ARGUMENT) for name in self._own):
             self._own["arg"] = Builtin(1, 1, self._argument)
         self._own["pipe"] = Builtin(0, 0, lambda _: as_inserted(scope.pipe))

@@ -57,6 +57,7 @@ class QuietHost:
         self.echoes.append(text)
 
     async def perform(self, call: AppCall) -> str:
+        # Never reached: a command that is not offered is refused before the script runs.
         raise LookupError(call.name)
 
     async def quick_reply(self, name: str, named: Mapping[str, str]) -> str | None:

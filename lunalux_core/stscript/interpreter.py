@@ -183,6 +183,7 @@ class Interpreter:
             self, step.name, named, "" if value is None else value, given, closure.scope, step.flags, place
         )
         result = command.run(invocation)
+        # Most commands only compute; those that wait for something give an awaitable.
         if inspect.isawaitable(result):
             result = await result
         closure.scope.pipe = self._as_pipe(result)

@@ -31,7 +31,7 @@ class Lack:
     error: LunaluxError | None = None
 
 
-def lacks(content: QuickReplySet, known: Registry) -> Iterator[Lack]:
+def lacks(content: QuickReplySet, registry: Registry) -> Iterator[Lack]:
     """The replies that cannot run, whatever is open; the others of a set run without them."""
     left = MOST_TEXT
     for reply in content.replies:
@@ -39,10 +39,10 @@ def lacks(content: QuickReplySet, known: Registry) -> Iterator[Lack]:
         left -= len(text)
         if not reply.is_script or len(text) > Limits().script or left < 0:
             continue
-        commands, source = _Tolerant(known), Source(text)
+        commands, source = _Tolerant(registry), Source(text)
         failure = None
         try:
-            parse(source, commands, whole_quotes=known.whole_quotes)
+            parse(source, commands, whole_quotes=registry.whole_quotes)
         except LunaluxError as error:
             failure = error
         if failure is not None or commands.unknown:
@@ -53,17 +53,17 @@ def lacks(content: QuickReplySet, known: Registry) -> Iterator[Lack]:
 class _Tolerant:
     """Commands of which every name is one. What is unknown is noted, and read as /pass is."""
 
-    def __init__(self, known: Registry) -> None:
-        self._known = known
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
         self.unknown: dict[str, int] = {}
         """Where each stands first, as an index of the script."""
 
     def get(self, name: str, at: int = 0) -> Command | None:
-        command = self._known.get(name)
+        command = self._registry.get(name)
         if command is None:
             # The parser goes on behind it, so that all that is missing is told at once.
             self.unknown.setdefault(name, at)
-            return self._known.get("pass")
+            return self._registry.get("pass")
         return command
 
     def offered(self, name: str) -> bool:

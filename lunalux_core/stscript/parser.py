@@ -22,6 +22,7 @@ STRICT_ESCAPING = "STRICT_ESCAPING"
 FLAGS = (STRICT_ESCAPING, "REPLACE_GETVAR")
 """What /parser-flag can switch. The second changes nothing: no value is expanded twice in any case."""
 
+# ASCII as in JavaScript: a name in other letters begins no named argument.
 _NAMED = re.compile(r"(\w+)=", re.A)
 _SPACE = re.compile(f"[{SPACE}]")
 _BACKSLASHES = re.compile(r"\\*")
@@ -158,6 +159,7 @@ class _Parser:
 
     def ended(self) -> bool:
         """Whether nothing but white space is left."""
+        # As SillyTavern asks it: white space here and more of it behind, so one last blank is still text.
         return self.index >= len(self.text) or self.blank_from <= self.index < len(self.text) - 1
 
     def in_macro(self) -> bool:
@@ -373,6 +375,7 @@ class _Parser:
         while True:
             if self.ended():
                 raise self.fail("SCRIPT_UNCLOSED_QUOTE", at)
+            # A bar ends the command even between quotes; only with the flag it is text there.
             if not self.flags[STRICT_ESCAPING] and self.command_end(start):
                 raise self.fail("SCRIPT_UNCLOSED_QUOTE", at)
             if self.sees('"'):

@@ -23,7 +23,7 @@ class Patterns:
             self._engine = None
 
     def find(self, pattern: Pattern, text: str, limit: int | None = None) -> list[Any]:
-        """The matches (`dialogue.ecma.Match`). Raises LunaluxError: REGEX_INVALID, REGEX_TIMEOUT."""
+        """The matches (`regex.engine.Match`). Raises LunaluxError: REGEX_INVALID, REGEX_TIMEOUT."""
         if self._engine is None:
             from lunalux_core.regex.engine import EcmaEngine
 
@@ -51,6 +51,7 @@ def filled(
         if sign is not None:
             return {"$": "$", "&": text[start:end], "`": text[:start], "'": text[end:]}[sign]
         if name is not None:
+            # In JavaScript `$<name>` is plain text if the pattern has no named groups at all.
             return named.get(name, "") if named else match[0]
         for length in (2, 1):  # $12 is the twelfth group where there is one, else the first and a 2
             if len(number) >= length and 1 <= (index := int(number[:length])) <= len(groups):

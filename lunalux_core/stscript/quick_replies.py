@@ -142,6 +142,7 @@ def _reply(item: Mapping[str, Any], place: int) -> QuickReply:
         show_label=as_flag(item.get("showLabel")),
         moments=frozenset(moment for name, moment in MOMENTS.items() if as_flag(item.get(name))),
         automation_id=as_text(item.get("automationId")).strip(),
+        # On by default, as in SillyTavern.
         prevents=as_flag(item.get("preventAutoExecute"), True),
         menus=tuple(_menus(item.get("contextList"))),
     )

@@ -79,6 +79,7 @@ class Scope:
         """The nearest scope that has the variable."""
         scope: Scope | None = self
         while scope is not None:
+            # A list or an object may be given as a name; looking it up in a dict would raise.
             if isinstance(name, str) and name in scope.values:
                 return scope
             scope = scope.parent

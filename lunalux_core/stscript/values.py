@@ -35,6 +35,7 @@ _NUMBER = re.compile(
     r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|Infinity)|0[xX][\da-fA-F]+|0[bB][01]+|0[oO][0-7]+", re.A
 )
 _FLOAT = re.compile(r"[+-]?(?:Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)", re.A)
+# At most ten digits, as the largest index of a JavaScript array has.
 _INDEX = re.compile(r"0|[1-9]\d{0,9}", re.A)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -72,6 +73,7 @@ def number_text(number: float) -> str:
         return "Infinity" if number > 0 else "-Infinity"
     size = abs(number)
     if size < 1e21 and number == int(number):
+        # Beyond 2**53 an int has digits that the float does not hold; JavaScript writes zeros there.
         return str(int(number)) if size < 2**53 else format(Decimal(repr(number)), "f").removesuffix(".0")
     if 1e-6 <= size < 1e21:
         return format(Decimal(repr(number)), "f")
@@ -240,6 +242,7 @@ def set_member(value: object, index: object, item: object) -> None:
     position = int(name)
     if position >= MAX_ITEMS:
         raise OverflowError(name)
+    # JavaScript leaves a gap, which is null in JSON.
     value.extend([None] * (position + 1 - len(value)))
     value[position] = item
 
@@ -332,4 +335,5 @@ def order_of(value: object) -> tuple[str, Any]:
     kind = type_name(value)
     if kind == "number" or kind == "boolean":
         return kind, value
+    # JavaScript compares texts by their 16-bit units; the bytes of these, the high one first, sort alike.
     return kind, to_text(value).encode("utf-16-be", "surrogatepass")

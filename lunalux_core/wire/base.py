@@ -12,9 +12,6 @@ from pydantic.alias_generators import to_camel
 
 Lang = Literal["en", "zh"]
 
-SafeText = Annotated[str, StringConstraints(max_length=4096)]
-"""Free text of moderate length; cleaned of control characters where it is stored."""
-
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 """What may become part of a storage key: ASCII without the separators `#` and `/`."""
 

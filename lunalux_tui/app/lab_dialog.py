@@ -156,9 +156,9 @@ def _prompt(prompt: Mapping[str, Any]) -> Iterator[Run]:
     if prompt["cause"] == "same" and not prompt["parameters"]:
         yield t("lab.same_prompt"), MUTED
         return
-    for one in prompt["parameters"]:
-        before, now = ("-" if value is None else value for value in (one["before"], one["now"]))
-        yield f"{one['name']}: {before} → {now}\n", 0
+    for parameter in prompt["parameters"]:
+        before, now = ("-" if value is None else value for value in (parameter["before"], parameter["now"]))
+        yield f"{parameter['name']}: {before} → {now}\n", 0
     for entry in prompt["entries"]:
         sign, style = ("+", ACCENT) if entry["mark"] == "new" else ("−", ERROR)
         yield f"{sign} {entry['name']} ({entry['book']})\n", style

@@ -55,11 +55,13 @@ class SearchDialog(PickDialog):
     def on_mount(self) -> None:
         self._show_scope()
 
-    def _show_scope(self, found: int | None = None) -> None:
+    def _show_scope(self, matches: int | None = None) -> None:
         """Say where is searched, and how much was found."""
         scope = SCOPES[self._scope]
         words = "cast.search" if scope == "character" and self._in_group else f"search.{scope}"
-        count = "" if found is None else t("search.found" if found < MOST else "search.found_many", n=found)
+        count = (
+            "" if matches is None else t("search.found" if matches < MOST else "search.found_many", n=matches)
+        )
         self.query_one("#dialog").border_subtitle = " · ".join(part for part in (count, t(words)) if part)
 
     def take(self, row_id: str) -> None:
@@ -85,7 +87,7 @@ class SearchDialog(PickDialog):
                 f"{hit.conversation_id} {hit.message_id}",
                 plain(hit.excerpt),
                 " · ".join(part for part in (hit.character_name, hit.title, moment(hit.created_at)) if part),
-                found=words,
+                search_words=words,
             )
             for hit in hits
         ]

@@ -43,7 +43,7 @@ from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.llm.parameters import read_pairs
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.chat_wishes import MOST_REPLIES, Wishes, refuse_together
+from lunalux_tui.cli.chat_options import MOST_REPLIES, ChatOptions, refuse_together
 from lunalux_tui.cli.remembering import remember_turn
 from lunalux_tui.cli.run import ask, with_runtime
 from lunalux_tui.cli.stdin import input_text
@@ -138,7 +138,7 @@ def chat(
         "regenerate": regenerate,
         "impersonate": impersonate,
     }
-    wishes = Wishes(
+    flags = ChatOptions(
         message,
         tuple(kind for kind, given in kinds.items() if given),
         instruction,
@@ -152,10 +152,10 @@ def chat(
         person or "",
     )
     # The other kinds need no message, and the input of a script may never end.
-    if not message and not wishes.kinds and not sys.stdin.isatty():
+    if not message and not flags.kinds and not sys.stdin.isatty():
         message = input_text().strip()
-        wishes = replace(wishes, message=message)
-    wishes.check()
+        flags = replace(flags, message=message)
+    flags.check()
     refuse_together(
         {
             "--official": bool(official),
@@ -168,7 +168,7 @@ def chat(
         (("--official", "--model"), ("--new", "--conversation"), ("--show-prompt", "--show-request")),
     )
     silent = no_reply or as_ is not None or narrator
-    if not (message or wishes.kinds or image) and (silent or not (wishes.show or speaker)):
+    if not (message or flags.kinds or image) and (silent or not (flags.show or speaker)):
         # Without a message the app is meant, which needs a terminal at both ends.
         if sys.stdin.isatty() and sys.stdout.isatty() and not (silent or instruction or replies > 1):
             from lunalux_tui.app.run import run
@@ -183,8 +183,8 @@ def chat(
         user_name=user,
         speaker=speaker,
         parameters=read_pairs(set_),
-        direction=wishes.direction,
-        voice=wishes.voice,
+        direction=flags.direction,
+        voice=flags.voice,
         replies=replies,
         profile=profile,
     )
@@ -201,16 +201,16 @@ def chat(
         place = await _conversation(runtime, character, where, speaker, new=new and not begun, user=user)
         # A line that is only stored needs nobody to answer it.
         if not no_reply:
-            await _check_speaker(runtime, place, options, wishes)
+            await _check_speaker(runtime, place, options, flags)
         # The second run is the same turn, of which this was told before.
         if not begun:
             await _tell_of_scripts(runtime, place)
         if image:
             await _look_for_eyes(runtime, place, options)
         if show_request:
-            await _show_request(runtime, place, wishes, options)
+            await _show_request(runtime, place, flags, options)
         elif show_prompt:
-            await _show_prompt(runtime, place, wishes, options, as_json=as_json)
+            await _show_prompt(runtime, place, flags, options, as_json=as_json)
         elif no_reply:
             await _store(runtime, place, message, options, as_json=as_json)
         else:
@@ -219,7 +219,7 @@ def chat(
             rise = await dearer(runtime, paid, accept_price or bool(begun))
             if rise is not None:
                 return _PriceRise(place.id, rise)
-            turn = await _begin(runtime, place, wishes, options)
+            turn = await _begin(runtime, place, flags, options)
             await _turn(place, turn, as_json=as_json, replies=replies)
             # A reader of a pipe waits until the command has ended, so there it is done when asked for.
             if (sys.stdout.isatty() and not as_json) if remember is None else remember:
@@ -332,7 +332,9 @@ def _not_a_group() -> InvalidInput:
     )
 
 
-async def _check_speaker(runtime: Runtime, place: Conversation, options: TurnOptions, wishes: Wishes) -> None:
+async def _check_speaker(
+    runtime: Runtime, place: Conversation, options: TurnOptions, flags: ChatOptions
+) -> None:
     """Refuse a message that nobody would answer. Raises InvalidInput (NOT_A_GROUP, SPEAKER_NEEDED)."""
     if not place.group_id:
         if options.speaker:
@@ -340,7 +342,7 @@ async def _check_speaker(runtime: Runtime, place: Conversation, options: TurnOpt
         return
     group = await runtime.library.groups.get(place.group_id)
     if (
-        wishes.kind == "normal"
+        flags.kind == "normal"
         and not options.speaker
         and (group.order == "manual" or all(member.muted for member in group.members))
     ):
@@ -377,22 +379,22 @@ async def _look_for_eyes(runtime: Runtime, place: Conversation, options: TurnOpt
 
 
 async def _begin(
-    runtime: Runtime, place: Conversation, wishes: Wishes, options: TurnOptions
+    runtime: Runtime, place: Conversation, flags: ChatOptions, options: TurnOptions
 ) -> AsyncGenerator[TurnEvent, None]:
     """The turn that is asked for. Raises InvalidInput (NOTHING_TO_REGENERATE)."""
     chat = runtime.chat
-    if wishes.kind == "continue":
+    if flags.kind == "continue":
         return chat.continue_(place.id, options)
-    if wishes.kind == "impersonate":
+    if flags.kind == "impersonate":
         return chat.impersonate(place.id, options)
-    if wishes.kind == "regenerate":
+    if flags.kind == "regenerate":
         if not place.head_id:
             raise InvalidInput(
                 "NOTHING_TO_REGENERATE", "There is no message to answer.", "Send something first."
             )
         return chat.regenerate(place.head_id, options)
-    if wishes.words or options.pictures:
-        return chat.send(place.id, wishes.words, options)
+    if flags.words or options.pictures:
+        return chat.send(place.id, flags.words, options)
     return chat.speak(place.id, options)
 
 
@@ -594,12 +596,14 @@ def _usage(reply: Message) -> dict[str, Any] | None:
     return {**counts, "estimated": bool(reply.usage.get("estimated"))}
 
 
-async def _show_request(runtime: Runtime, place: Conversation, wishes: Wishes, options: TurnOptions) -> None:
+async def _show_request(
+    runtime: Runtime, place: Conversation, flags: ChatOptions, options: TurnOptions
+) -> None:
     """The request as it would be sent, and on stderr what of it the model does not take."""
     from lunalux_core.llm.servers.images import shown_body
     from lunalux_core.llm.servers.request_fields import shown_headers, untaken
 
-    spec, request = await runtime.chat.previews.request(place.id, wishes.words, options, wishes.kind)
+    spec, request = await runtime.chat.previews.request(place.id, flags.words, options, flags.kind)
     call = runtime.models.call_of(spec, request)
     output.print_json(
         {
@@ -615,9 +619,9 @@ async def _show_request(runtime: Runtime, place: Conversation, wishes: Wishes, o
 
 
 async def _show_prompt(
-    runtime: Runtime, place: Conversation, wishes: Wishes, options: TurnOptions, *, as_json: bool
+    runtime: Runtime, place: Conversation, flags: ChatOptions, options: TurnOptions, *, as_json: bool
 ) -> None:
-    prompt, told = await runtime.chat.previews.prompt_told(place.id, wishes.words, options, wishes.kind)
+    prompt, told = await runtime.chat.previews.prompt_told(place.id, flags.words, options, flags.kind)
     for event in told:
         if isinstance(event, TemplateFailed):
             output.warn(event.error)

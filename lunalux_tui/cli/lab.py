@@ -70,7 +70,7 @@ def run(
 
         laboratory = Laboratory(runtime, experiment)
         planned = await laboratory.plan()
-        wanted = [one for one in planned if one.trial.is_meant(chosen)]
+        wanted = [item for item in planned if item.trial.is_meant(chosen)]
         if rises := await _dearer(runtime, wanted, accept):
             return rises
         lab_run = await laboratory.begin(planned, fresh=not resume)
@@ -108,10 +108,10 @@ async def show(
             raise InvalidInput("USAGE", "--turn needs a run.", "Name a run or its file.", kind="lab_turn")
         _list(await runtime.library.lab.list(), as_json=as_json)
         return
-    found = await _named(runtime, run)
-    compared = await comparison(runtime, found, turn)
+    found_run = await _named(runtime, run)
+    compared = await comparison(runtime, found_run, turn)
     if as_json:
-        output.print_json({"run": _row(found), "turns": compared})
+        output.print_json({"run": _row(found_run), "turns": compared})
     else:
         print_comparison(compared)
 
@@ -128,8 +128,8 @@ def delete(
     """
     delete_named(
         lambda runtime: _named(runtime, run),
-        lambda found: t("cli.delete", name=found.name),
-        lambda runtime, found: runtime.library.lab.delete(found.id),
+        lambda lab_run: t("cli.delete", name=lab_run.name),
+        lambda runtime, lab_run: runtime.library.lab.delete(lab_run.id),
         yes=yes,
         as_json=as_json,
     )
@@ -179,10 +179,10 @@ def _chosen(experiment: Experiment, only: Sequence[str]) -> list[tuple[str, str]
     for each in only:
         turn, _, variant = (part.strip() for part in each.partition("/"))
         names = []
-        for name, known in ((turn, turns), (variant, variants)):
-            whole = full_name(name, known) if name else ""
+        for name, declared in ((turn, turns), (variant, variants)):
+            whole = full_name(name, declared) if name else ""
             if whole is None or not (turn or variant):
-                raise output.not_known("--only", each, known)
+                raise output.not_known("--only", each, declared)
             names.append(whole)
         chosen.append((names[0], names[1]))
     return chosen
@@ -192,7 +192,7 @@ async def _dearer(runtime: Runtime, wanted: Sequence[Planned], accept: bool) -> 
     """The prices of official models that are dearer than the person knows of, and not accepted."""
     from lunalux_tui.cli.chat import dearer
 
-    models = dict.fromkeys(one.model for one in wanted if one.model.startswith("official:"))
+    models = dict.fromkeys(item.model for item in wanted if item.model.startswith("official:"))
     if models:
         with suppress(LunaluxError):  # the turns themselves tell it
             await runtime.account.ensure()
@@ -204,7 +204,7 @@ async def _dearer(runtime: Runtime, wanted: Sequence[Planned], accept: bool) -> 
 
 async def _tell_of_price(runtime: Runtime, missing: Sequence[Planned]) -> None:
     """Say what official replies will cost before the first of them is asked for; on stderr."""
-    for model, n in Counter(one.model for one in missing if one.model.startswith("official:")).items():
+    for model, n in Counter(item.model for item in missing if item.model.startswith("official:")).items():
         price = runtime.account.price(model.partition(":")[2])
         if price is not None and not price.free:
             output.say("lab_price", n=n, model=model, price=price_words(price))

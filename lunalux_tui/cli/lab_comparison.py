@@ -139,8 +139,13 @@ def _changes(difference: Row | None) -> Iterator[str]:
     if prompt["cause"] == "same" and not prompt["parameters"]:
         yield t("cli.lab_same_prompt")
         return
-    for one in prompt["parameters"]:
-        yield t("cli.lab_parameter", name=one["name"], before=_shown(one["before"]), now=_shown(one["now"]))
+    for parameter in prompt["parameters"]:
+        yield t(
+            "cli.lab_parameter",
+            name=parameter["name"],
+            before=_shown(parameter["before"]),
+            now=_shown(parameter["now"]),
+        )
     for entry in prompt["entries"]:
         yield t(f"cli.lab_entry_{entry['mark']}", name=entry["name"], book=entry["book"])
     parts = prompt["messages"]
@@ -161,7 +166,7 @@ def _lines(part: Row) -> Iterator[str]:
     if part["mark"] != "changed":
         return
     lines = [(mark, line) for mark, line in compare_texts(part["before"], part["now"]) if line.strip()]
-    for mark, line in [one for one in lines if one[0] != "same"][:MOST_LINES]:
+    for mark, line in [changed for changed in lines if changed[0] != "same"][:MOST_LINES]:
         yield f"  {'-' if mark == 'gone' else '+'} {clean_line(line, LONGEST_LINE)}"
 
 

@@ -155,7 +155,7 @@ async def use(
 
     Example: lunalux quickreply use Dice --character Mirelle
     """
-    from lunalux_tui.cli.chat_wishes import refuse_together
+    from lunalux_tui.cli.chat_options import refuse_together
 
     named = {"--conversation": conversation, "--character": character, "--group": group}
     pairs = (("--conversation", "--character"), ("--conversation", "--group"), ("--character", "--group"))

@@ -43,7 +43,7 @@ class Row:
     tone: int = ACCENT
     """Style of the sign."""
 
-    found: Sequence[str] = ()
+    search_words: Sequence[str] = ()
     """Words that were looked for; they stand out in the title."""
 
 
@@ -230,8 +230,8 @@ class Rows(ScrollView, can_focus=True):
         style = ground | (BOLD if bold else 0) | (ACCENT if row.id == self.current else 0)
         gap = " " * (title_room - cell_len(title) + (1 if right else 0))
         titled: list[Run] = [(title, style)]
-        if row.found:
+        if row.search_words:
             from lunalux_tui.render.found import found_runs
 
-            titled = found_runs(titled, row.found)
+            titled = found_runs(titled, row.search_words)
         return [(mark, row.tone | ground), *titled, (gap, ground), (right, MUTED | ground)]

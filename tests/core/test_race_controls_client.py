@@ -243,7 +243,7 @@ async def test_a_shelf_looked_at_before_the_transaction_takes_a_document_twice(
     try:
 
         def take(connection: Connection, known: Any = None) -> bool:
-            return put(connection, "worldbook", "Lake", document, enabled=False, known=known).is_new
+            return put(connection, "worldbook", "Lake", document, enabled=False, shelved=known).is_new
 
         looks = [
             program.database.write_now(lambda c: known_items(c, "worldbook")) for program in (library, other)

@@ -87,7 +87,8 @@ class CognitoIdentity:
         return SignedUp(answer["UserSub"], bool(answer["UserConfirmed"]))
 
     async def confirm(self, email: str, code: str, password: str | None = None) -> None:
-        # The pool asks for no password here; what is signed up twice it refuses by itself.
+        # The pool asks for no password here; what is signed up twice it refuses by itself. Other refusals
+        # become that of a wrong code, which does not tell whether an address has an account.
         await self._plain(
             "confirm_sign_up",
             {

@@ -72,11 +72,13 @@ class Erasure:
             await self._identity.remove(str(mark["email"]), user_id)
         await self._sessions.bury(user_id)
         await self._users.erase(user_id)
+        # Before the rows that say which cards and uploads are the account's are taken away.
         await self._erase_cards(user_id)
         for table, spared in ((self._tables.liked, ""), (self._tables.ledger, ERASE)):
             async for row in rows_of(self._store, table, user_pk(user_id)):
                 if row["SK"] != spared:
                     await self._store.write(Delete(table, Key(row["PK"], row["SK"]), when=None))
+        # Last of all: as long as the mark stands, the sweep goes on after a crash.
         await self._store.write(Delete(self._tables.ledger, Key(user_pk(user_id), ERASE), when=None))
 
     async def _erase_cards(self, user_id: str) -> None:

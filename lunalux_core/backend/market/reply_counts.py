@@ -37,12 +37,12 @@ TOGETHER = TRANSACTION_LIMIT - 1
 
 @dataclass(frozen=True, slots=True)
 class _Reply:
-    """A settled movement that waits to be counted. `done` gets whether the card is there."""
+    """A settled movement that waits to be counted. `card_exists` gets whether the card is there."""
 
     user_id: str
     operation: str
     gain: Gain
-    done: asyncio.Future[bool] = field(compare=False)
+    card_exists: asyncio.Future[bool] = field(compare=False)
 
 
 class Dialogues:
@@ -89,7 +89,7 @@ class Dialogues:
             worker = asyncio.create_task(self._work(character_id))
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
-        return await reply.done
+        return await reply.card_exists
 
     async def _work(self, character_id: str) -> None:
         """Count everything that waits for a card, as many replies at once as fit a transaction."""
@@ -148,5 +148,5 @@ class Dialogues:
 
 def _tell(replies: list[_Reply], there: bool) -> None:
     for reply in replies:
-        if not reply.done.done():
-            reply.done.set_result(there)
+        if not reply.card_exists.done():
+            reply.card_exists.set_result(there)

@@ -42,10 +42,12 @@ class Pages:
         """The first page as JSON. `base_url` is how the client reaches this server."""
         listing = await self._listings.first(lang, sort, limit)
         cached = self._made.get((lang, sort, base_url))
+        # The same object: `Listings` gives another one as soon as it has read the page again.
         if cached is not None and cached[0] is listing:
             return cached[1]
         page = await self._page(lang, sort, listing, base_url)
         body = page.model_dump_json(by_alias=True, exclude_none=True).encode()
+        # Clients choose `base_url` by their Host header, so there may be any number of them.
         if len(self._made) >= MOST_KEPT:
             self._made.clear()
         self._made[lang, sort, base_url] = (listing, body)
@@ -71,6 +73,7 @@ class Pages:
         """A page may be kept until a minute before the first of its addresses dies."""
         table, refresh_ms = table_of(self._settings, lang), self._settings.market_refresh_ms
         cards = [card_of(item, Place(table, Key(item["PK"], item["SK"]))) for item in listing.cards]
+        # Longer than the page may be kept, so that no address dies in a kept page.
         expires_in = min((refresh_ms + 2 * MARGIN_MS) // 1000, SIGV4_MAX_SECONDS)
         signed = [await self._thumbnail(card, expires_in) for card in cards]  # signing asks nobody
         dies_ms = [expires_s * 1000 for url, expires_s in signed if url]

@@ -104,6 +104,7 @@ class UserRows(Rule):
             return [Deed(LOOK, f"this name is owned by {shown(user_id)}, who has no profile")]
         held = text(profile.get("username"))
         if held and len(held) <= LONGEST_OWNED and key not in owner_keys(Username.known(held)):
+            # Only while the profile has another name: its owner may take this one back meanwhile.
             writes: list[Operation] = [
                 Delete(self._table, key, when=Eq("userId", user_id)),
                 Check(self._table, profile_key(user_id), when=[Exists(), *unchanged(profile, "username")]),

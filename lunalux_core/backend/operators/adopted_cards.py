@@ -86,6 +86,7 @@ class CardRows(Rule):
         deeds = list[Deed]()
         for order, sort_key in places:
             there = row.get(order.pk), row.get(order.sk)
+            # A card that is marked will be ranked anyway.
             if there == (partition(order.all_word, shard, shards), sort_key) or order.dirty_pk in row:
                 continue
             mark = Update(

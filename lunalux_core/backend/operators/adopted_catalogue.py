@@ -18,7 +18,6 @@ from lunalux_core.text import coupon_code
 
 MODEL_NUMBERS = ("freeLevel", "starCost", "lunaCost", "sortOrder", "maxInputChars", "maxOutputTokens")
 MODEL_SWITCHES = {"allowStar": "starCost", "allowLuna": "lunaCost"}
-SWITCHED = {"true": True, "1": True, "false": False, "0": False}
 MODEL_TEXTS = ("modelId", "displayname", "modelType", "modelName")
 COUPON_NUMBERS = ("amount", "rewardType", "remainingClaims")
 

@@ -132,6 +132,7 @@ def mended(item: Item) -> Update | None:
     if "TotalLunaCoinUsed" not in metadata:
         counted["TotalLunaCoinUsed"] = max(0, whole(metadata.get("TotalCoinUsed")))  # its older name
     changes: dict[str, Any] = {}
+    # Only while what was read still stands: what is counted meanwhile must not be lost.
     as_read: list[Condition] = [Exists()]
     if isinstance(old, Mapping):
         odd = [name for name in COUNTERS if not is_whole(old.get(name))]

@@ -52,6 +52,7 @@ def counting(characters: Characters, place: Place, gain: Gain, now_ms: int) -> U
         place.table,
         place.key,
         set={"CountersUpdatedAt": iso(now_ms)},
+        # A mark that is there stays: its time says since when the card waits to be ranked.
         set_default=characters.mark(HOT, place.character_id) if gain.heat else {},
         incr=added,
         when=VISIBLE,

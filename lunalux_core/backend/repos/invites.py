@@ -268,6 +268,7 @@ class Invites:
                 profile_key(invite.user_id),
                 set={"updatedAt": iso(now)},
                 incr={"unissuedRewardCount": -invitees},
+                # As it was read: of two settlements at once, only one may pay for these invitees.
                 when=Eq("unissuedRewardCount", invite.unissued_reward_count),
             ),
             *gain(
@@ -282,6 +283,7 @@ class Invites:
         ]
 
 
+# Places of operations in these two transactions, by which a condition that failed is known.
 WALLET_OF_PAYMENT = 2
 LEDGER_OF_GAIN = 5
 

@@ -107,6 +107,7 @@ def config_of(item: Item) -> ModelConfig | None:
     if item.get("SK") != "MODEL" or not all(isinstance(text, str) and text for text in texts):
         return None
     model_id, displayname, model_type, model_name = (str(text) for text in texts)
+    # Not `isinstance`, for which true is a number, too.
     if type(item.get("freeLevel")) is not int:
         return None
     attributes = {"PK", "SK", *_ATTRIBUTES}

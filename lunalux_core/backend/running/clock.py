@@ -29,4 +29,5 @@ def from_iso(text: object) -> int | None:
 
 def newest_first(ms: int) -> str:
     """Thirteen digits that sort later moments before earlier ones."""
+    # Kept within thirteen digits: texts of another length would not sort like the numbers.
     return f"{MAX_TIME - min(max(ms, 0), MAX_TIME):013d}"

@@ -63,5 +63,6 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> logging.Hand
     handler.setFormatter(JsonFormatter())
     logger.handlers[:] = [handler]
     logger.setLevel(level)
+    # The program around us may have a log of its own, which would show each line once more.
     logger.propagate = False
     return handler

@@ -49,6 +49,7 @@ class Metrics:
             "When work beside the requests last went well",
             ["work"],
             registry=self._registry,
+            # Of several processes only one does the work at a time, so the latest time is the service's.
             multiprocess_mode="max",
         )
 

@@ -27,7 +27,6 @@ from lunalux_core.backend.running.environ import (
     whole,
 )
 
-MAX_TIME = 9_999_999_999_999  # not given by the environment: 13 digits of milliseconds
 DAY_SECONDS = 86_400
 SIGV4_MAX_SECONDS = 7 * DAY_SECONDS
 

@@ -37,11 +37,14 @@ class Signer:
     def sign(self, purpose: Purpose, payload: Mapping[str, object]) -> str:
         """`payload` as a signed token. It can be read by everybody and changed by nobody."""
         body = _b64(_canonical(payload).encode())
+        # Signed with the first secret and checked with each, so a secret can be replaced while what the
+        # former one signed stays good.
         return f"{body}.{_b64(_mac(self._macs[0], purpose, body))}"
 
     def verify(self, purpose: Purpose, token: str) -> dict[str, Any] | None:
         """The payload, or None for whatever this server did not sign for this purpose."""
         body, dot, mac = token.partition(".")
+        # Longer than anything that was signed here: not worth a computation.
         if not dot or len(token) > 8192 or not token.isascii():
             return None
         given = _unb64(mac)

@@ -59,6 +59,7 @@ class Chores:
         """How everything stands. What stands still is told once in the log."""
         standings: dict[str, ChoreState] = {}
         for name, chore in self._chores.items():
+            # Before the first success the time counts from when the work was expected.
             age_s = (self.now_ms() - (chore.done_ms or chore.since_ms)) // 1000
             late = age_s > chore.patience_s
             standings[name] = ChoreState(age_s, late, chore.trouble)

@@ -112,6 +112,7 @@ class Traces:
         span = self._tracer.start_span(method, context=begun, kind=trace.SpanKind.SERVER)
         mark = trace_id.set(trace.format_trace_id(span.get_span_context().trace_id))
         try:
+            # The text of an exception may hold people's words, so none is recorded.
             with trace.use_span(span, record_exception=False, set_status_on_exception=False):
                 yield _OpenSpan(span)
         finally:

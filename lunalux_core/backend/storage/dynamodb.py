@@ -64,6 +64,7 @@ class DynamoStore:
         for key in keys:
             checks.check_key(key)
         items: dict[tuple[str, str], Item] = {}
+        # DynamoDB refuses a key that is asked for twice.
         left = [_key(key) for key in dict.fromkeys((pk, sk) for pk, sk in keys)]
         for _ in range(GET_MANY_ROUNDS):
             if not left:

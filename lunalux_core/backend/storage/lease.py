@@ -55,6 +55,7 @@ class Lease:
         ends = whole(row.get("expiresAtMs"))
         if now < ends <= now + self._hold_ms + CLOCKS_APART_MS:
             return False
+        # Only the row that was read: of two instances that find it, one takes it.
         return await self._hold(now, unchanged(row, "owner", "expiresAtMs"))
 
     async def _hold(self, now: int, when: Condition | list[Condition]) -> bool:

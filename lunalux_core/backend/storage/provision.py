@@ -31,6 +31,7 @@ PATIENCE_S = 900
 EXPIRY, EXPIRY_DAYS = "lunalux-uploads", 3
 """An upload may be published for a day; the sweep takes it away an hour later, and this what is missed."""
 MISSING = frozenset({"404", "NoSuchBucket", "ResourceNotFoundException", "NotFound"})
+# Answers to a question about what was never set, which are no failures.
 UNSET = frozenset(
     {
         "NoSuchCORSConfiguration",

@@ -68,6 +68,7 @@ STATUS: Mapping[str, int] = {
 }
 """Every code a client can meet, with its HTTP status."""
 
+# The first that fits counts, so a kind stands before the one that it is derived from.
 _KINDS: tuple[tuple[type[LunaluxError], str], ...] = (
     (LimitExceeded, "TOO_LARGE"),
     (InvalidInput, "INVALID_REQUEST"),
@@ -104,6 +105,7 @@ def public_code(error: LunaluxError) -> str:
 def failure_body(error: LunaluxError) -> dict[str, Any]:
     """The envelope for `error`, also the data of a stream's `error` event."""
     code = public_code(error)
+    # What went wrong inside is for the log; strangers are told that it did.
     hidden = code in {"INTERNAL_ERROR", "STORE_UNAVAILABLE"} and error.code != code
     message = QUIET[code] if hidden else error.message
     body: dict[str, Any] = {"success": False, "code": code, "message": message}

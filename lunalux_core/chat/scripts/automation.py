@@ -85,6 +85,7 @@ class Automation:
             self._runs = 0
         self._depth += 1
         try:
+            # A list, because a reply may change which sets are in force while it runs.
             for set_id, reply in list(self._due(moment, ids)):
                 self._runs += 1
                 if self._runs > MOST_RUNS:

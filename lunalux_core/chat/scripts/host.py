@@ -57,7 +57,6 @@ _SUBJECTS: Mapping[str, tuple[str, ...]] = {
 }
 OFFERS = tuple(name for names in _SUBJECTS.values() for name in names)
 """Every command on the app."""
-TURNS = _SUBJECTS["turns"]
 PANES = _SUBJECTS["panes"]
 _MODULES = {name: module for module, names in _SUBJECTS.items() for name in names}
 _SILENT = frozenset(
@@ -155,6 +154,7 @@ class ConversationHost:
         if self.stores is None:
             return
         now = (self.stores.local.all(), self.stores.global_.all())
+        # Only what the script changed: a turn that it asked for may have set other variables since.
         local, global_ = (_changes(was, new) for was, new in zip(self._kept, now, strict=True))
         self._kept = now
         await keep_variables(self.runtime.library, self.place, local, global_)
@@ -174,6 +174,7 @@ class ConversationHost:
         await self.keep_variables()
         self.place = conversation_id
         setting = await script_setting(self.runtime.chat.previews, conversation_id, self.surface.options())
+        # The variables of all chats are the same in the new one.
         self._kept = (setting.local, self._kept[1])
         if self.stores is not None:
             self.stores.local.values.clear()

@@ -31,6 +31,7 @@ def _named(group: Group, written: str) -> Member:
     key = written.strip()
     if not key:
         raise bad("NAME", written)
+    # Six digits at most: Python refuses numbers of thousands of digits, and no group has a million members.
     if key.isascii() and key.isdecimal() and int(key[:6]) < len(group.members):
         return group.members[int(key[:6])]
     return group.find(key)
@@ -44,7 +45,10 @@ async def _keep(host: ConversationHost, group: Group, members: Sequence[tuple[st
 async def _mute(muted: bool, host: ConversationHost, call: AppCall) -> str:
     group = await _group(host)
     meant = _named(group, call.text).character_id
-    now = [(one.character_id, muted if one.character_id == meant else one.muted) for one in group.members]
+    now = [
+        (member.character_id, muted if member.character_id == meant else member.muted)
+        for member in group.members
+    ]
     await _keep(host, group, now)
     return ""
 
@@ -56,7 +60,7 @@ async def _add(host: ConversationHost, call: AppCall) -> str:
         raise bad("NAME", "")
     character = await host.runtime.library.characters.find(name)
     if group.member(character.id) is None:
-        members = [(one.character_id, one.muted) for one in group.members]
+        members = [(member.character_id, member.muted) for member in group.members]
         await _keep(host, group, [*members, (character.id, False)])
     return character.name
 
@@ -65,7 +69,7 @@ async def _remove(host: ConversationHost, call: AppCall) -> str:
     """Gives the name of who left; the character stays in the library."""
     group = await _group(host)
     meant = _named(group, call.text)
-    members = [(one.character_id, one.muted) for one in group.members if one is not meant]
+    members = [(member.character_id, member.muted) for member in group.members if member is not meant]
     await _keep(host, group, members)
     return meant.name
 
@@ -77,7 +81,7 @@ async def _move(step: int, host: ConversationHost, call: AppCall) -> str:
     at = members.index(_named(group, call.text))
     to = min(max(at + step, 0), len(members) - 1)
     members.insert(to, members.pop(at))
-    await _keep(host, group, [(one.character_id, one.muted) for one in members])
+    await _keep(host, group, [(member.character_id, member.muted) for member in members])
     return str(to)
 
 

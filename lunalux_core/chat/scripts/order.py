@@ -44,6 +44,7 @@ async def _tag_add(host: ConversationHost, call: AppCall) -> str:
 async def _tag_remove(host: ConversationHost, call: AppCall) -> str:
     """Whether the tag was there; it stays with everyone else."""
     tags, identity = await _tagged(host, call)
+    # Asked first, because `find` raises for a tag that nobody has.
     if not await _has(host, call):
         return "false"
     tag = await host.runtime.library.tags.find(call.text.strip())

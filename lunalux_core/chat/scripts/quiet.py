@@ -39,6 +39,7 @@ def _options(host: ConversationHost, call: AppCall, speaker: str = "") -> TurnOp
     depth = number(call, "depth", 0, low=0, high=10_000)
     length = number(call, "length", 0, low=0, high=MOST_TOKENS)
     wishes: dict[str, Any] = {**options.parameters, **({"max_tokens": length} if length else {})}
+    # One reply, because the pipe takes one text, even if the person has several made at once.
     return replace(
         options, direction=Direction(call.text, depth), speaker=speaker, parameters=wishes, replies=1
     )

@@ -45,6 +45,7 @@ class _Exchange(ServerExchange):
             config[_LIMIT] = min(limit, self.learnt.most)
         body["generationConfig"] = config
         model = quote(self.spec.model.removeprefix("models/"), safe="/")
+        # `tunedModels/NAME` is a path already.
         path = model if "/" in model else f"models/{model}"
         method = "streamGenerateContent?alt=sse" if self.streams else "generateContent"
         return completed(Call(f"{self.base_url}/{path}:{method}", self.headers, body), self.spec.options)
@@ -72,6 +73,7 @@ class _Exchange(ServerExchange):
         """Whether the reply was allowed more tokens than this model writes; from now on it is not."""
         text = read_report(body, status, {}).message.lower()
         match = _TOO_MANY_TOKENS.search(text) if status == 400 else None
+        # The number that Gemini names is the first that is too many.
         return self.capped_at(int(match["beyond"]) - 1 if match is not None else 0)
 
     def asked_tokens(self) -> object:

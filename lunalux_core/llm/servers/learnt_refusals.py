@@ -105,6 +105,7 @@ class Knowledge:
         key = _SERVER + _key(base_url, model)
         row = (self._rows or {}).get(key)
         told = facts.as_json()
+        # Once a day is enough to keep it from growing old.
         if row is not None and {**told, "when": row["when"]} == row and time.time() - row["when"] < 86_400:
             return
         self._change(key, {**told, "when": int(time.time())})
@@ -135,6 +136,7 @@ class Knowledge:
     def _write(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
         if self._file is None:
             return
+        # A name of this process, because two programs may write at once.
         temporary = self._file.with_suffix(f".{os.getpid()}.new")
         with suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -147,5 +149,6 @@ def _key(base_url: str, model: str) -> str:
 
 
 def _fresh(row: object) -> bool:
+    # A time that is yet to come is from a wrong clock, and would keep the row for ever.
     when = row.get("when") if isinstance(row, dict) else None
     return isinstance(when, (int, float)) and 0 <= time.time() - when < KEPT_DAYS * 86_400

@@ -14,6 +14,7 @@ from pathlib import Path
 from lunalux_core.llm.parameters import ServerKind
 
 MOST_LISTENERS = 48
+# TCP_LISTEN, as Linux writes it in its tables.
 _LISTENS = "0A"
 
 _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -90,9 +91,11 @@ def _ports(proc: Path, user: int) -> Iterator[tuple[str, int]]:
             continue
         for line in lines:
             fields = line.split()
+            # Field 1 is the address with the port, 3 the state, 7 the user, 9 the inode of the socket.
             if len(fields) < 10 or fields[3] != _LISTENS or fields[7] != str(user):
                 continue
             port = int(fields[1].rpartition(":")[2], 16)
+            # Below them only the system listens.
             if port >= 1024:
                 yield fields[9], port
 

@@ -61,6 +61,7 @@ async def unload(server: ServerModel, facts: ServerFacts) -> None:
     model = server.spec.model
     order = {
         "llamacpp": Order("models/unload", {"model": model}),
+        # Ollama has no command for it, but keeps a model only for the time that a request names.
         "ollama": Order("api/generate", {"model": model, "keep_alive": 0, "stream": False}),
         "tabby": Order("v1/model/unload", {}),
         "textgen": Order("v1/internal/model/unload", {}),

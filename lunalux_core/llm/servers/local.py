@@ -122,6 +122,7 @@ async def _described(server: LocalServer, names: Sequence[str], pool: Any) -> tu
     from lunalux_core.llm.servers.openai import OpenAIModel
     from lunalux_core.llm.servers.recognition import recognised, rows_of
 
+    # As a server of no particular kind, so that its answers decide what it is.
     first = OpenAIModel(replace(server.model(names[0] if names else ""), provider="openai"), pool=pool)
     facts = await recognised(first)
     if facts is not None and facts.kind in LOCAL_SERVERS and facts.kind != server.name:
@@ -134,6 +135,7 @@ async def _described(server: LocalServer, names: Sequence[str], pool: Any) -> tu
     described = []
     for name in names:
         spec = server.model(name)
+        # The server was asked about its first model, and others may have another window.
         if facts is not None and facts.window and name == names[0]:
             spec = replace(spec, context_tokens=facts.window, window_source="server")
         described.append(FoundModel(spec, title, sizes.get(name, 0)))

@@ -51,6 +51,7 @@ def read_report(body: bytes | object, status: int | None, headers: Mapping[str, 
             parsed = json.loads(text)
         except (ValueError, RecursionError):
             parsed = None
+    # Google's errors may come as the only item of a list.
     if isinstance(parsed, list) and parsed:
         parsed = parsed[0]
     wait = _retry_after(headers)

@@ -74,12 +74,14 @@ class NamedEventParser:
 
     def close(self) -> list[Event]:
         """The stream is over: return what an unfinished last event holds."""
+        # The empty line ends the event that the server did not end.
         lines = [b"".join(self._pieces), b""]
         self._pieces.clear()
         self._held = 0
         return self._events(lines)
 
     def _unify_newlines(self, chunk: bytes) -> bytes:
+        # A CRLF may be cut in two by a read: its LF is then no line end of its own.
         if self._after_cr:
             chunk = chunk.removeprefix(b"\n")
         self._after_cr = chunk.endswith(b"\r")
@@ -101,6 +103,7 @@ class NamedEventParser:
     def _field(self, line: bytes) -> None:
         if self._first:
             self._first = False
+            # A stream may begin with a byte order mark.
             line = line.removeprefix(b"\xef\xbb\xbf")
         name, _, value = line.partition(b":")
         if name == b"data":

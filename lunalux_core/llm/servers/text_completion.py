@@ -59,6 +59,7 @@ _STOPS_REFUSED = re.compile(
 _NO_TEXT = CompletionText("")
 _MANY_STOPS = f"more than {FEW_STOPS} stop"
 
+# Weak, so that it is forgotten together with the connections.
 _KNOWN: WeakKeyDictionary[HttpPool, dict[tuple[str, str], TextProtocol]] = WeakKeyDictionary()
 """Which protocol a server has for a model, once it has answered."""
 
@@ -111,6 +112,7 @@ class TextCompletionModel(OpenAIModel):
         version, props = await asyncio.gather(self.beside("api/extra/version"), self.beside("props"))
         if version is SILENT and props is SILENT:
             return None
+        # First, because KoboldCpp answers like llama.cpp, too.
         if isinstance(version, dict) and "kobold" in str(version.get("result", "")).lower():
             return "koboldcpp"
         if isinstance(props, dict) and "default_generation_settings" in props:
@@ -195,6 +197,7 @@ class TextExchange(ServerExchange):
         return {
             "prompt": self.completion.prompt,
             "stream": self.streams,
+            # Without a limit llama.cpp goes on until its window is full.
             "n_predict": DEFAULT_TOKENS,
             "cache_prompt": True,
             "return_progress": True if self.streams else None,

@@ -15,7 +15,6 @@ import re
 from lunalux_core.llm.servers.marks import TAILS, Marks, marks
 
 _LEADING_BLANKS = 4096
-_LONGEST_TAIL = max(map(len, TAILS))
 
 
 class ThinkingSplitter:

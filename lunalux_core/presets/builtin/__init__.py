@@ -22,7 +22,6 @@ from lunalux_core.presets.document import DEFAULT_ORDER, GLOBAL_ORDER_ID, MARKER
 Language = Literal["en", "zh"]
 
 FRAMEWORKS = ("mirror_realm", "novel_king", "professional_heart", "magician", "whisperer")
-DEFAULT_KEY = FRAMEWORKS[0]
 BUILTIN_KEYS = (*FRAMEWORKS, "default")
 
 _FOLDER = Path(__file__).parent

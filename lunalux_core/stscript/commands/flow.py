@@ -122,6 +122,7 @@ async def _while(call: Invocation) -> Any:
     body = _body(call)
     pipe: Any = ""
     turn = 0
+    # The condition is read every turn: an operand may name a variable that the body changes.
     while (turn < LOOPS or not guarded) and _holds(call) and body:
         await call.interpreter.budget.step()
         result = await _turn(call, body, turn, loop=False)
@@ -194,6 +195,7 @@ async def _quick_reply(call: Invocation, name: str) -> Any:
     if script is None:
         raise Fault("SCRIPT_NO_QUICK_REPLY", name=name)
     closure = call.interpreter.read(Source(script, call.place), call.interpreter.setting.flags)
+    # Without arguments there is an empty one, so that {{arg::…}} is known and empty in there.
     closure.scope.macros = {f"{ARGUMENT}{name}": value for name, value in (named or {"": ""}).items()}
     return (await call.interpreter.run_closure(closure)).pipe
 

@@ -82,6 +82,7 @@ def _modulo(left: float, right: float) -> float:
 
 
 def _power(base: float, exponent: float) -> float:
+    # NaN in JavaScript, 1 in Python.
     if abs(base) == 1 and math.isinf(exponent):
         return math.nan
     try:
@@ -104,6 +105,7 @@ def _logarithm(number: float) -> float:
 
 
 def _circle(work: Callable[[float], float]) -> Callable[[float], float]:
+    # NaN in JavaScript; Python raises ValueError for infinity.
     return lambda number: math.nan if math.isinf(number) else work(number)
 
 

@@ -252,8 +252,8 @@ class InspectorDialog(Dialog[None]):
         item = self._items.get(self.rows.chosen)
         runs = item.told() if item else ()
         self.reader.show(runs, joined=item is not None and item.joined)
-        if self._walked and (found := blocks(runs)):
-            line = self.reader.line_of(found[0] if self._walked > 0 else found[-1])
+        if self._walked and (starts := blocks(runs)):
+            line = self.reader.line_of(starts[0] if self._walked > 0 else starts[-1])
             self.reader.scroll_to(y=max(line - 1, 0), animate=False)
         self._walked = 0
 

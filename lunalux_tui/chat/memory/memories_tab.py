@@ -77,7 +77,8 @@ class MemoriesTab(Tab):
         self._branch = Branch()
         self._away: frozenset[str] = frozenset()
         """Ids of the memories of other branches."""
-        self._places: Mapping[str, int] = {}
+        self._indexes: Mapping[str, int] = {}
+        """The index of each message on the branch, by its id."""
         self._memory_entries = MemoryEntries()
         self._memories: Mapping[str, Memory] = {}
         self._marked: dict[str, None] = {}
@@ -102,9 +103,9 @@ class MemoriesTab(Tab):
         before = self._branch.path
         self._branch = await self.runtime.library.memories.branch(self.conversation_id)
         self._away = frozenset(memory.id for memory in self._branch.elsewhere)
-        self._places = {message_id: index for index, message_id in enumerate(self._branch.path)}
+        self._indexes = {message_id: index for index, message_id in enumerate(self._branch.path)}
         if before != self._branch.path:
-            self._memory_entries.show_branch(self._places)
+            self._memory_entries.show_branch(self._indexes)
 
     async def _model_to_agree(self) -> str:
         try:
@@ -126,7 +127,7 @@ class MemoriesTab(Tab):
 
     def state(self) -> str:
         if self._covering:
-            return t("memory_pane.covering", n=self._places.get(self._covering, 0))
+            return t("memory_pane.covering", n=self._indexes.get(self._covering, 0))
         if self.conversation_id in self._desk.writing:
             return t("memory_pane.writing")
         if self._waiting_for:
@@ -145,7 +146,7 @@ class MemoriesTab(Tab):
         return memory.id not in self._away
 
     def _status(self, memory: Memory) -> str:
-        return memory.status(self._places)
+        return memory.status(self._indexes)
 
     def _entry(self, memory: Memory) -> Entry:
         rewriting = self._desk.rewriting.get(memory.id)
@@ -193,7 +194,7 @@ class MemoriesTab(Tab):
 
     def _rewritable(self, memory: Memory) -> bool:
         """Only a summary is written of messages, and only where these stand is it of use."""
-        return memory.kind == "summary" and memory.last in self._places
+        return memory.kind == "summary" and memory.last in self._indexes
 
     # -- reading and marking -----------------------------------------------------------------------
 
@@ -233,7 +234,7 @@ class MemoriesTab(Tab):
 
     async def _go(self, memory: Memory) -> None:
         covered = await self.runtime.library.memories.covered(memory.id)
-        there = [message for message in covered if message in self._places]
+        there = [message for message in covered if message in self._indexes]
         if there or memory.last in self._branch.path:
             self.post_message(self.Wanted(there[0] if there else memory.last))
         elif not self._here(memory):
@@ -408,8 +409,8 @@ class MemoriesTab(Tab):
                 message = await self.runtime.library.conversations.message(message_id)
             except LunaluxError:
                 continue
-            place = self._places.get(message_id, "?")
-            rows.append(Row(message_id, f"#{place} {message.name}: {clean_line(message.content, 200)}"))
+            index = self._indexes.get(message_id, "?")
+            rows.append(Row(message_id, f"#{index} {message.name}: {clean_line(message.content, 200)}"))
         return await self.ask(PickDialog(t("memory_pane.split_where"), rows)) or ""
 
     # -- writing -----------------------------------------------------------------------------------
@@ -438,7 +439,7 @@ class MemoriesTab(Tab):
         memory = self.memory
         if memory is None:
             return
-        if memory.kind == "summary" and memory.last in self._places:
+        if memory.kind == "summary" and memory.last in self._indexes:
             self._desk.rewrite(memory, ask=False)
         else:  # its messages are not here any more: what stands in their place is written of anew
             self._desk.write(self.conversation_id)

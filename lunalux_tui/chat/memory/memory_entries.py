@@ -42,18 +42,19 @@ class MemoryEntries:
     def __init__(self) -> None:
         self._numbers: Mapping[str, int] = {}
         """The numbers of the messages on the branch, by id."""
-        self._made: dict[str, tuple[EntryState, Entry]] = {}
+        self._entries: dict[str, tuple[EntryState, Entry]] = {}
+        """By memory: the last entry that was made, and the state it was made of."""
 
     def show_branch(self, numbers: Mapping[str, int]) -> None:
         """Another branch is shown, with these numbers of messages by id."""
         self._numbers = numbers
-        self._made.clear()
+        self._entries.clear()
 
     def of(self, state: EntryState) -> Entry:
         """The entry of a memory."""
-        made = self._made.get(state.memory.id)
+        made = self._entries.get(state.memory.id)
         if made is None or made[0] != state:
-            made = self._made[state.memory.id] = (state, self._new(state))
+            made = self._entries[state.memory.id] = (state, self._new(state))
         return made[1]
 
     def _new(self, state: EntryState) -> Entry:
@@ -127,9 +128,9 @@ class MemoryEntries:
         yield "", 0
         yield t("memory_pane.sources"), ACCENT | BOLD
         for source in sources:
-            known = [self._numbers[name] for name in source["messages"] if name in self._numbers]
-            numbers = ", ".join(f"#{number}" for number in known) or "#?"
-            yield f"{numbers} · {clean_line(str(source.get('sentence', '')), 200)}", MUTED
+            numbers = [self._numbers[name] for name in source["messages"] if name in self._numbers]
+            listed = ", ".join(f"#{number}" for number in numbers) or "#?"
+            yield f"{listed} · {clean_line(str(source.get('sentence', '')), 200)}", MUTED
 
 
 def why_failed(memory: Memory) -> str:

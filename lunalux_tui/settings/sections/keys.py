@@ -31,15 +31,15 @@ class KeysSection(SectionView):
     ACTIONS = through(DOES)
     BINDINGS = bindings(ACTIONS)
 
-    known: Mapping[str, Action] = {}
+    actions_by_id: Mapping[str, Action] = {}
 
     @property
     def under_cursor(self) -> Action | None:
-        return self.known.get(self.chosen)
+        return self.actions_by_id.get(self.chosen)
 
     def read(self) -> None:
         actions = sorted(self.lunalux.all_actions(), key=lambda action: _ORDER.get(action.group, len(_ORDER)))
-        self.known = {action.id: action for action in actions}
+        self.actions_by_id = {action.id: action for action in actions}
         own = self.settings.keys
         rows = [
             Row(action.id, _title(action), right=self._keys(action), mark="●" if action.id in own else " ")
@@ -52,7 +52,7 @@ class KeysSection(SectionView):
         return "  ".join(key_name(key) for key in keys_of(action, self.lunalux.keymap))
 
     def explain(self, row_id: str) -> Explanation:
-        action = self.known.get(row_id)
+        action = self.actions_by_id.get(row_id)
         if action is None:
             return super().explain(row_id)
         default = "  ".join(key_name(key) for key in keys_of(action, {})) or t("settings.none")
@@ -98,7 +98,7 @@ class KeysSection(SectionView):
         """What a key does already where this action works."""
         # An action with priority gets its key before the field that is being written in.
         taken = {} if action.priority else dict.fromkeys(editing_keys(), t("keys.editing"))
-        for other in self.known.values():
+        for other in self.actions_by_id.values():
             near = other.group == action.group or EVERYWHERE & {other.group, action.group}
             if other.id != action.id and near:
                 taken |= dict.fromkeys(keys_of(other, self.lunalux.keymap), other.label)

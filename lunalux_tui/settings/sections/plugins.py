@@ -39,17 +39,17 @@ class PluginsSection(SectionView):
     ACTIONS = through(DOES)
     BINDINGS = bindings(ACTIONS)
 
-    found: Mapping[str, PluginInfo] = {}
+    available: Mapping[str, PluginInfo] = {}
 
     @property
     def info(self) -> PluginInfo | None:
         """The plug-in under the cursor."""
-        return self.found.get(self.chosen)
+        return self.available.get(self.chosen)
 
     def read(self) -> None:
-        self.found = {info.name: info for info in self.runtime.plugins.available()}
+        self.available = {info.name: info for info in self.runtime.plugins.available()}
         self.empty = t("plugins.none")
-        self.show([self._row(info) for info in self.found.values()])
+        self.show([self._row(info) for info in self.available.values()])
         self.refresh_bindings()
 
     def _row(self, info: PluginInfo) -> Row:
@@ -60,7 +60,7 @@ class PluginsSection(SectionView):
         return Row(info.name, info.name, right=note, mark=mark)
 
     def explain(self, row_id: str) -> Explanation:
-        info = self.found.get(row_id)
+        info = self.available.get(row_id)
         if info is None:
             return Explanation(self.section.title, t("plugins.how", folder=self.runtime.paths.plugins))
         origin = t("plugins.package") if info.origin == "package" else info.origin or t("plugins.missing")

@@ -44,6 +44,7 @@ from lunalux_core.sqlite_thread import copy_database, finished, is_unreadable
 T = TypeVar("T")
 GET_MANY_LIMIT = 100
 SCAN_PAGE = 500
+# As long as DynamoDB remembers a token.
 TOKEN_SECONDS = 600
 SURELY_SMALL = ITEM_BYTES // 4  # characters of JSON; none of them is more than four bytes
 
@@ -234,6 +235,8 @@ class SqliteStore:
 
         What is replaced or taken away without a condition is not read, unless the caller wants it told.
         """
+        # All conditions are tried before anything is written, and one that fails is told before what is
+        # invalid, as DynamoDB does.
         invalid: Invalid | None = None
         changes: list[tuple[Item | None, Item | None]] = []
         for number, operation in enumerate(operations):

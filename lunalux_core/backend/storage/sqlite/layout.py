@@ -76,6 +76,7 @@ class Layout:
                 yield f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({ends}) WHERE {ends} IS NOT NULL"
 
     def scan(self, table: str) -> str:
+        # By the number of the row, which no change of an item moves.
         return f"SELECT id, doc FROM {_quoted(table)} WHERE id > ? ORDER BY id LIMIT ?"
 
     def count(self, table: str) -> str:
@@ -111,6 +112,7 @@ class Layout:
             where.append(f"{order[0]} IS NOT NULL")
         if prefix:
             where.append(f"{order[0]} >= ? AND {order[0]} < ?")
+            # The last character that there is: all that begins with the prefix comes before it.
             values += [prefix, prefix + "\U0010ffff"]
         if after is not None:
             last = _position(after, keys, chosen, pk)

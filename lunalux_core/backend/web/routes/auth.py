@@ -78,6 +78,7 @@ async def sign_up(
             max_age=REFERRAL_SECONDS,
             httponly=True,
             samesite="lax",
+            # Over plain HTTP, as to a server on one's own machine, a browser would drop a secure cookie.
             secure=request.url.scheme == "https",
         )
     return SignUpResponse(user_id=signed_up.user_id, confirmed=signed_up.confirmed)

@@ -22,6 +22,7 @@ from lunalux_core.errors import LunaluxError
 router = APIRouter(prefix="/blobs", tags=["blobs"])
 
 Token = Annotated[str, Query(alias="t", max_length=4096)]
+# What people uploaded must not run as a page of this server.
 HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'"}
 
 
@@ -70,6 +71,7 @@ async def write(
     """Store the body, if it is of the size, type and digest that the address was signed for."""
     blobs = _files(services)
     grant = _granted(blobs, "PUT", key, token)
+    # Refused before the body is read, as far as its length is told.
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced[:20]) != grant.size:
         raise _forbidden()

@@ -35,6 +35,7 @@ from lunalux_core.wire.official import SubmitRequest, SubmitResponse
 
 KEY_PATTERN = r"^[A-Za-z0-9._:-]{1,128}$"
 EVENT_STREAM = "text/event-stream"
+# Nobody is left to read it. Proxies write this number into their logs for a client that went away.
 CLIENT_CLOSED = 499
 _KEY = re.compile(KEY_PATTERN)
 REFUSALS = (

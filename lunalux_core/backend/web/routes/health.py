@@ -33,6 +33,7 @@ def _may_scrape(request: Request, token: str) -> bool:
     if token:
         given = request.headers.get("authorization", "").encode()
         return hmac.compare_digest(given, f"Bearer {token}".encode())
+    # Over a Unix socket there is no address, and whoever connects is on this machine.
     return request.client is None or request.client.host in ("127.0.0.1", "::1")
 
 

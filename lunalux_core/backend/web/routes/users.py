@@ -108,6 +108,7 @@ async def _repair(services: Services, user_id: str, proof: str, device: str) -> 
 @router.post("/erase", responses=answers(*SESSION, "BAD_CREDENTIALS", "RATE_LIMITED"))
 async def erase(body: EraseRequest, session: CurrentSession, services: CurrentServices) -> Success:
     """Erase one's account with all that belongs to it, for good. The password proves whose it is."""
+    # A password is asked for here, so trying many is bounded as it is for signing in.
     await limit(services, limits.SIGN_IN_EMAIL, session.user_id)
     account = await services.identity.sign_in(session.email, body.password)
     await services.erasure.erase(account.user_id, account.email)

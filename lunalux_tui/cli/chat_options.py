@@ -14,7 +14,7 @@ MOST_REPLIES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class ChatOptions:
     """The options that decide on the turn.
 
     Args:
