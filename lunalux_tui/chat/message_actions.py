@@ -137,7 +137,7 @@ class MessageActions:
         message = self._free_target
         if message is None:
             return
-        version = await self._runtime.chat.swipe(message.id, step)
+        version = await self._runtime.chat.edits.swipe(message.id, step)
         if version is not None:
             chosen = bool(self._shown.selected)
             await self._opener.reload()
@@ -156,7 +156,7 @@ class MessageActions:
         message = self._free_target
         if message is None:
             return
-        chat, drafts, key = self._runtime.chat, self._runtime.library.drafts, f"edit:{message.id}"
+        edits, drafts, key = self._runtime.chat.edits, self._runtime.library.drafts, f"edit:{message.id}"
 
         async def keep(text: str) -> None:
             await drafts.keep(key, "" if text == message.content else text)
@@ -173,7 +173,7 @@ class MessageActions:
         await keep(text)  # until it stands where it belongs
         if text == message.content:
             return
-        await (chat.edit_as_branch if as_branch else chat.edit)(message.id, text)
+        await (edits.edit_as_branch if as_branch else edits.edit)(message.id, text)
         await drafts.keep(key, "")
         await self._opener.reload()
         self._view.say(t("chat.edited"), undo=True)
@@ -183,7 +183,7 @@ class MessageActions:
         message = self._free_target
         if message is not None:
             followed = 0 if only_this else self._after(message)
-            await self._runtime.chat.delete(message.id, only_this=only_this)
+            await self._runtime.chat.edits.delete(message.id, only_this=only_this)
             await self._opener.reload()
             words = t("chat.deleted_with", n=followed) if followed else t("chat.deleted")
             self._view.say(words, undo=True)
@@ -197,7 +197,7 @@ class MessageActions:
         """Take away all that follows a message."""
         message = self._free_target
         if message is not None:
-            await self._runtime.chat.truncate(message.id)
+            await self._runtime.chat.edits.truncate(message.id)
             await self._opener.reload()
             self._view.say(t("chat.truncated"), undo=True)
 
@@ -205,7 +205,7 @@ class MessageActions:
         """Keep a message from the model, or send it again."""
         message = self._free_target
         if message is not None:
-            await self._runtime.chat.hide(message.id, not message.hidden)
+            await self._runtime.chat.edits.hide(message.id, not message.hidden)
             await self._opener.reload()
 
     async def mark(self) -> None:
@@ -217,7 +217,7 @@ class MessageActions:
             return
         name = await self._view.ask(AskDialog(t("dialog.mark.title"), value=message.mark))
         if name is not None:
-            await self._runtime.chat.mark(message.id, name)
+            await self._runtime.chat.edits.mark(message.id, name)
             await self._opener.reload()
             self._view.say(t("chat.marked" if name.strip() else "chat.unmarked"), undo=True)
 
@@ -233,8 +233,8 @@ class MessageActions:
         conversation = self._open.conversation
         if conversation is None or self._turns.busy:
             return
-        chat = self._runtime.chat
-        change = await (chat.redo if redo else chat.undo)(conversation.id)
+        edits = self._runtime.chat.edits
+        change = await (edits.redo if redo else edits.undo)(conversation.id)
         if change is None:
             self._view.say(t("chat.nothing_to_redo" if redo else "chat.nothing_to_undo"))
             return

@@ -114,7 +114,7 @@ class ModelActions:
         conversation, name = self._open.conversation, ""
         if conversation is not None and await self._runtime.library.profiles.uses():
             with suppress(LunaluxError):  # the turn itself tells what is wrong
-                choice = await self._runtime.chat.choice(conversation.id)
+                choice = await self._runtime.chat.previews.choice(conversation.id)
                 name = choice.model.name if choice.profiles else ""
         if conversation is self._open.conversation and name != self._named.chosen_model:
             self._named.show_chosen_model(name)

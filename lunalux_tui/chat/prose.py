@@ -81,7 +81,7 @@ class Prose:
         chosen, self._page.selected = self._page.selected, ""
         messages = self._page.messages
         if chosen and messages and messages[-1].id != chosen:
-            await self._runtime.chat.truncate(chosen)
+            await self._runtime.chat.edits.truncate(chosen)
             await self._opener.reload(keep_place=False)
             self._view.say(t("prose.branched"), undo=True)
         return True

@@ -64,7 +64,7 @@ class QuickReplies:
         self._automation.follow([stored for stored, _ in held])
         between = self._automation.waits_for("user", "member", "generation")
         # The core stops between the steps of a turn only where something may be due there.
-        self._runtime.chat.moments = self if between else None
+        self._runtime.chat.loop.moments = self if between else None
         pressable = [
             (reply, stored.content)
             for stored, visible in held

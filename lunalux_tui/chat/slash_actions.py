@@ -60,7 +60,8 @@ class SlashActions:
         if conversation is None:
             self._view.say(t("chat.choose_character"))
             return None
-        setting = await script_setting(self._runtime.chat, conversation.id, self._opener.chat.turn_options())
+        previews, options = self._runtime.chat.previews, self._opener.chat.turn_options()
+        setting = await script_setting(previews, conversation.id, options)
         words = self._prompt.text
         if words != script:
             setting = replace(setting, context=replace(setting.context, input=words))

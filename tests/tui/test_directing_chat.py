@@ -127,7 +127,7 @@ async def test_a_version_that_is_stored_beside_a_reply_draws_its_heading_alone()
     async with open_app() as driven:
         await driven.say("Good evening")
         transcript, shown = driven.chat.transcript, last(driven)
-        await driven.app.runtime.chat.edit_as_branch(shown.id, "Another one", shown=False)
+        await driven.app.runtime.chat.edits.edit_as_branch(shown.id, "Another one", shown=False)
         drawn: list[int] = []
         refresh = transcript.refresh
 

@@ -36,7 +36,7 @@ async def test_a_note_is_written_with_the_keyboard_and_goes_into_the_prompt() ->
         note = ChatNote("Rain", "after_main", 4, "user", 2, scan=True)
         assert await note_of(driven) == note
         assert driven.chat.conversation is not None
-        preview = driven.app.runtime.chat.preview
+        preview = driven.app.runtime.chat.previews.prompt
         first = await preview(driven.chat.conversation.id, "one")
         assert "Rain" not in [message.content for message in first.to_messages()]
         await driven.press("enter")

@@ -44,7 +44,7 @@ async def open_prompts(driven: Driven) -> PresetDialog:
 
 async def sent(driven: Driven) -> str:
     assert driven.chat.conversation is not None
-    record = await driven.app.runtime.chat.inspect(driven.chat.conversation.id, "Hello")
+    record = await driven.app.runtime.chat.previews.record(driven.chat.conversation.id, "Hello")
     return "\n".join(message["content"] for message in record["messages"])
 
 
