@@ -113,6 +113,7 @@ class BooksDialog(Dialog[str]):
             card = read_card(character.document.encode()).card
             tied = frozenset(name.casefold() for name in await library.characters.worldbooks(character.id))
         personas = {persona.id: persona for persona in await library.personas.list()}
+        # As a turn takes it: the conversation's own, else the one for new conversations.
         persona = personas.get(conversation.persona_id or "") or await library.personas.chosen()
         return BooksInForce(conversation, card, persona, tied)
 
@@ -170,6 +171,7 @@ class BooksDialog(Dialog[str]):
             self.dismiss(OWN)
         elif (item := self._items.get(self.rows.chosen)) is not None:
             await self.app.push_screen_wait(BookScreen(item))
+            # The book may have another name now, by which it is in force elsewhere.
             await self._reread()
 
     @work(group="books", exit_on_error=False)
@@ -184,6 +186,7 @@ class BooksDialog(Dialog[str]):
                 await library.worldbooks.enable(item.id, on)
             case "chat":
                 place = attached.conversation
+                # Where SillyTavern keeps it, so that an exported chat takes it along.
                 inner = {
                     **as_object(place.metadata.get("chat_metadata")),
                     "world_info": item.name if on else "",

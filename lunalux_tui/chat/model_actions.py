@@ -113,5 +113,6 @@ class ModelActions:
             with suppress(LunaluxError):  # the turn itself tells what is wrong
                 choice = await self._runtime.chat.choice(conversation.id)
                 name = choice.model.name if choice.profiles else ""
+        # Another conversation may have been opened meanwhile.
         if conversation is self._open.conversation and name != self._view.chosen_model:
             self._view.show_chosen_model(name)

@@ -95,6 +95,7 @@ class QuickReplies:
             return
         self._opened = conversation.id
         new = conversation.id not in self._new and now_ms() - conversation.created_at < JUST_NOW_MS
+        # Opened again within these seconds it is not new any more.
         self._new.add(conversation.id)
         first, self._started = not self._started, True
         moments = [
@@ -123,6 +124,7 @@ class QuickReplies:
             await self._runtime.library.quick_replies.allow(stored.id, False)
             if await self._view.ask(question):
                 await self._runtime.library.quick_replies.allow(stored.id, True)
+                # It asks about the other sets, too.
                 await self.follow()
                 return
 

@@ -192,5 +192,6 @@ class MemoryDialog(Dialog[str]):
         self.action_tab(TABS[(TABS.index(self._tab) + step) % len(TABS)])
 
     def action_close(self) -> None:
+        # The first escape leaves the text or the filter of the tab, the next one the pane.
         if not self.tab.leave():
             self.dismiss(None)

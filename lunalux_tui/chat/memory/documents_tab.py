@@ -90,6 +90,7 @@ class DocumentsTab(Tab):
         self.post_message(self.Counted())
         for path in paths:
             try:
+                # In a thread: a long document takes a while to be read and divided.
                 document, passages = await asyncio.to_thread(
                     document_of, path_of(path), conversation, character
                 )
