@@ -171,7 +171,6 @@ class BooksDialog(Dialog[str]):
             self.dismiss(OWN)
         elif (item := self._items.get(self.rows.chosen)) is not None:
             await self.app.push_screen_wait(BookScreen(item))
-            # The book may have another name now, by which it is in force elsewhere.
             await self._reread()
 
     @work(group="books", exit_on_error=False)

@@ -216,6 +216,7 @@ def validate(
     from lunalux_core.cards.validation import validate as check
     from lunalux_core.importing import ImportResult, expand
 
+    # For the language of the settings; no library is opened.
     command_settings()
     reports = []
     failures: list[LunaluxError | bool] = []

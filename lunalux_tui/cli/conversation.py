@@ -123,6 +123,7 @@ async def group_(
 
     Example: lunalux conversation group "The night watch" Mirelle "Captain Sol" --order list
     """
+    # Before it the characters that come with the program cannot be named.
     await runtime.first_start()
     library = runtime.library
     members = [(await library.characters.find(name)).id for name in characters]
