@@ -268,7 +268,7 @@ class Runtime:
 
     @cached_property
     def memory_writer(self) -> MemoryWriter:
-        """What writes memories. Behind the replies only while `writes_memories` is on."""
+        """What writes memories; after replies by itself only while `writes_memories` is on."""
         from lunalux_core.memory.writer import MemoryWriter
 
         writer = MemoryWriter(
@@ -285,7 +285,7 @@ class Runtime:
 
     @cached_property
     def trackers(self) -> TrackerKeeper:
-        """What revises trackers. Behind the replies only while `writes_memories` is on."""
+        """What revises trackers; after replies by itself only while `writes_memories` is on."""
         from lunalux_core.trackers.keeper import TrackerKeeper
 
         return TrackerKeeper(

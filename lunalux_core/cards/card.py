@@ -112,6 +112,7 @@ class Card:
     @property
     def creator_notes(self) -> str:
         """For people, never for the model. An old editor's placeholder counts as empty."""
+        # Cards of version 1 have them at top level, under this name.
         notes = as_text(self.get("creator_notes")) or as_text(self.document.get("creatorcomment"))
         return "" if notes.strip() == _EMPTY_NOTES else notes
 

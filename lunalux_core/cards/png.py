@@ -204,6 +204,7 @@ def _value(kind: bytes, rest: bytes, inflation: Inflation) -> bytes | None:
     if kind == b"tEXt":
         return rest
     if kind == b"zTXt":
+        # The byte names the method of compression; PNG knows only this one.
         return _inflate(rest[1:], inflation) if rest[:1] == b"\0" else None
     compressed, method = rest[:1], rest[1:2]
     _language, _, rest = rest[2:].partition(b"\0")

@@ -31,6 +31,7 @@ STANDING: Mapping[InjectionPosition, NotePosition] = {
 ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 """By SillyTavern's numbers."""
 
+# Bounds for what scripts and imported chat files bring: all of it goes into every prompt of the chat.
 MOST_INJECTIONS = 100
 LONGEST_INJECTION = 100_000
 LONGEST_ID = 200

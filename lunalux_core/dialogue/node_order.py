@@ -57,6 +57,7 @@ def _built(
         .then(_where(lambda turn: bool(turn.trackers), _trackers))
         .then(_where(lambda turn: bool(turn.passages) or _near(turn, rankers), lambda: _bank(rankers)))
         .then(_where(lambda turn: bool(turn.injections), _injections))
+        # After all that it scans; plug-ins get the finished prompt.
         .then(worldbook(engine, rankers))
         .then(plugin_prompt(plugins))
     )
@@ -111,6 +112,7 @@ def dialogue_line(
     """A whole turn."""
     return (
         prompt_line(models, engine, plugins, rankers)
+        # Where the server refuses the prompt as too long, it is built once more for a smaller window.
         .then(llm(models, lambda: _built(models, engine, plugins, rankers)))
         .followed(reply_line(models, engine, plugins))
     )

@@ -186,6 +186,7 @@ def read_context(document: Mapping[str, Any], name: str = "") -> Context:
         else:
             values[template_field.name] = as_text(value)
     context = Context(**values)
+    # A broken one stays as it is written, or the error would be told at another line and column.
     if "story_string_position" not in document and not syntax_error(context.story_string):
         context = replace(context, story_string=with_anchors(context.story_string))
     return replace(

@@ -168,6 +168,7 @@ def _card_entry(entry: Entry, base: Mapping[str, Any]) -> dict[str, Any]:
         **{field.book: _value(entry, field) for field in FIELDS if not field.nested},
         "enabled": not entry.disabled,
         "position": string_position,
+        # As SillyTavern writes it, where any key may be a pattern.
         "use_regex": True,
         "extensions": extensions,
     }

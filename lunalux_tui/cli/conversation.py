@@ -79,6 +79,7 @@ async def show(
 
     Example: lunalux conversation show 3fa8c21b --limit 20
     """
+    # First, so that a reply which a killed program left open is shown as stopped.
     await runtime.chat.recover(output.journal_damaged)
     place = await runtime.library.conversations.named(conversation)
     name, group = "", None
@@ -296,11 +297,11 @@ async def override(
     wishes = {"scenario": scenario, "examples": examples, "main_prompt": main_prompt}
     texts = given(**{name: None if text is None else text_of(text) for name, text in wishes.items()})
     place = await runtime.library.conversations.named(conversation)
-    held = await change_overrides(runtime.library, place.id, lambda before: replace(before, **texts))
+    overrides = await change_overrides(runtime.library, place.id, lambda before: replace(before, **texts))
     if as_json:
-        output.print_json({"conversation_id": place.id, **asdict(held)})
+        output.print_json({"conversation_id": place.id, **asdict(overrides)})
         return
-    for name, text in held.named.items():
+    for name, text in overrides.named.items():
         output.print_text(f"--- {name}")
         output.print_text(text)
 

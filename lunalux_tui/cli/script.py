@@ -150,6 +150,7 @@ class TerminalHost:
             return _chosen(call)
         if call.name == "popup":
             output.note(call.text)
+            # A popup has nothing to answer: it waits until it has been read.
             output.answer("⏎ ")
             return call.text
         typed = output.answer(f"{call.text} ".lstrip()).rstrip("\r\n")

@@ -58,6 +58,7 @@ async def list_(
     Example: lunalux tracker list 3fa8c21b --json
     """
     place = await runtime.library.conversations.named(conversation)
+    # Only now, because the templates are shown in the language of the conversation.
     if templates:
         await _print_templates(runtime, place.id, as_json)
         return
@@ -230,6 +231,7 @@ async def edit(
         await runtime.library.trackers.edit(changed.id, **changes)
     if written is not None:
         place = changed.conversation_id
+        # None: from the last message that is shown.
         message = await runtime.library.database.read(lambda c: find_message(c, place, at)) if at else None
         await runtime.library.trackers.set(changed.id, written, message)
     _print_one(await runtime.library.trackers.find(changed.conversation_id, changed.id), as_json)

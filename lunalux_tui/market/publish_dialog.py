@@ -210,6 +210,7 @@ class PublishDialog(FormDialog["Lang"]):
             clean(self.query_one(TextArea).text).strip(),
             split_tags(self.query_one("#tags", Input).value),
         )
+        # It is refused below; the cursor goes where the words are missing.
         if not intro:
             self.query_one(TextArea).focus()
         if len(tags) > TAGS_MOST:
