@@ -87,7 +87,7 @@ class Runtime:
 
     @cached_property
     def chat(self) -> Chat:
-        """The verbs of a conversation."""
+        """What can be done in conversations: send, regenerate, edit, undo and so on."""
         from lunalux_core.chat.chat import Chat
 
         chat = Chat(

@@ -50,7 +50,7 @@ class Card:
 
     @classmethod
     def parse(cls, text: str) -> Card:
-        """A card from its JSON text. Raises InvalidInput or LimitExceeded (see `jsontext`)."""
+        """A card from its JSON text. Raises InvalidInput or LimitExceeded (see `json_text`)."""
         return cls(parse_object(text), text)
 
     @classmethod
@@ -244,7 +244,7 @@ class Card:
         return {**self.character_book, "entries": objects}
 
     def with_edits(self, edits: Mapping[str | Path, Any]) -> Card:
-        """The card with new values at some paths, everything else untouched (see `edits.apply_edits`)."""
+        """The card with new values at some paths, everything else untouched (see `apply_edits`)."""
         return Card.of(apply_edits(self.document, edits))
 
     def export(self, spec: Literal["v2", "v3"] | None = None) -> dict[str, Any]:

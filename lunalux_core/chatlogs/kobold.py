@@ -111,7 +111,7 @@ def _chat(pieces: Sequence[str], person: str, others: Sequence[str], any_name: b
 
     In a file that does not say what the two are called, whoever speaks in the prompt is the character.
     """
-    # Tags are left from another mode; each ends a line, so that a name behind one begins a line.
+    # Tags are left from another mode; each ends a line, so that a name after one begins a line.
     text = _TAG.sub("\n", "".join(pieces))
     persons = [person, *(name for name in _PERSONS if name not in others)]
     # Old files call the person You, whatever name the settings have.

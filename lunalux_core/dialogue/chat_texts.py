@@ -22,7 +22,7 @@ INJECTIONS = "script_injects"
 
 InjectionPosition = Literal["after", "before", "chat", "none"]
 POSITIONS: Mapping[InjectionPosition, int] = {"after": 0, "chat": 1, "before": 2, "none": -1}
-"""By SillyTavern's numbers: behind the main prompt, in the history, before the main prompt, only scanned."""
+"""By SillyTavern's numbers: after the main prompt, in the history, before the main prompt, only scanned."""
 STANDING: Mapping[InjectionPosition, NotePosition] = {
     "after": "after_main",
     "before": "before_main",

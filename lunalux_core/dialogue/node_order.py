@@ -64,7 +64,7 @@ def _built(
 
 
 def _near(turn: TurnInput, rankers: Callable[[], Sequence[Ranker]]) -> bool:
-    """Whether closeness may call passages that no word does."""
+    """Whether vectors may call passages that no word does."""
     return turn.reach is not None and bool(rankers())
 
 

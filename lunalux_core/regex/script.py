@@ -179,7 +179,7 @@ def write_script(script: RegexScript) -> dict[str, Any]:
 def parse_find(find: str) -> Pattern:
     """The pattern meant by a `findRegex`, with SillyTavern's own reading of it.
 
-    ``/…/flags`` up to the last slash of the first line, anything behind the flags is ignored. Flags that
+    ``/…/flags`` up to the last slash of the first line, anything after the flags is ignored. Flags that
     are unknown or repeated make the *whole* text the pattern; without slashes the first line is, and only
     the first match is replaced.
 

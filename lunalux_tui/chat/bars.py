@@ -267,7 +267,7 @@ class Suggestions(Widget):
 
 def _as_a_line(suggestion: str) -> str:
     """A suggestion as one line, without asterisks and without spaces after Chinese punctuation."""
-    # A line break became a space, which Chinese does not have behind its punctuation.
+    # A line break became a space, which Chinese does not have after its punctuation.
     return re.sub(r"(?<=[。！？，：；、”’]) +", "", clean_line(suggestion.replace("*", ""), 300))
 
 

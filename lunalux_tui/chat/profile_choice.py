@@ -20,7 +20,7 @@ class Place:
 
 
 def places_of(chat: OpenChat) -> Mapping[str, Place]:
-    """The places that matter in a chat, those that go first first."""
+    """The places that matter in a chat, in the order in which they are asked."""
     places: dict[str, Place] = {}
     if chat.conversation is not None:
         places["chat"] = Place(ProfilePlace("conversation", chat.conversation.id), t("profiles.places.chat"))

@@ -18,7 +18,7 @@ from lunalux_tui.theme.styles import ACCENT, BOLD
 # The digits before it pick suggestions.
 FIRST_DIGIT = 4
 KEYED = 6
-"""Buttons with a key: alt with a digit behind those of the suggestions."""
+"""Buttons with a key: alt with a digit after those of the suggestions."""
 LABEL = 24
 """Cells of a label at most."""
 

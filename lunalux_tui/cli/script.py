@@ -76,7 +76,7 @@ def print_outcome(outcome: Outcome, echoes: list[str], *, as_json: bool) -> None
         output.print_text(outcome.pipe)
     if outcome.abort_shown is not None and not as_json:
         output.note(outcome.abort_shown)
-    # Once more, behind the document that tells it in full: the exit code comes of it.
+    # Once more, after the document that tells it in full: the exit code comes of it.
     if outcome.error is not None:
         raise outcome.error
 

@@ -317,6 +317,7 @@ def _print_rows(trackers: Sequence[TrackerState], as_json: bool) -> None:
                 state.tracker.name,
                 state.status if state.tracker.enabled else "off",
                 f"turns {state.tracker.every}" if state.tracker.run == "turns" else state.tracker.run,
+                # Why it could not be revised, else what it holds.
                 state.tracker.reason or (state.value.value if state.value else ""),
             ]
             for state in trackers

@@ -435,13 +435,13 @@ class MemoriesTab(Tab):
         self.say(t("memory.agreed", model=model))
 
     def action_retry(self) -> None:
-        """Have another try at one that failed, or that its messages have left behind."""
+        """Write a memory again that failed, or that became stale with its messages."""
         memory = self.memory
         if memory is None:
             return
         if memory.kind == "summary" and memory.last in self._indexes:
             self._desk.rewrite(memory, ask=False)
-        else:  # its messages are not here any more: what stands in their place is written of anew
+        else:  # its messages are gone: what is due among those in their place is written
             self._desk.write(self.conversation_id)
 
     def action_rewrite(self) -> None:
