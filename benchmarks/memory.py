@@ -307,7 +307,7 @@ async def measure(runtime: Runtime, writer: Writer, story: Story) -> dict[str, A
         assert not done.failed, done.error
         added += bool(done.memories) and at > watched
         if at > watched:
-            prompt = await runtime.chat.preview(chat, "Go on.")
+            prompt = await runtime.chat.previews.prompt(chat, "Go on.")
             if before is not None and not done.memories:
                 changed.append(changed_tokens(before, prompt))
             before = prompt
@@ -318,14 +318,14 @@ async def measure(runtime: Runtime, writer: Writer, story: Story) -> dict[str, A
     rolling = rolling_summary(story, len(story.messages))
     plain = words_of(await truncated(runtime, chat))
     for _, fact in story.facts:
-        sent = words_of(await runtime.chat.preview(chat, story.question(fact)))
+        sent = words_of(await runtime.chat.previews.prompt(chat, story.question(fact)))
         here = fact.answer in sent
         found["memories"] += here
         by_kind.setdefault(fact.kind, []).append(here)
         found["truncation"] += fact.answer in plain
         found["rolling"] += fact.answer in plain or fact.answer in rolling
     total = len(story.facts)
-    prompt = await runtime.chat.preview(chat, "Go on.")
+    prompt = await runtime.chat.previews.prompt(chat, "Go on.")
     in_all = sum(fact in words_of(prompt) for fact in pinned)
     leaks = await other_branch(runtime, chat, story)
     return {
@@ -359,7 +359,7 @@ async def truncated(runtime: Runtime, chat: str) -> Prompt:
     """The prompt with the newest messages alone."""
     settings = runtime.settings
     runtime.apply(settings.with_value("memory.share", 0))
-    prompt = await runtime.chat.preview(chat, "Go on.")
+    prompt = await runtime.chat.previews.prompt(chat, "Go on.")
     runtime.apply(settings)
     return prompt
 
@@ -367,12 +367,12 @@ async def truncated(runtime: Runtime, chat: str) -> Prompt:
 async def other_branch(runtime: Runtime, chat: str, story: Story) -> int:
     """Go back to the middle and say something else there: memories from behind it that reach the prompt."""
     path = await runtime.library.conversations.page(chat, limit=100_000)
-    await runtime.chat.edit_as_branch(path[len(path) // 2].id, FILLER[story.language])
+    await runtime.chat.edits.edit_as_branch(path[len(path) // 2].id, FILLER[story.language])
     here = {one.id for one in await runtime.library.conversations.page(chat, limit=100_000)}
     by_id = {one.id: one for one in await runtime.library.memories.list(chat)}
     leaks = 0
     for _, fact in story.facts[::4]:
-        record = await runtime.chat.inspect(chat, story.question(fact))
+        record = await runtime.chat.previews.record(chat, story.question(fact))
         used = [by_id[one["id"]] for one in record["memory"]["used"]]
         leaks += sum(bool(one.last) and one.last not in here for one in used)
     return leaks
@@ -427,7 +427,7 @@ async def turn_cost(runtime: Runtime, count: int, rounds: int) -> dict[str, floa
 
     async def took(chat: str, number: int) -> float:
         begun = time.perf_counter()
-        await runtime.chat.preview(chat, f"And lantern{number * 7}?")
+        await runtime.chat.previews.prompt(chat, f"And lantern{number * 7}?")
         return (time.perf_counter() - begun) * 1000
 
     first = await took(full, 0)

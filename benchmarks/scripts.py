@@ -40,7 +40,7 @@ async def press(runtime: object, place: str, script: str) -> tuple[float, float]
 
     began, busy = time.perf_counter(), time.process_time()
     surface = TerminalSurface(runtime, place, asks=False)  # type: ignore[arg-type]
-    setting = await script_setting(runtime.chat, place, TurnOptions())  # type: ignore[attr-defined]
+    setting = await script_setting(runtime.chat.previews, place, TurnOptions())  # type: ignore[attr-defined]
     host = ConversationHost(runtime, surface, place, setting)  # type: ignore[arg-type]
     interpreter = Interpreter(host, everything(host.offers), setting)
     host.stores = interpreter.stores

@@ -89,18 +89,14 @@ class Runtime:
     def chat(self) -> Chat:
         """What can be done in conversations: send, regenerate, edit, undo and so on."""
         from lunalux_core.chat.chat import Chat
+        from lunalux_core.chat.turn_loop import TurnLoop
 
+        loop = TurnLoop(self.library, lambda: self.dialogue_line, lambda: self.reply_line, self._billed)
+        loop.on_turn, loop.on_turn_end = self._turn_begins, self._turn_ended
         chat = Chat(
-            self.library,
-            lambda: self.reader,
-            lambda: self.workflow,
-            lambda: self.preview,
-            self._billed,
-            lambda: self.words,
-            lambda: self.replied,
+            self.library, lambda: self.reader, loop, lambda: self.prompt_line, lambda: self.words_line
         )
-        chat.on_turn, chat.on_turn_end = self._turn_begins, self._turn_ended
-        chat.director = lambda conversation_id: self.director.next_speaker(conversation_id)
+        chat.rounds.director = lambda conversation_id: self.director.next_speaker(conversation_id)
         return chat
 
     @cached_property
@@ -233,25 +229,25 @@ class Runtime:
         return Displays(self.library.database, lambda: self.reader, lambda: self.engine)
 
     @cached_property
-    def preview(self) -> Workflow[TurnInput, Ready]:
+    def prompt_line(self) -> Workflow[TurnInput, Ready]:
         from lunalux_core.dialogue.node_order import prompt_line
 
         return prompt_line(lambda: self.models, self.engine, lambda: self.plugins, self._rankers)
 
     @cached_property
-    def words(self) -> Workflow[TurnInput, TurnRequest]:
+    def words_line(self) -> Workflow[TurnInput, TurnRequest]:
         from lunalux_core.dialogue.node_order import words_line
 
         return words_line(self.engine, lambda: self.plugins)
 
     @cached_property
-    def replied(self) -> Workflow[Completion, TurnResult]:
+    def reply_line(self) -> Workflow[Completion, TurnResult]:
         from lunalux_core.dialogue.node_order import reply_line
 
         return reply_line(lambda: self.models, self.engine, lambda: self.plugins)
 
     @cached_property
-    def workflow(self) -> Workflow[TurnInput, TurnResult]:
+    def dialogue_line(self) -> Workflow[TurnInput, TurnResult]:
         from lunalux_core.dialogue.node_order import dialogue_line
 
         return dialogue_line(lambda: self.models, self.engine, lambda: self.plugins, self._rankers)

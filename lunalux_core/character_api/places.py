@@ -95,7 +95,7 @@ class Places:
         below = path[at + 1]
         if below.role == "user" and call.text and _says(below, call.text.strip()):
             return below.id
-        await self._chat.truncate(path[at].id)
+        await self._chat.edits.truncate(path[at].id)
         return ""
 
 

@@ -83,7 +83,7 @@ class Turns:
         chat = self._runtime.chat
         if call.stateless:
             history = [(line.role, line.name, line.text) for line in call.history]
-            events = chat.stateless(character.id, history, call.text, options)
+            events = chat.unstored.stateless(character.id, history, call.text, options)
             return Turn(None, _parts(events, call))
         place = await self._places.conversation(call, character.id)
         message_id = await self._places.go_to(place, call)

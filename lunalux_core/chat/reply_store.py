@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -63,6 +63,7 @@ class StoredTurn:
     `before` the reply's row as it was, where it was there already. `tail` makes this program the reply's
     only writer. A reply `beside` the one on screen is a swipe that nobody sees yet; its `answer` may have
     come with that one's. A reply `follows` words without one where it is not known yet who answers.
+    After this turn speak the members `following` (ids, in order), or whom a model names (`directed`).
     """
 
     place: Conversation
@@ -74,6 +75,8 @@ class StoredTurn:
     beside: bool = False
     follows: bool = False
     answer: Completion | None = None
+    following: Sequence[str] = ()
+    directed: bool = False
 
 
 class SideReplies:

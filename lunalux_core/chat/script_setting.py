@@ -11,18 +11,18 @@ from lunalux_core.library.state import load_globals, store_globals
 from lunalux_core.library.turns import branch_state
 
 if TYPE_CHECKING:
-    from lunalux_core.chat.chat import Chat
+    from lunalux_core.chat.previews import TurnPreviews
     from lunalux_core.database import Connection
     from lunalux_core.library import Library
     from lunalux_core.stscript.interpreter import Setting
 
 
-async def script_setting(chat: Chat, conversation_id: str, options: TurnOptions) -> Setting:
+async def script_setting(previews: TurnPreviews, conversation_id: str, options: TurnOptions) -> Setting:
     """What a script sees that is run in a conversation now."""
     from lunalux_core.dialogue.nodes.macro_context import macro_context
     from lunalux_core.stscript.interpreter import Setting
 
-    turn = await chat.next_turn(conversation_id, "", options)
+    turn = await previews.turn(conversation_id, "", options)
     variables = turn.variables()
     return Setting(macro_context(turn, ""), variables.local.all(), variables.global_.all())
 

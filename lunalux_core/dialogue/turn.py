@@ -281,6 +281,10 @@ class TurnOptions:
     profile: str = ""
     pictures: tuple[Attachment, ...] = ()
 
+    @property
+    def picture_refs(self) -> tuple[PictureRef, ...]:
+        return tuple(attached.ref for attached in self.pictures)
+
 
 @dataclass(frozen=True, slots=True)
 class TurnTask:

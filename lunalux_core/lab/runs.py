@@ -203,7 +203,7 @@ class Laboratory:
         """The reply as it is kept, how its prompt came about, and what there was to tell on the way."""
         begun, paid, completed = time.monotonic(), None, None
         told: list[TurnEvent] = []
-        async with aclosing(self._runtime.chat.unstored(turn)) as events:
+        async with aclosing(self._runtime.chat.unstored.reply(turn)) as events:
             async for event in events:
                 if isinstance(event, Billed):
                     paid = event

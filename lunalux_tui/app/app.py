@@ -209,7 +209,7 @@ class LunaluxApp(ThemedApp):
 
     def action_help_quit(self) -> None:
         """Ctrl+c with nothing to copy: stop the reply that comes, else tell how to leave."""
-        if self.screen is self.chat and self.chat.stop_turn():
+        if self.screen is self.chat and self.chat.objects.turns.stop():
             return
         for active in self.screen.active_bindings.values():
             if active.binding.action in {"quit", "app.quit"}:
@@ -278,15 +278,15 @@ class LunaluxApp(ThemedApp):
         """Go to the chat, and open something there."""
         await self.switch_mode(places.FIRST)
         await open_it()
-        await self.chat.refresh_roster()
+        await self.chat.objects.roster.refresh()
         self.chat.action_focus_prompt()
 
     @work(group="open", exclusive=True, exit_on_error=False)
     async def open_character(self, character_id: str) -> None:
         """Go to the chat screen and talk with a character; for "chat now" of other screens."""
         await self.switch_mode(places.FIRST)
-        await self.chat.opener.open_character(character_id)
-        await self.chat.refresh_roster()
+        await self.chat.objects.opener.open_character(character_id)
+        await self.chat.objects.roster.refresh()
 
     @work(group="open", exclusive=True, exit_on_error=False)
     async def edit_character(self, character_id: str) -> None:

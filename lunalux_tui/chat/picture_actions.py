@@ -75,7 +75,7 @@ class PictureActions:
     async def _tell_of_model(self, conversation_id: str) -> None:
         """Say so where the model in use takes no pictures; a server that nobody has asked is asked now."""
         models = self._runtime.models
-        spec = (await self._runtime.chat.choice(conversation_id)).model
+        spec = (await self._runtime.chat.previews.choice(conversation_id)).model
         if models.facts(spec) is None:
             await models.look(spec)
         if not models.takes_pictures(spec):

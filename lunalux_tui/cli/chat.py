@@ -257,7 +257,7 @@ async def _model_name(runtime: Runtime, place: Conversation, options: TurnOption
     if options.model:
         return options.model
     with suppress(LunaluxError):  # the turn itself tells it, with the words stored
-        choice = await runtime.chat.choice(place.id, options=options)
+        choice = await runtime.chat.previews.choice(place.id, options=options)
         return choice.model.name
     return runtime.settings.model
 
@@ -373,7 +373,7 @@ async def _pictures(paths: list[Path]) -> tuple[Attachment, ...]:
 async def _look_for_eyes(runtime: Runtime, place: Conversation, options: TurnOptions) -> None:
     """Ask a server that nobody has asked yet whether its model takes pictures."""
     with suppress(LunaluxError):  # the turn itself tells it, with the words stored
-        spec = (await runtime.chat.choice(place.id, options=options)).model
+        spec = (await runtime.chat.previews.choice(place.id, options=options)).model
         if runtime.models.facts(spec) is None:
             await runtime.models.look(spec)
 
@@ -603,7 +603,7 @@ async def _show_request(
     from lunalux_core.llm.servers.images import shown_body
     from lunalux_core.llm.servers.request_fields import shown_headers, untaken
 
-    spec, request = await runtime.chat.request(place.id, flags.words, options, flags.kind)
+    spec, request = await runtime.chat.previews.request(place.id, flags.words, options, flags.kind)
     call = runtime.models.call_of(spec, request)
     output.print_json(
         {
@@ -621,7 +621,7 @@ async def _show_request(
 async def _show_prompt(
     runtime: Runtime, place: Conversation, flags: ChatOptions, options: TurnOptions, *, as_json: bool
 ) -> None:
-    prompt, told = await runtime.chat.preview_told(place.id, flags.words, options, flags.kind)
+    prompt, told = await runtime.chat.previews.prompt_told(place.id, flags.words, options, flags.kind)
     for event in told:
         if isinstance(event, TemplateFailed):
             output.warn(event.error)

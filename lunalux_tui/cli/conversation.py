@@ -253,7 +253,7 @@ async def mark(
         at = await runtime.library.database.read(
             lambda c: find_message(c, place.id, message or place.head_id)
         )
-        await runtime.chat.mark(at, "" if off else name)
+        await runtime.chat.edits.mark(at, "" if off else name)
     marked = [node for node in await conversations.tree(place.id) if node.mark]
     if as_json:
         output.print_json(

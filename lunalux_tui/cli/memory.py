@@ -250,7 +250,7 @@ async def scene(
     """
     place = await runtime.library.conversations.named(conversation)
     at = await runtime.library.database.read(lambda c: find_message(c, place.id, message or place.head_id))
-    await runtime.chat.end_scene(at, not off)
+    await runtime.chat.edits.end_scene(at, not off)
     if as_json:
         output.print_json({"id": at, "ends_scene": not off})
     else:

@@ -115,7 +115,7 @@ async def run_on_conversation(
     place = await runtime.library.conversations.named(conversation)
     await runtime.chat.recover(output.journal_damaged)
     surface = TerminalSurface(runtime, place.id, asks=asks)
-    setting = await script_setting(runtime.chat, place.id, surface.options())
+    setting = await script_setting(runtime.chat.previews, place.id, surface.options())
     host = ConversationHost(runtime, surface, place.id, setting)
     interpreter = Interpreter(host, everything(host.offers), setting)
     # The host stores what the script sets: before each turn, whose macros read it, and at the end.

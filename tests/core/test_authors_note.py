@@ -61,7 +61,7 @@ async def prompt(
 ) -> list[tuple[str, str]]:
     if note is not None:
         await runtime.library.conversations.set(chat, note=note.as_json())
-    result = await runtime.chat.preview(chat, text, TurnOptions(preset="Plain", user_name="Bob"))
+    result = await runtime.chat.previews.prompt(chat, text, TurnOptions(preset="Plain", user_name="Bob"))
     return [(message.role, message.content) for message in result.to_messages()]
 
 

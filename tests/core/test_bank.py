@@ -168,7 +168,7 @@ async def test_the_prompt_has_what_the_last_messages_call_for_and_the_record_nam
             for message in (await prompt_of(runtime, chat, "Good evening.", preset=name)).messages
         )
         assert FACT not in plain and "[tale.txt]" not in plain
-    record = (await runtime.chat.inspect(chat, asked))["bank"]
+    record = (await runtime.chat.previews.record(chat, asked))["bank"]
     assert record["used"][0]["id"].startswith(stored.id) and "sextant" in record["used"][0]["by"]
     assert record["tokens"] <= record["budget"]
 

@@ -42,7 +42,7 @@ async def prompt(runtime: Runtime, character: str, text: str, chat: dict[str, An
     place = await runtime.chat.start(character)
     if chat is not None:
         await runtime.library.conversations.set(place.id, **chat)
-    result = await runtime.chat.preview(place.id, text)
+    result = await runtime.chat.previews.prompt(place.id, text)
     return "\n".join(message.content for message in result.messages)
 
 
@@ -91,7 +91,7 @@ async def test_a_book_may_keep_its_own_wishes(runtime: Runtime) -> None:
             _ = [event async for event in events]
 
     async def found() -> bool:
-        result = await runtime.chat.preview(place.id, "four")
+        result = await runtime.chat.previews.prompt(place.id, "four")
         return any("FAR BACK" in message.content for message in result.messages)
 
     assert await found()
@@ -193,8 +193,8 @@ async def test_a_begun_reply_is_the_last_message_for_claude(paths: Paths) -> Non
         place = await runtime.chat.start(character)
         from lunalux_core.dialogue.turn import TurnOptions
 
-        claude = await runtime.chat.preview(place.id, "Hi", TurnOptions(model="openai:claude-3-opus"))
-        other = await runtime.chat.preview(place.id, "Hi", TurnOptions(model="openai:gpt-4o"))
+        claude = await runtime.chat.previews.prompt(place.id, "Hi", TurnOptions(model="openai:claude-3-opus"))
+        other = await runtime.chat.previews.prompt(place.id, "Hi", TurnOptions(model="openai:gpt-4o"))
     assert (claude.messages[-1].role, claude.messages[-1].content) == ("assistant", "Ada:")
     assert all(message.slot != "assistantPrefill" for message in other.messages)
 
@@ -234,7 +234,7 @@ async def test_macros_see_the_chat_of_the_turn(runtime: Runtime) -> None:
 async def test_unknown_macros_are_sent_as_written_and_named(runtime: Runtime) -> None:
     character = await ada(runtime, description="{{char}} {{risuOnly::1}} {{asset::x}}")
     await runtime.library.worldbooks.add("Lake", book("lake", "{{elsewhere}} {{risuOnly::2}}"))
-    result = await runtime.chat.preview((await runtime.chat.start(character)).id, "the lake")
+    result = await runtime.chat.previews.prompt((await runtime.chat.start(character)).id, "the lake")
     assert set(result.report.unknown_macros) == {"risuOnly", "asset", "elsewhere"}
     assert any("{{risuOnly::1}}" in message.content for message in result.messages)
 

@@ -75,10 +75,10 @@ async def test_greetings_are_swipes_of_the_first_message(runtime: Runtime, place
     (greeting,) = await runtime.library.conversations.page(place.id)
     assert greeting.content == '*The lamp turns.* "You came, Traveller."'
     assert (greeting.swipe, greeting.swipes) == (0, 3)
-    second = await runtime.chat.swipe(greeting.id, 1)
+    second = await runtime.chat.edits.swipe(greeting.id, 1)
     assert second is not None and second.content == "Second greeting."
     assert await page(runtime, place) == ["Second greeting."]
-    assert await runtime.chat.swipe((await runtime.chat.swipe(second.id, 1)).id, 1) is None  # type: ignore[union-attr]
+    assert await runtime.chat.edits.swipe((await runtime.chat.edits.swipe(second.id, 1)).id, 1) is None  # type: ignore[union-attr]
 
 
 async def test_a_turn_is_streamed_and_stored(runtime: Runtime, place: Conversation) -> None:
@@ -123,7 +123,7 @@ async def test_regenerate_keeps_the_old_reply_as_a_swipe(runtime: Runtime, place
     await collect(runtime.chat.regenerate(first.id))
     second = (await runtime.library.conversations.page(place.id))[-1]
     assert (second.swipe, second.swipes) == (1, 2) and second.content != first.content
-    back = await runtime.chat.swipe(second.id, -1)
+    back = await runtime.chat.edits.swipe(second.id, -1)
     assert back is not None and back.content == first.content
     with pytest.raises(InvalidInput):
         greeting = (await runtime.library.conversations.page(place.id))[0]
@@ -150,14 +150,14 @@ async def test_impersonate_stores_nothing(runtime: Runtime, place: Conversation)
 
 
 async def test_the_preview_is_what_would_be_sent(runtime: Runtime, place: Conversation) -> None:
-    prompt = await runtime.chat.preview(place.id, "Where is the lantern?")
+    prompt = await runtime.chat.previews.prompt(place.id, "Where is the lantern?")
     text = "\n".join(m.content for m in prompt.messages)
     assert "keeps the lighthouse and trusts Traveller" in text
     assert "Where is the lantern?" in text
     assert "The lantern of Mirelle never goes out." in text
     assert "{{" not in text
     assert len(await page(runtime, place)) == 1
-    quiet = await runtime.chat.preview(place.id, "Good evening")
+    quiet = await runtime.chat.previews.prompt(place.id, "Good evening")
     assert "never goes out" not in "\n".join(m.content for m in quiet.messages)
 
 
@@ -185,12 +185,12 @@ async def test_global_and_branch_variables_do_not_mix(runtime: Runtime, place: C
     await collect(runtime.chat.send(place.id, "{{setvar::hp::7}}{{setglobalvar::day::2}}Hi"))
     reply = (await runtime.library.conversations.page(place.id))[-1]
     assert reply.state["variables"] == {"hp": "7"}
-    prompt = await runtime.chat.preview(place.id, "hp {{getvar::hp}} day {{getglobalvar::day}}")
+    prompt = await runtime.chat.previews.prompt(place.id, "hp {{getvar::hp}} day {{getglobalvar::day}}")
     assert "hp 7 day 2" in prompt.messages[-1].content or any(
         "hp 7 day 2" in m.content for m in prompt.messages
     )
     other = await runtime.chat.start(place.character_id)
-    prompt = await runtime.chat.preview(other.id, "hp {{getvar::hp}} day {{getglobalvar::day}}")
+    prompt = await runtime.chat.previews.prompt(other.id, "hp {{getvar::hp}} day {{getglobalvar::day}}")
     assert any("hp  day 2" in m.content for m in prompt.messages)
 
 
@@ -200,14 +200,14 @@ async def test_a_chinese_character_is_prompted_in_chinese(runtime: Runtime) -> N
         runtime.library, runtime.paths, json.dumps(card).encode(), "mila.json", language="zh"
     )
     place = await runtime.chat.start(result.id)
-    prompt = await runtime.chat.preview(place.id, "你好")
+    prompt = await runtime.chat.previews.prompt(place.id, "你好")
     text = "\n".join(m.content for m in prompt.messages)
     assert sum("\u4e00" <= c <= "\u9fff" for c in text) > 200
 
 
 async def test_settings_change_the_prompt_without_a_restart(runtime: Runtime, place: Conversation) -> None:
     runtime.apply(replace(runtime.settings, reply_words=777))
-    prompt = await runtime.chat.preview(place.id, "Hello")
+    prompt = await runtime.chat.previews.prompt(place.id, "Hello")
     assert any("777" in m.content for m in prompt.messages)
 
 
@@ -264,7 +264,7 @@ async def test_the_preset_is_the_named_one_or_the_one_in_use_and_a_damaged_one_i
     damaged, plain, used = [await shelf.add(name, document) for name in ("One", "Straße", "Two")]
 
     async def preset(name: str = "") -> str:
-        return (await runtime.chat.next_turn(place.id, "Hello", TurnOptions(preset=name))).preset.name
+        return (await runtime.chat.previews.turn(place.id, "Hello", TurnOptions(preset=name))).preset.name
 
     assert await preset() == "Two"  # of presets at most one is on: the last
     assert [await preset(name) for name in ("strasse", plain.id, "ONE")] == ["Straße", "Straße", "One"]

@@ -292,7 +292,9 @@ async def test_swipes_edits_and_continuations_keep_the_speaker(
     await collect(runtime.chat.regenerate(first.id, MODEL, "swipe"))
     second = (await runtime.library.conversations.page(place.id))[-1]
     assert (second.name, second.speaker, second.swipes) == ("Bao", first.speaker, 2)
-    twin = await runtime.library.conversations.message(await runtime.chat.edit_as_branch(second.id, "Other."))
+    twin = await runtime.library.conversations.message(
+        await runtime.chat.edits.edit_as_branch(second.id, "Other.")
+    )
     assert (twin.name, twin.speaker) == ("Bao", first.speaker)
     await collect(runtime.chat.continue_(place.id, MODEL))
     last = (await runtime.library.conversations.page(place.id))[-1]
@@ -319,12 +321,12 @@ async def test_group_greetings_come_first_and_follow_a_swipe(runtime: Runtime) -
     assert await said(runtime, place) == [("Ann", "Ann waves at Ann, Ben."), ("Ben", "Ben greets Kit.")]
     opening, other = await runtime.library.conversations.page(place.id)
     assert (opening.swipes, other.swipes) == (3, 2)
-    await runtime.chat.swipe(other.id, 1)
-    await runtime.chat.swipe(opening.id, 1)
+    await runtime.chat.edits.swipe(other.id, 1)
+    await runtime.chat.edits.swipe(opening.id, 1)
     assert await said(runtime, place) == [("Ann", "Ann greets Kit."), ("Ben", "Ben nods.")]
     carried = (await runtime.library.conversations.page(place.id))[1]
     assert carried.swipes == 2 and carried.speaker == two
-    await runtime.chat.swipe((await runtime.library.conversations.page(place.id))[0].id, -1)
+    await runtime.chat.edits.swipe((await runtime.library.conversations.page(place.id))[0].id, -1)
     assert await said(runtime, place) == [("Ann", "Ann waves at Ann, Ben."), ("Ben", "Ben nods.")]
     assert len(await runtime.library.conversations.tree(place.id)) == 3 + 2 + 2
     await mute(runtime.library, group.id, two)
@@ -381,7 +383,7 @@ async def test_built_in_frameworks_know_the_group(
     runtime: Runtime, server: ModelServer, place: Conversation
 ) -> None:
     options = TurnOptions(model=MODEL.model, preset="mirror_realm")
-    prompt = await runtime.chat.preview(place.id, "Good evening.", options)
+    prompt = await runtime.chat.previews.prompt(place.id, "Good evening.", options)
     text = prompt.to_messages()[-1].content
     assert "Bao: Bao greets Traveller." in text and "Write Mira's next reply" in text
     assert not server.seen
@@ -440,7 +442,7 @@ async def test_a_directed_reply_that_is_stopped_is_kept_before_the_stop_returns(
     runtime: Runtime, server: ModelServer, group: Group, place: Conversation
 ) -> None:
     await directed(runtime, group)
-    runtime.chat.moments = NothingBetween()
+    runtime.chat.loop.moments = NothingBetween()
     server.will(stream("Bao"), stream("Half", then="hang"))
     async with aclosing(runtime.chat.send(place.id, "Good evening.", MODEL)) as events:
         async for event in events:

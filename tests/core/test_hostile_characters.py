@@ -134,7 +134,7 @@ async def test_a_preview_of_it_is_the_same(runtime: Runtime) -> None:
         runtime.library, runtime.paths, b'{"name": "A", "first_mes": "{{user}} \\ud83d"}', "a"
     )
     place = await runtime.chat.start(result.id)
-    prompt = await runtime.chat.preview(place.id, "\ud83d", TurnOptions(user_name="\udc00"))
+    prompt = await runtime.chat.previews.prompt(place.id, "\ud83d", TurnOptions(user_name="\udc00"))
     for message in prompt.messages:
         message.content.encode()
 

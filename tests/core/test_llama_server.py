@@ -105,7 +105,7 @@ async def test_it_goes_on_from_where_it_stopped(paths: Paths, llama: TextServer)
 async def test_its_own_chat_template_is_read_off(paths: Paths, llama: TextServer) -> None:
     """What is sent is, sign for sign, what the server's template makes of the same turns."""
     async with opened(paths, llama, None, model="tiny", **SHORT) as (runtime, place):
-        prompt = await runtime.chat.preview(place.id, "I brought oil.")
+        prompt = await runtime.chat.previews.prompt(place.id, "I brought oil.")
     assert prompt.form is not None and prompt.form.template == "ChatML"
     story = prompt.messages[0].content.removeprefix(CHATML["story_string_prefix"])
     turns = [

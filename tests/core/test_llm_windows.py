@@ -121,9 +121,9 @@ async def test_the_prompt_keeps_to_the_server_s_window(paths: Paths) -> None:
     fake = LlamaCpp(3000)
     async with running(fake), opened(paths, fake.url, "llamacpp") as (runtime, place):
         await fill(runtime, place, 300)
-        before = (await runtime.chat.preview(place.id, "Hello")).report
+        before = (await runtime.chat.previews.prompt(place.id, "Hello")).report
         await runtime.models.look(runtime.models.resolve("local"))
-        after = (await runtime.chat.preview(place.id, "Hello")).report
+        after = (await runtime.chat.previews.prompt(place.id, "Hello")).report
     assert after.budget < 3000 < before.budget
     assert after.total <= after.budget and after.history_kept < before.history_kept
 
@@ -133,9 +133,9 @@ async def test_a_larger_window_of_a_server_near_by_is_used_whole(paths: Paths) -
     async with running(fake), opened(paths, fake.url, "llamacpp") as (runtime, place):
         await fill(runtime, place, 400)
         await runtime.models.look(runtime.models.resolve("local"))
-        whole = (await runtime.chat.preview(place.id, "Hello")).report
+        whole = (await runtime.chat.previews.prompt(place.id, "Hello")).report
         runtime.apply(runtime.settings.with_value("chat.context_tokens", 6000))
-        bounded = (await runtime.chat.preview(place.id, "Hello")).report
+        bounded = (await runtime.chat.previews.prompt(place.id, "Hello")).report
     assert whole.budget > 38_000 and whole.total > 20_000
     assert bounded.budget < 6000
 
@@ -146,7 +146,7 @@ async def test_a_person_s_own_number_wins(paths: Paths) -> None:
         spec = runtime.models.resolve("local")
         await runtime.models.look(spec)
         assert runtime.models.windowed(spec).window_source == "person"
-        report = (await runtime.chat.preview(place.id, "Hello")).report
+        report = (await runtime.chat.previews.prompt(place.id, "Hello")).report
     assert report.budget < 2000
 
 

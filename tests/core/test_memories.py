@@ -59,18 +59,18 @@ async def test_a_covered_message_that_changes_makes_stale_and_undo_makes_fresh(r
     chat, path = await story(runtime)
     await summary(runtime, chat, path[1], path[4])
     await summary(runtime, chat, path[5], path[6], "Later.")
-    await runtime.chat.edit(path[2], "Something else happened.")
+    await runtime.chat.edits.edit(path[2], "Something else happened.")
     assert await statuses(runtime, chat) == {"A summary.": "stale", "Later.": "fresh"}
-    await runtime.chat.undo(chat)
+    await runtime.chat.edits.undo(chat)
     assert await statuses(runtime, chat) == {"A summary.": "fresh", "Later.": "fresh"}
-    await runtime.chat.delete(path[3], only_this=True)
+    await runtime.chat.edits.delete(path[3], only_this=True)
     assert await statuses(runtime, chat) == {"A summary.": "stale", "Later.": "fresh"}
-    await runtime.chat.undo(chat)
-    await runtime.chat.delete(path[4])
+    await runtime.chat.edits.undo(chat)
+    await runtime.chat.edits.delete(path[4])
     assert (await statuses(runtime, chat))["A summary."] == "stale"
-    await runtime.chat.undo(chat)
+    await runtime.chat.edits.undo(chat)
     assert (await statuses(runtime, chat))["A summary."] == "fresh"
-    await runtime.chat.hide(path[2])
+    await runtime.chat.edits.hide(path[2])
     assert (await statuses(runtime, chat))["A summary."] == "fresh", "what is hidden still happened"
 
 
@@ -82,9 +82,9 @@ async def test_a_memory_exists_on_the_branches_that_hold_its_last_message(runtim
     assert await statuses(runtime, chat) == {"A summary.": "stale"}
     memories, here = await runtime.library.memories.shown(chat)
     assert not memories[0].usable_on(here) and made.sound
-    await runtime.chat.swipe((await shown(runtime, chat))[-1], -1)
+    await runtime.chat.edits.swipe((await shown(runtime, chat))[-1], -1)
     assert await statuses(runtime, chat) == {"A summary.": "fresh"}
-    await runtime.chat.swipe(path[-1], 1)
+    await runtime.chat.edits.swipe(path[-1], 1)
     strange = (await shown(runtime, chat))[-1]
     with pytest.raises(InvalidInput) as refused:
         await runtime.library.database.read(lambda c: chain(c, path[-1], strange))
@@ -96,7 +96,7 @@ async def test_a_branch_has_what_begins_on_it_and_what_is_nowhere_any_more(runti
     await summary(runtime, chat, path[0], path[3], "Begins above.")
     await summary(runtime, chat, path[3], path[4], "Elsewhere.")
     await runtime.library.memories.add(Memory("", chat, "fact", "Everywhere."))
-    await runtime.chat.edit_as_branch(path[2], "Other words.")
+    await runtime.chat.edits.edit_as_branch(path[2], "Other words.")
     branch = await runtime.library.memories.branch(chat)
     assert {memory.text for memory in branch.here} == {"Everywhere.", "Begins above."}
     assert [memory.text for memory in branch.elsewhere] == ["Elsewhere."]
@@ -123,7 +123,7 @@ async def test_a_change_that_is_taken_back_leaves_memories_as_they_were(runtime:
     again = {memory.id: memory for memory in await runtime.library.memories.list(chat)}
     assert set(again) == {one.id, other.id} and again[one.id].state == one.state == "fresh"
     assert list(await runtime.library.memories.covered(other.id)) == path[2:4]
-    await runtime.chat.edit(path[0], "Something else.")
+    await runtime.chat.edits.edit(path[0], "Something else.")
     assert await statuses(runtime, chat) == {"First.": "stale", "Second.": "fresh"}
 
 
@@ -131,7 +131,7 @@ async def test_a_message_is_kept_word_for_word_until_it_is_let_go(runtime: Runti
     chat, path = await story(runtime)
     database = runtime.library.database
     assert await database.write(lambda c: mark_message(c, path[1]))
-    await runtime.chat.edit(path[1], "Other words.")
+    await runtime.chat.edits.edit(path[1], "Other words.")
     assert (await statuses(runtime, chat)) == {"Words 0 of the person.": "stale"}
     assert await database.write(lambda c: mark_message(c, path[1])), "what changed is kept as it is now"
     assert (await statuses(runtime, chat)) == {"Other words.": "fresh"}
@@ -142,11 +142,11 @@ async def test_a_message_is_kept_word_for_word_until_it_is_let_go(runtime: Runti
 async def test_a_correction_counts_also_where_the_old_words_were_stale(runtime: Runtime) -> None:
     chat, path = await story(runtime)
     made = await summary(runtime, chat, path[1], path[4])
-    await runtime.chat.edit(path[2], "Something else happened.")
+    await runtime.chat.edits.edit(path[2], "Something else happened.")
     edited = await runtime.library.memories.edit(made.id, text="Something else.")
     assert await statuses(runtime, chat) == {"Something else.": "edited"}
     await runtime.library.memories.edit(edited.id, pinned=True, keywords=("else",))
-    await runtime.chat.edit(path[3], "And then more.")
+    await runtime.chat.edits.edit(path[3], "And then more.")
     assert await statuses(runtime, chat) == {"Something else.": "stale"}
 
 
@@ -155,7 +155,7 @@ async def test_what_is_deleted_comes_back_as_it_was(runtime: Runtime) -> None:
     made = await summary(runtime, chat, path[1], path[4])
     removed = await runtime.library.memories.delete(made.id)
     assert removed is not None and await runtime.library.memories.delete(made.id) is None
-    await runtime.chat.edit(path[2], "Meanwhile.")
+    await runtime.chat.edits.edit(path[2], "Meanwhile.")
     back = await runtime.library.memories.restore(removed)
     assert back.id == made.id and await statuses(runtime, chat) == {"A summary.": "stale"}
     await runtime.library.conversations.delete(chat)

@@ -65,12 +65,12 @@ async def test_the_rolling_summary_of_sillytavern_comes_in_and_falls_back(runtim
         ("summary", "The first things.", "SillyTavern"),
         ("summary", "The first and the second things.", "SillyTavern"),
     ]
-    sent = "\n".join(one.content for one in (await runtime.chat.preview(chat, "Go on.")).messages)
+    sent = "\n".join(one.content for one in (await runtime.chat.previews.prompt(chat, "Go on.")).messages)
     assert "second things" in sent and sent.count("The first") == 1
     assert "Words 8." not in sent and "Words 9." in sent
     path = await runtime.library.conversations.page(chat)
-    await runtime.chat.edit(path[7].id, "Other words.")
-    sent = "\n".join(one.content for one in (await runtime.chat.preview(chat, "Go on.")).messages)
+    await runtime.chat.edits.edit(path[7].id, "Other words.")
+    sent = "\n".join(one.content for one in (await runtime.chat.previews.prompt(chat, "Go on.")).messages)
     assert "second things" not in sent and "The first things." in sent and "Other words." in sent
     assert "Words 4." not in sent and "Words 5." in sent
 
@@ -109,7 +109,7 @@ async def test_our_own_json_keeps_all(runtime: Runtime) -> None:
     chapter = Memory("", chat, "chapter", "Both.", parts=(first.id,), made_by="m", instruction="x")
     await database.write(lambda c: add_entry(c, chapter, path[0], path[3]))
     await database.write(lambda c: add_entry(c, Memory("", chat, "summary", "Stale."), path[6], path[7]))
-    await runtime.chat.edit(path[7], "Other words.")
+    await runtime.chat.edits.edit(path[7], "Other words.")
     text = await export_conversation(runtime.library, chat, "json")
     again = await take_in(runtime, text.encode(), "chat.json")
 
@@ -142,7 +142,7 @@ async def test_our_own_json_keeps_trackers_documents_and_ends_of_scenes(runtime:
     made = TrackerValue('{"oil": 3}', path[5], "m", coverage=tuple(covers))
     await database.write(lambda c: store_value(c, lamp.id, made))
     off = await trackers.add(Tracker("", chat, "天气", "今天的天气。", enabled=False), "雨")
-    await runtime.chat.end_scene(path[2])
+    await runtime.chat.edits.end_scene(path[2])
     for name, where in (("one.md", chat), ("all.md", "")):
         document = Document("", name, "md", name, where, size=9)
         await runtime.library.documents.add(
@@ -167,7 +167,7 @@ async def test_our_own_json_keeps_trackers_documents_and_ends_of_scenes(runtime:
     await runtime.library.documents.delete((await runtime.library.documents.find("one.md", Reach(chat))).id)
     again = await take_in(runtime, text.encode(), "chat.json")
     assert sorted(map(str, await told(again))) == sorted(map(str, before))
-    await runtime.chat.edit(path[4], "Other words.")
+    await runtime.chat.edits.edit(path[4], "Other words.")
     stale = await take_in(
         runtime, (await export_conversation(runtime.library, chat, "json")).encode(), "chat.json"
     )
@@ -208,9 +208,9 @@ async def test_a_book_of_five_thousand_memories_comes_in_and_is_found(runtime: R
     done = await runtime.library.database.write(lambda c: store_memories(c, chat, found))
     assert len(done.memories) == 5000 and not off and time.perf_counter() - begun < 60
     for text in ("What of lantern4321?", "他还记得4321号灯吗"):
-        sent = "\n".join(one.content for one in (await runtime.chat.preview(chat, text)).messages)
+        sent = "\n".join(one.content for one in (await runtime.chat.previews.prompt(chat, text)).messages)
         assert "The lantern of night 4321 hung over the harbour." in sent
-    record = (await runtime.chat.inspect(chat, "What of lantern4321?"))["memory"]
+    record = (await runtime.chat.previews.record(chat, "What of lantern4321?"))["memory"]
     assert sum(one["count"] for one in record["left_out"]) + len(record["used"]) == 5000
     book = await runtime.library.database.read(lambda c: memory_book(c, chat))
     again = await runtime.library.database.write(

@@ -76,11 +76,11 @@ async def remember(runtime: Runtime, memory: Memory, first: str = "", last: str 
 
 
 async def prompt_of(runtime: Runtime, chat: str, text: str = "And now?", **options: Any) -> Prompt:
-    return await runtime.chat.preview(chat, text, TurnOptions(**options))
+    return await runtime.chat.previews.prompt(chat, text, TurnOptions(**options))
 
 
 async def memory_record(runtime: Runtime, chat: str, text: str = "And now?", **options: Any) -> Any:
-    return (await runtime.chat.inspect(chat, text, TurnOptions(**options)))["memory"]
+    return (await runtime.chat.previews.record(chat, text, TurnOptions(**options)))["memory"]
 
 
 def whole(prompt: Prompt) -> str:
@@ -166,7 +166,7 @@ async def test_what_is_stale_failed_or_elsewhere_never_reaches_a_prompt(runtime:
     await remember(runtime, Memory("", chat, "fact", "AWAY", pinned=True), path[8], path[8])
     failed = Memory("", chat, "summary", "FAILED", state="failed", reason="no answer")
     await runtime.library.database.write(lambda c: add_memory(c, failed))
-    await runtime.chat.edit(path[2], "Other words.")
+    await runtime.chat.edits.edit(path[2], "Other words.")
     async for _ in runtime.chat.regenerate(path[8]):
         pass
     sent = whole(await prompt_of(runtime, chat))
@@ -245,8 +245,8 @@ async def test_the_inspector_tells_what_was_used_and_why_the_rest_was_not(runtim
     await remember(runtime, Memory("", chat, "summary", "They met.", "Meeting"), path[0], path[2])
     await remember(runtime, Memory("", chat, "journal", "Of a boat.", speaker="Nobody"))
     await remember(runtime, Memory("", chat, "summary", "Stale."), path[3], path[4])
-    await runtime.chat.edit(path[4], "Other words.")
-    record = await runtime.chat.inspect(chat, "And now?")
+    await runtime.chat.edits.edit(path[4], "Other words.")
+    record = await runtime.chat.previews.record(chat, "And now?")
     i18n.use("en")
     rows = {item.title: item.detail for item in items("cut", InspectedRecord(record))}
     assert rows["Meeting"] == "of the newest summaries · before the history"

@@ -107,7 +107,7 @@ async def test_memories_are_made_vectors_once_and_called_by_closeness(runtime: R
             ]
         )
         assert lengths == [(5, 2)]
-        prompt = await runtime.chat.preview(chat, "And now?")
+        prompt = await runtime.chat.previews.prompt(chat, "And now?")
         assert prompt.messages
 
 
@@ -137,7 +137,7 @@ async def test_passages_are_called_by_closeness_too(runtime: Runtime) -> None:
         stored = await runtime.library.documents.add(document, [(text, 60) for text in texts])
 
         async def passages(text: str) -> list[Any]:
-            bank = (await runtime.chat.inspect(chat, text))["bank"]
+            bank = (await runtime.chat.previews.record(chat, text))["bank"]
             return [(row["place"], row["by"]) for row in bank["used"]] if bank else []
 
         assert await passages("Is there bread and flour?") == []
@@ -173,7 +173,7 @@ async def test_entries_of_worldbooks_marked_vectorized_are_called_by_closeness(r
         await runtime.library.worldbooks.add("Town", {"entries": entries}, enabled=True)
 
         async def fired(text: str) -> str:
-            return "\n".join(one.content for one in (await runtime.chat.preview(chat, text)).messages)
+            return "\n".join(one.content for one in (await runtime.chat.previews.prompt(chat, text)).messages)
 
         await fired("bread and flour")
         await runtime.vectors.settled()
@@ -197,7 +197,7 @@ async def test_a_server_that_is_away_or_answers_nonsense_keeps_nobody_waiting(
         server.broken = answer
         assert await ranked(runtime, chat, "bread") == []
         assert await ranked(runtime, chat, "bread") == [] and server.asked == 1, "left alone for a while"
-    assert (await runtime.chat.preview(chat, "And now?")).messages
+    assert (await runtime.chat.previews.prompt(chat, "And now?")).messages
 
 
 def test_addresses_and_answers() -> None:

@@ -147,16 +147,16 @@ async def test_a_scene_that_ends_sooner_is_due_at_once() -> None:
         chat = await story(runtime, 20)
         assert not (await runtime.memory_writer.write(chat)).memories, "too small for a scene"
         path = [one.id for one in await runtime.library.conversations.page(chat, limit=1000)]
-        await runtime.chat.end_scene(path[7])
-        await runtime.chat.end_scene(path[-2])
+        await runtime.chat.edits.end_scene(path[7])
+        await runtime.chat.edits.end_scene(path[-2])
         (scene,) = [
             one for one in (await runtime.memory_writer.write(chat)).memories if one.kind == "summary"
         ]
         assert (scene.first, scene.last) == (path[0], path[7]), "and none within the protected part"
-        await runtime.chat.end_scene(path[11])
-        await runtime.chat.end_scene(path[11], False)
+        await runtime.chat.edits.end_scene(path[11])
+        await runtime.chat.edits.end_scene(path[11], False)
         assert not (await runtime.memory_writer.write(chat)).memories
-        undone = await runtime.chat.undo(chat)
+        undone = await runtime.chat.edits.undo(chat)
         assert undone is not None and (await runtime.memory_writer.write(chat)).memories, (
             "as it can be taken back"
         )
@@ -166,10 +166,10 @@ async def test_a_rule_in_the_story_ends_a_scene_that_has_some_size() -> None:
     async with writing(**{"memory.scene_tokens": 1000}) as (runtime, _):
         chat = await story(runtime, 20)
         path = await runtime.library.conversations.page(chat, limit=1000)
-        await runtime.chat.edit(path[1].id, path[1].content + "\n\n* * *")
-        await runtime.chat.edit(path[13].id, path[13].content + "\n***\n")
-        await runtime.chat.edit(path[23].id, "---\n" + path[23].content + " And so on and on.")
-        await runtime.chat.edit(path[26].id, path[26].content + " He said *** and went --- away.")
+        await runtime.chat.edits.edit(path[1].id, path[1].content + "\n\n* * *")
+        await runtime.chat.edits.edit(path[13].id, path[13].content + "\n***\n")
+        await runtime.chat.edits.edit(path[23].id, "---\n" + path[23].content + " And so on and on.")
+        await runtime.chat.edits.edit(path[26].id, path[26].content + " He said *** and went --- away.")
         done = await runtime.memory_writer.write(chat)
         ends = [one.last for one in done.memories if one.kind == "summary"]
         assert ends == [path[13].id, path[22].id]
@@ -225,7 +225,7 @@ async def test_a_bad_writer_leaves_a_mark_and_nothing_of_its_answer(kind: str) -
         memories = await runtime.library.memories.list(chat)
         assert memories and all(one.state == "failed" and one.text == "" for one in memories)
         assert done.error.params.get("kind", done.error.code) == reason, done.error
-        prompt = await runtime.chat.preview(chat, "And now?")
+        prompt = await runtime.chat.previews.prompt(chat, "And now?")
         assert prompt.report.history_dropped == 0
         writer.say = good
         done = await runtime.memory_writer.write(chat)
@@ -273,7 +273,7 @@ async def test_chinese_is_remembered_in_chinese() -> None:
         done = await runtime.memory_writer.write(chat)
         assert done.memories and done.memories[0].sources[0]["sentence"].endswith("店主。")
         assert "你负责记录" in writer.asked[0]["messages"][0]["content"]
-        prompt = await runtime.chat.preview(chat, "船来了吗？")
+        prompt = await runtime.chat.previews.prompt(chat, "船来了吗？")
         assert any("答应明天把灯还给店主。" in one.content for one in prompt.messages)
 
 
@@ -426,7 +426,7 @@ async def test_what_changes_meanwhile_is_not_remembered_wrongly() -> None:
         path = await runtime.library.conversations.page(chat, limit=1000)
         task = asyncio.create_task(runtime.memory_writer.write(chat))
         await asyncio.wait_for(writer.arrived.wait(), 60)
-        await runtime.chat.edit(path[0].id, "Something else.")
+        await runtime.chat.edits.edit(path[0].id, "Something else.")
         await task
         memories, here = await runtime.library.memories.shown(chat)
         covered = [message for one in memories for message in await covered_by(runtime, one)]

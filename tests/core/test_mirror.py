@@ -79,7 +79,7 @@ async def test_edits_arrive_on_both_sides(world: World) -> None:
     assert preset.document["prompts"][0]["content"] == "Write slowly."
     await world.settled()
     # As in the app, an edit can be taken back; and that goes into the file.
-    await world.runtime.chat.undo(world.story)
+    await world.runtime.chat.edits.undo(world.story)
     await world.say("user", "Bo", "And now?")
     await world.library.conversations.rename(world.story, "A night")
     assert await world.told() == [("written", STORY)]
@@ -180,7 +180,7 @@ async def test_a_conflict_keeps_both(world: World) -> None:
     await world.run()
     ids = [message.id for message in await world.tree()]
     world.change("Who are you?", "Who, by the sea?")
-    await world.runtime.chat.edit(ids[1], "Who, by the lamp?")
+    await world.runtime.chat.edits.edit(ids[1], "Who, by the lamp?")
     event, fresh = await world.run()
     assert (event.action, event.path) == ("conflict", STORY)
     assert (fresh.action, fresh.path) == ("written", event.kept)

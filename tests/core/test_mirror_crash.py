@@ -40,7 +40,7 @@ async def prepared(files: Path) -> None:
         world.add("\n## Bo\n\nMore.\n\n## Ada\n\nAnd more.\n")
         stories = {c.title: c for c in await world.library.conversations.list()}
         (_, message) = await world.library.conversations.page(stories["Conflict"].id)
-        await runtime.chat.edit(message.id, "In the library.")
+        await runtime.chat.edits.edit(message.id, "In the library.")
         world.change("In Conflict.", "In the file.", f"{ADA}/stories/Conflict.md")
         ending = world.read(f"{ADA}/stories/Ending.md")
         other = ending[: ending.index("## Bo")] + "## Bo\n\nAnother.\n\n## Ada\n\nYes.\n"

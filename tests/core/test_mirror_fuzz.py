@@ -62,7 +62,7 @@ class Chaos:
         if tree := await self.world.tree():
             message, text = self.chance.choice(tree), self.words()
             self.forget(message.content)
-            await self.world.runtime.chat.edit(message.id, text)
+            await self.world.runtime.chat.edits.edit(message.id, text)
             self.want(text)
 
     async def library_say(self) -> None:
@@ -79,7 +79,7 @@ class Chaos:
         if tree := await self.world.tree():
             message = self.chance.choice(tree)
             try:
-                await self.world.runtime.chat.delete(message.id, only_this=self.chance.random() < 0.5)
+                await self.world.runtime.chat.edits.delete(message.id, only_this=self.chance.random() < 0.5)
             except LunaluxError:
                 return
             left = {message.id for message in await self.world.tree()}

@@ -48,7 +48,7 @@ async def openings(runtime: Runtime, place: Conversation) -> list[Message]:
 
 
 async def prompt(runtime: Runtime, place: Conversation, **options: Any) -> str:
-    shown = await runtime.chat.preview(place.id, "x", TurnOptions(**options))
+    shown = await runtime.chat.previews.prompt(place.id, "x", TurnOptions(**options))
     return "\n".join(message.content for message in shown.messages)
 
 
@@ -105,7 +105,7 @@ async def test_the_variables_of_a_groups_openings_add_up(runtime: Runtime) -> No
     group = await runtime.library.groups.create("Two", [ada, bea])
     place = await runtime.chat.start_group(group.id)
     assert "coat red, hat of red felt." in await prompt(runtime, place, speaker=ada)
-    await runtime.chat.swipe((await openings(runtime, place))[0].id, 1)
+    await runtime.chat.edits.swipe((await openings(runtime, place))[0].id, 1)
     assert "coat blue, hat of red felt." in await prompt(runtime, place, speaker=ada)
 
 
@@ -149,7 +149,7 @@ async def test_a_preset_for_a_large_model_leaves_room_for_a_prompt(
     """The practice model has a window of 32,768 tokens."""
     await use(runtime, openai_max_context=window, openai_max_tokens=reply)
     identity = await brought(runtime, "Ada")
-    shown = await runtime.chat.preview((await runtime.chat.start(identity)).id, "x")
+    shown = await runtime.chat.previews.prompt((await runtime.chat.start(identity)).id, "x")
     assert shown.report.budget == budget - REPLY_PRIMER
 
 
@@ -161,7 +161,7 @@ async def test_a_refusal_names_prompts_and_the_presets_numbers(runtime: Runtime)
         PROMPTS[1]["content"] = "Rule."
     identity = await brought(runtime, "Ada")
     with pytest.raises(InvalidInput) as refused:
-        await runtime.chat.preview((await runtime.chat.start(identity)).id, "x")
+        await runtime.chat.previews.prompt((await runtime.chat.start(identity)).id, "x")
     assert refused.value.code == "PROMPT_TOO_LARGE"
     assert "House rules" in refused.value.message and "8d39cd61" not in refused.value.message
     assert "1000000" in refused.value.message and "300" in refused.value.message

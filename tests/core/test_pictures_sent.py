@@ -132,7 +132,7 @@ async def test_a_picture_goes_to_a_model_that_takes_it_and_stays(paths: Paths, p
             pass
         await show(runtime, place, "And now?")
         assert [images(body) for body in fake.chats[1:]] == [[RED_URI]] * 3
-        branch = await runtime.chat.edit_as_branch(said.id, "What was this?")
+        branch = await runtime.chat.edits.edit_as_branch(said.id, "What was this?")
         async for _ in runtime.chat.answer(place.id):
             pass
         assert images(fake.chats[-1]) == [RED_URI] and "What was this?" in words(fake.chats[-1])
@@ -187,8 +187,8 @@ async def test_pictures_count_in_the_budget(paths: Paths) -> None:
     large = attachment(picture("green", (1500, 1500)), "large.png")
     assert large.ref.tokens == 3000
     async with chat_with(paths, LlamaCpp(window=8192)) as (runtime, place):
-        plain = await runtime.chat.preview(place.id, "What is this?")
-        shown = await runtime.chat.preview(place.id, "What is this?", TurnOptions(pictures=(large,)))
+        plain = await runtime.chat.previews.prompt(place.id, "What is this?")
+        shown = await runtime.chat.previews.prompt(place.id, "What is this?", TurnOptions(pictures=(large,)))
     assert shown.report.total - plain.report.total >= 3000
 
 
@@ -316,8 +316,8 @@ async def test_a_picture_is_kept_once_and_goes_with_its_last_message(paths: Path
         await runtime.library.conversations.delete(place.id)
         assert await stored(runtime) == 1
         (said,) = [m for m in await runtime.library.conversations.page(other.id) if m.pictures]
-        await runtime.chat.delete(said.id)
-        assert await runtime.chat.undo(other.id) is not None
+        await runtime.chat.edits.delete(said.id)
+        assert await runtime.chat.edits.undo(other.id) is not None
         assert await runtime.library.pictures.data(said.pictures[0].hash) == RED.data
         gone = await runtime.library.trash.delete([place.character_id])
         assert await stored(runtime) == 0

@@ -89,14 +89,14 @@ async def test_tasks_have_profiles_of_their_own(paths: Paths, monkeypatch: pytes
             Profile("Me", model="openai:me", start=ReplyStart("", "I", show=True)),
             ProfilePlace("task", "impersonate"),
         )
-        memory = await chat.choice(here.place, "memory")
+        memory = await chat.previews.choice(here.place, "memory")
         assert (memory.model.name, memory.preset, memory.profiles) == (
             "openai:cheap",
             "default",
             ("Cheap", "All"),
         )
-        assert (await chat.choice(here.place, "tracker")).model.name == "openai:all"
-        assert (await chat.choice(here.place)).model.name == "openai:all"
+        assert (await chat.previews.choice(here.place, "tracker")).model.name == "openai:all"
+        assert (await chat.previews.choice(here.place)).model.name == "openai:all"
         here.server.will(raw(*END))
         await collect(chat.impersonate(here.place))
         assert here.server.seen[-1].body["model"] == "me"
@@ -173,10 +173,10 @@ async def test_a_text_model_gets_the_profiles_template(paths: Paths, monkeypatch
             await runtime.library.templates.add(one)
         profile, _ = await runtime.library.profiles.save(Profile("T", template="Mine"))
         await runtime.library.profiles.use(ProfilePlace("global"), profile.id)
-        assert "<<ME>>" in (await runtime.chat.preview(place, "Hello")).text
+        assert "<<ME>>" in (await runtime.chat.previews.prompt(place, "Hello")).text
         parts = Profile("T", template="ChatML", parts={"instruct": "Mine"})
         await runtime.library.profiles.save(parts)
-        assert "<<ME>>" in (await runtime.chat.preview(place, "Hello")).text
+        assert "<<ME>>" in (await runtime.chat.previews.prompt(place, "Hello")).text
 
 
 async def test_profiles_go_with_what_they_are_used_for(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:

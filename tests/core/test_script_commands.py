@@ -104,7 +104,7 @@ class World:
         self.surface = Surface()
 
     async def run(self, script: str, limits: Limits | None = None, *, turns: bool = True) -> Outcome:
-        setting = await script_setting(self.runtime.chat, self.place, self.surface.options())
+        setting = await script_setting(self.runtime.chat.previews, self.place, self.surface.options())
         host = ConversationHost(self.runtime, self.surface, self.place, setting, turns=turns)
         interpreter = Interpreter(host, everything(host.offers), setting, limits)
         host.stores = interpreter.stores
@@ -126,7 +126,7 @@ class World:
         return [message.content for message in await self.runtime.library.conversations.page(self.place)]
 
     async def prompt(self, text: str = "go on") -> str:
-        prompt = await self.runtime.chat.preview(self.place, text)
+        prompt = await self.runtime.chat.previews.prompt(self.place, text)
         return "\n".join(message.content for message in prompt.messages)
 
 
@@ -170,7 +170,7 @@ async def test_injected_texts_stand_in_the_prompts_until_they_are_taken_out() ->
         prompt = await w.prompt()
         assert "Rain falls on Captain Sol Varga." in prompt or "Rain falls on Sol." in prompt
         assert "First of all." in prompt and "Behind it." in prompt and "Halcyon key" not in prompt
-        record = await w.runtime.chat.inspect(w.place, "go on")
+        record = await w.runtime.chat.previews.record(w.place, "go on")
         assert [held["id"] for held in record["injections"]] == ["rain", "first", "after", "keys"]
         listed = json.loads(await w.pipe("/listinjects") or "")
         assert list(listed) == ["rain", "first", "after", "keys"] and listed["rain"]["role"] == "user"
@@ -219,7 +219,7 @@ async def test_injected_texts_go_out_with_the_chat_and_come_in_with_it() -> None
         assert stored == {"rain": {"value": "Rain.", "position": 1, "depth": 2, "scan": True, "role": 0}}
         owner = (await w.runtime.library.conversations.get(w.place)).character_id
         imported = await import_conversation(w.runtime.library, owner, text.encode(), "chat.jsonl")
-        prompt = await w.runtime.chat.preview(imported.conversation_id, "x")
+        prompt = await w.runtime.chat.previews.prompt(imported.conversation_id, "x")
         assert any("Rain." in message.content for message in prompt.messages)
 
 
@@ -302,17 +302,17 @@ async def test_messages_are_cut_out_by_script_and_undo_brings_them_back() -> Non
         first = len(start)
         assert await w.pipe(f"/setvar key=n 7 | /cut {first + 1}-{first + 2}") == "B\nC\n"
         assert await w.contents() == [*start, "A", "D", "E"]
-        undone = await w.runtime.chat.undo(w.place)
+        undone = await w.runtime.chat.edits.undo(w.place)
         assert undone is not None and undone.kind == "delete" and await w.contents() == whole
         assert await w.pipe("/delname Bo") == "" and await w.contents() == [*start, "A", "C", "E"]
-        await w.runtime.chat.undo(w.place)
+        await w.runtime.chat.edits.undo(w.place)
         assert await w.pipe("/del 2") == "D\nE\n" and await w.contents() == [*start, "A", "B", "C"]
         assert await w.pipe("/getvar n") == "7"  # no variable goes with a message
-        await w.runtime.chat.undo(w.place)
+        await w.runtime.chat.edits.undo(w.place)
         assert await w.contents() == whole and await w.pipe("/del 0") == ""
         assert await w.pipe(f"/cut 0-{len(whole) - 1}") == "".join(f"{words}\n" for words in whole)
         assert await w.contents() == []
-        await w.runtime.chat.undo(w.place)
+        await w.runtime.chat.edits.undo(w.place)
         assert await w.contents() == whole
         tree = await w.runtime.library.conversations.tree(w.place)
         depths = {node.id: node.depth for node in tree}
@@ -328,7 +328,7 @@ async def test_with_a_message_go_its_versions_but_no_branch_of_the_story() -> No
         await w.pipe(f"/cut {len(start) + 1}")  # B goes with B2: nothing hangs on it
         assert await w.contents() == [*start, "A", "C"]
         assert (await w.runtime.library.conversations.page(w.place))[-1].swipes == 1
-        await w.runtime.chat.undo(w.place)
+        await w.runtime.chat.edits.undo(w.place)
         assert [node.id for node in await w.runtime.library.conversations.page(w.place)] == [
             m.id for m in path
         ]
@@ -668,11 +668,11 @@ async def test_a_chat_has_texts_of_its_own_in_the_place_of_the_cards() -> None:
                     main_prompt="Write about lamps, {{user}}.",
                 ),
             )
-            prompt = await w.runtime.chat.preview(w.place, "hello", options)
+            prompt = await w.runtime.chat.previews.prompt(w.place, "hello", options)
             whole = "\n".join(message.content for message in prompt.messages)
             assert "runs a lighthouse." in whole and "{{char}}" not in whole, preset
             assert "Write about lamps, " in whole and "The lamp burns." in whole, preset
-        record = await w.runtime.chat.inspect(w.place, "hello")
+        record = await w.runtime.chat.previews.record(w.place, "hello")
         assert record["overrides"] == ["scenario", "examples", "main_prompt"]
         header = json.loads((await export_conversation(library, w.place, "jsonl")).splitlines()[0])
         assert header["chat_metadata"]["mes_example"] == "<START>\n{{char}}: The lamp burns."

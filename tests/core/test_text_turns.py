@@ -158,7 +158,7 @@ async def test_a_turn_is_one_text_on_every_server(
 
 async def test_what_is_shown_is_what_is_sent(paths: Paths) -> None:
     async with text_server("llamacpp") as server, opened(paths, server) as (runtime, place):
-        prompt = await runtime.chat.preview(place.id, "I brought oil.")
+        prompt = await runtime.chat.previews.prompt(place.id, "I brought oil.")
         assert prompt.text == PROMPT and server.asked == []
         await collect(runtime.chat.send(place.id, "I brought oil."))
         assert server.asked[0][1]["prompt"] == prompt.text
@@ -286,7 +286,7 @@ async def test_a_template_read_off_the_server(paths: Paths, written: str, named:
         text_server("llamacpp", turn_format=written) as server,
         opened(paths, server, None, model="unheard-of") as (runtime, place),
     ):
-        prompt = await runtime.chat.preview(place.id, "I brought oil.")
+        prompt = await runtime.chat.previews.prompt(place.id, "I brought oil.")
     assert prompt.form is not None and prompt.form.template == named
     turn = written.format(role="user", content="I brought oil.")
     begun = written.partition("{content}")[0].format(role="assistant")
@@ -307,7 +307,7 @@ async def test_a_chat_template_in_jinja_is_recognised_by_what_it_produces(paths:
         text_server("koboldcpp", chat_template=JINJA) as server,
         opened(paths, server, None, model="unheard-of") as (runtime, place),
     ):
-        prompt = await runtime.chat.preview(place.id, "I brought oil.")
+        prompt = await runtime.chat.previews.prompt(place.id, "I brought oil.")
         server.chat_template = (
             "{% for x in range(10000000) %}{% for y in range(1000) %}a{% endfor %}{% endfor %}"
         )
@@ -324,7 +324,7 @@ async def test_a_template_that_the_server_names(paths: Paths) -> None:
         text_server("generic", model_card=card) as server,
         opened(paths, server, None, model="unheard-of") as (runtime, place),
     ):
-        prompt = await runtime.chat.preview(place.id, "I brought oil.")
+        prompt = await runtime.chat.previews.prompt(place.id, "I brought oil.")
     assert prompt.form is not None and prompt.text.endswith("<|im_start|>assistant\n")
 
 
@@ -374,13 +374,13 @@ async def test_a_small_window_keeps_the_newest_turns_and_refuses_what_cannot_fit
     ):
         for number in range(12):
             await collect(runtime.chat.send(place.id, f"Line {number}. " + "Waves beat the rocks. " * 6))
-        prompt = await runtime.chat.preview(place.id, "Still there?")
+        prompt = await runtime.chat.previews.prompt(place.id, "Still there?")
         assert prompt.report.history_dropped > 0 and prompt.text.endswith(
             "Still there?<|im_end|>\n<|im_start|>assistant\n"
         )
         assert prompt.report.total <= 600
         with pytest.raises(InvalidInput) as refused:
-            await runtime.chat.preview(place.id, "Word " * 3000)
+            await runtime.chat.previews.prompt(place.id, "Word " * 3000)
     assert refused.value.code == "PROMPT_TOO_LARGE"
 
 

@@ -147,7 +147,7 @@ async def test_each_branch_has_its_own_value_and_an_edit_makes_it_stale() -> Non
         assert str(first) in text and str(newest) not in text
         await runtime.library.conversations.select(path[-1].id)
         assert await value_of(runtime, chat) == newest, "swiped back, the sheet is back"
-        await runtime.chat.edit(path[-1].id, "The lamp went out.")
+        await runtime.chat.edits.edit(path[-1].id, "The lamp went out.")
         assert await value_of(runtime, chat) == first and (await state(runtime, chat)).status == "stale"
         await runtime.library.trackers.set((await state(runtime, chat)).tracker.id, "It is out")
         shown = await state(runtime, chat)
@@ -255,7 +255,7 @@ async def test_values_stand_at_their_place_with_every_kind_of_prompt(runtime: Ru
         whole = "\n".join(message.content for message in (await prompt_of(runtime, chat, **options)).messages)
         places = [whole.index(text) for text in ("ABOVE", "BELOW", "LOW {{char}}")]
         assert places[2] == max(places) and "NEVER" not in whole
-    record = (await runtime.chat.inspect(chat, "And now?"))["trackers"]
+    record = (await runtime.chat.previews.record(chat, "And now?"))["trackers"]
     assert [(row["name"], row["left_out"]) for row in record] == [
         ("Deep", None),
         ("Before", None),

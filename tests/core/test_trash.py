@@ -50,7 +50,7 @@ async def test_a_deletion_taken_back_leaves_no_trace(library: Library, paths: Pa
             conversation = await runtime.chat.open(identity)
             async for _ in runtime.chat.send(conversation.id, "Hello there"):
                 pass
-            await runtime.chat.mark(
+            await runtime.chat.edits.mark(
                 (await runtime.library.conversations.get(conversation.id)).head_id, "here"
             )
     before = await library.database.read(everything)

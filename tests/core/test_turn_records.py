@@ -68,14 +68,14 @@ async def test_a_turn_leaves_a_record_that_outlives_the_program() -> None:
 async def test_what_would_be_sent_now_explains_every_entry_and_stores_nothing() -> None:
     async with Runtime.open(load_settings()) as runtime:
         conversation = await opened(runtime)
-        record = await runtime.chat.inspect(conversation, "the harbour")
+        record = await runtime.chat.previews.record(conversation, "the harbour")
         reasons = {entry["comment"]: entry["reason"] for entry in record["worldbook"]["skipped"]}
         assert reasons["Mountain"] == "no_key" and reasons["Off"] == "disabled"
         assert [
             entry["comment"] for entry in record["worldbook"]["activated"] if entry["book"] == "Lore"
         ] == ["Harbour"]
         assert not await runtime.library.records.list(conversation)
-        preview = await runtime.chat.preview(conversation, "the harbour")
+        preview = await runtime.chat.previews.prompt(conversation, "the harbour")
         assert [message.content for message in preview.messages] == [
             message["content"] for message in record["messages"]
         ]
@@ -107,7 +107,7 @@ async def test_a_record_says_who_asked_for_each_parameter_and_what_the_model_doe
     async with Runtime.open(replace(settings, models={"own": own})) as runtime:
         conversation = await opened(runtime)
         options = TurnOptions(model="own", parameters={"top_p": 0.7})
-        record = await runtime.chat.inspect(conversation, "Hi", options)
+        record = await runtime.chat.previews.record(conversation, "Hi", options)
     told = {
         parameter["name"]: (parameter["value"], parameter["source"], parameter["untaken"])
         for parameter in record["parameters"]
@@ -167,7 +167,7 @@ async def test_a_turn_says_what_of_the_prompt_is_new_and_why() -> None:
         assert (fired["cause"], fired["names"]) == ("worldbook", ["Harbour"])
         assert fired["shared_messages"] == 1 and "The harbour sleeps." in fired["now"]
         page = await runtime.library.conversations.page(conversation)
-        await runtime.chat.edit(page[1].id, "Good morning.")
+        await runtime.chat.edits.edit(page[1].id, "Good morning.")
         edited = await beginning(runtime, conversation, "Back to the harbour.")
         assert (edited["cause"], edited["message_id"]) == ("edited", page[1].id)
         assert edited["before"].endswith("Good evening.") and edited["now"].endswith("Good morning.")
@@ -178,7 +178,7 @@ async def test_a_turn_says_what_of_the_prompt_is_new_and_why() -> None:
         await beginning(runtime, conversation, "A harbour again.")
         rolled = await beginning(runtime, conversation, "One more harbour.")
         assert (rolled["cause"], rolled["slot"]) == ("macro", "main") and rolled["shared_messages"] == 0
-        shown = await runtime.chat.inspect(conversation, "What now, harbour?")
+        shown = await runtime.chat.previews.record(conversation, "What now, harbour?")
         assert shown["beginning"]["cause"] == "macro"
         (row,) = [item for item in items("messages", InspectedRecord(shown)) if item.title == "Beginning"]
         assert "macro" in row.detail and "0 %" in row.right

@@ -98,7 +98,7 @@ async def test_a_retry_keeps_what_came_of_a_reply_that_broke(
     assert ("FIRST DRAFT: the harbour bell rang twice", "failed") in await everything(runtime)
     first, again = (seen.headers.get("idempotency-key") for seen in server.seen[:2])
     assert first == again, "the same wish has the same key"
-    back = await runtime.chat.swipe(newest.id, -1)
+    back = await runtime.chat.edits.swipe(newest.id, -1)
     assert back is not None and back.content == broken.content
 
 
@@ -169,10 +169,10 @@ async def test_undo_takes_back_what_a_continue_added(
     runtime: Runtime, place: Conversation, server: ModelServer
 ) -> None:
     broken = await _continue_breaks(runtime, place, server)
-    assert await runtime.chat.undo(place.id)
+    assert await runtime.chat.edits.undo(place.id)
     before = await runtime.library.conversations.message(broken.id)
     assert (before.content, before.status) == (WHOLE, "done")
-    assert await runtime.chat.redo(place.id)
+    assert await runtime.chat.edits.redo(place.id)
     assert (await page(runtime, place))[-1].content == f"{WHOLE} And then the rain"
 
 
@@ -474,7 +474,7 @@ async def test_an_odd_cell_of_a_message_spoils_nothing_but_itself(
         assert await runtime.library.conversations.list()
         assert await runtime.library.conversations.tree(place.id)
         await runtime.chat.recover()
-        assert (await runtime.chat.preview(place.id, "Go on")).messages
+        assert (await runtime.chat.previews.prompt(place.id, "Go on")).messages
         assert await run(runtime.chat.send(place.id, "Go on")) == ""
         length += 2
 

@@ -274,10 +274,10 @@ async def test_the_text_of_a_completion_is_shown_whole_with_its_sequences() -> N
         character = (await runtime.library.characters.list())[0]
         place = (await runtime.chat.start(character.id)).id
         options = TurnOptions(direction=Direction("Be curt."))
-        record = await runtime.chat.inspect(place, "Good <|im_end|> evening", options)
+        record = await runtime.chat.previews.record(place, "Good <|im_end|> evening", options)
         (item,) = items("text", InspectedRecord(record))
         runs = list(item.told())
-        text = (await runtime.chat.preview(place, "Good <|im_end|> evening", options)).text
+        text = (await runtime.chat.previews.prompt(place, "Good <|im_end|> evening", options)).text
         assert item.joined and item.text == "".join(run for run, _ in runs) == text
         marks = {run for run, style in runs if style == ACCENT | BOLD}
         assert "<|im_end|>" in marks and any(mark.startswith("<|im_start|>") for mark in marks)

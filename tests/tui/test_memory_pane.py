@@ -153,7 +153,7 @@ async def test_the_pane_lists_this_branch_with_range_size_kind_and_state(home: P
                 ),
             )
         )
-        await driven.app.runtime.chat.edit(ids[5], "Another ferry.")
+        await driven.app.runtime.chat.edits.edit(ids[5], "Another ferry.")
         dialog = await open_pane(driven)
         assert names(dialog) == ["Mirelle fears the sea.", "The lamp", "The ferry", "Not written"]
         assert "summary · fresh" in right_of(dialog, "The lamp")
@@ -165,7 +165,7 @@ async def test_the_pane_lists_this_branch_with_range_size_kind_and_state(home: P
         await driven.press("up")
         assert "deleted or swiped away" in told(dialog) and "A stranger comes." in told(dialog)
         # Another branch from the second message on: what happened below is not part of it.
-        await driven.app.runtime.chat.edit_as_branch(ids[1], "I promise nothing.")
+        await driven.app.runtime.chat.edits.edit_as_branch(ids[1], "I promise nothing.")
         dialog.read_again()
         await driven.until(lambda: names(dialog) == ["Mirelle fears the sea.", "The lamp"])
         assert "stale" in right_of(dialog, "The lamp")

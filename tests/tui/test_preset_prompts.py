@@ -34,7 +34,7 @@ MINE: dict[str, Any] = {
 
 
 async def open_prompts(driven: Driven) -> PresetDialog:
-    driven.chat.action_preset()
+    driven.chat.perform("preset")
     await driven.until(lambda: isinstance(driven.app.screen, PresetDialog))
     dialog = driven.app.screen
     assert isinstance(dialog, PresetDialog)
@@ -44,7 +44,7 @@ async def open_prompts(driven: Driven) -> PresetDialog:
 
 async def sent(driven: Driven) -> str:
     assert driven.chat.conversation is not None
-    record = await driven.app.runtime.chat.inspect(driven.chat.conversation.id, "Hello")
+    record = await driven.app.runtime.chat.previews.record(driven.chat.conversation.id, "Hello")
     return "\n".join(message["content"] for message in record["messages"])
 
 

@@ -22,7 +22,7 @@ async def _persona(host: ConversationHost, call: AppCall) -> str:
 async def _model(host: ConversationHost, call: AppCall) -> str:
     runtime, name = host.runtime, call.text.strip()
     if not name:
-        return (await runtime.chat.choice(host.place, options=host.surface.options())).model.name
+        return (await runtime.chat.previews.choice(host.place, options=host.surface.options())).model.name
     spec = runtime.models.resolve(name)
     await host.surface.use_model(spec.name)
     return spec.name
@@ -33,7 +33,7 @@ async def _preset(host: ConversationHost, call: AppCall) -> str:
 
     runtime, name = host.runtime, call.text.strip()
     if not name:
-        return (await runtime.chat.next_turn(host.place, "", host.surface.options())).preset.name
+        return (await runtime.chat.previews.turn(host.place, "", host.surface.options())).preset.name
     shelf = runtime.library.presets
     if name.lower() in BUILTIN_KEYS:
         # An imported preset that is enabled would go before the built-in one.

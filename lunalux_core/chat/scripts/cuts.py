@@ -43,7 +43,7 @@ async def _delete_name(host: ConversationHost, call: AppCall) -> str:
 async def _take_out(host: ConversationHost, messages: Sequence[Message]) -> str:
     # The variables stand with the last message: kept before, so that none goes with one that is deleted.
     await host.keep_variables()
-    await host.runtime.chat.cut(host.place, [message.id for message in messages])
+    await host.runtime.chat.edits.cut(host.place, [message.id for message in messages])
     await host.keep_all_variables()
     await host.surface.messages_changed()
     return "".join(f"{message.content}\n" for message in messages)
@@ -60,7 +60,7 @@ async def _add_swipe(host: ConversationHost, call: AppCall) -> str:
             "Only a reply has versions, and the last message is none.",
             "Let somebody reply first, or write the text with /sendas.",
         )
-    await host.runtime.chat.edit_as_branch(last[0].id, call.text, shown=flag(call, "switch"))
+    await host.runtime.chat.edits.edit_as_branch(last[0].id, call.text, shown=flag(call, "switch"))
     await host.surface.messages_changed()
     return str(len(await host.runtime.library.conversations.siblings(last[0].id)) - 1)
 

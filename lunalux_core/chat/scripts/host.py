@@ -173,7 +173,7 @@ class ConversationHost:
 
         await self.keep_variables()
         self.place = conversation_id
-        setting = await script_setting(self.runtime.chat, conversation_id, self.surface.options())
+        setting = await script_setting(self.runtime.chat.previews, conversation_id, self.surface.options())
         # The variables of all chats are the same in the new one.
         self._kept = (setting.local, self._kept[1])
         if self.stores is not None:

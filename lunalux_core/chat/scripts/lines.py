@@ -44,7 +44,7 @@ async def _sys(host: ConversationHost, call: AppCall) -> str:
 async def _comment(host: ConversationHost, call: AppCall) -> str:
     line = await _say(host, call, call.text, Voice("narrator", host.surface.words("comment")))
     # A hidden line is shown but not sent, which is what a comment is.
-    await host.runtime.chat.hide(line.id)
+    await host.runtime.chat.edits.hide(line.id)
     await host.surface.messages_changed()
     return ""
 

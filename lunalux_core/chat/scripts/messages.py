@@ -63,7 +63,7 @@ async def _scene(host: ConversationHost, call: AppCall) -> str:
     """A scene ends with the message that is named, else with the last one; ``off`` lets it go on."""
     ends = call.text.strip().casefold() != "off"
     for message in await chosen(host, call if ends else replace(call, text="")):
-        await host.runtime.chat.end_scene(message.id, ends)
+        await host.runtime.chat.edits.end_scene(message.id, ends)
     return ""
 
 
@@ -73,7 +73,7 @@ async def _unhide(host: ConversationHost, call: AppCall) -> str:
 
 async def _set_hidden(host: ConversationHost, call: AppCall, hidden: bool) -> str:
     for message in await chosen(host, call):
-        await host.runtime.chat.hide(message.id, hidden)
+        await host.runtime.chat.edits.hide(message.id, hidden)
     await host.surface.messages_changed()
     return ""
 
@@ -88,7 +88,7 @@ async def _delete_swipe(host: ConversationHost, call: AppCall) -> str:
             "ONLY_SWIPE", "The last message has one version alone.", "Swipe first, or delete the message."
         )
     number = whole(call.text, "1", low=1, high=len(versions)) if call.text.strip() else message.swipe + 1
-    await host.runtime.chat.delete(versions[number - 1])
+    await host.runtime.chat.edits.delete(versions[number - 1])
     await host.surface.messages_changed()
     return str((await _one(host, ""))[0].swipe)
 
@@ -98,7 +98,7 @@ async def _count(host: ConversationHost, call: AppCall) -> str:
     from lunalux_core.dialogue.counting import counter
 
     # A turn knows the model that replies here, and each model counts in its own way.
-    turn = await host.runtime.chat.next_turn(host.place, "", host.surface.options())
+    turn = await host.runtime.chat.previews.turn(host.place, "", host.surface.options())
     text = "\n".join(message.content for message in await host.path() if not message.hidden)
     return str(counter(turn).text(text))
 
@@ -113,7 +113,7 @@ async def _trim_tokens(host: ConversationHost, call: AppCall) -> str:
     from_start = one_of(call, "direction", ("start", "end"), "end") == "start"
     if limit <= 0 or not call.text:
         return ""
-    turn = await host.runtime.chat.next_turn(host.place, "", host.surface.options())
+    turn = await host.runtime.chat.previews.turn(host.place, "", host.surface.options())
     count, text = counter(turn).text, call.text
 
     def part(length: int) -> str:
@@ -131,14 +131,14 @@ async def _tokens(host: ConversationHost, call: AppCall) -> str:
     """About how many tokens a text is."""
     from lunalux_core.dialogue.counting import counter
 
-    turn = await host.runtime.chat.next_turn(host.place, "", host.surface.options())
+    turn = await host.runtime.chat.previews.turn(host.place, "", host.surface.options())
     return str(counter(turn).text(call.text))
 
 
 async def _branch(host: ConversationHost, call: AppCall) -> str:
     """Go on from a message; what followed stays as a branch of its own. Gives the number of the message."""
     message, place = await _one(host, call.text or call.named.get("mesId", ""))
-    await host.runtime.chat.truncate(message.id)
+    await host.runtime.chat.edits.truncate(message.id)
     await host.surface.messages_changed()
     return str(place)
 
@@ -147,7 +147,7 @@ async def _checkpoint(host: ConversationHost, call: AppCall) -> str:
     """Give a message a name; gives that name."""
     message, place = await _one(host, call.named.get("mesId", ""))
     name = clean_line(call.text) or f"Checkpoint {place}"
-    await host.runtime.chat.mark(message.id, name)
+    await host.runtime.chat.edits.mark(message.id, name)
     await host.surface.messages_changed()
     return name
 

@@ -48,7 +48,7 @@ def _options(host: ConversationHost, call: AppCall, speaker: str = "") -> TurnOp
 async def _quiet(host: ConversationHost, call: AppCall, options: TurnOptions, character_id: str = "") -> str:
     host.ask_a_model()
     await host.keep_variables()
-    return await host.runtime.chat.quiet(host.place, options, character_id)
+    return await host.runtime.chat.unstored.quiet(host.place, options, character_id)
 
 
 async def _genraw(host: ConversationHost, call: AppCall) -> str:
@@ -61,7 +61,7 @@ async def _genraw(host: ConversationHost, call: AppCall) -> str:
         raise bad("TEXT", "")
     host.ask_a_model()
     runtime, options = host.runtime, host.surface.options()
-    choice = await runtime.chat.choice(host.place, options=options)
+    choice = await runtime.chat.previews.choice(host.place, options=options)
     role: Role = "user" if one_of(call, "as", ("user", "char", "system"), "user") != "system" else "system"
     system, prefill = call.named.get("system", ""), call.named.get("prefill", "")
     messages = [Message("system", system)] if system else []

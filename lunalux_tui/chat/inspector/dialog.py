@@ -177,7 +177,9 @@ class InspectorDialog(Dialog[None]):
             from lunalux_core.dialogue.turn import TurnOptions
 
             options = self._options or TurnOptions()
-            return await self._runtime.chat.inspect(self._conversation_id, self._text.strip(), options)
+            return await self._runtime.chat.previews.record(
+                self._conversation_id, self._text.strip(), options
+            )
         return await self._runtime.library.records.get(self._heads[at - 1].number)
 
     async def _cut_texts(self, record: Record) -> dict[str, str]:
