@@ -129,7 +129,7 @@ class MessageActions:
 
         question = ConfirmDialog(t("chat.price.title"), t("chat.price.question", message=words))
         if await self._view.ask(question):
-            await self._runtime.account.agree(model_id)
+            await self._runtime.account.prices.agree(model_id)
             self.regenerate()
 
     async def swipe(self, step: int) -> None:

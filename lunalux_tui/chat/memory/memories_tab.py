@@ -13,7 +13,7 @@ from lunalux_tui.chat.memory.memory_edits import MemoryEdits
 from lunalux_tui.chat.memory.memory_entries import EntryState, MemoryEntries
 from lunalux_tui.chat.memory.memory_list import MemoryList
 from lunalux_tui.chat.memory.memory_writing import MemoryWriting
-from lunalux_tui.chat.memory.tab import Entry, Tab
+from lunalux_tui.chat.memory.tab import Tab, TabEntry
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import keymap_of
 
@@ -123,7 +123,7 @@ class MemoriesTab(Tab):
         """The memory under the cursor."""
         return self._memories.listed.get(self.chosen)
 
-    def _entry(self, memory: Memory) -> Entry:
+    def _entry(self, memory: Memory) -> TabEntry:
         memories, rewriting = self._memories, self._writing.of(memory.id)
         writing = "" if rewriting is None else "proposed" if rewriting.proposed else "writing_anew"
         marked = memories.is_marked(memory.id)
