@@ -441,7 +441,7 @@ class LunaluxApp(ThemedApp):
     async def follow_account(self) -> None:
         """Show the last known account, and whatever it becomes."""
         account = self.runtime.account
-        account.watchers.append(self._account_changed)
+        account.snapshot.watchers.append(self._account_changed)
         self.mode_change_signal.subscribe(
             self, lambda _mode: self.call_after_refresh(self._say_what_it_needs)
         )
@@ -486,9 +486,8 @@ class LunaluxApp(ThemedApp):
         """Take the session back from another device."""
         from lunalux_tui.account.sign_in_dialog import SignInDialog
 
-        account = self.runtime.account
-        hint = t("account.notice.taken_over_hint")
-        if await self.push_screen_wait(SignInDialog(account, email=account.state.email, hint=hint)):
+        email, hint = self.runtime.account.state.email, t("account.notice.taken_over_hint")
+        if await self.push_screen_wait(SignInDialog(self.runtime, email=email, hint=hint)):
             self.notify(t("account.welcome"), markup=False)
             self.ask_for_name()
 

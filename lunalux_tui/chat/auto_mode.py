@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.group_actions import GroupActions
     from lunalux_tui.chat.opener import Opener
-    from lunalux_tui.chat.view import PromptText, Turns
+    from lunalux_tui.chat.view import PromptText, TurnStarter
 
 
 class AutoView(Asker, Protocol):
@@ -37,7 +37,7 @@ class AutoMode:
         opener: Opener,
         groups: GroupActions,
         prompt: PromptText,
-        turns: Turns,
+        turns: TurnStarter,
         view: AutoView,
     ) -> None:
         self._runtime = runtime

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lunalux_core.config.settings import ModelConfig
+from lunalux_core.config.settings import SavedModel
 from lunalux_core.errors import InvalidInput, LunaluxError, NetworkError
 from lunalux_core.llm.registry import Registry, saved_specs
 from lunalux_core.text import clean_line
@@ -62,7 +62,7 @@ class ModelConnector:
                 continue
             return await self._choose(config, key, names, where)
 
-    async def _models(self, config: ModelConfig, key: str) -> tuple[str, ...]:
+    async def _models(self, config: SavedModel, key: str) -> tuple[str, ...]:
         """What the server has. Raises as `Registry.models_of`."""
         (spec,) = saved_specs([replace(config, name="new", model="new")])
         registry = Registry([spec], key=lambda _: key)
@@ -71,7 +71,7 @@ class ModelConnector:
         finally:
             await registry.aclose()
 
-    async def _choose(self, config: ModelConfig, key: str, names: tuple[str, ...], where: str) -> str:
+    async def _choose(self, config: SavedModel, key: str, names: tuple[str, ...], where: str) -> str:
         rows = [Row(name, name) for name in names]
         model = await self._view.ask(
             PickDialog(t("connect.model", where=where), rows)
@@ -82,7 +82,7 @@ class ModelConnector:
             return ""
         return await self._save(replace(config, model=model), key)
 
-    async def _save(self, config: ModelConfig, key: str) -> str:
+    async def _save(self, config: SavedModel, key: str) -> str:
         from lunalux_core.config.saved_models import save_configuration
 
         settings, credentials = self._runtime.settings, self._runtime.credentials

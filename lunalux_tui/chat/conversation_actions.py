@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
-    from lunalux_tui.chat.view import CardEditor, PromptText, Turns
+    from lunalux_tui.chat.view import CardEditor, PromptText, TurnStarter
 
 
 class Found(Shown, Protocol):
@@ -37,7 +37,7 @@ class ConversationActions:
         opener: Opener,
         shown: Found,
         prompt: PromptText,
-        turns: Turns,
+        turns: TurnStarter,
         editor: CardEditor,
         view: ConversationView,
     ) -> None:

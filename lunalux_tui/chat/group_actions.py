@@ -14,7 +14,7 @@ from lunalux_tui.i18n import in_a_list, t
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
-    from lunalux_tui.chat.view import Shown, Turns
+    from lunalux_tui.chat.view import Shown, TurnStarter
 
 
 class GroupView(Asker, Writing, Protocol):
@@ -24,7 +24,9 @@ class GroupView(Asker, Writing, Protocol):
 class GroupActions:
     """Actions on the group that is open, and the way to a new one."""
 
-    def __init__(self, runtime: Runtime, opener: Opener, shown: Shown, turns: Turns, view: GroupView) -> None:
+    def __init__(
+        self, runtime: Runtime, opener: Opener, shown: Shown, turns: TurnStarter, view: GroupView
+    ) -> None:
         self._runtime = runtime
         self._opener = opener
         self._open = opener.chat

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.groups import Group
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.transcript.transcript import Transcript
-    from lunalux_tui.chat.view import Shown, Turns
+    from lunalux_tui.chat.view import Shown, TurnStarter
 
 
 @dataclass
@@ -212,7 +212,7 @@ class LibraryWatcher:
     list of characters and the open conversation."""
 
     def __init__(
-        self, library: Library, opener: Opener, transcript: Transcript, shown: Shown, turns: Turns
+        self, library: Library, opener: Opener, transcript: Transcript, shown: Shown, turns: TurnStarter
     ) -> None:
         self._library = library
         self._opener = opener

@@ -11,7 +11,7 @@ from lunalux_tui.i18n import t, tell
 if TYPE_CHECKING:
     from lunalux_core.chat.scripts.host import ConversationHost
     from lunalux_core.runtime import Runtime
-    from lunalux_core.stscript.interpreter import Outcome
+    from lunalux_core.stscript.interpreter import ScriptOutcome
     from lunalux_core.stscript.quick_replies import QuickReply
     from lunalux_tui.chat.opener import Opener
     from lunalux_tui.chat.slash_host import ScriptParts
@@ -49,7 +49,7 @@ class SlashActions:
             self._view.say(outcome.abort_shown, warn=True)
         return not host.failed
 
-    async def _ran(self, script: str, *, turns: bool = True) -> tuple[Outcome, ConversationHost] | None:
+    async def _ran(self, script: str, *, turns: bool = True) -> tuple[ScriptOutcome, ConversationHost] | None:
         from lunalux_core.chat.script_setting import script_setting
         from lunalux_core.chat.scripts.host import ConversationHost
         from lunalux_core.stscript.commands.table import everything
@@ -78,7 +78,7 @@ class SlashActions:
             # Also after a failure or a stop: what the commands before it have set stays set.
             await host.keep_variables()
 
-    def _tell(self, typed: str, outcome: Outcome, host: ConversationHost) -> None:
+    def _tell(self, typed: str, outcome: ScriptOutcome, host: ConversationHost) -> None:
         error = outcome.error
         if error is not None:
             self._view.show_error(error)
