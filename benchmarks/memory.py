@@ -32,7 +32,7 @@ from aiohttp import web
 
 from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
-from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.database import Connection
 from lunalux_core.dialogue.assembly import Prompt
 from lunalux_core.ids import short_id
@@ -213,7 +213,7 @@ async def world() -> AsyncIterator[tuple[Runtime, Writer]]:
     port = runner.addresses[0][1]
     with tempfile.TemporaryDirectory() as home:
         os.environ["LUNALUX_HOME"] = home
-        config = ModelConfig("own", "openai", "m", f"http://127.0.0.1:{port}/v1", context_tokens=WINDOW)
+        config = SavedModel("own", "openai", "m", f"http://127.0.0.1:{port}/v1", context_tokens=WINDOW)
         save_model(Paths.find().config_file, config)
         settings = load_settings().with_value("chat.model", "own").with_value("chat.context_tokens", WINDOW)
         async with Runtime.open(settings) as runtime:

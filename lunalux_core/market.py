@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from lunalux_core.config.file_lock import write_whole
 from lunalux_core.errors import BackendError, InvalidInput, LunaluxError, NetworkError, NotFound
 from lunalux_core.ids import now_ms
-from lunalux_core.library.market_cache import Filters, Lang, Listing, MarketCache, MarketCard, Sort
+from lunalux_core.language import Language
+from lunalux_core.library.market_cache import Filters, Listing, MarketCache, MarketCard, Sort
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account
@@ -60,7 +61,7 @@ class Market:
         self._clock = clock
         self._counted: set[str] = set()
         self._thumbnails = _Thumbnails(paths.cache / "thumbnails")
-        self._waiting: dict[tuple[Lang, Sort], asyncio.Lock] = {}
+        self._waiting: dict[tuple[Language, Sort], asyncio.Lock] = {}
 
     def close(self) -> None:
         self._cache.close()
@@ -68,18 +69,18 @@ class Market:
     # -- lists -------------------------------------------------------------------------------------
 
     async def listing(
-        self, lang: Lang, sort: Sort, filters: Filters = Filters(), *, limit: int = 100, offset: int = 0
+        self, lang: Language, sort: Sort, filters: Filters = Filters(), *, limit: int = 100, offset: int = 0
     ) -> Listing:
         """The list as last known, from disk; `fresh` says whether it still stands."""
         return await self._cache.listing(lang, sort, filters, limit=limit, offset=offset)
 
     async def search(
-        self, text: str, lang: Lang, sort: Sort, filters: Filters = Filters(), *, limit: int = 100
+        self, text: str, lang: Language, sort: Sort, filters: Filters = Filters(), *, limit: int = 100
     ) -> Sequence[MarketCard]:
         """Search the lists on disk; no request."""
         return await self._cache.search(text, lang, sort, filters, limit=limit)
 
-    async def refresh(self, lang: Lang, sort: Sort, *, force: bool = False) -> bool:
+    async def refresh(self, lang: Language, sort: Sort, *, force: bool = False) -> bool:
         """Fetch the first page when the known one has expired; True when it was fetched.
 
         Raises:
@@ -97,7 +98,7 @@ class Market:
         await self.send_waiting_likes()
         return True
 
-    async def more(self, lang: Lang, sort: Sort) -> bool:
+    async def more(self, lang: Language, sort: Sort) -> bool:
         """Fetch the next page of a list; False when there is none."""
         async with self._lock(lang, sort):
             listing = await self._cache.listing(lang, sort, limit=0)
@@ -116,7 +117,7 @@ class Market:
             next_key = page.next_key if page.next_key != listing.next_key else None
             return await self._cache.append(lang, sort, _items(page), listing.next_key, next_key)
 
-    async def count(self, lang: Lang, sort: Sort) -> int:
+    async def count(self, lang: Language, sort: Sort) -> int:
         """How many cards of a list are on disk."""
         return await self._cache.count(lang, sort)
 
@@ -229,7 +230,7 @@ class Market:
         self,
         png: bytes,
         filename: str,
-        lang: Lang,
+        lang: Language,
         intro: str,
         *,
         name: str | None = None,
@@ -352,7 +353,7 @@ class Market:
     def _likes_key(self) -> str:
         return f"likes_waiting:{self._account().state.user_id}"
 
-    def _lock(self, lang: Lang, sort: Sort) -> asyncio.Lock:
+    def _lock(self, lang: Language, sort: Sort) -> asyncio.Lock:
         return self._waiting.setdefault((lang, sort), asyncio.Lock())
 
 

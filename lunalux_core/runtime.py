@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lunalux_core.config.settings import Settings, load_settings
 from lunalux_core.library import Library
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lunalux_core.display.cache import Displays
     from lunalux_core.errors import LunaluxError
     from lunalux_core.groups.director import Director
+    from lunalux_core.language import Language
     from lunalux_core.library.profiles import Task
     from lunalux_core.llm.model import ChatModel, ModelSpec
     from lunalux_core.llm.model_prices import PriceList
@@ -156,9 +157,9 @@ class Runtime:
 
         return BackendClient(
             self._connect,
-            lambda: self.account.session(),
+            lambda: self.account.session.key,
             lambda used, code: self.account.refused(used, code),
-            lambda session: self.account.renewed(session),
+            lambda key: self.account.session.renew(key),
         )
 
     async def _connect(self) -> httpx.AsyncClient:
@@ -315,7 +316,7 @@ class Runtime:
         """The model for memories: the setting's, the task's profile's, else the one that replies there."""
         return await self._model_of(conversation_id, self.settings.memory_model, "memory")
 
-    async def _form_of(self, spec: ModelSpec, language: Literal["en", "zh"]) -> Instruct | None:
+    async def _form_of(self, spec: ModelSpec, language: Language) -> Instruct | None:
         """The sequences of the template that a model of text completion takes."""
         from lunalux_core.dialogue.nodes.text_template import template_of
         from lunalux_core.errors import LunaluxError
@@ -367,10 +368,10 @@ class Runtime:
         """Follow what the gateway said about coins for a request beside the replies."""
         wallet, ledger = billing.get("wallet"), billing.get("ledgerSummary")
         if isinstance(wallet, dict):
-            await self.account.billed(wallet, ledger if isinstance(ledger, dict) else None)
+            await self.account.wallet.billed(wallet, ledger if isinstance(ledger, dict) else None)
 
     async def _billed(self, bill: Billed) -> None:
-        await self.account.billed(bill.wallet, bill.ledger)
+        await self.account.wallet.billed(bill.wallet, bill.ledger)
 
     async def close(self) -> None:
         """Close what was opened, in reverse order."""

@@ -283,10 +283,10 @@ def _in_words(value: object) -> object:
     """A value of an error as people of this language write it."""
     if isinstance(value, (str, int, float, list, tuple)):
         return value
-    from lunalux_core.config.toml_lines import Place
+    from lunalux_core.config.toml_lines import FileLine
     from lunalux_core.prices import Price
 
-    if isinstance(value, Place) and value.line:
+    if isinstance(value, FileLine) and value.line:
         return t("app.place", path=value.path, line=value.line)
     if isinstance(value, LunaluxError):  # what is wrong with a thing that something else names
         return in_a_row(*tell(value))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.cards import envelope
 from lunalux_core.cards.document_edits import Path, apply_edits
@@ -26,7 +26,9 @@ from lunalux_core.documents.coerce import (
 )
 from lunalux_core.documents.json_text import dump_json, parse_object, well_formed_value
 
-Role = Literal["system", "user", "assistant"]
+if TYPE_CHECKING:
+    from lunalux_core.documents.prompt_values import Role
+
 _ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 _EMPTY_NOTES = "Creator's notes go here."
 _TEXT_FIELDS = (*V1_FIELDS, "creator_notes", "system_prompt", "post_history_instructions")

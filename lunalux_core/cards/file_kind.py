@@ -22,7 +22,7 @@ from lunalux_core.worldbook.foreign import is_entry
 from lunalux_core.worldbook.foreign import is_foreign as is_foreign_book
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """The kinds of files people drop on the program."""
 
     CARD = "card"
@@ -41,42 +41,45 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
-TOLD: dict[Kind, tuple[str, str]] = {
-    Kind.WORLDBOOK: ("This is a worldbook, not a character.", "Import it with `lunalux worldbook import`."),
-    Kind.PRESET: ("This is a chat preset, not a character.", "Import it with `lunalux preset import`."),
-    Kind.TEXT_PRESET: (
+TOLD: dict[FileKind, tuple[str, str]] = {
+    FileKind.WORLDBOOK: (
+        "This is a worldbook, not a character.",
+        "Import it with `lunalux worldbook import`.",
+    ),
+    FileKind.PRESET: ("This is a chat preset, not a character.", "Import it with `lunalux preset import`."),
+    FileKind.TEXT_PRESET: (
         "This is a template for text completion, not a character.",
         "Import it with `lunalux template import`.",
     ),
-    Kind.REGEX: ("These are regex scripts, not a character.", "Import them with `lunalux regex import`."),
-    Kind.CHAT: ("This is a chat, not a character.", "Import it with `lunalux conversation import`."),
-    Kind.BYAF: ("This is an archive of Backyard, not one card.", "Import it with `lunalux import`."),
-    Kind.GROUP: ("This is a group of characters, not a card.", "Import it with `lunalux import`."),
-    Kind.SETTINGS: ("These are SillyTavern's settings, not a character.", "Use `lunalux import`."),
-    Kind.NARRATIUM: ("This is everything of a Narratium, not one character.", "Use `lunalux import`."),
-    Kind.QUICK_REPLIES: (
+    FileKind.REGEX: ("These are regex scripts, not a character.", "Import them with `lunalux regex import`."),
+    FileKind.CHAT: ("This is a chat, not a character.", "Import it with `lunalux conversation import`."),
+    FileKind.BYAF: ("This is an archive of Backyard, not one card.", "Import it with `lunalux import`."),
+    FileKind.GROUP: ("This is a group of characters, not a card.", "Import it with `lunalux import`."),
+    FileKind.SETTINGS: ("These are SillyTavern's settings, not a character.", "Use `lunalux import`."),
+    FileKind.NARRATIUM: ("This is everything of a Narratium, not one character.", "Use `lunalux import`."),
+    FileKind.QUICK_REPLIES: (
         "These are quick replies, not a character.",
         "Import them with `lunalux quickreply import`.",
     ),
-    Kind.THEME: (
+    FileKind.THEME: (
         "This is a theme of SillyTavern, not a character.",
         "Lunalux has themes of its own; see docs/themes.md.",
     ),
-    Kind.NOVELAI: (
+    FileKind.NOVELAI: (
         "This is a preset of NovelAI, which Lunalux does not use.",
         "Choose a chat preset, or a sampler file.",
     ),
-    Kind.UNKNOWN: ("This file is not a character card.", "Choose a .png, .json, .charx or .yaml card."),
+    FileKind.UNKNOWN: ("This file is not a character card.", "Choose a .png, .json, .charx or .yaml card."),
 }
 """For every kind but a card: a sentence for those who wanted a card, and what to do with it instead."""
 
-LEFT_ALONE = frozenset({Kind.QUICK_REPLIES, Kind.THEME, Kind.NOVELAI, Kind.UNKNOWN})
+LEFT_ALONE = frozenset({FileKind.QUICK_REPLIES, FileKind.THEME, FileKind.NOVELAI, FileKind.UNKNOWN})
 """Kinds that an import of anything only names."""
 
 _V1_BODY = ("first_mes", "description", "personality", "scenario", "mes_example")
 
 
-def recognise(data: bytes, filename: str = "") -> Kind:
+def recognise(data: bytes, filename: str = "") -> FileKind:
     """The kind of a file. Pictures and archives count as what they carry; damaged ones as UNKNOWN.
 
     Args:
@@ -86,65 +89,65 @@ def recognise(data: bytes, filename: str = "") -> Kind:
         return _png_kind(data)
     if is_zip(data):
         # Names of members are not compressed, so nothing need be opened.
-        return Kind.CARD if b"card.json" in data else Kind.UNKNOWN
+        return FileKind.CARD if b"card.json" in data else FileKind.UNKNOWN
     try:
         text, _ = decode_text(data)
     except InvalidInput:  # too large for anything but a whole library with its pictures
-        return Kind.NARRATIUM if b'"characters_record"' in data else Kind.UNKNOWN
+        return FileKind.NARRATIUM if b'"characters_record"' in data else FileKind.UNKNOWN
     if text.lstrip()[:1] not in ("{", "["):
         named = filename.lower().endswith((".yaml", ".yml"))
-        return Kind.CARD if named or looks_like_yaml(text[:100_000]) else Kind.UNKNOWN
+        return FileKind.CARD if named or looks_like_yaml(text[:100_000]) else FileKind.UNKNOWN
     try:
         return recognise_document(parse_json(text))
     except InvalidInput:
         return _lines_kind(text)
 
 
-def recognise_document(document: object) -> Kind:
+def recognise_document(document: object) -> FileKind:
     """The kind of a parsed JSON file."""
     if isinstance(document, list):
         return _list_kind(document)
     if not isinstance(document, dict):
-        return Kind.UNKNOWN
+        return FileKind.UNKNOWN
     for kind, test in _TESTS:
         if test(document):
             return kind
-    return Kind.UNKNOWN
+    return FileKind.UNKNOWN
 
 
-def _list_kind(document: list[Any]) -> Kind:
+def _list_kind(document: list[Any]) -> FileKind:
     """Regex scripts, entries of a worldbook (JanitorAI), or a chat; an odd item among them does not count."""
     from lunalux_core.chatlogs.chatlog import is_list_of_lines
     from lunalux_core.chatlogs.foreign import is_foreign
 
     items = [item for item in document if isinstance(item, dict)]
     if is_list_of_lines(document) or is_foreign(document):
-        return Kind.CHAT
+        return FileKind.CHAT
     if any("findRegex" in item for item in items):
-        return Kind.REGEX
-    return Kind.WORLDBOOK if items and any(map(is_entry, items)) else Kind.UNKNOWN
+        return FileKind.REGEX
+    return FileKind.WORLDBOOK if items and any(map(is_entry, items)) else FileKind.UNKNOWN
 
 
-def _png_kind(data: bytes) -> Kind:
+def _png_kind(data: bytes) -> FileKind:
     try:
         shape = png.layout(data)
     except InvalidInput:
-        return Kind.UNKNOWN
+        return FileKind.UNKNOWN
     keywords = {(png.keyword_of(data, chunk) or "").lower() for chunk in shape.chunks}
     if keywords & set(png.CARD_KEYWORDS):
-        return Kind.CARD
-    return Kind.WORLDBOOK if "naidata" in keywords else Kind.UNKNOWN
+        return FileKind.CARD
+    return FileKind.WORLDBOOK if "naidata" in keywords else FileKind.UNKNOWN
 
 
-def _lines_kind(text: str) -> Kind:
+def _lines_kind(text: str) -> FileKind:
     """JSON lines: a chat when the first line is the head of one."""
     # The first line alone: a chat of years is not parsed to know what it is.
     first = text.lstrip().partition("\n")[0]
     try:
         head = parse_json(first)
     except InvalidInput:
-        return Kind.UNKNOWN
-    return Kind.CHAT if isinstance(head, dict) and _is_chat_head(head) else Kind.UNKNOWN
+        return FileKind.UNKNOWN
+    return FileKind.CHAT if isinstance(head, dict) and _is_chat_head(head) else FileKind.UNKNOWN
 
 
 def _says_card(document: Mapping[str, Any]) -> bool:
@@ -258,17 +261,17 @@ def _all_values(document: Mapping[str, Any], key: str) -> bool:
 
 # What says itself what it is comes first: a name and a description stand in many files.
 _TESTS = (
-    (Kind.CARD, _says_card),
-    (Kind.SETTINGS, _is_settings),
-    (Kind.NARRATIUM, _is_narratium),
-    (Kind.GROUP, _is_group),
-    (Kind.CHAT, _is_chat),
-    (Kind.CARD, _is_card),
-    (Kind.PRESET, _is_preset),
-    (Kind.REGEX, _is_regex),
-    (Kind.WORLDBOOK, _is_worldbook),
-    (Kind.QUICK_REPLIES, _is_quick_replies),
-    (Kind.THEME, _is_theme),
-    (Kind.NOVELAI, _is_novelai),
-    (Kind.TEXT_PRESET, _is_text_preset),
+    (FileKind.CARD, _says_card),
+    (FileKind.SETTINGS, _is_settings),
+    (FileKind.NARRATIUM, _is_narratium),
+    (FileKind.GROUP, _is_group),
+    (FileKind.CHAT, _is_chat),
+    (FileKind.CARD, _is_card),
+    (FileKind.PRESET, _is_preset),
+    (FileKind.REGEX, _is_regex),
+    (FileKind.WORLDBOOK, _is_worldbook),
+    (FileKind.QUICK_REPLIES, _is_quick_replies),
+    (FileKind.THEME, _is_theme),
+    (FileKind.NOVELAI, _is_novelai),
+    (FileKind.TEXT_PRESET, _is_text_preset),
 )

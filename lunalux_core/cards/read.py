@@ -122,23 +122,23 @@ def _from_text(data: bytes, filename: str) -> LoadedCard:
     if not mended and (foreign.looks_like_yaml(text) or filename.lower().endswith((".yaml", ".yml"))):
         card = foreign.from_yaml(text)
         return LoadedCard(card, None, "", "yaml", _warnings(card), filename=filename)
-    raise _no_card(file_kind.Kind.UNKNOWN)
+    raise _no_card(file_kind.FileKind.UNKNOWN)
 
 
 def _from_json(text: str) -> Card:
     try:
         document = parse_json(text)
     except InvalidInput:
-        if file_kind.recognise(text.encode()) is file_kind.Kind.CHAT:
-            raise _no_card(file_kind.Kind.CHAT) from None
+        if file_kind.recognise(text.encode()) is file_kind.FileKind.CHAT:
+            raise _no_card(file_kind.FileKind.CHAT) from None
         raise
     kind = file_kind.recognise_document(document)
-    if kind is file_kind.Kind.CARD:
+    if kind is file_kind.FileKind.CARD:
         inner = as_object(as_object(document).get("data"))
         if "name" not in inner and "name" in as_object(inner.get("data")):
             return Card.of({**as_object(document), **inner})  # an envelope within an envelope
         return foreign.from_object(document) or Card(document, text)
-    if kind is file_kind.Kind.UNKNOWN and not isinstance(document, dict):
+    if kind is file_kind.FileKind.UNKNOWN and not isinstance(document, dict):
         parse_object(text)  # says what it is instead
     raise _no_card(kind)
 
@@ -169,6 +169,6 @@ def _check_size(data: bytes, limit: int) -> None:
         )
 
 
-def _no_card(kind: file_kind.Kind) -> InvalidInput:
+def _no_card(kind: file_kind.FileKind) -> InvalidInput:
     message, hint = file_kind.TOLD[kind]
     return InvalidInput("NOT_A_CARD", message, hint, kind=kind.value)

@@ -47,7 +47,7 @@ class Reply:
     message: Message
 
 
-class Answer:
+class CompletionAnswer:
     """One answer, whole or in chunks.
 
     Args:

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from lunalux_core.character_api.answers import Answer, Reply, error_body, event, model_row
+from lunalux_core.character_api.answers import CompletionAnswer, Reply, error_body, event, model_row
 from lunalux_core.character_api.calls import Call, chat_call, text_call
 from lunalux_core.character_api.turns import Ended, Turn, Turns
 from lunalux_core.dialogue.turn import TextDelta, ThinkingDelta
@@ -109,7 +109,7 @@ class _Server:
     async def _answer(self, call: Call, *, is_text: bool) -> Response:
         turn = await self._turns.begin(call)
         place = turn.place.id if turn.place is not None else ""
-        answer = Answer(call.model, place, is_text=is_text)
+        answer = CompletionAnswer(call.model, place, is_text=is_text)
         headers = {CONVERSATION: place} if place else {}
         if not call.stream:
             async with aclosing(turn.parts) as parts:
@@ -129,7 +129,12 @@ class AnswerEvents:
     """The events of a streamed answer. The turn runs beside them, so that waiting for it never cuts it."""
 
     def __init__(
-        self, turn: Turn, answer: Answer, told: Callable[[Exception], LunaluxError], *, tells_usage: bool
+        self,
+        turn: Turn,
+        answer: CompletionAnswer,
+        told: Callable[[Exception], LunaluxError],
+        *,
+        tells_usage: bool,
     ) -> None:
         self._answer = answer
         self._told = told

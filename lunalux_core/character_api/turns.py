@@ -37,7 +37,7 @@ class Ended:
     reply: Reply
 
 
-Part = TextDelta | ThinkingDelta | Ended
+TurnPart = TextDelta | ThinkingDelta | Ended
 """What a client is told of a turn; deltas without what it began the reply with itself."""
 
 
@@ -46,7 +46,7 @@ class Turn:
     """A turn that is ready to run, and the conversation it is stored in; None for none."""
 
     place: Conversation | None
-    parts: AsyncGenerator[Part, None]
+    parts: AsyncGenerator[TurnPart, None]
 
 
 class Turns:
@@ -117,7 +117,7 @@ class Turns:
         )
 
 
-async def _parts(events: AsyncGenerator[TurnEvent, None], call: Call) -> AsyncGenerator[Part, None]:
+async def _parts(events: AsyncGenerator[TurnEvent, None], call: Call) -> AsyncGenerator[TurnPart, None]:
     told = ""
     beginning = _Beginning(call.begins)
     async with aclosing(events) as turn:

@@ -56,8 +56,8 @@ from lunalux_core.memory.chat_files import (
 from lunalux_core.text import clean, clean_line
 from lunalux_core.worldbook.engine.inputs import TimedState
 
-ExportFormat = Literal["jsonl", "md", "txt", "json"]
-FORMATS: tuple[ExportFormat, ...] = ("jsonl", "md", "txt", "json")
+ChatFormat = Literal["jsonl", "md", "txt", "json"]
+FORMATS: tuple[ChatFormat, ...] = ("jsonl", "md", "txt", "json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class ImportedChat:
 
 
 async def export_conversation(
-    library: Library, conversation_id: str, format: ExportFormat, *, thinking: bool = False
+    library: Library, conversation_id: str, format: ChatFormat, *, thinking: bool = False
 ) -> str:
     """The text of an export file. Raises NotFound."""
     log = await conversation_log(library, conversation_id)
@@ -100,7 +100,7 @@ async def export_conversation(
             return json.dumps(write_native(log), ensure_ascii=False, indent=1) + "\n"
 
 
-def format_of(path: Path) -> ExportFormat:
+def format_of(path: Path) -> ChatFormat:
     """The export format a file name asks for. Raises InvalidInput (EXPORT_FORMAT_UNKNOWN)."""
     ending = {"markdown": "md"}.get(path.suffix[1:].lower(), path.suffix[1:].lower())
     for name in FORMATS:

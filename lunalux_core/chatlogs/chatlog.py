@@ -12,14 +12,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from lunalux_core.chatlogs.dates import parse_date, st_date
 from lunalux_core.chatlogs.pictures import LogPicture, as_native, native_pictures, st_media, st_pictures
 from lunalux_core.documents.coerce import as_flag, as_optional_integer, as_text
 from lunalux_core.errors import InvalidInput
 
-Role = Literal["system", "user", "assistant"]
+if TYPE_CHECKING:
+    from lunalux_core.documents.prompt_values import Role
+
 _ROLES: Mapping[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
 FORMAT = "lunalux-conversation"
 FORMAT_VERSION = 1

@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lunalux_core.chatlogs.chatlog import ChatLog, Role, message_text
+from lunalux_core.chatlogs.chatlog import ChatLog, message_text
 from lunalux_core.chatlogs.spoken import Spoken, chat_of, with_note
 from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text
+from lunalux_core.documents.prompt_values import Role
 
 STORY, ADVENTURE, CHAT, INSTRUCT = 1, 2, 3, 4
 

@@ -11,10 +11,11 @@ import html
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lunalux_core.chatlogs.chatlog import ChatLog, Role, message_text
+from lunalux_core.chatlogs.chatlog import ChatLog, message_text
 from lunalux_core.chatlogs.dates import parse_date
 from lunalux_core.chatlogs.spoken import Spoken, chat_of, objects
 from lunalux_core.documents.coerce import as_integer, as_object, as_text
+from lunalux_core.documents.prompt_values import Role
 
 _BEGIN = "<|BEGIN-VISIBLE-CHAT|>"
 _SHAPES = (("internal", "visible"), ("data", "data_visible"), ("history", "history_visible"))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lunalux_core.chatlogs.chatlog import ChatLog, Role, message_text
+from lunalux_core.chatlogs.chatlog import ChatLog, message_text
 from lunalux_core.chatlogs.dates import parse_date
 from lunalux_core.chatlogs.spoken import Spoken, chat_of, objects, texts_of, with_note
 from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text
+from lunalux_core.documents.prompt_values import Role
 from lunalux_core.text import clean_line
 
 _TYPES = ("risuchat", "risuallchats")

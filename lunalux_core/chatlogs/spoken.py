@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lunalux_core.chatlogs.chatlog import ChatLog, LogNode, Role, message_text
+from lunalux_core.chatlogs.chatlog import ChatLog, LogNode, message_text
 from lunalux_core.documents.coerce import as_object, as_text
+from lunalux_core.documents.prompt_values import Role
 
 _THOUGHT = re.compile(r"\s*<think(?:ing)?>(.*?)(?:</think(?:ing)?>\s*|\Z)", re.DOTALL | re.IGNORECASE)
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -20,8 +20,9 @@ from lunalux_core.client.failures import cut, nonsense, refusal, trouble, unreac
 from lunalux_core.client.session import SessionKey
 from lunalux_core.errors import LunaluxError
 from lunalux_core.ids import now_ms
+from lunalux_core.language import Language
 from lunalux_core.wire.auth import RefreshResponse, SignInResponse, SignUpResponse
-from lunalux_core.wire.base import Lang, Success, Wire
+from lunalux_core.wire.base import Success, Wire
 from lunalux_core.wire.characters import (
     CharacterPageResponse,
     LikedResponse,
@@ -44,8 +45,10 @@ from lunalux_core.wire.users import (
     WalletResponse,
 )
 
-Answer = TypeVar("Answer", bound=Wire)
-Sort = Literal["hot", "new"]
+if TYPE_CHECKING:
+    from lunalux_core.library.market_cache import Sort
+
+AnswerType = TypeVar("AnswerType", bound=Wire)
 TRIES = 3
 BACKOFF_SECONDS = 0.3
 TIMEOUT = httpx.Timeout(30, connect=5)
@@ -97,7 +100,11 @@ class BackendClient:
         return await self._post(SignUpResponse, "/api/auth/signup", body)
 
     async def confirm(self, email: str, code: str, password: str = "") -> None:
-        """With the password, only a sign-up that was begun with it is confirmed."""
+        """Confirm a new account. With the password it is the one that was begun with it, nobody else's.
+
+        Raises:
+            BackendError: CODE_INVALID, also where somebody else began an account for this address first.
+        """
         body = {"email": email, "code": code, "password": password or None}
         await self._post(Success, "/api/auth/confirm", body)
 
@@ -226,11 +233,11 @@ class BackendClient:
 
     # -- the community -----------------------------------------------------------------------------
 
-    async def first_page(self, sort: Sort, lang: Lang, limit: int | None = None) -> CharacterPageResponse:
+    async def first_page(self, sort: Sort, lang: Language, limit: int | None = None) -> CharacterPageResponse:
         path = f"/api/character/{_PAGES[sort]}-first-page"
         return await self._get(CharacterPageResponse, path, lang=lang, limit=limit)
 
-    async def more(self, sort: Sort, lang: Lang, key: str) -> CharacterPageResponse:
+    async def more(self, sort: Sort, lang: Language, key: str) -> CharacterPageResponse:
         body = {"lang": lang, "exclusiveStartKey": key}
         return await self._post(
             CharacterPageResponse, f"/api/character/{_PAGES[sort]}-more", body, again=True
@@ -289,7 +296,7 @@ class BackendClient:
         return self._parsed(UploadDirectResponse, await self._exchange(request, again=False))
 
     async def publish(
-        self, key: str, language: Lang, intro: str, *, name: str | None = None, tags: tuple[str, ...] = ()
+        self, key: str, language: Language, intro: str, *, name: str | None = None, tags: tuple[str, ...] = ()
     ) -> PublishResponse:
         body = {"s3Key": key, "language": language, "intro": intro, "name": name, "tags": list(tags)}
         return await self._post(PublishResponse, "/api/character/finalize-publish", body)
@@ -320,15 +327,21 @@ class BackendClient:
 
     # -- requests ----------------------------------------------------------------------------------
 
-    async def _get(self, answer: type[Answer], path: str, **query: Any) -> Answer:
+    async def _get(self, answer: type[AnswerType], path: str, **query: Any) -> AnswerType:
         http = await self._client()
         params = {name: value for name, value in query.items() if value is not None}
         request = http.build_request("GET", path, params=params)
         return self._parsed(answer, await self._exchange(request, again=True))
 
     async def _post(
-        self, answer: type[Answer], path: str, body: Mapping[str, Any], *, key: str = "", again: bool = False
-    ) -> Answer:
+        self,
+        answer: type[AnswerType],
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        key: str = "",
+        again: bool = False,
+    ) -> AnswerType:
         http = await self._client()
         content = {name: value for name, value in body.items() if value is not None}
         headers = {"idempotency-key": key} if key else {}
@@ -388,7 +401,7 @@ class BackendClient:
             await self._on_session(SessionKey(session.user_id, renewed, now_ms()))
         return document
 
-    def _parsed(self, answer: type[Answer], document: Mapping[str, Any]) -> Answer:
+    def _parsed(self, answer: type[AnswerType], document: Mapping[str, Any]) -> AnswerType:
         try:
             return answer.model_validate(document)
         except ValueError as error:

@@ -66,14 +66,14 @@ class OfficialModel:
         before = await self._asked_before(memory)
         await self._account.online()
         if before is None:  # what was asked before may be paid already: the gateway knows
-            self._account.check_price(self._spec.model)
+            self._account.prices.check(self._spec.model)
         body = (before or self._body(request)).model_copy(update={"expected_cost": self._agreed()})
         said = False
         try:
             async with aclosing(self._patiently(body, key)) as events:
                 async for name, data in events:
                     if name == "done":
-                        self._account.note_version(data.get("modelConfigVersion"))
+                        self._account.prices.note_version(data.get("modelConfigVersion"))
                         yield _last(data, said=said)
                     elif name in ("delta", "thinking"):
                         said = said or name == "delta"
@@ -83,12 +83,12 @@ class OfficialModel:
             raise
         except PaymentError:
             await self._cache.drop(memory)
-            await self._account.recount()
+            await self._account.wallet.recount()
             raise
         except BackendError as error:
             if error.code == "PRICE_CHANGED":
-                await self._account.refresh_prices()
-                self._account.check_price(self._spec.model)
+                await self._account.prices.refresh()
+                self._account.prices.check(self._spec.model)
             raise
         await self._cache.drop(memory)
 
@@ -96,7 +96,7 @@ class OfficialModel:
         """The price the person agreed to, for the gateway to hold the reply to."""
         from lunalux_core.wire.official import ExpectedCost
 
-        price = self._account.price(self._spec.model)
+        price = self._account.prices.of(self._spec.model)
         if price is None:
             return None
         method: Literal["free"] | None = "free" if price.free else None

@@ -21,7 +21,7 @@ from tomlkit.items import Table
 
 from lunalux_core.config import file_words
 from lunalux_core.config.file_lock import locked, write_whole
-from lunalux_core.config.settings import DECLARATIONS, ModelConfig, checked, declaration
+from lunalux_core.config.settings import DECLARATIONS, SavedModel, checked, declaration
 from lunalux_core.database import storage_error
 from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.errors import InvalidInput
@@ -67,7 +67,7 @@ def reset_value(path: Path, key: str) -> None:
         table.pop(name, None)
 
 
-def save_model(path: Path, config: ModelConfig) -> None:
+def save_model(path: Path, config: SavedModel) -> None:
     """Add a model configuration, or replace the one of that name.
 
     Raises:

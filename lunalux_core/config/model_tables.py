@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lunalux_core.config.settings import PROBLEMS_LIMIT, TOKENS_LIMIT, ModelConfig, place_of
+from lunalux_core.config.settings import PROBLEMS_LIMIT, TOKENS_LIMIT, SavedModel, place_of
 from lunalux_core.documents.coerce import is_integer
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
@@ -17,9 +17,9 @@ from lunalux_core.llm.model import IMAGE_USES, POST_PROCESSING, PREFILLS, ModelO
 from lunalux_core.llm.parameters import PROVIDERS, checked_value
 
 
-def read_models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> dict[str, ModelConfig]:
+def read_models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> dict[str, SavedModel]:
     """The saved models by name. `path` and `text` are the file; what is wrong in it goes into `problems`."""
-    models: dict[str, ModelConfig] = {}
+    models: dict[str, SavedModel] = {}
     for name, entry in table.items() if isinstance(table, dict) else ():
         provider = entry.get("provider") if isinstance(entry, dict) else None
         # A table that is none fails on its provider below, so 0 is as good as any number.
@@ -53,7 +53,7 @@ def read_models(table: Any, path: str, text: str, problems: list[LunaluxError]) 
                     mode=str(mode),
                 )
             )
-        models[name] = ModelConfig(
+        models[name] = SavedModel(
             name=name,
             provider=provider,
             model=entry["model"],

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lunalux_core.config.config_file import remove_model, reset_value, save_model, set_value
-from lunalux_core.config.settings import DECLARATIONS, ModelConfig, Settings
+from lunalux_core.config.settings import DECLARATIONS, SavedModel, Settings
 from lunalux_core.llm.registry import credential_name
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def save_configuration(
-    settings: Settings, credentials: Credentials, config: ModelConfig, *, key: str = "", former: str = ""
+    settings: Settings, credentials: Credentials, config: SavedModel, *, key: str = "", former: str = ""
 ) -> Settings:
     """Save a configuration, and its key unless "" (then the one there is stays).
 

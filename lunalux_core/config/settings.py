@@ -21,7 +21,8 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 
 if TYPE_CHECKING:
-    from lunalux_core.config.toml_lines import Place
+    from lunalux_core.config.toml_lines import FileLine
+    from lunalux_core.language import Language
     from lunalux_core.llm.model import ModelOptions, Provider
 
 SHOWN_LIMIT = 200
@@ -35,7 +36,7 @@ PROBLEMS_LIMIT = 50
 TOKENS_LIMIT = 100_000_000
 """More than any model's window; what is larger is a mistake."""
 
-Source = Literal["default", "file", "environment", "flag"]
+SettingSource = Literal["default", "file", "environment", "flag"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def _usual_options() -> ModelOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelConfig:
+class SavedModel:
     """One saved model configuration (`[models.NAME]`); its key lives in the credentials store.
 
     `context_tokens` is the window that the person gave, None where they gave none.
@@ -331,16 +332,16 @@ class Settings:
     plugins: tuple[str, ...] = _setting("plugins.enabled", (), "Plug-ins that run, in this order.")
 
     paths: Paths = field(default_factory=Paths.find)
-    models: Mapping[str, ModelConfig] = field(default_factory=dict)
+    models: Mapping[str, SavedModel] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
-    sources: Mapping[str, Source] = field(default_factory=dict)
+    sources: Mapping[str, SettingSource] = field(default_factory=dict)
     problems: tuple[LunaluxError, ...] = ()
 
     @property
-    def lang(self) -> Literal["en", "zh"]:
+    def lang(self) -> Language:
         """The language in force, with `auto` resolved from the locale variables."""
         if self.language in {"en", "zh"}:
-            return cast(Literal["en", "zh"], self.language)
+            return cast("Language", self.language)
         for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
             if value := os.environ.get(name):
                 return "zh" if value.startswith("zh") else "en"
@@ -350,10 +351,10 @@ class Settings:
         """The value of a dotted key. Raises NotFound (SETTING_UNKNOWN)."""
         return getattr(self, declaration(key).attribute)
 
-    def source(self, key: str) -> Source:
+    def source(self, key: str) -> SettingSource:
         return self.sources.get(key, "default")
 
-    def with_value(self, key: str, value: Any, source: Source = "flag") -> Settings:
+    def with_value(self, key: str, value: Any, source: SettingSource = "flag") -> Settings:
         """A copy with one value changed. Raises InvalidInput (SETTING_INVALID)."""
         setting = declaration(key)
         changes: dict[str, Any] = {setting.attribute: checked(setting, value, "")}
@@ -387,7 +388,7 @@ def declaration(key: str) -> Declaration:
         ) from None
 
 
-def checked(setting: Declaration, value: Any, where: str | Place) -> Any:
+def checked(setting: Declaration, value: Any, where: str | FileLine) -> Any:
     """`value` in the type of the setting; texts from the environment and the command line are read.
 
     Raises:
@@ -468,8 +469,8 @@ def load_settings(
     if environ.get("LUNALUX_HOME"):
         _look_for_stray(paths, problems)
     values: dict[str, Any] = {}
-    sources: dict[str, Source] = {}
-    layers: tuple[tuple[Source, str, Mapping[str, Any]], ...] = (
+    sources: dict[str, SettingSource] = {}
+    layers: tuple[tuple[SettingSource, str, Mapping[str, Any]], ...] = (
         ("file", str(paths.config_file), _flat(document)),
         (
             "environment",
@@ -554,14 +555,14 @@ def _read(path: Path, problems: list[LunaluxError]) -> tuple[str, dict[str, Any]
     return "", {}
 
 
-def place_of(path: str, text: str, *key: str) -> Place:
+def place_of(path: str, text: str, *key: str) -> FileLine:
     """A file, and the line of a key in it."""
-    from lunalux_core.config.toml_lines import Place, line_of
+    from lunalux_core.config.toml_lines import FileLine, line_of
 
-    return Place(path, line_of(text, key))
+    return FileLine(path, line_of(text, key))
 
 
-def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> Mapping[str, ModelConfig]:
+def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> Mapping[str, SavedModel]:
     if not table:
         return {}
     from lunalux_core.config.model_tables import read_models  # what a model is takes a while to load
@@ -614,7 +615,7 @@ def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _unknown(key: str, where: str | Place) -> InvalidInput:
+def _unknown(key: str, where: str | FileLine) -> InvalidInput:
     return InvalidInput(
         "SETTING_UNKNOWN",
         f"{where} has an unknown setting {key!r}.",

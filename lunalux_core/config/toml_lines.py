@@ -19,7 +19,7 @@ _LINE_LIMIT = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FileLine:
     """A line of a file; front ends say it in their own words. `line` 0 means the file as a whole."""
 
     path: str

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.conversations import Conversation
     from lunalux_core.library.personas import Persona
     from lunalux_core.worldbook.engine import ActiveBook
-    from lunalux_core.worldbook.engine.inputs import Source
+    from lunalux_core.worldbook.engine.inputs import BookSource
     from lunalux_core.worldbook.read import Book
 
 T = TypeVar("T")
@@ -109,7 +109,7 @@ def active_books(
         book = _shelf_book(stored.name, stored.text)
         if book is None:
             continue
-        sources: list[Source] = ["global"] if stored.enabled else []
+        sources: list[BookSource] = ["global"] if stored.enabled else []
         if chat and stored.key == chat:
             sources.append("chat")
         if played and stored.key == played:

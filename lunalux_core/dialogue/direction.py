@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from lunalux_core.documents.prompt_values import Role
 
 if TYPE_CHECKING:
+    from lunalux_core.language import Language
     from lunalux_core.templates.values import ReplyStart
 
 Person = Literal["", "first", "second", "third"]
@@ -128,8 +129,6 @@ class ReplyBeginning:
 _CHANCE = 4
 """Characters from which on a model that says the beginning of its reply again does not do so by chance."""
 
-
-Language = Literal["en", "zh"]
 
 MODES = ("", "story", "perspective-novel", "perspective-first", "scene")
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lunalux_core.llm.registry import Registry
     from lunalux_core.templates.values import ReplyStart
 
-Part = Literal["model", "preset", "template"]
+ProfilePart = Literal["model", "preset", "template"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class ProfileGap:
     """A profile names something that is not there."""
 
     profile: str
-    part: Part
+    part: ProfilePart
     name: str
 
 

@@ -5,9 +5,9 @@ its server's own chat template is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from lunalux_core.errors import NotFound
+from lunalux_core.language import Language
 from lunalux_core.library.templates import StoredTemplate, named_like
 from lunalux_core.templates.choice import Matches, activated
 from lunalux_core.templates.reading import read_part
@@ -22,15 +22,13 @@ from lunalux_core.templates.shipped import (
 from lunalux_core.templates.values import (
     Context,
     Instruct,
-    Part,
     Reasoning,
     ReplyStart,
     Sampler,
     SystemPrompt,
+    TemplatePart,
     TextTemplate,
 )
-
-Language = Literal["en", "zh"]
 
 SHIPPED = "builtin:"
 """What the ids of our own set begin with."""
@@ -94,13 +92,13 @@ def fitting_template(
     return composed(instruct.name, [instruct, *beside], language)
 
 
-def composed(name: str, parts: Sequence[Part], language: Language) -> TextTemplate:
+def composed(name: str, parts: Sequence[TemplatePart], language: Language) -> TextTemplate:
     """Parts together; of several of a kind the last counts. Where there are sequences or a context but no
     instruction, ours stands in; a system prompt alone goes with lines that begin with names.
     """
-    by_type: dict[type, Part] = {type(part): part for part in parts}
+    by_type: dict[type, TemplatePart] = {type(part): part for part in parts}
 
-    def part(kind: type[Part]) -> Part | None:
+    def part(kind: type[TemplatePart]) -> TemplatePart | None:
         return by_type.get(kind)
 
     instruct, context = part(Instruct), part(Context)
@@ -119,7 +117,7 @@ def composed(name: str, parts: Sequence[Part], language: Language) -> TextTempla
     )
 
 
-def parts_named(stored: Sequence[StoredTemplate], names: Mapping[str, str]) -> list[Part]:
+def parts_named(stored: Sequence[StoredTemplate], names: Mapping[str, str]) -> list[TemplatePart]:
     """Templates by the kind that is wanted of each name; what is not there is left out."""
     templates = [*stored, *shipped_as_stored()]
     parts = []

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from lunalux_core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.assembly import Prompt, PromptMaterial
+    from lunalux_core.language import Language
     from lunalux_core.presets.document import Preset
 
 TIGHT_WINDOW = 2048
@@ -44,7 +45,7 @@ Make = Callable[["Preset", "PromptMaterial"], "Prompt"]
 
 
 def fitted(
-    make: Make, preset: Preset, material: PromptMaterial, language: Literal["en", "zh"], *, cuts: bool
+    make: Make, preset: Preset, material: PromptMaterial, language: Language, *, cuts: bool
 ) -> tuple[Prompt, tuple[str, ...]]:
     """The prompt, and the names of the texts that were cut for it, if it `cuts` any.
 
@@ -82,7 +83,7 @@ def fitted(
     raise refused
 
 
-def _bare(preset: Preset, language: Literal["en", "zh"]) -> Preset:
+def _bare(preset: Preset, language: Language) -> Preset:
     """A preset of one sentence, for windows too small for instructions."""
     prompts = (
         replace(prompt, content=_SENTENCE[language] if prompt.identifier == "main" else "")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.profile_choice import ProfileGap
     from lunalux_core.documents.pictures import Attachment, PictureRef
     from lunalux_core.errors import LunaluxError
+    from lunalux_core.language import Language
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
     from lunalux_core.library.documents import Passage, Reach
@@ -354,7 +355,7 @@ class TurnInput:
     state: Mapping[str, Any]
     global_variables: Mapping[str, str]
     settings: Settings
-    language: Literal["en", "zh"]
+    language: Language
     mode: str
     reply_id: str
     model: ModelSpec

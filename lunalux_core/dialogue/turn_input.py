@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.active_books import active_books, parsed_card
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.chat_texts import ChatInjection
     from lunalux_core.dialogue.turn import GroupContext
+    from lunalux_core.language import Language
     from lunalux_core.library.documents import Passage, Reach
     from lunalux_core.library.profiles import Task
     from lunalux_core.library.templates import StoredTemplate
@@ -56,8 +57,6 @@ if TYPE_CHECKING:
 DEFAULT_PRESET = "mirror_realm"
 CHARS_PER_TOKEN = 6
 """More characters than this never fit one token, so more history than this many never fits the context."""
-
-Language = Literal["en", "zh"]
 
 
 class TurnReader:

@@ -16,7 +16,7 @@ from lunalux_core.dialogue.window import reply_room, window_of
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import Ready, Shortened
 
-Place = Literal["input", "history", "worldbook", "reply", "reasoning"]
+TextPlace = Literal["input", "history", "worldbook", "reply", "reasoning"]
 MOST_PLACES = 40
 """Of the texts that one script changed, so many are named; all are counted."""
 
@@ -26,7 +26,7 @@ class Touch:
     """What one script changed: how many texts of one kind, and which (ids of messages, names of entries)."""
 
     script: str
-    place: Place
+    place: TextPlace
     times: int = 0
     texts: list[str] = field(default_factory=list)
 
@@ -50,9 +50,9 @@ class Trace:
         """Gives the account of the passages of documents, likewise."""
         self.room = True
         """Whether the window had room for what stands in the prompt beside the story itself."""
-        self._touched: dict[tuple[str, Place], Touch] = {}
+        self._touched: dict[tuple[str, TextPlace], Touch] = {}
 
-    def touch(self, scripts: Iterable[str], place: Place, text: str = "") -> None:
+    def touch(self, scripts: Iterable[str], place: TextPlace, text: str = "") -> None:
         """These scripts changed a text."""
         for script in scripts:
             touch = self._touched.setdefault((script, place), Touch(script, place))

@@ -42,7 +42,7 @@ class ScriptBlock:
     source: str
 
 
-Part = str | HtmlPanel | Fold | ScriptBlock
+DisplayPart = str | HtmlPanel | Fold | ScriptBlock
 
 _SPECIAL = re.compile(
     r"^[ \t]{0,3}(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w+-]*)[^\n`]*(?:\n|\Z)"
@@ -59,11 +59,11 @@ _TITLE = re.compile(r"<(title|h[1-3])\b[^<>]*>([^<]*)<", re.IGNORECASE)
 _FOLD = re.compile("\ufdd2(\\d+)\ufdd2")
 
 
-def split(text: str) -> list[Part]:
+def split(text: str) -> list[DisplayPart]:
     """The parts of a message in order; neighbouring text is one part, empty text none."""
     if "<" not in text:
         return [text] if text else []
-    parts: list[Part] = []
+    parts: list[DisplayPart] = []
     # Text from `start` on is not in a part yet; `position` is further
     # down where an expression was nothing special.
     start = position = 0
@@ -83,7 +83,7 @@ def split(text: str) -> list[Part]:
     return _joined(parts)
 
 
-def _special(text: str, match: re.Match[str], ends: Mapping[str, int]) -> tuple[int, Part | None]:
+def _special(text: str, match: re.Match[str], ends: Mapping[str, int]) -> tuple[int, DisplayPart | None]:
     """Where the special part ends, and what it is; None for code, a comment or nothing special."""
     if match["fence"]:
         return _fence(text, match)
@@ -111,7 +111,7 @@ def _element_end(text: str, match: re.Match[str]) -> int:
     return closing.end() if closing else len(text)
 
 
-def _fence(text: str, match: re.Match[str]) -> tuple[int, Part | None]:
+def _fence(text: str, match: re.Match[str]) -> tuple[int, DisplayPart | None]:
     mark = match["fence"]
     closing = re.compile(rf"^[ \t]{{0,3}}{mark[0]}{{{len(mark)},}}[ \t]*$\n?", re.MULTILINE).search(
         text, match.end()
@@ -132,7 +132,7 @@ def _panel(source: str) -> HtmlPanel:
     return HtmlPanel(title, source.count("\n") + 1, html_to_markdown(source).strip(), source)
 
 
-def _inline(text: str) -> list[Part]:
+def _inline(text: str) -> list[DisplayPart]:
     """Text with HTML in it, as Markdown and folds."""
     if "<" not in text:
         return [text]
@@ -147,8 +147,8 @@ def _inline(text: str) -> list[Part]:
     return [folds[int(piece)] if index % 2 else piece for index, piece in enumerate(pieces)]
 
 
-def _joined(parts: list[Part]) -> list[Part]:
-    result: list[Part] = []
+def _joined(parts: list[DisplayPart]) -> list[DisplayPart]:
+    result: list[DisplayPart] = []
     for part in parts:
         if isinstance(part, str) and result and isinstance(result[-1], str):
             result[-1] += part

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from lunalux_core.editor.draft import Draft
 from lunalux_core.editor.fields import BY_ID, FIELDS, Field, split_tags
@@ -21,7 +21,9 @@ from lunalux_core.editor.greetings import greetings
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.tokens import estimator
 
-Level = Literal["error", "warning", "note"]
+if TYPE_CHECKING:
+    from lunalux_core.cards.specification import Level
+
 
 LONGEST_NAME = 200
 MANY_TOKENS = 2000
@@ -57,7 +59,7 @@ def check_field(field: Field, text: str) -> FieldRemark | None:
     )
 
 
-_Remark = tuple[Level, str, Mapping[str, object]]
+_Remark = tuple["Level", str, Mapping[str, object]]
 
 
 def _remarks(field: Field, text: str) -> Iterator[_Remark]:

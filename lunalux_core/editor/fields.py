@@ -17,7 +17,7 @@ from lunalux_core.cards.document_edits import Path
 from lunalux_core.documents.coerce import as_object, as_tags, as_text, as_texts
 from lunalux_core.text import clean
 
-Kind = Literal["line", "text", "texts", "tags", "number", "role"]
+FieldKind = Literal["line", "text", "texts", "tags", "number", "role"]
 Section = Literal["basics", "character", "examples", "prompts", "notes"]
 
 ROLES = ("system", "user", "assistant")
@@ -38,7 +38,7 @@ class Field:
     id: str
     section: Section
     path: Path
-    kind: Kind
+    kind: FieldKind
     sent: bool = False
     low: float = 0
     high: float = 0
@@ -98,7 +98,7 @@ _NOTES = "creator_notes"
 _DEPTH = ("data", "extensions", "depth_prompt")
 
 
-def _data(name: str, section: Section, kind: Kind, *, sent: bool = False) -> Field:
+def _data(name: str, section: Section, kind: FieldKind, *, sent: bool = False) -> Field:
     return Field(name, section, ("data", name), kind, sent)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.cards.card import Card
 from lunalux_core.database import storage_error
@@ -13,7 +13,8 @@ from lunalux_core.editor.draft import Attachment, Snapshot
 from lunalux_core.errors import InvalidInput, StorageError
 from lunalux_core.text import clean_line
 
-ExportFormat = Literal["png", "json", "charx"]
+if TYPE_CHECKING:
+    from lunalux_core.cards.export import ExportFormat
 
 
 def snapshot_name(snapshot: Snapshot) -> str:

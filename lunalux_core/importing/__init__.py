@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from lunalux_core.importing.batch import import_files
 from lunalux_core.importing.cards import add_starters, guess_language, import_data, new_character
-from lunalux_core.importing.results import FileKind, ImportResult, OnDuplicate, Outcome
-from lunalux_core.importing.sources import ENDINGS, Source, expand, gather
+from lunalux_core.importing.results import ImportKind, ImportOutcome, ImportResult, OnDuplicate
+from lunalux_core.importing.sources import ENDINGS, ImportSource, expand, gather
 
 __all__ = [
     "ENDINGS",
-    "FileKind",
+    "ImportKind",
+    "ImportOutcome",
     "ImportResult",
+    "ImportSource",
     "OnDuplicate",
-    "Outcome",
-    "Source",
     "add_starters",
     "expand",
     "gather",

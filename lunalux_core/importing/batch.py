@@ -13,7 +13,7 @@ from lunalux_core.database import storage_error
 from lunalux_core.importing.cards import CardReader, KnownContents, PreparedFile, clear_leftovers, store
 from lunalux_core.importing.chats import ChatOwners
 from lunalux_core.importing.results import ImportResult, OnDuplicate
-from lunalux_core.importing.sources import Source, place
+from lunalux_core.importing.sources import ImportSource, place
 from lunalux_core.library.characters import content_hashes
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ BATCH_SECONDS = 0.25
 def import_files(
     library: Library,
     paths: Paths,
-    files: Iterable[Source | ImportResult],
+    files: Iterable[ImportSource | ImportResult],
     *,
     jobs: int = 0,
     on_duplicate: OnDuplicate = "skip",
@@ -76,7 +76,7 @@ def import_files(
 
 
 def _prepared(
-    reader: CardReader, files: Iterable[Source | ImportResult], workers: int
+    reader: CardReader, files: Iterable[ImportSource | ImportResult], workers: int
 ) -> Iterator[Sequence[PreparedFile]]:
     """Files as they are ready, some at a time, so that storing costs one transaction for many."""
     source = iter(files)

@@ -10,14 +10,14 @@ from lunalux_core.documents.coerce import as_text
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import store
 from lunalux_core.importing.results import ImportResult, failed
-from lunalux_core.importing.sources import Source, place
+from lunalux_core.importing.sources import ImportSource, place
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.importing.storing import ImportStore
 
 
-def take_byaf(storing: ImportStore, source: Source, data: bytes) -> Iterator[ImportResult]:
+def take_byaf(storing: ImportStore, source: ImportSource, data: bytes) -> Iterator[ImportResult]:
     """One result for each character, then one for each scenario with words in it."""
     from lunalux_core.cards.byaf import first_message, ours, read_byaf
     from lunalux_core.cards.read import LoadedCard

@@ -16,7 +16,7 @@ from lunalux_core.database import Connection, storage_error
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError, StorageError
 from lunalux_core.ids import short_id
 from lunalux_core.importing.results import ImportResult, OnDuplicate, failed, not_understood
-from lunalux_core.importing.sources import Room, Source, place, read_source, size_of, unreadable
+from lunalux_core.importing.sources import ImportSource, Room, place, read_source, size_of, unreadable
 from lunalux_core.library.characters import (
     NewCharacter,
     character_ids,
@@ -27,7 +27,7 @@ from lunalux_core.library.characters import (
 )
 
 if TYPE_CHECKING:
-    from lunalux_core.cards.file_kind import Kind
+    from lunalux_core.cards.file_kind import FileKind
     from lunalux_core.cards.read import LoadedCard
     from lunalux_core.config.paths import Paths
     from lunalux_core.library import Library
@@ -53,8 +53,8 @@ class PreparedFile:
     new: NewCharacter | None = None
     replaces: str = ""
     files: tuple[Path, ...] = ()
-    source: Source | None = None
-    other: Kind | None = None
+    source: ImportSource | None = None
+    other: FileKind | None = None
     copy: bool = False
     untold: bool = False
 
@@ -172,7 +172,7 @@ class CardReader:
         self._dry_run = dry_run
         self._room = Room()
 
-    def prepare(self, item: Source | ImportResult) -> PreparedFile:
+    def prepare(self, item: ImportSource | ImportResult) -> PreparedFile:
         if isinstance(item, ImportResult):
             return PreparedFile(item)
         try:
@@ -185,8 +185,8 @@ class CardReader:
         except Exception as error:  # one file that nobody thought of is no reason to stop the others
             return PreparedFile(failed(item, not_understood(item, error)), source=item)
 
-    def _read(self, source: Source) -> PreparedFile:
-        from lunalux_core.cards.file_kind import LEFT_ALONE, Kind, recognise
+    def _read(self, source: ImportSource) -> PreparedFile:
+        from lunalux_core.cards.file_kind import LEFT_ALONE, FileKind, recognise
         from lunalux_core.cards.read import MAX_ARCHIVE, read_card
 
         path = place(source)
@@ -198,22 +198,22 @@ class CardReader:
                 limit=MAX_ARCHIVE,
             )
         if path.suffix.lower() == ".jsonl":  # lines of a chat, read once its character is stored
-            return PreparedFile(ImportResult(str(source), "imported"), source=source, other=Kind.CHAT)
+            return PreparedFile(ImportResult(str(source), "imported"), source=source, other=FileKind.CHAT)
         data = read_source(source)
         try:
             loaded = read_card(data, path.name)
         except InvalidInput:
             kind = recognise(data, path.name)
-            if kind is Kind.UNKNOWN and _is_portrait(source):
+            if kind is FileKind.UNKNOWN and _is_portrait(source):
                 return PreparedFile(ImportResult(str(source), "imported"), source=source, untold=True)
-            if kind is Kind.CARD or kind in LEFT_ALONE:
+            if kind is FileKind.CARD or kind in LEFT_ALONE:
                 raise
             return PreparedFile(ImportResult(str(source), "imported"), source=source, other=kind)
         if loaded.source_format == "byaf":  # its chats follow once its characters are stored
-            return PreparedFile(ImportResult(str(source), "imported"), source=source, other=Kind.BYAF)
+            return PreparedFile(ImportResult(str(source), "imported"), source=source, other=FileKind.BYAF)
         return self.card(source, _with_portrait(source, loaded), data)
 
-    def card(self, source: Source, loaded: LoadedCard, data: bytes) -> PreparedFile:
+    def card(self, source: ImportSource, loaded: LoadedCard, data: bytes) -> PreparedFile:
         """A card that was read; its picture is kept here, its row is stored by `store`."""
         identity = short_id()
         new = new_character(identity, loaded, self._language)
@@ -244,7 +244,7 @@ class CardReader:
 _TEXT_CARDS = (".yaml", ".yml", ".json")
 
 
-def _is_portrait(source: Source) -> bool:
+def _is_portrait(source: ImportSource) -> bool:
     """Whether a picture without a card belongs to a character in a text file of the same name beside it, as
     oobabooga keeps them."""
     if not isinstance(source, Path) or source.suffix.lower() not in (".png", ".jpg", ".jpeg"):
@@ -252,9 +252,9 @@ def _is_portrait(source: Source) -> bool:
     return any(source.with_suffix(ending).is_file() for ending in _TEXT_CARDS)
 
 
-def _with_portrait(source: Source, loaded: LoadedCard) -> LoadedCard:
+def _with_portrait(source: ImportSource, loaded: LoadedCard) -> LoadedCard:
     """The card of a text file with the picture beside it, where that is a picture and nothing more."""
-    from lunalux_core.cards.file_kind import Kind, recognise
+    from lunalux_core.cards.file_kind import FileKind, recognise
 
     if loaded.picture is not None or not isinstance(source, Path):
         return loaded
@@ -266,7 +266,7 @@ def _with_portrait(source: Source, loaded: LoadedCard) -> LoadedCard:
     except OSError:
         return loaded
     # A picture that is a card itself comes in as a character of its own.
-    if recognise(data, picture.name) is not Kind.UNKNOWN or not data.startswith(b"\x89PNG"):
+    if recognise(data, picture.name) is not FileKind.UNKNOWN or not data.startswith(b"\x89PNG"):
         return loaded
     return replace(loaded, picture=data, picture_ext=".png")
 

@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lunalux_core.cards.file_kind import Kind, recognise
+from lunalux_core.cards.file_kind import FileKind, recognise
 from lunalux_core.database import data_version
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import CardReader, PreparedFile
 from lunalux_core.importing.chats import ChatOwners, owner, shown, stamp_of
 from lunalux_core.importing.results import (
-    FileKind,
+    ImportKind,
+    ImportOutcome,
     ImportResult,
     OnDuplicate,
-    Outcome,
     failed,
     not_understood,
 )
@@ -28,7 +28,7 @@ from lunalux_core.importing.shelf_documents import (
     read_document,
     shelf_documents,
 )
-from lunalux_core.importing.sources import Source, place, read_source, unreadable
+from lunalux_core.importing.sources import ImportSource, place, read_source, unreadable
 from lunalux_core.library.characters import load_character
 from lunalux_core.library.groups import load_group
 from lunalux_core.library.imported_chats import conversation_that_shows, imported_before, remember_import
@@ -45,25 +45,25 @@ if TYPE_CHECKING:
     from lunalux_core.library import Library
 
 _ORDER = (
-    Kind.WORLDBOOK,
-    Kind.PRESET,
-    Kind.TEXT_PRESET,
-    Kind.REGEX,
-    Kind.NARRATIUM,
-    Kind.BYAF,
-    Kind.GROUP,
-    Kind.CHAT,
-    Kind.SETTINGS,
+    FileKind.WORLDBOOK,
+    FileKind.PRESET,
+    FileKind.TEXT_PRESET,
+    FileKind.REGEX,
+    FileKind.NARRATIUM,
+    FileKind.BYAF,
+    FileKind.GROUP,
+    FileKind.CHAT,
+    FileKind.SETTINGS,
 )
 """Later kinds refer to earlier ones."""
 
-_TOLD: Mapping[Kind, FileKind] = {
-    Kind.WORLDBOOK: "worldbook",
-    Kind.PRESET: "preset",
-    Kind.TEXT_PRESET: "template",
-    Kind.REGEX: "regex",
-    Kind.GROUP: "group",
-    Kind.CHAT: "chat",
+_TOLD: Mapping[FileKind, ImportKind] = {
+    FileKind.WORLDBOOK: "worldbook",
+    FileKind.PRESET: "preset",
+    FileKind.TEXT_PRESET: "template",
+    FileKind.REGEX: "regex",
+    FileKind.GROUP: "group",
+    FileKind.CHAT: "chat",
 }
 OFF = {
     "worldbook": "It is switched off; a card that names it uses it all the same. "
@@ -106,7 +106,7 @@ class DocumentImport:
                 if prepared.other is kind and prepared.source is not None:
                     yield from self._file(kind, prepared.source)
 
-    def _file(self, kind: Kind, source: Source) -> Iterator[ImportResult]:
+    def _file(self, kind: FileKind, source: ImportSource) -> Iterator[ImportResult]:
         try:
             yield from self._results(kind, source, read_source(source))
         except LunaluxError as error:
@@ -116,13 +116,13 @@ class DocumentImport:
         except Exception as error:  # one file that nobody thought of is no reason to stop the others
             yield failed(source, not_understood(source, error), _TOLD.get(kind, "settings"))
 
-    def _results(self, kind: Kind, source: Source, data: bytes) -> Iterator[ImportResult]:
+    def _results(self, kind: FileKind, source: ImportSource, data: bytes) -> Iterator[ImportResult]:
         path = place(source)
         # A .jsonl was taken for a chat by its ending, and may hold scripts.
-        if kind is Kind.CHAT and recognise(data, path.name) is Kind.REGEX:
-            kind = Kind.REGEX
+        if kind is FileKind.CHAT and recognise(data, path.name) is FileKind.REGEX:
+            kind = FileKind.REGEX
         match kind:
-            case Kind.WORLDBOOK | Kind.PRESET | Kind.REGEX:
+            case FileKind.WORLDBOOK | FileKind.PRESET | FileKind.REGEX:
                 document, mended = read_document(data, path.name)
                 shelf: ShelfKind = _TOLD[kind]  # type: ignore[assignment]
                 documents = shelf_documents(shelf, document, path.stem)
@@ -131,23 +131,23 @@ class DocumentImport:
                         ShelfDocument(path.stem, document.document, document.notes) for document in documents
                     ]
                 yield self.shelve(str(source), shelf, documents, mended)
-                if kind is Kind.WORLDBOOK and isinstance(document, dict) and is_risu(document):
+                if kind is FileKind.WORLDBOOK and isinstance(document, dict) and is_risu(document):
                     scripts = shelf_documents("regex", document, path.stem)  # a module has both
                     yield self.shelve(f"{source}#regex", "regex", scripts)
-            case Kind.TEXT_PRESET:
+            case FileKind.TEXT_PRESET:
                 document, mended = read_document(data, path.name)
                 yield self.templates(str(source), template_documents(document, path.stem), mended)
-            case Kind.CHAT:
+            case FileKind.CHAT:
                 yield from self._chats(source, data)
-            case Kind.GROUP:
+            case FileKind.GROUP:
                 from lunalux_core.importing.groups import take_group
 
                 yield take_group(self, source, data)
-            case Kind.BYAF:
+            case FileKind.BYAF:
                 from lunalux_core.importing.byaf import take_byaf
 
                 yield from take_byaf(self, source, data)
-            case Kind.NARRATIUM:
+            case FileKind.NARRATIUM:
                 from lunalux_core.importing.narratium import take_library
 
                 yield from take_library(self, source, data)
@@ -156,7 +156,7 @@ class DocumentImport:
 
                 yield from take_settings(self, source, data)
 
-    def _chats(self, source: Source, data: bytes) -> Iterator[ImportResult]:
+    def _chats(self, source: ImportSource, data: bytes) -> Iterator[ImportResult]:
         """The chats of one file; one that finds no character does not keep the others away."""
         from lunalux_core.chat.files import titles_of
         from lunalux_core.chatlogs.read import read_chats
@@ -204,7 +204,7 @@ class DocumentImport:
             if 0 < new < len(stored):
                 notes.append(f"{len(stored) - new} of {len(stored)} were there already.")
             name = stored[0].item.name + (f" (+{len(stored) - 1})" if len(stored) > 1 else "")
-            status: Outcome = "imported" if new else "replaced" if self.replace else "duplicate"
+            status: ImportOutcome = "imported" if new else "replaced" if self.replace else "duplicate"
             identity = stored[0].item.id
             return ImportResult(
                 label, status, identity, name, warnings=tuple(notes) if new else (), kind=kind
@@ -233,14 +233,14 @@ class DocumentImport:
             notes = [*mended, *(note for template in templates for note in template.notes), OFF["template"]]
             first = stored[0][0]
             name = (first.bundle or first.name) + (f" (+{len(stored) - 1})" if len(stored) > 1 else "")
-            status: Outcome = "imported" if new else "replaced" if self.replace else "duplicate"
+            status: ImportOutcome = "imported" if new else "replaced" if self.replace else "duplicate"
             return ImportResult(
                 label, status, first.id, name, warnings=tuple(notes) if new else (), kind="template"
             )
 
         return self.write(change)
 
-    def chat(self, label: str, log: ChatLog, source: Source, character_id: str = "") -> ImportResult:
+    def chat(self, label: str, log: ChatLog, source: ImportSource, character_id: str = "") -> ImportResult:
         """A chat to its character; one that was imported before is left as it has become since."""
         from lunalux_core.chat.files import store_chat, store_group_chat
         from lunalux_core.chat.group_files import group_for, is_group_chat, missing_warnings
@@ -280,6 +280,6 @@ class DocumentImport:
         return self.write(change)
 
 
-def _file_of(source: Source) -> Path | None:
+def _file_of(source: ImportSource) -> Path | None:
     """The file on disk, None for one inside of an archive."""
     return source if isinstance(source, Path) else None

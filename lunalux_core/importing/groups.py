@@ -10,7 +10,7 @@ from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_tex
 from lunalux_core.errors import NotFound
 from lunalux_core.importing.results import ImportResult
 from lunalux_core.importing.shelf_documents import read_document
-from lunalux_core.importing.sources import Source, place
+from lunalux_core.importing.sources import ImportSource, place
 from lunalux_core.library.groups import CARD_MODES, DIRECTED, TURN_ORDERS, group_of, insert_group
 from lunalux_core.text import clean_line
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lunalux_core.importing.storing import ImportStore
 
 
-def take_group(storing: ImportStore, source: Source, data: bytes) -> ImportResult:
+def take_group(storing: ImportStore, source: ImportSource, data: bytes) -> ImportResult:
     """Store a group of characters that are here, and remember whose chats follow.
 
     Raises:

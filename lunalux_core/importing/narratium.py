@@ -16,7 +16,7 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import store
 from lunalux_core.importing.results import ImportResult, failed
 from lunalux_core.importing.shelf_documents import ShelfDocument, shelf_documents
-from lunalux_core.importing.sources import Source
+from lunalux_core.importing.sources import ImportSource
 from lunalux_core.library.characters import allow_own_scripts
 from lunalux_core.text import clean_line
 
@@ -29,7 +29,7 @@ MAX_LIBRARY = 256 * 1024 * 1024
 UNUSED = "Narratium's chats never read this copy of a card's worldbook; it is kept, switched off."
 
 
-def take_library(storing: ImportStore, source: Source, data: bytes) -> Iterator[ImportResult]:
+def take_library(storing: ImportStore, source: ImportSource, data: bytes) -> Iterator[ImportResult]:
     """Characters, then what refers to them: scripts, books, presets, dialogues."""
     document = as_object(parse_json(decode_text(data, MAX_LIBRARY)[0]))
     pictures = {
@@ -57,7 +57,11 @@ def take_library(storing: ImportStore, source: Source, data: bytes) -> Iterator[
 
 
 def _character(
-    storing: ImportStore, source: Source, label: str, record: Mapping[str, Any], pictures: Mapping[str, str]
+    storing: ImportStore,
+    source: ImportSource,
+    label: str,
+    record: Mapping[str, Any],
+    pictures: Mapping[str, str],
 ) -> ImportResult:
     from lunalux_core.cards.export import export_card
     from lunalux_core.cards.png import is_png
@@ -81,7 +85,7 @@ def _character(
 
 def _scripts(
     storing: ImportStore,
-    source: Source,
+    source: ImportSource,
     document: Mapping[str, Any],
     ids: Mapping[str, str],
     cards: Mapping[str, Mapping[str, Any]],
@@ -108,7 +112,10 @@ def _own_finds(card: Mapping[str, Any]) -> set[str]:
 
 
 def _books(
-    storing: ImportStore, source: Source, document: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]
+    storing: ImportStore,
+    source: ImportSource,
+    document: Mapping[str, Any],
+    cards: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[ImportResult]:
     """The editor's copies of books, where they say anything that the card does not."""
     for owner, stored in _owned(document.get("world_book")):
@@ -124,7 +131,7 @@ def _books(
 
 
 def _dialogues(
-    storing: ImportStore, source: Source, document: Mapping[str, Any], ids: Mapping[str, str]
+    storing: ImportStore, source: ImportSource, document: Mapping[str, Any], ids: Mapping[str, str]
 ) -> Iterator[ImportResult]:
     from dataclasses import replace
 

@@ -8,8 +8,8 @@ from typing import Literal
 from lunalux_core.errors import InvalidInput, LunaluxError
 
 OnDuplicate = Literal["skip", "replace", "copy"]
-Outcome = Literal["imported", "duplicate", "replaced", "failed"]
-FileKind = Literal[
+ImportOutcome = Literal["imported", "duplicate", "replaced", "failed"]
+ImportKind = Literal[
     "card",
     "worldbook",
     "preset",
@@ -33,16 +33,16 @@ class ImportResult:
     """
 
     path: str
-    status: Outcome
+    status: ImportOutcome
     id: str = ""
     name: str = ""
     spec: str = ""
     error: LunaluxError | None = None
     warnings: tuple[str, ...] = ()
-    kind: FileKind = "card"
+    kind: ImportKind = "card"
 
 
-def failed(path: object, error: LunaluxError, kind: FileKind = "card") -> ImportResult:
+def failed(path: object, error: LunaluxError, kind: ImportKind = "card") -> ImportResult:
     return ImportResult(str(path), "failed", error=error, kind=kind)
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from lunalux_core.documents.coerce import as_object, as_text, as_texts
 from lunalux_core.errors import LunaluxError
-from lunalux_core.importing.results import ImportResult, Outcome, failed
+from lunalux_core.importing.results import ImportOutcome, ImportResult, failed
 from lunalux_core.importing.shelf_documents import read_document, shelf_documents
-from lunalux_core.importing.sources import Source
+from lunalux_core.importing.sources import ImportSource
 from lunalux_core.importing.tags import take_tags
 from lunalux_core.library.characters import allow_own_scripts, tie_worldbooks
 from lunalux_core.library.personas import bind_worldbook, same_persona, store_persona
@@ -42,7 +42,7 @@ _ENGINE = {
 _STRATEGIES = {0: "evenly", 1: "character", 2: "global"}
 
 
-def take_settings(storing: ImportStore, source: Source, data: bytes) -> Iterator[ImportResult]:
+def take_settings(storing: ImportStore, source: ImportSource, data: bytes) -> Iterator[ImportResult]:
     """Results for scripts, personas and tags, then one for the file itself."""
     document = as_object(read_document(data)[0])
     extensions = as_object(document.get("extension_settings"))
@@ -60,7 +60,9 @@ def take_settings(storing: ImportStore, source: Source, data: bytes) -> Iterator
         yield storing.write(lambda connection: _switched(connection, storing, source, document))
 
 
-def _personas(storing: ImportStore, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
+def _personas(
+    storing: ImportStore, source: ImportSource, document: Mapping[str, Any]
+) -> Iterator[ImportResult]:
     # The personas' own backup has at top level what settings.json has under power_user.
     holder = document if "personas" in document else as_object(document.get("power_user"))
     described = as_object(holder.get("persona_descriptions"))
@@ -73,7 +75,9 @@ def _personas(storing: ImportStore, source: Source, document: Mapping[str, Any])
             yield storing.write(lambda c, n=name, t=text, b=book: _persona(c, source, n, t, b))  # type: ignore[misc]
 
 
-def _profiles(storing: ImportStore, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
+def _profiles(
+    storing: ImportStore, source: ImportSource, document: Mapping[str, Any]
+) -> Iterator[ImportResult]:
     """Connection profiles: the names of what they use; none is put in use."""
     if not as_object(as_object(document.get("extension_settings")).get("connectionManager")).get("profiles"):
         return
@@ -82,7 +86,7 @@ def _profiles(storing: ImportStore, source: Source, document: Mapping[str, Any])
 
     def store(connection: Connection, entry: ReadProfile) -> ImportResult:
         saved, is_new = add_profile(connection, entry.profile)
-        status: Outcome = "imported" if is_new else "duplicate"
+        status: ImportOutcome = "imported" if is_new else "duplicate"
         notes = entry.notes if is_new else ()
         return ImportResult(str(source), status, saved.id, saved.name, warnings=notes, kind="profile")
 
@@ -94,7 +98,7 @@ def _profiles(storing: ImportStore, source: Source, document: Mapping[str, Any])
 
 
 def _persona(
-    connection: Connection, source: Source, name: str, description: str, worldbook: str
+    connection: Connection, source: ImportSource, name: str, description: str, worldbook: str
 ) -> ImportResult:
     there = same_persona(connection, name, description)
     identity = there or store_persona(connection, name, description).id
@@ -104,7 +108,7 @@ def _persona(
 
 
 def _switched(
-    connection: Connection, storing: ImportStore, source: Source, document: Mapping[str, Any]
+    connection: Connection, storing: ImportStore, source: ImportSource, document: Mapping[str, Any]
 ) -> ImportResult:
     """Switch on what was on there: global books, scripts of allowed characters, and the preset in use."""
     notes = []
@@ -133,7 +137,7 @@ def _switched(
         if identity and names:
             tie_worldbooks(connection, identity, names)
             notes.append(f"{as_text(lore.get('name'))} has further worldbooks: {', '.join(names)}.")
-    status: Outcome = "imported" if connection.total_changes > changed else "duplicate"
+    status: ImportOutcome = "imported" if connection.total_changes > changed else "duplicate"
     return ImportResult(str(source), status, name="SillyTavern", warnings=tuple(notes), kind="settings")
 
 

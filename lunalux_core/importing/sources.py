@@ -72,19 +72,19 @@ class Member:
             raise _too_large(str(self)) from None
 
 
-Source = Path | Member
+ImportSource = Path | Member
 
 
-def place(source: Source) -> PurePath:
+def place(source: ImportSource) -> PurePath:
     """The path of a source, for its name, its ending and the folders it lies in."""
     return source if isinstance(source, Path) else PurePosixPath(source.name)
 
 
-def size_of(source: Source) -> int:
+def size_of(source: ImportSource) -> int:
     return source.stat().st_size if isinstance(source, Path) else source.size
 
 
-def read_source(source: Source) -> bytes:
+def read_source(source: ImportSource) -> bytes:
     """The bytes of a source.
 
     Raises:
@@ -137,7 +137,7 @@ def gather(
     stdin: Iterable[str] = (),
     left: set[str] | None = None,
     fetch: Callable[[str], Path] | None = None,
-) -> Iterator[Source | ImportResult]:
+) -> Iterator[ImportSource | ImportResult]:
     """Files of every kind, named like those of `expand`, and the members of zip archives.
 
     Args:
@@ -256,7 +256,7 @@ def _kept(parts: tuple[str, ...], roots: set[tuple[str, ...]], left: set[str]) -
     return PurePosixPath(parts[-1]).suffix.lower() in ALL_ENDINGS
 
 
-def _members(path: Path, left: set[str]) -> Iterator[Source | ImportResult]:
+def _members(path: Path, left: set[str]) -> Iterator[ImportSource | ImportResult]:
     """What is in a zip archive; the archive itself when it is a card, or one of Backyard."""
     from lunalux_core.cards.byaf import is_byaf
 
@@ -290,7 +290,7 @@ def _members(path: Path, left: set[str]) -> Iterator[Source | ImportResult]:
             yield Member(path, info.filename, info.file_size, archive)
 
 
-def unreadable(source: Source, error: OSError) -> LunaluxError:
+def unreadable(source: ImportSource, error: OSError) -> LunaluxError:
     reason = str(error.strerror or error)  # of the system, in its language
     return InvalidInput(
         "FILE_UNREADABLE",

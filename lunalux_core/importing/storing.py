@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lunalux_core.importing.chats import ChatOwners
     from lunalux_core.importing.results import ImportResult
     from lunalux_core.importing.shelf_documents import ShelfDocument
-    from lunalux_core.importing.sources import Source
+    from lunalux_core.importing.sources import ImportSource
     from lunalux_core.library import Library
     from lunalux_core.library.shelf import ShelfKind
 
@@ -34,5 +34,5 @@ class ImportStore(Protocol):
     ) -> ImportResult:
         """The documents of one file onto their shelf."""
 
-    def chat(self, label: str, log: ChatLog, source: Source, character_id: str = "") -> ImportResult:
+    def chat(self, label: str, log: ChatLog, source: ImportSource, character_id: str = "") -> ImportResult:
         """A chat to its character."""

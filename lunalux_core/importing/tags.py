@@ -15,7 +15,7 @@ from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.importing.sources import Source
+    from lunalux_core.importing.sources import ImportSource
     from lunalux_core.importing.storing import ImportStore
 
 MOST = 10_000
@@ -23,7 +23,9 @@ MOST = 10_000
 _OWN = ("id", "name", "folder_type", "sort_order", "is_hidden_on_character_card")
 
 
-def take_tags(storing: ImportStore, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
+def take_tags(
+    storing: ImportStore, source: ImportSource, document: Mapping[str, Any]
+) -> Iterator[ImportResult]:
     """One result for all tags of a file; none where it has no tags."""
     given = document.get("tags")
     items = [item for item in given if isinstance(item, dict)][:MOST] if isinstance(given, list) else []
@@ -34,7 +36,7 @@ def take_tags(storing: ImportStore, source: Source, document: Mapping[str, Any])
 def _stored(
     connection: Connection,
     storing: ImportStore,
-    source: Source,
+    source: ImportSource,
     document: Mapping[str, Any],
     items: list[dict[str, Any]],
 ) -> ImportResult:

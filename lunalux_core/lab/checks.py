@@ -18,7 +18,7 @@ _SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CheckOutcome:
     """What came of one check. `reason` says in English why it failed, "" where it passed."""
 
     check: Check
@@ -54,14 +54,14 @@ def try_patterns(experiment: Experiment, engine: EcmaEngine) -> None:
 
 def judged(
     checks: Sequence[Check], reply: Mapping[str, Any], record: Mapping[str, Any], engine: EcmaEngine
-) -> list[Outcome]:
+) -> list[CheckOutcome]:
     """The outcome of each check; patterns may take their time, so call it in a thread.
 
     Args:
         reply: as `runs` keeps it.
         record: how its prompt came about (`dialogue.turn_record`).
     """
-    return [Outcome(check, _reason(check, reply, record, engine)) for check in checks]
+    return [CheckOutcome(check, _reason(check, reply, record, engine)) for check in checks]
 
 
 def prompt_texts(record: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from lunalux_core.config.toml_lines import Place, line_of
+from lunalux_core.config.toml_lines import FileLine, line_of
 from lunalux_core.documents.prompt_values import Role
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.lab.experiment import (
@@ -96,10 +96,10 @@ class _Section:
     nth: int
     values: Mapping[str, Any]
 
-    def place(self, *key: str) -> Place:
+    def place(self, *key: str) -> FileLine:
         parts = tuple(filter(None, [self.table, *key]))
         # Of a key that is missing, the line of its table.
-        return Place(self.path.name, line_of(self.source, parts, self.nth) if parts else 0)
+        return FileLine(self.path.name, line_of(self.source, parts, self.nth) if parts else 0)
 
     def only(self, keys: Sequence[str]) -> None:
         """Raises InvalidInput for a key that is none of these."""
@@ -380,11 +380,11 @@ class _Reader:
 
 
 def _no_toml(path: Path, reason: str) -> InvalidInput:
-    place = Place(path.name)
+    place = FileLine(path.name)
     return _invalid("syntax", place, f"it is no TOML: {reason}", "Correct it.", reason=reason)
 
 
-def _invalid(kind: str, where: Place, said: str, hint: str, **params: object) -> InvalidInput:
+def _invalid(kind: str, where: FileLine, said: str, hint: str, **params: object) -> InvalidInput:
     return InvalidInput("LAB_FILE_INVALID", f"{where}: {said}.", hint, kind=kind, where=where, **params)
 
 

@@ -26,7 +26,7 @@ from lunalux_core.dialogue.turn import (
     TurnCompleted,
 )
 from lunalux_core.errors import LunaluxError, PaymentError, SessionError, StorageError
-from lunalux_core.lab.checks import Outcome, judged, try_patterns
+from lunalux_core.lab.checks import CheckOutcome, judged, try_patterns
 from lunalux_core.lab.experiment import Experiment, Trial
 from lunalux_core.lab.inputs import Inputs
 from lunalux_core.lab.keys import base_of, key_of
@@ -55,7 +55,7 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class TrialResult:
     """What came of a trial: a reply, as it is kept, and its checks; or the error that kept it from being had.
 
     `kept`: an earlier run had it already. `told` are the events of its making that a person should know of.
@@ -63,7 +63,7 @@ class Result:
 
     trial: Trial
     reply: Mapping[str, Any] | None
-    outcomes: Sequence[Outcome] = ()
+    outcomes: Sequence[CheckOutcome] = ()
     kept: bool = False
     error: LunaluxError | None = None
     told: Sequence[TurnEvent] = ()
@@ -119,8 +119,8 @@ class Laboratory:
         return [item for item in planned if await self._had(run, item) is None]
 
     async def run(
-        self, run: LabRun, planned: Sequence[Planned], jobs: int, told: Callable[[Result], None]
-    ) -> Sequence[Result]:
+        self, run: LabRun, planned: Sequence[Planned], jobs: int, told: Callable[[TrialResult], None]
+    ) -> Sequence[TrialResult]:
         """The results in the order of `planned`; `told` is told of each as it is there.
 
         Args:
@@ -129,7 +129,7 @@ class Laboratory:
         Raises:
             StorageError: a reply cannot be kept; those before it are.
         """
-        results: dict[int, Result] = {}
+        results: dict[int, TrialResult] = {}
         # One iterator for all workers: each takes the next reply that nobody has begun.
         waiting = iter(list(enumerate(planned)))
 
@@ -154,15 +154,15 @@ class Laboratory:
             return None
         return row
 
-    async def _result(self, run: LabRun, item: Planned) -> Result:
+    async def _result(self, run: LabRun, item: Planned) -> TrialResult:
         if (had := await self._had(run, item)) is not None:
             outcomes = await self._judged(item.trial, had.reply, had.record)
             checks = [outcome.as_json() for outcome in outcomes]
             if checks != list(had.checks):
                 await self._runtime.library.lab.judge(run.id, item.key, checks)
-            return Result(item.trial, had.reply, outcomes, kept=True)
+            return TrialResult(item.trial, had.reply, outcomes, kept=True)
         if (refused := self._refused.get(item.model)) is not None:
-            return Result(item.trial, None, error=refused)
+            return TrialResult(item.trial, None, error=refused)
         try:
             turn = await self._inputs.of(item.trial, f"lab:{run.id}:{item.key[:48]}")
             reply, record, told = await self._ask(turn)
@@ -172,7 +172,7 @@ class Laboratory:
         except LunaluxError as error:
             if isinstance(error, PaymentError | SessionError):
                 self._refused[item.model] = error
-            return Result(item.trial, None, error=error)
+            return TrialResult(item.trial, None, error=error)
         # A reply that came, and may be paid, is kept also where the run is stopped just then.
         keeping = asyncio.ensure_future(self._keep(run, item, reply, record))
         try:
@@ -180,11 +180,11 @@ class Laboratory:
         except asyncio.CancelledError:
             await keeping
             raise
-        return Result(item.trial, reply, outcomes, told=told)
+        return TrialResult(item.trial, reply, outcomes, told=told)
 
     async def _keep(
         self, run: LabRun, item: Planned, reply: Mapping[str, Any], record: Mapping[str, Any]
-    ) -> Sequence[Outcome]:
+    ) -> Sequence[CheckOutcome]:
         outcomes = await self._judged(item.trial, reply, record)
         packed = await asyncio.to_thread(pack, record)
         checks = [outcome.as_json() for outcome in outcomes]
@@ -193,7 +193,7 @@ class Laboratory:
 
     async def _judged(
         self, trial: Trial, reply: Mapping[str, Any], record: Mapping[str, Any]
-    ) -> Sequence[Outcome]:
+    ) -> Sequence[CheckOutcome]:
         checks = [c for c in self._experiment.checks if c.applies(trial.turn.name, trial.variant.name)]
         if not checks:
             return ()

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from lunalux_core.library.spending import Spending
 
 MessageRole = Literal["system", "user", "assistant"]
-Status = Literal["pending", "done", "stopped", "failed"]
+MessageStatus = Literal["pending", "done", "stopped", "failed"]
 _ROLES: Mapping[object, MessageRole] = {role: role for role in get_args(MessageRole)}
-_STATUSES = get_args(Status)
+_STATUSES = get_args(MessageStatus)
 
 PAGE = 60
 MARK = "mark"
@@ -121,7 +121,7 @@ class Message:
     thinking: str = ""
     suggestions: tuple[str, ...] = ()
     event: str = ""
-    status: Status = "done"
+    status: MessageStatus = "done"
     model: str = ""
     usage: Mapping[str, int] | None = None
     billing: Mapping[str, Any] | None = None

@@ -17,10 +17,10 @@ from typing import Any, Literal
 
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.ids import now_ms
+from lunalux_core.language import Language
 from lunalux_core.library.grams import CLEAN, EXPLICIT, ORIGINAL, query_of, tag_gram, text_grams
 from lunalux_core.text import clean, clean_line
 
-Lang = Literal["en", "zh"]
 Sort = Literal["hot", "new"]
 Nsfw = Literal["exclude", "include", "only"]
 
@@ -107,7 +107,7 @@ class MarketCache:
         self._clock = clock
 
     async def listing(
-        self, lang: Lang, sort: Sort, filters: Filters = Filters(), *, limit: int = 100, offset: int = 0
+        self, lang: Language, sort: Sort, filters: Filters = Filters(), *, limit: int = 100, offset: int = 0
     ) -> Listing:
         """The list from disk, in the server's order; never the network."""
 
@@ -121,7 +121,7 @@ class MarketCache:
         return await self._database.read(query)
 
     async def search(
-        self, text: str, lang: Lang, sort: Sort, filters: Filters = Filters(), *, limit: int = 100
+        self, text: str, lang: Language, sort: Sort, filters: Filters = Filters(), *, limit: int = 100
     ) -> Sequence[MarketCard]:
         """Cards whose name, intro, tags or creator contain every word of `text`, any case, in list order."""
         words = text.casefold().split()
@@ -132,7 +132,7 @@ class MarketCache:
 
         return await self._database.read(query)
 
-    async def count(self, lang: Lang, sort: Sort) -> int:
+    async def count(self, lang: Language, sort: Sort) -> int:
         """How many cards of a list are on disk."""
 
         def query(connection: Connection) -> int:
@@ -156,7 +156,12 @@ class MarketCache:
         return await self._database.read(query)
 
     async def replace(
-        self, lang: Lang, sort: Sort, items: Iterable[Mapping[str, Any]], ttl_ms: int, next_key: str | None
+        self,
+        lang: Language,
+        sort: Sort,
+        items: Iterable[Mapping[str, Any]],
+        ttl_ms: int,
+        next_key: str | None,
     ) -> None:
         """Store the first page of a list; what was known of the list before is forgotten."""
         rows = _rows(items)
@@ -180,7 +185,7 @@ class MarketCache:
         await self._database.write(change)
 
     async def append(
-        self, lang: Lang, sort: Sort, items: Iterable[Mapping[str, Any]], after: str, next_key: str | None
+        self, lang: Language, sort: Sort, items: Iterable[Mapping[str, Any]], after: str, next_key: str | None
     ) -> bool:
         """Store the page that was fetched with the key `after`; False when the list has moved on since."""
         rows = _rows(items)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from lunalux_core.database import Connection, Database, Row
+from lunalux_core.documents.prompt_values import Role
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import moment_in, plain_text, value_in, whole_number
@@ -22,11 +23,10 @@ from lunalux_core.library.memories import PERSON, fingerprints, path_ids
 from lunalux_core.library.naming import found, missing
 
 Form = Literal["text", "json"]
-Run = Literal["turns", "memory", "command"]
+TrackerRun = Literal["turns", "memory", "command"]
 Position = Literal["in_chat", "before_main", "after_main"]
-Role = Literal["system", "user", "assistant"]
 FORMS: tuple[Form, ...] = get_args(Form)
-RUNS: tuple[Run, ...] = get_args(Run)
+RUNS: tuple[TrackerRun, ...] = get_args(TrackerRun)
 POSITIONS: tuple[Position, ...] = get_args(Position)
 ROLES: tuple[Role, ...] = get_args(Role)
 TrackerStatus = Literal["empty", "fresh", "edited", "stale", "failed"]
@@ -50,7 +50,7 @@ class Tracker:
     instruction: str
     form: Form = "text"
     shape: str = ""
-    run: Run = "turns"
+    run: TrackerRun = "turns"
     every: int = 1
     position: Position = "in_chat"
     depth: int = 4

@@ -16,6 +16,7 @@ from lunalux_core.llm.parameters import ServerKind
 
 if TYPE_CHECKING:
     from lunalux_core.documents.pictures import Attachment
+    from lunalux_core.language import Language
 
 Provider = Literal[ServerKind, "practice", "official", "plugin"]
 SERVERLESS = frozenset({"practice", "official", "plugin"})
@@ -187,7 +188,7 @@ class ModelRequest:
     messages: tuple[Message, ...]
     sampling: Sampling = field(default_factory=Sampling)
     request_id: str = ""
-    language: Literal["en", "zh"] = "en"
+    language: Language = "en"
     market_id: str | None = None
     character: CharacterMaterial | None = None
     extra: Mapping[str, object] = field(default_factory=dict)

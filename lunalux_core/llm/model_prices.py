@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from lunalux_core.llm.model import CURRENCY, MILLION, ModelSpec, Usage
 from lunalux_core.llm.parameters import kind_of
 
-Source = Literal["person", "openrouter", "list"]
+PriceSource = Literal["person", "openrouter", "list"]
 
 _OF_LIST = {
     "openai": "openai",
@@ -43,7 +43,7 @@ class Prices:
     read: float
     cached: float
     written: float
-    source: Source
+    source: PriceSource
 
     def as_json(self) -> dict[str, Any]:
         return {

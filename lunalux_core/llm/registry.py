@@ -22,7 +22,7 @@ from lunalux_core.llm.practice.model import PRACTICE, PracticeModel, practice_ra
 from lunalux_core.llm.servers.pool import HttpPool, host_of, is_near
 
 if TYPE_CHECKING:
-    from lunalux_core.config.settings import ModelConfig
+    from lunalux_core.config.settings import SavedModel
     from lunalux_core.llm.model import ModelRequest, Usage
     from lunalux_core.llm.model_prices import PriceList, Prices
     from lunalux_core.llm.servers.anthropic import AnthropicModel
@@ -459,7 +459,7 @@ class Registry:
         return key or ""
 
 
-def saved_specs(configs: Iterable[ModelConfig]) -> tuple[ModelSpec, ...]:
+def saved_specs(configs: Iterable[SavedModel]) -> tuple[ModelSpec, ...]:
     """The saved configurations of the settings as specs (`[models.NAME]` in config.toml)."""
     return tuple(
         ModelSpec(

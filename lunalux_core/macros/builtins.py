@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from lunalux_core.macros import dates
 from lunalux_core.macros.context import ChatMessage, MacroContext
-from lunalux_core.macros.registry import BUILTINS, Call, Run, add, add_value
+from lunalux_core.macros.registry import BUILTINS, Call, MacroFunction, add, add_value
 from lunalux_core.macros.variables import Scope, Variables
 
 __all__ = ["BUILTINS", "TRIM"]
@@ -120,11 +120,11 @@ add_value("lastGenerationType", lambda c: c.generation_type)
 # Time
 
 
-def _formatted(pattern: str) -> Run:
+def _formatted(pattern: str) -> MacroFunction:
     return lambda call: dates.format_moment(call.context.now, pattern, call.context.language)
 
 
-def _time(offset: str) -> Run:
+def _time(offset: str) -> MacroFunction:
     """The time of day, at another offset from UTC where the argument matches `offset` whole."""
 
     def run(call: Call) -> str:
@@ -236,7 +236,7 @@ _add_variables("global", lambda variables: variables.global_)
 # Text
 
 
-def _repeated(character: str) -> Run:
+def _repeated(character: str) -> MacroFunction:
     def run(call: Call) -> str | None:
         count = _integer(call.arguments[0]) if call.arguments else 1
         return None if count is None or count < 0 else character * min(count, _MAX_REPEAT)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from lunalux_core.macros.dates import Language
+from lunalux_core.language import Language
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Literal
 
-Language = Literal["en", "zh"]
+from lunalux_core.language import Language
 
 
 @dataclass(frozen=True, slots=True)

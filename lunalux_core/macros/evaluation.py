@@ -24,7 +24,7 @@ _ESCAPED_BRACE = re.compile(r"\\([{}])")
 _SHORTHAND = re.compile(r"([.$])([a-zA-Z](?:[\w-]*\w)?)", re.ASCII)
 
 
-class Run:
+class ExpansionRun:
     """One expansion: what is shared by a text and the card fields inserted in it."""
 
     def __init__(
@@ -79,7 +79,7 @@ class Run:
 class _Document:
     """Rendering of one parsed text."""
 
-    def __init__(self, run: Run, text: str, literals: Sequence[str]) -> None:
+    def __init__(self, run: ExpansionRun, text: str, literals: Sequence[str]) -> None:
         self._run = run
         self._text = text
         self._literals = literals

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from lunalux_core.macros.builtins import TRIM
 from lunalux_core.macros.context import CARD_FIELDS, ChatMessage, MacroContext
-from lunalux_core.macros.evaluation import MAX_DEPTH, MAX_OUTPUT, Run
+from lunalux_core.macros.evaluation import MAX_DEPTH, MAX_OUTPUT, ExpansionRun
 from lunalux_core.macros.grammar import parse
 from lunalux_core.macros.variables import VariableDelta, Variables
 
@@ -81,7 +81,7 @@ def expand_all(
         return Expansion(text)
     if (named := _names_alone(text, context, value_filter)) is not None:
         return Expansion(named)
-    run = Run(context, variables or Variables(), literals, value_filter, hide_unknown)
+    run = ExpansionRun(context, variables or Variables(), literals, value_filter, hide_unknown)
     return Expansion(_trimmed(run.document(text, depth=0)), tuple(run.unknown))
 
 
@@ -151,7 +151,7 @@ def expand_fields(context: MacroContext, variables: Variables | None = None) -> 
         return context
     state = variables or Variables()
     fields: dict[str, Any] = {
-        name: _trimmed(Run(context, state).card_field(name, depth=0)) for name in CARD_FIELDS
+        name: _trimmed(ExpansionRun(context, state).card_field(name, depth=0)) for name in CARD_FIELDS
     }
     return replace(context, **fields, fields_expanded=True)
 

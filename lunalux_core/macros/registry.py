@@ -26,7 +26,7 @@ class Call:
     """The expanded text of a field of the card."""
 
 
-Run = Callable[[Call], str | None]
+MacroFunction = Callable[[Call], str | None]
 
 
 class Builtin(NamedTuple):
@@ -34,7 +34,7 @@ class Builtin(NamedTuple):
 
     least: int
     most: int | None
-    run: Run
+    run: MacroFunction
 
     def takes(self, count: int) -> bool:
         return self.least <= count and (self.most is None or count <= self.most)
@@ -44,7 +44,7 @@ BUILTINS: dict[str, Builtin] = {}
 """By lower-case name."""
 
 
-def add(names: str, run: Run, least: int = 0, most: int | None = 0) -> None:
+def add(names: str, run: MacroFunction, least: int = 0, most: int | None = 0) -> None:
     for name in names.split():
         BUILTINS[name.lower()] = Builtin(least, most, run)
 

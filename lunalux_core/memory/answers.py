@@ -64,7 +64,7 @@ class AnsweredFact:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class MemoryAnswer:
     """A memory as the model wrote it. `sources` are (sentence, numbers of messages)."""
 
     title: str
@@ -84,7 +84,7 @@ class UnusableAnswer:
     detail: str = ""
 
 
-def read_answer(raw: str, messages: int = 0) -> Answer | UnusableAnswer:
+def read_answer(raw: str, messages: int = 0) -> MemoryAnswer | UnusableAnswer:
     """The memory in an answer.
 
     Args:
@@ -104,8 +104,8 @@ def read_answer(raw: str, messages: int = 0) -> Answer | UnusableAnswer:
 
 
 def checked(
-    answer: Answer, source: str, names: Collection[str], *, words: int, earlier: str = ""
-) -> Answer | UnusableAnswer:
+    answer: MemoryAnswer, source: str, names: Collection[str], *, words: int, earlier: str = ""
+) -> MemoryAnswer | UnusableAnswer:
     """The answer, without the facts and journals that fail the checks; or why its text fails them.
 
     Args:
@@ -188,7 +188,9 @@ def json_object_in(text: str) -> Mapping[str, Any] | None:
     return None
 
 
-def _answer(document: Mapping[str, Any], messages: int, *, prose: bool = False) -> Answer | UnusableAnswer:
+def _answer(
+    document: Mapping[str, Any], messages: int, *, prose: bool = False
+) -> MemoryAnswer | UnusableAnswer:
     written = next(
         (document[key] for key in ("summary", "content", "text", "memory") if document.get(key)), ""
     )
@@ -201,7 +203,7 @@ def _answer(document: Mapping[str, Any], messages: int, *, prose: bool = False) 
             "empty" if document.keys() & {"summary", "content", "text", "memory"} else "no_json"
         )
     text, sources = _sourced(told, messages)
-    return Answer(
+    return MemoryAnswer(
         clean_line(as_text(document.get("title")), 100),
         text,
         _keywords(document.get("keywords")),

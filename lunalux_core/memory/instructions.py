@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal
 
-Language = Literal["en", "zh"]
+from lunalux_core.language import Language
+
 OPEN, CLOSE = "<story>", "</story>"
 LONGEST_MESSAGE = 24_000
 """Characters of one message that are put before a writer; the middle of a longer one is left out."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from lunalux_core.language import Language
 from lunalux_core.library.memories import Memory
 from lunalux_core.memory.selection import Selection, UsedMemory
 
@@ -19,7 +19,7 @@ class Headings:
     said: str
 
 
-HEADINGS: Mapping[Literal["en", "zh"], Headings] = {
+HEADINGS: Mapping[Language, Headings] = {
     "en": Headings(
         facts="What is certain in this story:",
         marked="Said earlier, word for word:",
@@ -37,7 +37,7 @@ HEADINGS: Mapping[Literal["en", "zh"], Headings] = {
 }
 
 
-def facts_text(selection: Selection, language: Literal["en", "zh"]) -> str:
+def facts_text(selection: Selection, language: Language) -> str:
     """Facts and marked messages of the stable part, with their headings; "" where there are none."""
     words = HEADINGS[language]
     facts = [used for used in selection.stable if used.memory.kind in ("fact", "journal")]
@@ -50,13 +50,13 @@ def facts_text(selection: Selection, language: Literal["en", "zh"]) -> str:
     return "\n\n".join(parts)
 
 
-def story_text(selection: Selection, language: Literal["en", "zh"]) -> str:
+def story_text(selection: Selection, language: Language) -> str:
     """Chapters and summaries of the stable part, the oldest first."""
     told = [used for used in selection.stable if used.memory.kind in ("chapter", "summary")]
     return _told(HEADINGS[language].story, told, HEADINGS[language])
 
 
-def recalled_text(selection: Selection, language: Literal["en", "zh"]) -> str:
+def recalled_text(selection: Selection, language: Language) -> str:
     """What the last messages call for."""
     return _told(HEADINGS[language].recalled, selection.recalled, HEADINGS[language])
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
+from lunalux_core.language import Language
 from lunalux_core.library.characters import load_character
 from lunalux_core.library.conversations import load_conversation, load_message
 from lunalux_core.library.groups import load_group
@@ -31,12 +32,12 @@ from lunalux_core.library.memories import (
     settle_memories,
     store_memory,
 )
-from lunalux_core.memory.answers import Answer, UnusableAnswer, checked, read_answer, script_of
+from lunalux_core.memory.answers import MemoryAnswer, UnusableAnswer, checked, read_answer, script_of
 from lunalux_core.memory.asking import TurnFormat, asked, request_id
 from lunalux_core.memory.background import BackgroundTasks
 from lunalux_core.memory.consent import consents, costs, store_consent
 from lunalux_core.memory.due import Chapter, Rules, Scene, due_chapter, due_events, due_scenes, is_covered
-from lunalux_core.memory.instructions import Language, Wish, again, chapter_wish, scene_wish
+from lunalux_core.memory.instructions import Wish, again, chapter_wish, scene_wish
 from lunalux_core.memory.story import EVENTS
 
 if TYPE_CHECKING:
@@ -368,7 +369,7 @@ class MemoryWriter:
         outcome = await self._ask(
             spec, wish, cast, lines, settings.memory_summary_words, scene.before, key, len(visible)
         )
-        if not isinstance(outcome, Answer):
+        if not isinstance(outcome, MemoryAnswer):
             return await self._failed(conversation_id, scene.coverage, outcome, spec, scene.retries)
         memories = _of_scene(conversation_id, scene, outcome, [message.id for message in visible], spec, wish)
         if confirm is not None and not await confirm([memory for memory, _ in memories]):
@@ -387,7 +388,7 @@ class MemoryWriter:
         coverage = await self._library.database.read(lambda c: fingerprints(c, chapter.messages))
         cast = _Cast(language, ())
         outcome = await self._ask(spec, wish, cast, lines, words, "", f"{conversation_id}:{coverage}", 0)
-        if not isinstance(outcome, Answer):
+        if not isinstance(outcome, MemoryAnswer):
             # The summaries stay in use, and the chapter is tried again with the next writing.
             return WritingResult(error=_error(outcome))
         memory = Memory(
@@ -417,7 +418,7 @@ class MemoryWriter:
         before: str,
         key: str,
         messages: int,
-    ) -> Answer | UnusableAnswer | LunaluxError:
+    ) -> MemoryAnswer | UnusableAnswer | LunaluxError:
         """A checked answer, or why there is none."""
         source = "\n".join(text for _, text in lines)
         names = [name for name in dict.fromkeys([*(name for name, _ in lines), *cast.names]) if name.strip()]
@@ -440,9 +441,9 @@ class MemoryWriter:
             except TimeoutError:
                 return UnusableAnswer("empty", "timeout")
             answer = read_answer(raw, messages)
-            if isinstance(answer, Answer):
+            if isinstance(answer, MemoryAnswer):
                 answer = checked(answer, source, names, words=words, earlier=before)
-            if isinstance(answer, Answer):
+            if isinstance(answer, MemoryAnswer):
                 return answer
             refused = answer
             # The second request says what was wrong with the first answer.
@@ -533,7 +534,7 @@ def _cast(connection: Connection, conversation_id: str, scene: Scene, settings: 
 
 
 def _of_scene(
-    conversation_id: str, scene: Scene, answer: Answer, ids: Sequence[str], spec: ModelSpec, wish: Wish
+    conversation_id: str, scene: Scene, answer: MemoryAnswer, ids: Sequence[str], spec: ModelSpec, wish: Wish
 ) -> list[tuple[Memory, tuple[str, ...]]]:
     """The memories of one answer, each with the messages it covers: the summary, facts, journals."""
     whole = tuple(message.id for message in scene.messages)

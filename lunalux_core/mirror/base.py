@@ -19,9 +19,9 @@ from typing import Any, Literal, get_args
 from lunalux_core.database import storage_error
 from lunalux_core.ids import short_id
 
-Kind = Literal["card", "picture", "story", "copy", "group", "worldbook", "preset"]
+MirrorKind = Literal["card", "picture", "story", "copy", "group", "worldbook", "preset"]
 """A `copy` is a file of a story that another file has, too; only when it changes it asks for anything."""
-_KINDS = get_args(Kind)
+_KINDS = get_args(MirrorKind)
 _PLACES = ("characters/", "groups/", "worldbooks/", "presets/")
 _OPENING = (
     os.O_RDWR
@@ -51,7 +51,7 @@ class Record:
     """
 
     path: str
-    kind: Kind
+    kind: MirrorKind
     id: str
     file: str = ""
     library: str = ""
@@ -88,7 +88,7 @@ class Base:
             for line in data.split(b"\n"):
                 self._take(line)
 
-    def of(self, kind: Kind) -> list[Record]:
+    def of(self, kind: MirrorKind) -> list[Record]:
         """In the order in which they were made."""
         return [record for record in self._records.values() if record.kind == kind]
 

@@ -28,13 +28,13 @@ from lunalux_core.mirror.work import Work
 
 if TYPE_CHECKING:
     from lunalux_core.cards.read import LoadedCard
-    from lunalux_core.mirror.base import Kind, Record
+    from lunalux_core.mirror.base import MirrorKind, Record
 
 
 class CardFiles:
     """`Documents` of the characters."""
 
-    kind: Kind = "card"
+    kind: MirrorKind = "card"
 
     def __init__(self, work: Work) -> None:
         self._database = work.library.database

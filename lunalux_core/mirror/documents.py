@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from lunalux_core.errors import InvalidInput
-from lunalux_core.mirror.base import Kind, Record
+from lunalux_core.mirror.base import MirrorKind, Record
 from lunalux_core.mirror.folder import ChangedMeanwhile, data_hash
 from lunalux_core.mirror.work import Event, Work, follow
 
@@ -26,7 +26,7 @@ class Item:
 class Documents(Protocol[P]):
     """The documents of one kind. `P` is what is read from a file."""
 
-    kind: Kind
+    kind: MirrorKind
 
     async def items(self) -> Sequence[Item]: ...
 

@@ -40,7 +40,7 @@ _OPENING = (
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListedFile:
     """A file as the folder lists it."""
 
     path: str
@@ -62,7 +62,7 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.files: dict[str, Entry] = {}
+        self.files: dict[str, ListedFile] = {}
         self.odd: dict[str, LunaluxError] = {}
 
     @property
@@ -124,10 +124,10 @@ class Folder:
                 path=path,
                 limit=LARGEST,
             )
-        self.files[path] = Entry(path, status.st_size, status.st_mtime_ns)
+        self.files[path] = ListedFile(path, status.st_size, status.st_mtime_ns)
         return data
 
-    def write(self, path: str, data: bytes) -> Entry:
+    def write(self, path: str, data: bytes) -> ListedFile:
         """Let a file be `data`, or leave it as it is.
 
         Raises:
@@ -147,7 +147,7 @@ class Folder:
                 new.unlink(missing_ok=True)
         except OSError as error:
             raise storage_error(error, target) from error
-        entry = self.files[path] = Entry(path, status.st_size, status.st_mtime_ns)
+        entry = self.files[path] = ListedFile(path, status.st_size, status.st_mtime_ns)
         return entry
 
     def move(self, path: str, to: Path) -> None:
@@ -301,14 +301,14 @@ class Folder:
             with suppress(FileNotFoundError):
                 status = (self.root / path).lstat()
                 if stat.S_ISREG(status.st_mode):
-                    self.files[path] = Entry(path, status.st_size, status.st_mtime_ns)
+                    self.files[path] = ListedFile(path, status.st_size, status.st_mtime_ns)
                 elif stat.S_ISLNK(status.st_mode):
                     self.odd[path] = _no_link(path)
                 else:
                     self.odd[path] = _no_file(path)
 
 
-def is_fresh(entry: Entry) -> bool:
+def is_fresh(entry: ListedFile) -> bool:
     """Whether a file changed so lately that its size and time do not tell it from the next version."""
     return time.time_ns() - entry.mtime_ns < FRESH_NS
 

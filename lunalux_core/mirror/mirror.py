@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import uuid4
-from lunalux_core.mirror.base import Base, Kind
+from lunalux_core.mirror.base import Base, MirrorKind
 from lunalux_core.mirror.cards import CardFiles
 from lunalux_core.mirror.documents import DocumentMirror
 from lunalux_core.mirror.folder import Folder
@@ -187,7 +187,7 @@ def _once(tell: Callable[[Event], None], told: dict[tuple[str, str], None]) -> C
     return heard
 
 
-def _kind_at(path: str) -> Kind:
+def _kind_at(path: str) -> MirrorKind:
     if path.startswith("worldbooks"):
         return "worldbook"
     if path.startswith("presets"):

@@ -18,7 +18,7 @@ from lunalux_core.library.shelf import (
     load_shelf_texts,
     save_item,
 )
-from lunalux_core.mirror.base import Kind, Record
+from lunalux_core.mirror.base import MirrorKind, Record
 from lunalux_core.mirror.documents import Item
 from lunalux_core.mirror.files import json_of
 from lunalux_core.mirror.folder import ChangedMeanwhile, free_name, name_key
@@ -31,7 +31,7 @@ class ShelfFiles:
     """`Documents` of one shelf, in one folder."""
 
     def __init__(self, work: Work, kind: Literal["worldbook", "preset"]) -> None:
-        self.kind: Kind = kind
+        self.kind: MirrorKind = kind
         self._shelf: ShelfKind = kind
         self._database = work.library.database
         self._work = work

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.errors import InvalidInput, LunaluxError
-from lunalux_core.mirror.base import Base, Kind, Record
-from lunalux_core.mirror.folder import FRESH_NS, Entry, Folder, data_hash, is_fresh
+from lunalux_core.mirror.base import Base, MirrorKind, Record
+from lunalux_core.mirror.folder import FRESH_NS, Folder, ListedFile, data_hash, is_fresh
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn_input import TurnReader
@@ -36,7 +36,7 @@ class Event:
     """
 
     action: Action
-    kind: Kind
+    kind: MirrorKind
     path: str
     id: str = ""
     name: str = ""
@@ -93,13 +93,13 @@ class Work:
         except InvalidInput:  # told when its turn comes
             return False
 
-    def write(self, path: str, data: bytes) -> Entry:
+    def write(self, path: str, data: bytes) -> ListedFile:
         """Write a file, or say what it would be. Raises ChangedMeanwhile, StorageError."""
         if (trouble := self.folder.trouble(path)) is not None:
             raise trouble
-        return Entry(path, len(data), 0) if self.dry else self.folder.write(path, data)
+        return ListedFile(path, len(data), 0) if self.dry else self.folder.write(path, data)
 
-    def agree(self, record: Record, entry: Entry | None = None) -> None:
+    def agree(self, record: Record, entry: ListedFile | None = None) -> None:
         """Both sides are alike: store the record, with what the file looks like."""
         entry = entry or self.folder.files.get(record.path)
         size, mtime_ns = (entry.size, entry.mtime_ns) if entry else (-1, 0)
@@ -123,7 +123,7 @@ class Work:
         self.folder.files.pop(kept, None)
         return kept
 
-    def skip(self, kind: Kind, path: str, error: LunaluxError) -> None:
+    def skip(self, kind: MirrorKind, path: str, error: LunaluxError) -> None:
         self.tell(Event("skipped", kind, path, error=error))
 
 

@@ -61,7 +61,7 @@ class Budget:
         return max(0.0, self.total - self.spent)
 
 
-Answer = Mapping[str, Any] | LunaluxError
+JobResult = Mapping[str, Any] | LunaluxError
 
 
 class EcmaEngine:
@@ -121,9 +121,9 @@ class EcmaEngine:
         answers = self._run(jobs, text, budget or Budget(total=float("inf")))
         return [each if isinstance(each, LunaluxError) else bool(each["found"]) for each in answers]
 
-    def _run(self, jobs: list[dict[str, Any]], text: str, budget: Budget) -> list[Answer]:
+    def _run(self, jobs: list[dict[str, Any]], text: str, budget: Budget) -> list[JobResult]:
         body = text.encode("utf-8", "surrogatepass")
-        answers: list[Answer] = []
+        answers: list[JobResult] = []
         died_at = -1
         with self._lock:
             while (count := len(answers)) < len(jobs):
@@ -138,7 +138,9 @@ class EcmaEngine:
                 died_at = len(answers)
         return answers
 
-    def _round(self, jobs: list[dict[str, Any]], body: bytes, budget: Budget, answers: list[Answer]) -> bool:
+    def _round(
+        self, jobs: list[dict[str, Any]], body: bytes, budget: Budget, answers: list[JobResult]
+    ) -> bool:
         """Send the jobs and append the answers that come; False if the helper ended for no known reason."""
         worker = self._worker = self._worker or Worker()
         left = min(budget.left, _NO_LIMIT)

@@ -18,7 +18,7 @@ from lunalux_core.errors import InvalidInput
 USER_INPUT, AI_OUTPUT, SLASH_COMMAND, WORLD_INFO, REASONING = 1, 2, 3, 5, 6
 """Values of `placement`: which kind of text a script is for."""
 
-Source = Literal["sillytavern", "narratium"]
+ScriptOrigin = Literal["sillytavern", "narratium"]
 
 LISTS = ("regex_scripts", "scripts")
 """Names under which files of other tools keep several scripts."""
@@ -80,7 +80,7 @@ def read_script(document: Mapping[str, Any]) -> RegexScript:
     )
 
 
-def read_scripts(document: object, source: Source = "sillytavern") -> list[RegexScript]:
+def read_scripts(document: object, source: ScriptOrigin = "sillytavern") -> list[RegexScript]:
     """All scripts of a file: one object, an array, or those inside a card or a preset.
 
     Old placements are brought up to date: 0 ("display") means everywhere but only on display, 4 is 3.
@@ -127,7 +127,7 @@ def _is_script(value: object) -> bool:
     return isinstance(value, Mapping) and "findRegex" in value
 
 
-def _modernise(script: RegexScript, source: Source) -> RegexScript:
+def _modernise(script: RegexScript, source: ScriptOrigin) -> RegexScript:
     placement = tuple(dict.fromkeys(SLASH_COMMAND if item == 4 else item for item in script.placement))
     if 0 in placement:
         everywhere = (USER_INPUT, AI_OUTPUT, SLASH_COMMAND, WORLD_INFO, REASONING)

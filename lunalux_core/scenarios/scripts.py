@@ -12,7 +12,7 @@ from lunalux_core.macros.context import MacroContext
 from lunalux_core.scenarios.case import cases, draws
 from lunalux_core.stscript.commands.table import core
 from lunalux_core.stscript.host import QuietHost
-from lunalux_core.stscript.interpreter import Interpreter, Outcome, Setting
+from lunalux_core.stscript.interpreter import Interpreter, ScriptOutcome, Setting
 
 
 def replay(document: object) -> list[dict[str, Any]]:
@@ -43,7 +43,7 @@ def _context(scenario: Mapping[str, Any]) -> MacroContext:
     return replace(context, random=lambda: next(dice))
 
 
-def shown(outcome: Outcome, echoes: list[str]) -> dict[str, Any]:
+def shown(outcome: ScriptOutcome, echoes: list[str]) -> dict[str, Any]:
     """An outcome as JSON. `abort_shown` is there for a script that was aborted; `error` names the stage."""
     document: dict[str, Any] = {
         "pipe": outcome.pipe,

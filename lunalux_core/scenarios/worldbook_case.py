@@ -9,7 +9,7 @@ from typing import Any
 
 from lunalux_core.documents.coerce import as_number, as_object, as_text
 from lunalux_core.worldbook.engine import ActiveBook, ScanMessage
-from lunalux_core.worldbook.engine.inputs import Source
+from lunalux_core.worldbook.engine.inputs import BookSource
 from lunalux_core.worldbook.read import NOWHERE, Book, read_book
 
 FACTORY = {"whole_words": True, "max_recursion_steps": 0, "v3_decorators": False}
@@ -32,7 +32,7 @@ def active_books(scenario: Mapping[str, Any]) -> list[ActiveBook]:
     """The books that are switched on; all of them globally where none is named."""
     raw = bool(scenario.get("rawEntries"))
     books = {name: _book(document, name, raw) for name, document in as_object(scenario.get("books")).items()}
-    named: tuple[tuple[str, Source], ...] = (
+    named: tuple[tuple[str, BookSource], ...] = (
         ("global", "global"),
         ("chatBook", "chat"),
         ("persona", "persona"),

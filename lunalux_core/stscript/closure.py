@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lunalux_core.stscript.faults import Source
+from lunalux_core.stscript.faults import ScriptSource
 from lunalux_core.stscript.scope import Scope
 
 
@@ -46,7 +46,7 @@ class Closure:
 
     __slots__ = ("arguments", "breaker", "immediate", "provided", "raw", "scope", "source", "steps")
 
-    def __init__(self, source: Source, parent: Scope | None = None) -> None:
+    def __init__(self, source: ScriptSource, parent: Scope | None = None) -> None:
         self.source = source
         self.scope = Scope(parent)
         self.arguments: list[tuple[str, str | Closure]] = []

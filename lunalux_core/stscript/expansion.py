@@ -6,7 +6,7 @@ import re
 
 from lunalux_core.macros.builtins import TRIM
 from lunalux_core.macros.context import MacroContext
-from lunalux_core.macros.evaluation import Run
+from lunalux_core.macros.evaluation import ExpansionRun
 from lunalux_core.macros.registry import Builtin, Call
 from lunalux_core.stscript.closure import Closure
 from lunalux_core.stscript.faults import Fault
@@ -19,7 +19,7 @@ ARGUMENT = "arg::"
 _SIGNS = re.compile(r"[{<\\]")
 
 
-class _ScriptRun(Run):
+class _ScriptRun(ExpansionRun):
     """One expansion that also knows ``{{pipe}}``, ``{{var::name}}`` and the macros of loops."""
 
     def __init__(self, context: MacroContext, variables: Stores, scope: Scope) -> None:

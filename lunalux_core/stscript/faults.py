@@ -149,7 +149,7 @@ class Aborted(Exception):
 
 
 @dataclass(frozen=True)
-class Source:
+class ScriptSource:
     """A text that is run. A command in quotes is told with the place of the command that runs it.
 
     Args:

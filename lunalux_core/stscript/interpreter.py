@@ -18,7 +18,7 @@ from lunalux_core.stscript.budget import Budget, Limits
 from lunalux_core.stscript.closure import Closure, Step
 from lunalux_core.stscript.commands.declaration import Invocation, Registry
 from lunalux_core.stscript.expansion import expand, unescaped
-from lunalux_core.stscript.faults import Aborted, Fault, Source, located
+from lunalux_core.stscript.faults import Aborted, Fault, ScriptSource, located
 from lunalux_core.stscript.host import Host
 from lunalux_core.stscript.parser import parse
 from lunalux_core.stscript.patterns import Patterns
@@ -27,7 +27,7 @@ from lunalux_core.stscript.values import dump_json
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ScriptOutcome:
     """What became of a script.
 
     Args:
@@ -48,7 +48,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ClosureResult:
     """What a closure gave, and whether `/break` ended it."""
 
     pipe: Any
@@ -84,12 +84,12 @@ class Interpreter:
         self.stores = Stores(self.setting.local, self.setting.global_, self.budget.make)
         self.patterns = Patterns()
 
-    async def run(self, text: str) -> Outcome:
+    async def run(self, text: str) -> ScriptOutcome:
         """Run a script to its end, whatever that is; nothing is raised but what the host raises."""
         if not text:
             return self._outcome(None)
         try:
-            source = Source(text)
+            source = ScriptSource(text)
             closure = self.read(source, self.setting.flags)
         except LunaluxError as error:
             return self._outcome(None, error=error, ran=False)
@@ -109,10 +109,10 @@ class Interpreter:
             self.patterns.close()
         return self._outcome(None if result.pipe is None else str(result.pipe))
 
-    def _outcome(self, pipe: str | None, **rest: Any) -> Outcome:
-        return Outcome(pipe, self.stores.local.document(), self.stores.global_.document(), **rest)
+    def _outcome(self, pipe: str | None, **rest: Any) -> ScriptOutcome:
+        return ScriptOutcome(pipe, self.stores.local.document(), self.stores.global_.document(), **rest)
 
-    def read(self, source: Source, flags: Mapping[str, bool]) -> Closure:
+    def read(self, source: ScriptSource, flags: Mapping[str, bool]) -> Closure:
         """The closure that a text is. Raises ScriptError."""
         limits = self.budget.limits
         if len(source.text) > limits.script:
@@ -121,23 +121,23 @@ class Interpreter:
             source, self.registry, flags, nesting=limits.nesting, whole_quotes=self.registry.whole_quotes
         )
 
-    async def run_closure(self, closure: Closure) -> Result:
+    async def run_closure(self, closure: Closure) -> ClosureResult:
         """Run a copy of a closure. Raises Aborted, Fault and ScriptError."""
         with self.budget.deeper():
             return await self._run_copy(closure.copy())
 
-    async def execute_text(self, text: str, invocation: Invocation) -> Result | None:
+    async def execute_text(self, text: str, invocation: Invocation) -> ClosureResult | None:
         """Run a command in quotes, in the scope of the command that does; None for an empty one."""
         if len(text) > 1 and text[0] == text[-1] == '"':
             text = text[1:-1]
         if not text:
             return None
-        closure = self.read(Source(text, invocation.place), invocation.flags)
+        closure = self.read(ScriptSource(text, invocation.place), invocation.flags)
         # Its variables are looked for where the command stands, not where the text was written.
         closure.scope.parent = invocation.scope
         return await self.run_closure(closure)
 
-    async def _run_copy(self, closure: Closure) -> Result:
+    async def _run_copy(self, closure: Closure) -> ClosureResult:
         scope, breaker = closure.scope, closure.breaker
         for name, written in closure.arguments:
             scope.declare(name, await self._argument(written, closure, scope))
@@ -161,7 +161,7 @@ class Interpreter:
                     await self._perform(step, closure, number, place)
             except Fault as fault:
                 raise located(fault, step.name, place) from None
-        return Result(scope.pipe, breaker is not None and breaker.broken)
+        return ClosureResult(scope.pipe, breaker is not None and breaker.broken)
 
     async def _break(self, step: Step, closure: Closure, number: int) -> bool:
         """Put what is written behind /break into the pipe, and end the loop or call around it, if any."""

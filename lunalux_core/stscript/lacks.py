@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lunalux_core.errors import LunaluxError
 from lunalux_core.stscript.budget import Limits
 from lunalux_core.stscript.commands.declaration import Command, Registry
-from lunalux_core.stscript.faults import Source
+from lunalux_core.stscript.faults import ScriptSource
 from lunalux_core.stscript.parser import parse
 from lunalux_core.stscript.quick_replies import QuickReplySet
 
@@ -39,7 +39,7 @@ def lacks(content: QuickReplySet, registry: Registry) -> Iterator[Lack]:
         left -= len(text)
         if not reply.is_script or len(text) > Limits().script or left < 0:
             continue
-        commands, source = _Tolerant(registry), Source(text)
+        commands, source = _Tolerant(registry), ScriptSource(text)
         failure = None
         try:
             parse(source, commands, whole_quotes=registry.whole_quotes)

@@ -14,7 +14,7 @@ from typing import Protocol
 from lunalux_core.errors import LunaluxError
 from lunalux_core.macros.grammar import SPACE, SPACES
 from lunalux_core.stscript.closure import Closure, Step
-from lunalux_core.stscript.faults import Fault, Source, located
+from lunalux_core.stscript.faults import Fault, ScriptSource, located
 from lunalux_core.stscript.foreign import unknown_code
 from lunalux_core.stscript.values import is_false, is_true
 
@@ -61,7 +61,7 @@ class Commands(Protocol):
 
 
 def parse(
-    source: Source,
+    source: ScriptSource,
     commands: Commands,
     flags: Mapping[str, bool] | None = None,
     *,
@@ -85,7 +85,7 @@ def parse(
 class _Parser:
     def __init__(
         self,
-        source: Source,
+        source: ScriptSource,
         commands: Commands,
         flags: Mapping[str, bool],
         nesting: int,

@@ -23,11 +23,11 @@ from lunalux_core.templates.values import (
     Context,
     Instruct,
     NamesBehavior,
-    Part,
     Reasoning,
     ReplyStart,
     SystemPrompt,
     TemplateKind,
+    TemplatePart,
 )
 from lunalux_core.text import clean_line
 
@@ -127,13 +127,13 @@ def _without_servers(document: Mapping[str, Any]) -> tuple[dict[str, Any], tuple
     return kept, notes
 
 
-def read_part(kind: TemplateKind, document: Mapping[str, Any], name: str = "") -> Part:
+def read_part(kind: TemplateKind, document: Mapping[str, Any], name: str = "") -> TemplatePart:
     """What a template's document says; whatever is missing or of a wrong type has its default.
 
     Args:
         name: what it is called in the library, before the name in the file.
     """
-    readers: Mapping[TemplateKind, Callable[[Mapping[str, Any], str], Part]] = {
+    readers: Mapping[TemplateKind, Callable[[Mapping[str, Any], str], TemplatePart]] = {
         "instruct": read_instruct,
         "context": read_context,
         "sysprompt": _sysprompt,

@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from lunalux_core.language import Language
 from lunalux_core.templates.reading import TemplateDocument, read_context, read_instruct
 from lunalux_core.templates.values import Context, Instruct, SystemPrompt, TemplateKind
 
@@ -58,7 +59,7 @@ def common_context() -> Context:
     return read_context(_file("common")["context"])
 
 
-def common_sysprompt(language: Literal["en", "zh"]) -> SystemPrompt:
+def common_sysprompt(language: Language) -> SystemPrompt:
     """The instruction where a template does not say."""
     part = _file("common")["sysprompt"]
     return SystemPrompt(part["name"], part["content"][language])

@@ -10,7 +10,7 @@ from typing import Literal
 from lunalux_core.llm.model import Role
 from lunalux_core.templates.values import Context, Expand, Instruct
 
-Place = Literal["first", "last", "between"]
+TurnPosition = Literal["first", "last", "between"]
 """Where a turn stands, as far as its sequence depends on that."""
 
 SPACES = "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"  # noqa: E501
@@ -46,7 +46,7 @@ def named(text: str, name: str) -> str:
 
 
 def format_turn(
-    turn: Turn, instruct: Instruct | None, names: Names, expand: Expand, place: Place = "between"
+    turn: Turn, instruct: Instruct | None, names: Names, expand: Expand, place: TurnPosition = "between"
 ) -> str:
     """A turn with all that belongs to it."""
     name = turn.name if turn.role == "user" else turn.name or names.char
@@ -74,7 +74,7 @@ def open_turn(turn: Turn, instruct: Instruct | None, names: Names, expand: Expan
     return format_turn(marked, instruct, names, expand, "last").rpartition(mark)[0]
 
 
-def _sequences(role: Role, instruct: Instruct, place: Place) -> tuple[str, str]:
+def _sequences(role: Role, instruct: Instruct, place: TurnPosition) -> tuple[str, str]:
     if role == "system" and not instruct.system_same_as_user:
         return instruct.system_sequence, instruct.system_suffix
     if role == "system":

@@ -116,7 +116,7 @@ class ReplyStart:
     show: bool = False
 
 
-Part = Instruct | Context | SystemPrompt | Reasoning | Sampler | ReplyStart
+TemplatePart = Instruct | Context | SystemPrompt | Reasoning | Sampler | ReplyStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class TextTemplate:
     start: ReplyStart | None = None
 
 
-def with_parts(template: TextTemplate, parts: Sequence[Part]) -> TextTemplate:
+def with_parts(template: TextTemplate, parts: Sequence[TemplatePart]) -> TextTemplate:
     """The template with other parts in the places of its own."""
     places = {
         Instruct: "instruct",

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
+from lunalux_core.language import Language
 from lunalux_core.library.trackers import Tracker
-from lunalux_core.memory.instructions import CLOSE, OPEN, Language, Wish, quoted
+from lunalux_core.memory.instructions import CLOSE, OPEN, Wish, quoted
 
 FRAME: Mapping[Language, str] = {
     "en": (

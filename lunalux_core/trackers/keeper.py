@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
+from lunalux_core.language import Language
 from lunalux_core.library.characters import load_character
 from lunalux_core.library.conversations import LONGEST, Conversation, Message, load_conversation, load_path
 from lunalux_core.library.groups import load_group
 from lunalux_core.library.memories import coverage_by, fingerprints, load_memories, path_ids
 from lunalux_core.library.trackers import (
-    Run,
     Tracker,
+    TrackerRun,
     TrackerState,
     TrackerValue,
     edit_tracker,
@@ -33,7 +34,6 @@ from lunalux_core.memory.answers import UnusableAnswer, script_of
 from lunalux_core.memory.asking import TurnFormat, asked, request_id
 from lunalux_core.memory.background import BackgroundTasks
 from lunalux_core.memory.consent import consents, costs, store_consent
-from lunalux_core.memory.instructions import Language
 from lunalux_core.trackers.answers import read_value
 from lunalux_core.trackers.instructions import once_more, tracker_wish
 from lunalux_core.trackers.shape import LONGEST_VALUE
@@ -120,7 +120,7 @@ class TrackerKeeper:
 
     # -- in the background -------------------------------------------------------------------------
 
-    def nudge(self, conversation_id: str, when: Run = "turns") -> None:
+    def nudge(self, conversation_id: str, when: TrackerRun = "turns") -> None:
         """Revise the trackers that are due, in a background task."""
         if self._settings().tracker_run != "off":
             # Each task begins after the one before it, because it revises the value which that one stores.
@@ -139,13 +139,13 @@ class TrackerKeeper:
         """Cancel all revisions and start no more."""
         await self._tasks.close()
 
-    async def _revise_due(self, conversation_id: str, when: Run) -> None:
+    async def _revise_due(self, conversation_id: str, when: TrackerRun) -> None:
         """Revise what is due; an error is shown only as the mark at its tracker."""
         with suppress(LunaluxError):  # the conversation or model is gone, or the disk cannot be written
             if await self.run_due(conversation_id, when):
                 self.on_change(conversation_id)
 
-    async def run_due(self, conversation_id: str, when: Run) -> list[Revision]:
+    async def run_due(self, conversation_id: str, when: TrackerRun) -> list[Revision]:
         """Revise the trackers that are due after a reply ("turns") or after a memory ("memory").
 
         Raises:
@@ -255,7 +255,7 @@ class TrackerKeeper:
         return error
 
 
-def _due(connection: Connection, conversation_id: str, when: Run) -> list[_Material]:
+def _due(connection: Connection, conversation_id: str, when: TrackerRun) -> list[_Material]:
     conversation = load_conversation(connection, conversation_id)
     if not any(_runs(tracker, when) for tracker in load_trackers(connection, conversation_id)):
         return []
@@ -268,11 +268,11 @@ def _due(connection: Connection, conversation_id: str, when: Run) -> list[_Mater
     return [material for material in materials if material.messages and _is_due(connection, material, when)]
 
 
-def _runs(tracker: Tracker, when: Run) -> bool:
+def _runs(tracker: Tracker, when: TrackerRun) -> bool:
     return tracker.enabled and tracker.run == when
 
 
-def _is_due(connection: Connection, material: _Material, when: Run) -> bool:
+def _is_due(connection: Connection, material: _Material, when: TrackerRun) -> bool:
     tracker = material.state.tracker
     if tracker.failed_at == material.head and tracker.reason:
         return False  # it failed with the same messages: tried again after the next reply, or on request

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from lunalux_core.database import Connection
 from lunalux_core.errors import NotFound
+from lunalux_core.language import Language
 from lunalux_core.library.conversations import load_conversation, load_path
 from lunalux_core.library.naming import nearest
-from lunalux_core.library.trackers import Form, Run, Tracker
+from lunalux_core.library.trackers import Form, Tracker, TrackerRun
 from lunalux_core.memory.answers import script_of
-from lunalux_core.memory.instructions import Language
 
 LOOKED_AT = 20
 """Messages that tell the language of a story."""
@@ -34,7 +34,7 @@ class Template:
     en: Wording
     zh: Wording
     form: Form = "text"
-    run: Run = "turns"
+    run: TrackerRun = "turns"
     every: int = 2
     depth: int = 4
 

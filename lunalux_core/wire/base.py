@@ -10,8 +10,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
 
-Lang = Literal["en", "zh"]
-
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 """What may become part of a storage key: ASCII without the separators `#` and `/`."""
 

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from lunalux_core.wire.base import Identifier, Lang, Success, Wire
+from lunalux_core.language import Language
+from lunalux_core.wire.base import Identifier, Success, Wire
 
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 Tags = Annotated[list[Tag], Field(max_length=10)]
@@ -26,7 +27,7 @@ class MarketCharacter(Wire):
     id: str
     name: str
     thumbnail_url: str
-    language: Lang
+    language: Language
     liked_count: int
     download_count: int
     total_coin_used: int
@@ -54,7 +55,7 @@ class OwnCharactersResponse(Success):
 
 
 class MoreRequest(Wire):
-    lang: Lang = "en"
+    lang: Language = "en"
     exclusive_start_key: Annotated[str, StringConstraints(max_length=4096)] | None = None
     limit: int | None = None
 
@@ -84,7 +85,7 @@ class PublishRequest(Wire):
     """`intro` is checked by the route, since a blank one has its own code (INTRO_REQUIRED)."""
 
     s3_key: Annotated[str, Field(alias="s3Key"), StringConstraints(max_length=1024)]
-    language: Lang = "en"
+    language: Language = "en"
     name: Name | None = None
     intro: Intro | None = None
     tags: Tags = Field(default_factory=list)

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from lunalux_core.wire.base import Identifier, Lang, Success, Wire
+from lunalux_core.language import Language
+from lunalux_core.wire.base import Identifier, Success, Wire
 from lunalux_core.wire.users import Ledger, Wallet
 
 Prompt = Annotated[str, StringConstraints(max_length=4_000_000)]
@@ -78,7 +79,7 @@ class SubmitRequest(Wire):
     user_message: Prompt = ""
     # Bounded like every list that a stranger may send.
     messages: Annotated[list[PromptMessage], Field(max_length=10_000)] | None = None
-    language: Lang = "en"
+    language: Language = "en"
     character_id: Identifier | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None

@@ -42,4 +42,4 @@ class CouponDialog(FormDialog[tuple[str, int]]):
         self.send(self._redeem(self.query_one("#coupon", Input).value))
 
     async def _redeem(self, code: str) -> None:
-        self.finish(await self._account.redeem(code))
+        self.finish(await self._account.wallet.redeem(code))

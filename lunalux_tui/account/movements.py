@@ -70,7 +70,7 @@ class Movements:
         if not state.signed_in or state.offline:
             return
         try:
-            movements, following = await self._view.runtime.account.history(limit=PAGE)
+            movements, following = await self._view.runtime.account.wallet.history(limit=PAGE)
         except (NetworkError, SessionError):
             return  # the screen's notice says why
         self._read_for = totals
@@ -80,7 +80,7 @@ class Movements:
 
     async def read_older(self) -> None:
         """Put the next page behind those that are shown."""
-        movements, following = await self._view.runtime.account.history(self._older, PAGE)
+        movements, following = await self._view.runtime.account.wallet.history(self._older, PAGE)
         self._show((*self._movements, *movements), following)
 
     def _show(self, movements: Sequence[Mapping[str, Any]], older: str | None) -> None:

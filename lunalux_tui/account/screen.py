@@ -180,7 +180,7 @@ class AccountScreen(LunaScreen[None]):
 
     @work(group="settle", exclusive=True, exit_on_error=False)
     async def action_settle(self) -> None:
-        _, reward = await self.account.settle_invites()
+        _, reward = await self.account.wallet.settle_invites()
         self.notify(t("wallet.settled", n=reward), markup=False)
 
     def action_copy_invite(self) -> None:
@@ -208,7 +208,7 @@ class AccountScreen(LunaScreen[None]):
         # The local account has an address that nobody chose and nobody can sign in with elsewhere.
         email = "" if state.local else state.email
         hint = t("account.notice.taken_over_hint") if state.status == "taken_over" else ""
-        if await self.app.push_screen_wait(SignInDialog(self.account, step, email=email, hint=hint)):
+        if await self.app.push_screen_wait(SignInDialog(self.runtime, step, email=email, hint=hint)):
             self.notify(t("account.welcome"), markup=False)
             if self.account.referral_refused:
                 self.notify(t("account.referral_refused"), severity="warning", markup=False)

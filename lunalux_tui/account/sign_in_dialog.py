@@ -17,7 +17,7 @@ from lunalux_tui.parts.dialog import CANCEL
 from lunalux_tui.parts.form_dialog import FormDialog
 
 if TYPE_CHECKING:
-    from lunalux_core.account import Account
+    from lunalux_core.runtime import Runtime
 
 Step = Literal["in", "up", "confirm", "forgot", "reset"]
 FIELDS: Mapping[Step, tuple[str, ...]] = {
@@ -43,9 +43,9 @@ class SignInDialog(FormDialog[bool]):
     BINDINGS = bindings(ACTIONS)
     step: var[Step] = var("in", init=False, bindings=True)
 
-    def __init__(self, account: Account, step: Step = "in", *, email: str = "", hint: str = "") -> None:
+    def __init__(self, runtime: Runtime, step: Step = "in", *, email: str = "", hint: str = "") -> None:
         super().__init__(t(f"account.step.{step}"), hint=hint)
-        self._account = account
+        self._runtime = runtime
         self._first = step
         self._email = email
 
@@ -126,11 +126,11 @@ class SignInDialog(FormDialog[bool]):
         self.send(self._resend())
 
     async def _resend(self) -> None:
-        await self._account.resend(self._value("email"))
+        await self._runtime.client.resend(self._value("email"))
         self.say(t("account.sent"))
 
     async def _go_on(self) -> None:
-        account, email, password = self._account, self._value("email"), self._value("password")
+        account, email, password = self._runtime.account, self._value("email"), self._value("password")
         match self.step:
             case "in":
                 try:
@@ -148,22 +148,22 @@ class SignInDialog(FormDialog[bool]):
                     self.step = "confirm"
                     self.say(t("account.sent"))
             case "confirm":
-                await account.confirm(email, self._value("code"), password)
+                await self._runtime.client.confirm(email, self._value("code"), password)
                 await self._enter(email, password)
             case "forgot":
-                await account.forgot(email)
+                await self._runtime.client.forgot(email)
                 # What stands there is the old one; a new one is asked for next.
                 self.query_one("#password", Input).value = ""
                 self.step = "reset"
                 self.say(t("account.sent"))
             case "reset":
-                await account.reset(email, self._value("code"), password)
+                await self._runtime.client.reset(email, self._value("code"), password)
                 await self._enter(email, password)
 
     async def _enter(self, email: str, password: str) -> None:
         """Sign in with what was typed before; ask for the password where it was not."""
         if password:
-            await self._account.sign_in(email, password, self._value("referral"))
+            await self._runtime.account.sign_in(email, password, self._value("referral"))
             self.finish(True)
         else:
             self.step = "in"

@@ -33,20 +33,20 @@ async def begin(app: ChatHost) -> None:
     new = await runtime.first_start()
     # As many as were asked for means that there may be more.
     if new or cut or len(opening.characters) == LISTED:
-        await chat.refresh_roster()
+        await chat.objects.roster.refresh()
     if cut and chat.conversation is not None:
-        await chat.opener.reload()
+        await chat.objects.opener.reload()
     name = opening.wanted or await problems.named()
-    if name in chat.roster_actions.groups:
-        await chat.opener.open_group(name, new=app.begin_new)
+    if name in chat.objects.roster.groups:
+        await chat.objects.opener.open_group(name, new=app.begin_new)
     elif name:
-        await chat.opener.open_character(name, new=app.begin_new)
+        await chat.objects.opener.open_character(name, new=app.begin_new)
     elif chat.conversation is None:
         characters = await runtime.library.characters.list(limit=50)
         speaks = [character for character in characters if character.language == runtime.settings.lang]
         if characters:
-            await chat.opener.open_character((speaks or characters)[0].id)
-            await chat.refresh_roster()
+            await chat.objects.opener.open_character((speaks or characters)[0].id)
+            await chat.objects.roster.refresh()
     if chat.conversation is None:
         chat.transcript.note(*app.words_of_emptiness(), error=False)
     problems.tell()
@@ -54,9 +54,9 @@ async def begin(app: ChatHost) -> None:
     await show_tour(app, new=new)
     await app.follow_account()
     if new:
-        await chat.moving_in.offer()
+        await chat.objects.moving_in.offer()
     runtime.writes_memories = True
-    runtime.memory_writer.on_question = lambda _, model: chat.ask_about_memory(model)
+    runtime.memory_writer.on_question = lambda _, model: chat.objects.memory.ask_about(model)
     await runtime.memory_writer.resume()
     if chat.conversation is not None:
         await mark_seen(runtime.library.database, chat.conversation.id)

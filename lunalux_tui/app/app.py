@@ -209,7 +209,7 @@ class LunaluxApp(ThemedApp):
 
     def action_help_quit(self) -> None:
         """Ctrl+c with nothing to copy: stop the reply that comes, else tell how to leave."""
-        if self.screen is self.chat and self.chat.stop_turn():
+        if self.screen is self.chat and self.chat.objects.turns.stop():
             return
         for active in self.screen.active_bindings.values():
             if active.binding.action in {"quit", "app.quit"}:
@@ -278,15 +278,15 @@ class LunaluxApp(ThemedApp):
         """Go to the chat, and open something there."""
         await self.switch_mode(places.FIRST)
         await open_it()
-        await self.chat.refresh_roster()
+        await self.chat.objects.roster.refresh()
         self.chat.action_focus_prompt()
 
     @work(group="open", exclusive=True, exit_on_error=False)
     async def open_character(self, character_id: str) -> None:
         """Go to the chat screen and talk with a character; for "chat now" of other screens."""
         await self.switch_mode(places.FIRST)
-        await self.chat.opener.open_character(character_id)
-        await self.chat.refresh_roster()
+        await self.chat.objects.opener.open_character(character_id)
+        await self.chat.objects.roster.refresh()
 
     @work(group="open", exclusive=True, exit_on_error=False)
     async def edit_character(self, character_id: str) -> None:
@@ -440,7 +440,7 @@ class LunaluxApp(ThemedApp):
     async def follow_account(self) -> None:
         """Show the last known account, and whatever it becomes."""
         account = self.runtime.account
-        account.watchers.append(self._account_changed)
+        account.snapshot.watchers.append(self._account_changed)
         self.mode_change_signal.subscribe(
             self, lambda _mode: self.call_after_refresh(self._say_what_it_needs)
         )
@@ -485,9 +485,8 @@ class LunaluxApp(ThemedApp):
         """Take the session back from another device."""
         from lunalux_tui.account.sign_in_dialog import SignInDialog
 
-        account = self.runtime.account
-        hint = t("account.notice.taken_over_hint")
-        if await self.push_screen_wait(SignInDialog(account, email=account.state.email, hint=hint)):
+        email, hint = self.runtime.account.state.email, t("account.notice.taken_over_hint")
+        if await self.push_screen_wait(SignInDialog(self.runtime, email=email, hint=hint)):
             self.notify(t("account.welcome"), markup=False)
             self.ask_for_name()
 

@@ -124,10 +124,10 @@ class Stories(Offers):
                 t("palette.character", name=character.name), help, partial(app.open_character, character.id)
             )
         for group in await library.groups.list(query):
-            run = self._to_chat(partial(app.chat.opener.open_group, group.id))
+            run = self._to_chat(partial(app.chat.objects.opener.open_group, group.id))
             yield Offer(t("palette.group", name=group.name), clean_line(", ".join(group.names), 120), run)
         for told in await library.conversations.last_words(query, limit=FOUND_MOST):
-            run = self._to_chat(partial(app.chat.opener.open_conversation, told.id))
+            run = self._to_chat(partial(app.chat.objects.opener.open_conversation, told.id))
             title = clean_line(told.title, 80) or moment(told.updated_at)
             words = clean_line(f"{told.speaker}: {told.words}" if told.speaker else told.words, 120)
             yield Offer(t("palette.conversation", title=title, name=told.name), words, run)

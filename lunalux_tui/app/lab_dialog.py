@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.lab import LabRun
     from lunalux_core.runtime import Runtime
 
-Result = Mapping[str, Any]
+StoredResult = Mapping[str, Any]
 _STYLES = {"same": 0, "gone": ERROR | STRIKE, "new": ACCENT | BOLD}
 _MARKS = {"same": ("", ""), "gone": ("[-", "-]"), "new": ("{+", "+}")}
 
@@ -56,7 +56,7 @@ class LabDialog(Dialog[None]):
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]
         self._runtime = runtime
         self._run = run
-        self._results: dict[str, Result] = {}
+        self._results: dict[str, StoredResult] = {}
 
     def compose_body(self) -> ComposeResult:
         with SideBySide(id="lab"):
@@ -109,31 +109,31 @@ async def show_lab(runtime: Runtime, ask: Any) -> None:
         await ask(LabDialog(runtime, run))
 
 
-def _variant(result: Result) -> str:
+def _variant(result: StoredResult) -> str:
     name = str(result["variant"])
     return name if result["repeat"] == 1 else f"{name} {result['repeat']}"
 
 
-def _mark(result: Result) -> str:
+def _mark(result: StoredResult) -> str:
     """Whether its checks hold; nothing where there are none."""
     checks = result["checks"]
     return "" if not checks else "✓" if all(check["passed"] for check in checks) else "✗"
 
 
-def _took(result: Result) -> str:
+def _took(result: StoredResult) -> str:
     usage = result["usage"] or {}
     parts = [t("lab.tokens", n=usage.get("completion_tokens", 0)), f"{result['seconds']} s", _price(result)]
     return " · ".join(part for part in parts if part)
 
 
-def _price(result: Result) -> str:
+def _price(result: StoredResult) -> str:
     billing, cost = result["billing"], result["cost"]
     if billing and billing["method"] in ("star", "luna"):
         return t(f"status.cost.{billing['method']}", cost=billing["cost"])
     return money(cost) if cost else ""
 
 
-def _told(result: Result) -> Iterator[Run]:
+def _told(result: StoredResult) -> Iterator[Run]:
     """What the reader shows of a result, as pieces of one text."""
     for check in result["checks"]:
         if not check["passed"]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
-from lunalux_core.config.toml_lines import Place, line_of
+from lunalux_core.config.toml_lines import FileLine, line_of
 from lunalux_core.errors import InvalidInput
 from lunalux_tui.actions import Action
 
@@ -70,10 +70,10 @@ def is_key(name: str) -> bool:
     return True
 
 
-def _where(path: Path | None, action_id: str) -> Place:
+def _where(path: Path | None, action_id: str) -> FileLine:
     """The file and the line of an entry of `[keys]`."""
     try:
         line = line_of(path.read_text(encoding="utf-8-sig"), ("keys", action_id)) if path else 0
     except (OSError, UnicodeDecodeError):
         line = 0
-    return Place(str(path or "[keys]"), line)
+    return FileLine(str(path or "[keys]"), line)

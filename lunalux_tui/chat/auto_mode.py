@@ -13,21 +13,13 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.group_actions import GroupActions
     from lunalux_tui.chat.opener import Opener
+    from lunalux_tui.chat.view import PromptText, TurnStarter
 
 
 class AutoView(Asker, Protocol):
     """What it needs of the screen."""
-
-    @property
-    def busy(self) -> bool:
-        """Whether a reply is coming, or a script runs."""
-
-    def typed(self) -> str:
-        """What stands in the prompt."""
-
-    def let_speak(self) -> None:
-        """Let whose turn it is speak."""
 
     def show_countdown(self, seconds: int | None) -> None:
         """Say in how many seconds the next one speaks; None takes it away."""
@@ -39,9 +31,20 @@ class AutoView(Asker, Protocol):
 class AutoMode:
     """Counts down between two replies of the group that is open."""
 
-    def __init__(self, runtime: Runtime, opener: Opener, view: AutoView) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        opener: Opener,
+        groups: GroupActions,
+        prompt: PromptText,
+        turns: TurnStarter,
+        view: AutoView,
+    ) -> None:
         self._runtime = runtime
         self._opener = opener
+        self._groups = groups
+        self._prompt = prompt
+        self._turns = turns
         self._view = view
         self._left = 0
         self._conversation = ""
@@ -69,9 +72,9 @@ class AutoMode:
         if chat.conversation is None or chat.conversation.id != self._conversation:
             self._end()
         # A reply or a script: the count stands still until it has ended.
-        elif self._view.busy:
+        elif self._turns.busy:
             return
-        elif self._view.typed().strip():  # whoever writes is not talked over
+        elif self._prompt.text.strip():  # whoever writes is not talked over
             self._left = chat.group.auto_delay if chat.group is not None else self._left
             self._view.show_countdown(self._left)
         elif self._left > 0:
@@ -79,7 +82,7 @@ class AutoMode:
             self._view.show_countdown(self._left)
         else:
             self._end()
-            self._view.let_speak()
+            self._groups.let_speak()
 
     def _end(self) -> None:
         if self._timer is not None:
@@ -97,7 +100,7 @@ class AutoMode:
         await self._opener.group_changed()
         key = "cast.auto_on" if wanted else "cast.auto_off"
         self._view.say(t(key, seconds=group.auto_delay))
-        if wanted and not self._view.busy:
+        if wanted and not self._turns.busy:
             self.follow()
         elif not wanted:
             self._end()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from lunalux_core.config.settings import ModelConfig
+from lunalux_core.config.settings import SavedModel
 from lunalux_core.errors import InvalidInput, LunaluxError, NetworkError
 from lunalux_core.llm.registry import Registry, saved_specs
 from lunalux_core.text import clean_line
-from lunalux_tui.chat.view import Asker
 from lunalux_tui.i18n import in_a_row, t, tell
 from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.model_kinds import ANOTHER, KINDS, place
@@ -18,25 +17,20 @@ from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
 
 if TYPE_CHECKING:
-    from lunalux_core.config.settings import Settings
     from lunalux_core.llm.probe import ModelTest
     from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.view import Asker
+    from lunalux_tui.parts.host import Host
 
 LONGEST_NAME = 60
-
-
-class ConnectView(Asker, Protocol):
-    """What this asks of the screen."""
-
-    def put_in_use(self, settings: Settings, name: str) -> None:
-        """Put settings with a new model in force, and use the model."""
 
 
 class ModelConnector:
     """Asks for what a new model needs, and nothing else; everything else has its default."""
 
-    def __init__(self, runtime: Runtime, view: ConnectView) -> None:
+    def __init__(self, runtime: Runtime, host: Host, view: Asker) -> None:
         self._runtime = runtime
+        self._host = host
         self._view = view
 
     async def connect(self, kind: str) -> str:
@@ -68,7 +62,7 @@ class ModelConnector:
                 continue
             return await self._choose(config, key, names, where)
 
-    async def _models(self, config: ModelConfig, key: str) -> tuple[str, ...]:
+    async def _models(self, config: SavedModel, key: str) -> tuple[str, ...]:
         """What the server has. Raises as `Registry.models_of`."""
         (spec,) = saved_specs([replace(config, name="new", model="new")])
         registry = Registry([spec], key=lambda _: key)
@@ -77,7 +71,7 @@ class ModelConnector:
         finally:
             await registry.aclose()
 
-    async def _choose(self, config: ModelConfig, key: str, names: tuple[str, ...], where: str) -> str:
+    async def _choose(self, config: SavedModel, key: str, names: tuple[str, ...], where: str) -> str:
         rows = [Row(name, name) for name in names]
         model = await self._view.ask(
             PickDialog(t("connect.model", where=where), rows)
@@ -88,7 +82,7 @@ class ModelConnector:
             return ""
         return await self._save(replace(config, model=model), key)
 
-    async def _save(self, config: ModelConfig, key: str) -> str:
+    async def _save(self, config: SavedModel, key: str) -> str:
         from lunalux_core.config.saved_models import save_configuration
 
         settings, credentials = self._runtime.settings, self._runtime.credentials
@@ -99,7 +93,8 @@ class ModelConnector:
         except InvalidInput as error:
             self._view.say(tell(error)[0], warn=True)
             return ""
-        self._view.put_in_use(changed, named.name)
+        self._host.apply_settings(changed)
+        self._host.change_setting("chat.model", named.name)
         return named.name
 
     async def greet(self, name: str) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.library.cells import object_in
-from lunalux_tui.chat.view import Asker
+from lunalux_tui.chat.view import Asker, Shown, Writing
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -14,38 +14,40 @@ if TYPE_CHECKING:
 
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
+    from lunalux_tui.chat.view import CardEditor, PromptText, TurnStarter
 
 
-class ConversationView(Asker, Protocol):
-    """What these actions ask of the screen."""
-
-    @property
-    def busy(self) -> bool:
-        """Whether a reply is coming."""
-
-    def typed(self) -> str:
-        """What stands in the prompt."""
-
-    def show_persona(self, name: str) -> None:
-        """Name who the person is here."""
+class Found(Shown, Protocol):
+    """Where the conversation is shown."""
 
     def show_found(self, words: Sequence[str]) -> None:
         """Let words that were looked for stand out in the messages."""
 
-    def edit_character(self, character_id: str) -> None:
-        """Open a card in its editor."""
 
-    def action_focus_prompt(self) -> None:
-        """Go back to writing."""
+class ConversationView(Asker, Writing, Protocol):
+    """What these actions ask of the screen."""
 
 
 class ConversationActions:
     """Actions on the conversation that is open; each asks something first."""
 
-    def __init__(self, runtime: Runtime, opener: Opener, view: ConversationView) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        opener: Opener,
+        shown: Found,
+        prompt: PromptText,
+        turns: TurnStarter,
+        editor: CardEditor,
+        view: ConversationView,
+    ) -> None:
         self._runtime = runtime
         self._opener = opener
         self._open = opener.chat
+        self._shown = shown
+        self._prompt = prompt
+        self._turns = turns
+        self._editor = editor
         self._view = view
 
     async def choose(self) -> None:
@@ -74,7 +76,7 @@ class ConversationActions:
         conversation = self._open.conversation
         if conversation is not None:
             now = await self._runtime.library.conversations.get(conversation.id)
-            if now.length <= 1 and not now.title and not self._view.typed():
+            if now.length <= 1 and not now.title and not self._prompt.text:
                 self._view.say(t("chat.new_already"))
                 return
         await self._opener.open_again(new=True)
@@ -95,7 +97,7 @@ class ConversationActions:
         """All branches, and the way to another one."""
         from lunalux_tui.chat.tree_dialog import TreeDialog
 
-        if self._open.conversation is None or self._view.busy:
+        if self._open.conversation is None or self._turns.busy:
             return
         conversations, identity = self._runtime.library.conversations, self._open.conversation.id
         nodes = await conversations.tree(identity)
@@ -115,7 +117,7 @@ class ConversationActions:
         if answer:
             conversation_id, _, message_id = answer.partition(" ")
             await self._opener.open_conversation(conversation_id, message_id)
-            self._view.show_found(dialog.sought)
+            self._shown.show_found(dialog.sought)
 
     async def personas(self) -> None:
         """Who the person is, here and in new conversations."""
@@ -129,7 +131,7 @@ class ConversationActions:
             if self._open.conversation is not None:
                 await library.conversations.set(self._open.conversation.id, persona_id=persona_id)
         chosen = await library.personas.chosen()
-        self._view.show_persona(chosen.name if chosen else self._runtime.settings.user_name)
+        self._shown.show_persona(chosen.name if chosen else self._runtime.settings.user_name)
         await self._opener.reload()
 
     async def modes(self) -> None:
@@ -189,7 +191,7 @@ class ConversationActions:
             return
         answer = await self._view.ask(BooksDialog(self._runtime, conversation.id))
         if answer == OWN and conversation.character_id:
-            self._view.edit_character(conversation.character_id)
+            self._editor.edit_character(conversation.character_id)
 
     async def start_page(self) -> None:
         """Where the person was last and what is new, and the way there."""
@@ -215,4 +217,4 @@ class ConversationActions:
         conversation = self._open.conversation
         if conversation is not None:
             options = self._open.turn_options()
-            await self._view.ask(InspectorDialog(self._runtime, conversation.id, self._view.typed(), options))
+            await self._view.ask(InspectorDialog(self._runtime, conversation.id, self._prompt.text, options))

@@ -4,45 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from lunalux_tui.chat.view import Asker, TurnStarter
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.direction import Direction, Voice
     from lunalux_core.dialogue.turn import TurnOptions
-    from lunalux_core.library.conversations import Message
     from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.message_actions import MessageActions
     from lunalux_tui.chat.opener import Opener
+    from lunalux_tui.chat.view import Asker, PromptText, TurnStarter
 
 MOST_REPLIES = 9
 """Versions that can be asked for at once."""
 
 
-class DirectingView(Asker, TurnStarter, Protocol):
-    """What these actions ask of the screen."""
-
-    def typed(self) -> str:
-        """What stands in the prompt."""
-
-    def take_typed(self, text: str) -> None:
-        """Empty the prompt of a text that is stored."""
-
-    def target(self) -> Message | None:
-        """The message an action means: the chosen one, or the last one."""
-
-    def say_directed(self, text: str, direction: Direction, *, replies: int = 1) -> None:
-        """Send the person's words with what they say about the reply."""
-
-
 class DirectingActions:
     """Actions that tell the model, or the story, something beside the person's own words."""
 
-    def __init__(self, runtime: Runtime, opener: Opener, view: DirectingView) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        opener: Opener,
+        messages: MessageActions,
+        prompt: PromptText,
+        turns: TurnStarter,
+        view: Asker,
+    ) -> None:
         self._runtime = runtime
         self._opener = opener
         self._open = opener.chat
+        self._messages = messages
+        self._prompt = prompt
+        self._turns = turns
         self._view = view
         self._last = ""
 
@@ -50,7 +45,7 @@ class DirectingActions:
     def _place(self) -> str:
         """Id of the conversation, "" where there is none or a reply is coming."""
         conversation = self._open.conversation
-        return conversation.id if conversation is not None and not self._view.busy else ""
+        return conversation.id if conversation is not None and not self._turns.busy else ""
 
     # -- how a reply is to be ----------------------------------------------------------------------
 
@@ -61,7 +56,7 @@ class DirectingActions:
 
         if not self._place:
             return
-        hint = t("directing.instruct.send" if self._view.typed().strip() else "directing.instruct.again")
+        hint = t("directing.instruct.send" if self._prompt.text.strip() else "directing.instruct.again")
         dialog = AskDialog(t("directing.instruct.title"), value=self._last, hint=hint)
         if wish := await self._view.ask(dialog):
             self.follow(wish)
@@ -81,20 +76,20 @@ class DirectingActions:
         if not self._place:
             return
         self._last = instruction
-        words = self._view.typed() if words is None else words
+        words = self._prompt.text if words is None else words
         if words.strip():
-            self._view.say_directed(words, Direction(instruction))
+            self._messages.send(words, direction=Direction(instruction))
         else:
             self._again(self._options(Direction(instruction)))
 
     def _again(self, options: TurnOptions) -> None:
         """Another version of the last reply, or a first one."""
-        chat, message = self._runtime.chat, self._view.target()
+        chat, message = self._runtime.chat, self._messages.target
         # A line that a person wrote as somebody is answered and not written anew.
         if message is not None and message.is_reply and not message.by_somebody:
-            self._view.start_turn(chat.regenerate(message.id, options, "swipe"))
+            self._turns.start(chat.regenerate(message.id, options, "swipe"))
         else:
-            self._view.start_turn(chat.answer(self._place, options))
+            self._turns.start(chat.answer(self._place, options))
 
     def _options(self, direction: Direction) -> TurnOptions:
         return replace(self._open.turn_options(), direction=direction)
@@ -103,7 +98,7 @@ class DirectingActions:
         """Have a reply written again as an instruction says; the old one stays as a swipe."""
         from lunalux_tui.parts.ask_dialog import AskDialog
 
-        message = self._view.target()
+        message = self._messages.target
         if not self._place or message is None:
             return
         if not message.is_reply:
@@ -112,7 +107,7 @@ class DirectingActions:
         hint = t("directing.rewrite.hint")
         if wish := await self._view.ask(AskDialog(t("directing.rewrite.title"), hint=hint)):
             self._last = wish
-            self._view.start_turn(self._runtime.chat.rewrite(message.id, wish, self._open.turn_options()))
+            self._turns.start(self._runtime.chat.rewrite(message.id, wish, self._open.turn_options()))
 
     def expand(self) -> None:
         """Write out what stands in the prompt; one undo there brings the outline back."""
@@ -120,12 +115,12 @@ class DirectingActions:
 
         if not self._place:
             return
-        outline = self._view.typed().strip()
+        outline = self._prompt.text.strip()
         if not outline:
             self._view.say(t("directing.outline_empty"))
             return
         events = self._runtime.chat.impersonate(self._place, self._options(Direction(outline=outline)))
-        self._view.start_turn(events, impersonate=True)
+        self._turns.start(events, impersonate=True)
 
     async def in_person(self) -> None:
         """Have the person's next words written in a grammatical person; what stands in the prompt is their
@@ -143,9 +138,9 @@ class DirectingActions:
         chosen = next((person for person in persons if person == answer), None)
         if chosen is None or not self._place:
             return
-        direction = Direction(outline=self._view.typed().strip(), person=chosen)
+        direction = Direction(outline=self._prompt.text.strip(), person=chosen)
         events = self._runtime.chat.impersonate(self._place, self._options(direction))
-        self._view.start_turn(events, impersonate=True)
+        self._turns.start(events, impersonate=True)
 
     async def several(self) -> None:
         """Ask for several replies at once, all of them swipes."""
@@ -162,16 +157,16 @@ class DirectingActions:
         # A reply may have begun while the question was open.
         if not answer or not self._place:
             return
-        words = self._view.typed()
+        words = self._prompt.text
         if words.strip():
-            self._view.say_directed(words, Direction(), replies=int(answer))
+            self._messages.send(words, direction=Direction(), replies=int(answer))
         else:
             self._again(replace(self._open.turn_options(), replies=int(answer)))
 
     def answer(self) -> None:
         """A reply to what stands last, without a new word."""
         if self._place:
-            self._view.start_turn(self._runtime.chat.answer(self._place, self._open.turn_options()))
+            self._turns.start(self._runtime.chat.answer(self._place, self._open.turn_options()))
 
     # -- whose words -------------------------------------------------------------------------------
 
@@ -199,7 +194,7 @@ class DirectingActions:
             await self._store(Voice("somebody", name))
 
     def _has_words(self) -> bool:
-        if self._view.typed().strip():
+        if self._prompt.text.strip():
             return True
         self._view.say(t("directing.write_first"))
         return False
@@ -209,11 +204,11 @@ class DirectingActions:
         # Pictures alone are a message, but only of the person's own.
         if not self._place or not ((own and self._open.pictures) or self._has_words()):
             return
-        typed = self._view.typed()
+        typed = self._prompt.text
         options = self._open.sent_options() if own else self._open.turn_options()
         options = replace(options, voice=voice)
         await self._runtime.chat.say(self._place, typed.strip(), options)
-        self._view.take_typed(typed)
+        self._prompt.take(typed)
         await self._opener.reload(keep_place=False)
 
     # -- what replies begin with, and are made with ------------------------------------------------

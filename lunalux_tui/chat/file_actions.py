@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.text import clean_line
-from lunalux_tui.chat.view import Asker
 from lunalux_tui.i18n import in_a_list, note, t
 
 if TYPE_CHECKING:
@@ -14,29 +13,29 @@ if TYPE_CHECKING:
 
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
+    from lunalux_tui.chat.view import Asker, Shown
 
 SHOWN_NAMES = 5
 """How many of the files that were dropped are named."""
 SHOWN_NOTES = 8
 
 
-class FileView(Asker, Protocol):
-    """What these actions ask of the screen."""
+class Notes(Protocol):
+    """The transcript, as where the program tells what is to stay."""
 
-    async def refresh_roster(self) -> None:
-        """Read the list of characters again."""
-
-    def note(self, words: str, hint: str = "", *, error: bool = True) -> None:
-        """Say something that stays, in the transcript."""
+    def note(self, message: str, hint: str = "", *, error: bool = True) -> None:
+        """Say something that stays."""
 
 
 class FileActions:
     """Exports what is open, imports what is named or dropped."""
 
-    def __init__(self, runtime: Runtime, opener: Opener, view: FileView) -> None:
+    def __init__(self, runtime: Runtime, opener: Opener, shown: Shown, notes: Notes, view: Asker) -> None:
         self._runtime = runtime
         self._opener = opener
         self._open = opener.chat
+        self._shown = shown
+        self._notes = notes
         self._view = view
 
     async def export(self) -> None:
@@ -82,10 +81,10 @@ class FileActions:
         await self._opener.open_conversation(imported.conversation_id)
         self._view.say(t("chat.chat_imported", n=imported.messages))
         if imported.notes:
-            self._view.note(
+            self._notes.note(
                 t("chat.import_notes"), "\n".join(map(note, imported.notes[:SHOWN_NOTES])), error=False
             )
-        await self._view.refresh_roster()
+        await self._shown.refresh_roster()
 
     async def import_named(self) -> None:
         """Ask for the files of cards, and import them."""
@@ -119,12 +118,12 @@ class FileActions:
         view = self._view
         view.say(t("chat.importing"))
         report = await import_paths(self._runtime, list(paths))
-        await view.refresh_roster()
+        await self._shown.refresh_roster()
         # One card is opened and needs no list of what became of it.
         if len(report.results) == 1 and report.only:
             await self._opener.open_character(report.only)
             if report.notes:
-                view.note(t("chat.import_notes"), "\n".join(report.notes[:SHOWN_NOTES]), error=False)
+                self._notes.note(t("chat.import_notes"), "\n".join(report.notes[:SHOWN_NOTES]), error=False)
             view.say(t("chat.one_imported" if report.imported else "chat.one_known"))
             return
         chosen = await view.ask(ImportedDialog(self._runtime, report.results))

@@ -8,31 +8,30 @@ from typing import TYPE_CHECKING, Protocol
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import first_key, key_name
 from lunalux_tui.chat.actions import SPEAK
-from lunalux_tui.chat.view import Asker, TurnStarter
+from lunalux_tui.chat.view import Asker, Writing
 from lunalux_tui.i18n import in_a_list, t
 
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
+    from lunalux_tui.chat.view import Shown, TurnStarter
 
 
-class GroupView(Asker, TurnStarter, Protocol):
+class GroupView(Asker, Writing, Protocol):
     """What these actions ask of the screen."""
-
-    async def refresh_roster(self) -> None:
-        """Read the list of characters again."""
-
-    def action_focus_prompt(self) -> None:
-        """Go back to writing."""
 
 
 class GroupActions:
     """Actions on the group that is open, and the way to a new one."""
 
-    def __init__(self, runtime: Runtime, opener: Opener, view: GroupView) -> None:
+    def __init__(
+        self, runtime: Runtime, opener: Opener, shown: Shown, turns: TurnStarter, view: GroupView
+    ) -> None:
         self._runtime = runtime
         self._opener = opener
         self._open = opener.chat
+        self._shown = shown
+        self._turns = turns
         self._view = view
 
     async def new(self) -> None:
@@ -55,7 +54,7 @@ class GroupActions:
             return
         group = await library.groups.create(name, chosen)
         await self._opener.open_group(group.id)
-        await self._view.refresh_roster()
+        await self._shown.refresh_roster()
         self._view.action_focus_prompt()
 
     async def speak(self) -> None:
@@ -63,7 +62,7 @@ class GroupActions:
         from lunalux_tui.chat.group_dialog import SpeakerDialog
 
         group = self._open.group
-        if group is None or self._open.conversation is None or self._view.busy:
+        if group is None or self._open.conversation is None or self._turns.busy:
             return
         chosen = await self._view.ask(SpeakerDialog(group))
         if chosen is not None:
@@ -74,9 +73,9 @@ class GroupActions:
         from dataclasses import replace
 
         conversation = self._open.conversation
-        if conversation is not None and not self._view.busy:
+        if conversation is not None and not self._turns.busy:
             options = replace(self._open.turn_options(), speaker=speaker)
-            self._view.start_turn(self._runtime.chat.speak(conversation.id, options))
+            self._turns.start(self._runtime.chat.speak(conversation.id, options))
 
     async def members(self) -> None:
         """Who is in the group, in what order, who is muted, and by what rules they answer."""
@@ -149,7 +148,7 @@ class GroupActions:
         question = t("dialog.delete_group.question", name=group.name)
         if await self._view.ask(ConfirmDialog(t("dialog.delete_group.title"), question)):
             # A reply under way writes into a conversation that goes with the group.
-            self._view.stop_turn()
+            self._turns.stop()
             await self._runtime.library.groups.delete(group.id)
             await self._opener.group_deleted(group.id)
 

@@ -7,39 +7,50 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.text import clean_line
-from lunalux_tui.chat.memory.desk import Desk, DeskView
+from lunalux_tui.chat.memory.desk import Desk
 from lunalux_tui.chat.questions import Question
-from lunalux_tui.chat.view import Asker
+from lunalux_tui.chat.view import Asker, Background
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Part
 from lunalux_tui.theme.styles import BOLD, MUTED, WARNING
 
 if TYPE_CHECKING:
-    from lunalux_core.library.conversations import Message
     from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.message_actions import MessageActions
     from lunalux_tui.chat.opener import Opener
     from lunalux_tui.chat.questions import Questions
 
 SUBJECT = "memory-question"
 
 
-class MemoryView(Asker, DeskView, Protocol):
+class MemoryView(Asker, Background, Protocol):
     """What these actions ask of the screen."""
 
-    def target(self) -> Message | None:
-        """The message an action means."""
 
-    def browse(self) -> None:
+class Browsed(Protocol):
+    """The transcript, as where messages are browsed."""
+
+    def focus(self) -> object:
         """Leave the prompt for the messages."""
 
 
 class MemoryActions:
     """Actions on what is remembered of the conversation that is open."""
 
-    def __init__(self, runtime: Runtime, opener: Opener, questions: Questions, view: MemoryView) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        opener: Opener,
+        questions: Questions,
+        messages: MessageActions,
+        transcript: Browsed,
+        view: MemoryView,
+    ) -> None:
         self._runtime = runtime
         self._opener = opener
         self._questions = questions
+        self._messages = messages
+        self._transcript = transcript
         self._view = view
         self._asking = ""
         """The model that costs and is asked about, "" while there is no question."""
@@ -55,7 +66,7 @@ class MemoryActions:
 
     async def covering(self) -> None:
         """The memories that cover a message."""
-        message = self._view.target()
+        message = self._messages.target
         if message is None:
             return
         memories = self._runtime.library.memories
@@ -80,13 +91,13 @@ class MemoryActions:
             self._questions.withdraw(SUBJECT)
         if message_id:
             await self._opener.reveal(message_id)
-            self._view.browse()
+            self._transcript.focus()
 
     async def keep_message(self) -> None:
         """Keep a message in every prompt word for word, or no longer."""
         from lunalux_core.memory.entries import mark_message
 
-        message = self._view.target()
+        message = self._messages.target
         if message is not None:
             kept = await self._runtime.library.database.write(lambda c: mark_message(c, message.id))
             self._view.say(t("memory_pane.always_in" if kept else "memory_pane.no_longer_in"))

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.library.conversations import Message
-from lunalux_tui.chat.view import Asker, TurnStarter
+from lunalux_tui.chat.view import Asker
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.direction import Direction
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
+    from lunalux_tui.chat.view import PromptText, TurnStarter
 
 
 class MessageList(Protocol):
@@ -36,24 +37,31 @@ class MessageList(Protocol):
         """Fold or unfold the reasoning; False when there is none."""
 
 
-class MessageView(Asker, TurnStarter, Protocol):
+class MessageView(Asker, Protocol):
     """What these actions ask of the screen."""
 
     def copy(self, text: str) -> None:
         """Put a text into the clipboard."""
 
-    def take_typed(self, text: str) -> None:
-        """Empty the prompt of a text that was understood."""
-
 
 class MessageActions:
     """Actions on the chosen message, or on the last one when none is chosen."""
 
-    def __init__(self, runtime: Runtime, opener: Opener, shown: MessageList, view: MessageView) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        opener: Opener,
+        shown: MessageList,
+        prompt: PromptText,
+        turns: TurnStarter,
+        view: MessageView,
+    ) -> None:
         self._runtime = runtime
         self._opener = opener
         self._open = opener.chat
         self._shown = shown
+        self._prompt = prompt
+        self._turns = turns
         self._view = view
 
     @property
@@ -66,7 +74,7 @@ class MessageActions:
     @property
     def _free_target(self) -> Message | None:
         """The message an action means, None while a reply is coming."""
-        return None if self._view.busy else self.target
+        return None if self._turns.busy else self.target
 
     # -- turns -------------------------------------------------------------------------------------
 
@@ -77,7 +85,7 @@ class MessageActions:
         """
         from lunalux_core.dialogue.direction import Direction, split_instruction
 
-        if self._view.busy:
+        if self._turns.busy:
             self._view.say(t("chat.busy"))
             return
         conversation = self._open.conversation
@@ -90,30 +98,30 @@ class MessageActions:
             direction = Direction(instruction)
         options = replace(options, direction=direction, replies=replies)
         if words or options.pictures:
-            self._view.start_turn(chat.send(conversation.id, words, options), restore=text)
+            self._turns.start(chat.send(conversation.id, words, options), restore=text)
         else:
             # Nothing but an instruction stood there, and that becomes no message.
-            self._view.take_typed(text)
-            self._view.start_turn(chat.answer(conversation.id, options), restore=text)
+            self._prompt.take(text)
+            self._turns.start(chat.answer(conversation.id, options), restore=text)
 
     def regenerate(self) -> None:
         """Ask for the reply again."""
         message = self._free_target
         if message is not None:
-            self._view.start_turn(self._runtime.chat.regenerate(message.id, self._open.turn_options()))
+            self._turns.start(self._runtime.chat.regenerate(message.id, self._open.turn_options()))
 
     def continue_reply(self) -> None:
         """Let the last reply go on."""
         conversation = self._open.conversation
-        if conversation is not None and not self._view.busy:
-            self._view.start_turn(self._runtime.chat.continue_(conversation.id, self._open.turn_options()))
+        if conversation is not None and not self._turns.busy:
+            self._turns.start(self._runtime.chat.continue_(conversation.id, self._open.turn_options()))
 
     def impersonate(self) -> None:
         """Let the model write in the person's place."""
         conversation = self._open.conversation
-        if conversation is not None and not self._view.busy:
+        if conversation is not None and not self._turns.busy:
             events = self._runtime.chat.impersonate(conversation.id, self._open.turn_options())
-            self._view.start_turn(events, impersonate=True)
+            self._turns.start(events, impersonate=True)
 
     async def ask_price(self, words: str, model_id: str) -> None:
         """A reply that became dearer is made, and paid, when the person agrees to its price."""
@@ -121,7 +129,7 @@ class MessageActions:
 
         question = ConfirmDialog(t("chat.price.title"), t("chat.price.question", message=words))
         if await self._view.ask(question):
-            await self._runtime.account.agree(model_id)
+            await self._runtime.account.prices.agree(model_id)
             self.regenerate()
 
     async def swipe(self, step: int) -> None:
@@ -137,7 +145,7 @@ class MessageActions:
             self._shown.reveal(version.id)  # another version is read from its beginning
         elif message.is_reply:
             options = self._open.turn_options()
-            self._view.start_turn(self._runtime.chat.regenerate(message.id, options, "swipe"))
+            self._turns.start(self._runtime.chat.regenerate(message.id, options, "swipe"))
 
     # -- edits -------------------------------------------------------------------------------------
 
@@ -223,7 +231,7 @@ class MessageActions:
 
     async def _replay(self, *, redo: bool) -> None:
         conversation = self._open.conversation
-        if conversation is None or self._view.busy:
+        if conversation is None or self._turns.busy:
             return
         edits = self._runtime.chat.edits
         change = await (edits.redo if redo else edits.undo)(conversation.id)

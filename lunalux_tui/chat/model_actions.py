@@ -6,45 +6,40 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.errors import LunaluxError
-from lunalux_tui.chat.view import Asker
+from lunalux_tui.chat.view import Asker, Background
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from textual.worker import Worker
-
-    from lunalux_core.config.settings import Settings
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
-    from lunalux_tui.chat.view import Work
+    from lunalux_tui.parts.host import Host
 
 
-class ModelView(Asker, Protocol):
-    """What these actions ask of the screen."""
+class ModelName(Protocol):
+    """Where the model is named (`pane.ChatPane`)."""
 
-    @property
-    def chosen_model(self) -> str:
-        """The model that profiles choose here, "" where the one of the settings answers."""
+    chosen_model: str
+    """The model that profiles choose here, "" where the one of the settings answers."""
 
     def show_chosen_model(self, name: str) -> None:
-        """Name that model beside the prompt."""
+        """Name that model."""
 
-    def put_in_use(self, settings: Settings, name: str) -> None:
-        """Put settings with a new model in force, and use the model."""
 
-    def change_setting(self, key: str, value: object) -> None:
-        """Store one setting and put it in force."""
-
-    def work_at_model(self, work: Work) -> Worker[None]:
-        """Ask a model in the background; a later question takes the place of one that waits."""
+class ModelView(Asker, Background, Protocol):
+    """What these actions ask of the screen."""
 
 
 class ModelActions:
     """Actions on the model that answers."""
 
-    def __init__(self, runtime: Runtime, opener: Opener, view: ModelView) -> None:
+    def __init__(
+        self, runtime: Runtime, opener: Opener, named: ModelName, host: Host, view: ModelView
+    ) -> None:
         self._runtime = runtime
         self._opener = opener
         self._open = opener.chat
+        self._named = named
+        self._host = host
         self._view = view
 
     async def choose(self) -> None:
@@ -55,7 +50,7 @@ class ModelActions:
         if name and name.startswith(CONNECT):
             await self._connect(name.removeprefix(CONNECT))
         elif name:
-            self._view.change_setting("chat.model", name)
+            self._host.change_setting("chat.model", name)
             self._tell_of_profile(name)
 
     async def _connect(self, kind: str) -> None:
@@ -64,17 +59,25 @@ class ModelActions:
 
         from lunalux_tui.chat.connect_model import ModelConnector
 
-        connector = ModelConnector(self._runtime, self._view)
+        connector = ModelConnector(self._runtime, self._host, self._view)
         name = await connector.connect(kind)
         if name:
             self._tell_of_profile(name)
-            self._view.work_at_model(partial(connector.greet, name))
+            # A later greeting takes the place of one that waits.
+            self._view.run_in("greet", partial(connector.greet, name))
 
     def _tell_of_profile(self, name: str) -> None:
         """A model that profiles choose goes before the one of the settings."""
-        chosen = self._view.chosen_model
+        chosen = self._named.chosen_model
         if chosen and chosen != name:
             self._view.say(t("profiles.model_wins", name=chosen), warn=True)
+
+    async def preset(self) -> None:
+        """The prompts of the preset in use, and the way to another one."""
+        from lunalux_tui.parts.preset_choice import in_use
+        from lunalux_tui.parts.preset_dialog import PresetDialog
+
+        await self._view.ask(PresetDialog(await in_use(self._host)))
 
     async def profiles(self) -> None:
         """Which profile is in use where, and putting another one in use."""
@@ -113,5 +116,5 @@ class ModelActions:
             with suppress(LunaluxError):  # the turn itself tells what is wrong
                 choice = await self._runtime.chat.previews.choice(conversation.id)
                 name = choice.model.name if choice.profiles else ""
-        if conversation is self._open.conversation and name != self._view.chosen_model:
-            self._view.show_chosen_model(name)
+        if conversation is self._open.conversation and name != self._named.chosen_model:
+            self._named.show_chosen_model(name)

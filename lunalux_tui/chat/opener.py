@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.groups import Group
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.transcript.transcript import Transcript
+    from lunalux_tui.chat.view import Shown, TurnStarter
 
 
 @dataclass
@@ -206,27 +207,19 @@ class Opener:
         self._view.show_nothing(typed=typed)
 
 
-class WatcherView(Protocol):
-    """What is asked of the screen."""
-
-    @property
-    def busy(self) -> bool:
-        """Whether a reply is coming."""
-
-    async def refresh_roster(self) -> None:
-        """Read the list of characters again."""
-
-
 class LibraryWatcher:
     """Looks whether another program wrote, and if so, whether what is on screen is still all there is: the
     list of characters and the open conversation."""
 
-    def __init__(self, library: Library, opener: Opener, transcript: Transcript, view: WatcherView) -> None:
+    def __init__(
+        self, library: Library, opener: Opener, transcript: Transcript, shown: Shown, turns: TurnStarter
+    ) -> None:
         self._library = library
         self._opener = opener
         self._open = opener.chat
         self._transcript = transcript
-        self._view = view
+        self._shown = shown
+        self._turns = turns
         self._looking = self._behind = False
 
     async def look(self) -> None:
@@ -237,8 +230,8 @@ class LibraryWatcher:
         try:
             if await self._library.database.changed_elsewhere():
                 self._behind = True
-                await self._view.refresh_roster()
-            if self._behind and not self._view.busy:
+                await self._shown.refresh_roster()
+            if self._behind and not self._turns.busy:
                 self._behind = False
                 await self._catch_up()
         except LunaluxError:
@@ -259,7 +252,7 @@ class LibraryWatcher:
             self._gone()
             return
         conversation = self._open.conversation
-        if conversation is None or conversation.id != shown.id or self._view.busy:
+        if conversation is None or conversation.id != shown.id or self._turns.busy:
             self._behind = True
         elif now.title != shown.title or list(page) != transcript.messages[-len(page) :]:
             notes = transcript.notes

@@ -21,24 +21,20 @@ from lunalux_tui.chat.prompt import Prompt
 from lunalux_tui.chat.slash_list import SlashList
 from lunalux_tui.chat.transcript.window import Window
 from lunalux_tui.i18n import t, tell
-from lunalux_tui.parts.drawn import Column, keymap_of
+from lunalux_tui.parts.drawn import Column
 from lunalux_tui.parts.removal import removal
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
-    from lunalux_core.dialogue.turn import Billed
     from lunalux_core.documents.pictures import PictureRef
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.reply_bar import ReplyButton
     from lunalux_tui.chat.transcript.window import MessageDisplay
     from lunalux_tui.parts.host import Host
 
-LONG_SECONDS = 5
-"""A reply that came sooner needs no notification."""
-
 
 class ChatPane(Column):
-    """Shows what is open, and a turn while it runs (it is the `turns.TurnView` of the app)."""
+    """Shows what is open."""
 
     transcript = getters.query_one(ChatTranscript)
     prompt = getters.query_one(Prompt)
@@ -141,11 +137,11 @@ class ChatPane(Column):
         """Suggestions, usage, history and display scripts follow the messages in the window."""
         messages = self.transcript.messages
         self.last_reply(messages[-1] if messages else None)
-        self._remember_words()
+        self.remember_words()
         # Behind the frame: messages are seen at once, and again as scripts show them when that is known.
         self.call_after_refresh(self.message_display.follow, anew=True)
 
-    def _remember_words(self) -> None:
+    def remember_words(self) -> None:
         """What the person said in the window can be brought back into the prompt."""
         messages = self.transcript.messages
         self.prompt.earlier = [message.content for message in messages if message.role == "user"]
@@ -172,6 +168,11 @@ class ChatPane(Column):
             )
         except LunaluxError:
             return 0
+
+    def show_chosen_model(self, name: str) -> None:
+        """Name the model that profiles choose here."""
+        self.chosen_model = name
+        self.show_account(cast("Host", self.app).account)
 
     def show_account(self, account: AccountState | None) -> None:
         """Name the model in use; where it is an official one, show the coins it takes."""
@@ -211,97 +212,3 @@ class ChatPane(Column):
             await removal(bar.remove())
         if buttons:
             await self.mount(ReplyBar(buttons), before="#prompt")
-
-    # -- a turn ------------------------------------------------------------------------------------
-
-    @property
-    def streaming(self) -> bool:
-        return self.transcript.streaming
-
-    def turn_began(self, *, impersonated: bool) -> None:
-        self.status.writer = t("status.you") if impersonated else self._open.name
-        self.suggestions.suggestions = ()
-        self.transcript.clear_notes()
-
-    async def path_changed(self, words: Message | None) -> None:
-        if words is None:
-            await self.window.reload()
-            return
-        self.draft.stored()  # before anything that a stop could interrupt
-        if self._open.pictures and words.pictures:
-            self._open.pictures = ()
-            await self.show_pictures(())
-        await self.window.show_end(words)
-        self._remember_words()
-        self.message_display.follow()
-
-    def reply_began(self, reply: Message | None) -> None:
-        if reply is not None:
-            self.status.writer = reply.name
-            self.transcript.begin_stream(reply)
-        elif self._open.group is not None:
-            from lunalux_tui.chat.group_actions import why_nobody_answers
-
-            self.notify(why_nobody_answers(self._open.group, keymap_of(self)), markup=False)
-
-    def reply_grew(self, text: str = "", thinking: str = "", *, anew: bool = False) -> None:
-        self.status.prompt_percent = None
-        if anew:
-            self.transcript.restream(text, thinking)
-        elif thinking:
-            self.transcript.stream_thinking(thinking)
-        else:
-            self.transcript.stream_text(text)
-
-    async def reply_ended(self, message: Message | None, *, whole: bool = False) -> None:
-        if message is not None and whole:
-            await self.message_display.settled(message)
-        elif not self.streaming:  # it was stopped before its beginning was shown
-            await self.reload()
-            return
-        self.transcript.end_stream(message)
-        if message is not None:
-            self.last_reply(message)
-            self.message_display.follow(anew=whole)
-
-    def prompt_read(self, percent: int) -> None:
-        self.status.prompt_percent = percent
-
-    async def version_stored(self, number: int, of: int) -> None:
-        # What is on screen stays: only the number of versions in its heading is another.
-        await self.window.recount()
-
-    def words_written(self, text: str) -> None:
-        self.prompt.rewrite(text)
-        self.transcript.selected = ""
-        self.prompt.focus()
-
-    def billed(self, event: Billed) -> None:
-        """Show the cost at once; the core has told the account of its new wallet."""
-        self.status.billing = {"method": event.method, "cost": event.cost}
-
-    def warn(self, words: str, *, title: str = "", stays: bool = False) -> None:
-        if stays:
-            self.transcript.note(words, error=False)
-        else:
-            self.notify(words, title=title, severity="warning", markup=False)
-
-    def turn_failed(self, error: LunaluxError, restore: str) -> None:
-        self.show_error(error)
-        # What was typed meanwhile is not written over.
-        if restore and not self.prompt.text:
-            self.prompt.fill(restore)
-
-    def reply_done(self, text: str, seconds: float) -> None:
-        long = seconds >= LONG_SECONDS
-        if not (long or self._runtime.settings.bell):
-            return
-        from lunalux_tui.app.notifications import reply_done
-
-        reply_done(self.app, self._runtime.settings, name=self._open.name, text=text, long=long)
-
-    def turn_over(self) -> None:
-        self.status.writer, self.status.prompt_percent = "", None
-        if self.draft.turn_over():
-            # Words that could not be sent are a draft again, and stored as one.
-            self.prompt.post_message(self.prompt.Paused(self.prompt.text))

@@ -103,7 +103,7 @@ class PictureActions:
 
         from lunalux_core.cards.assets import picture_ext
         from lunalux_core.cards.charx import is_zip
-        from lunalux_core.cards.file_kind import Kind, recognise
+        from lunalux_core.cards.file_kind import FileKind, recognise
         from lunalux_core.cards.pictures import LARGEST_FILE
         from lunalux_core.regular_files import read_regular
 
@@ -113,7 +113,7 @@ class PictureActions:
             except LunaluxError:
                 return False
             shown = picture_ext(data) is not None or data.startswith(b"BM")
-            return shown and not is_zip(data) and recognise(data) is Kind.UNKNOWN
+            return shown and not is_zip(data) and recognise(data) is FileKind.UNKNOWN
 
         return await asyncio.to_thread(look)
 

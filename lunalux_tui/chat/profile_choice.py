@@ -12,34 +12,36 @@ from lunalux_tui.parts.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ProfileUse:
     """Where a profile is in use, and what a person calls that."""
 
     use: ProfilePlace
     title: str
 
 
-def places_of(chat: OpenChat) -> Mapping[str, Place]:
+def places_of(chat: OpenChat) -> Mapping[str, ProfileUse]:
     """The places that matter in a chat, those that go first first."""
-    places: dict[str, Place] = {}
+    places: dict[str, ProfileUse] = {}
     if chat.conversation is not None:
-        places["chat"] = Place(ProfilePlace("conversation", chat.conversation.id), t("profiles.places.chat"))
+        places["chat"] = ProfileUse(
+            ProfilePlace("conversation", chat.conversation.id), t("profiles.places.chat")
+        )
     if chat.group is not None:
         for member in chat.group.members:
             use = ProfilePlace.of_member(chat.group.id, member.character_id)
-            places[f"member {member.character_id}"] = Place(
+            places[f"member {member.character_id}"] = ProfileUse(
                 use, t("profiles.places.member", name=member.name)
             )
     elif chat.character is not None:
         use = ProfilePlace("character", chat.character.id)
-        places["character"] = Place(use, t("profiles.places.character", name=chat.character.name))
-    places["global"] = Place(ProfilePlace("global"), t("profiles.places.global"))
+        places["character"] = ProfileUse(use, t("profiles.places.character", name=chat.character.name))
+    places["global"] = ProfileUse(ProfilePlace("global"), t("profiles.places.global"))
     for task in TASKS:
-        places[f"task {task}"] = Place(ProfilePlace("task", task), t(f"profiles.tasks.{task}"))
+        places[f"task {task}"] = ProfileUse(ProfilePlace("task", task), t(f"profiles.tasks.{task}"))
     return places
 
 
-def row_of(key: str, place: Place, name: str) -> Row:
+def row_of(key: str, place: ProfileUse, name: str) -> Row:
     """A place with the name of its profile."""
     return Row(key, place.title, right=name or "-")
 

@@ -170,6 +170,11 @@ class Prompt(TextArea):
         if self.text.startswith(text):
             self.fill(self.text[len(text) :])
 
+    def point_at(self, text: str, line: int, column: int) -> None:
+        """Put the cursor to a place (from 1) of a text, if it still stands here."""
+        if self.text == text:
+            self.move_cursor((line - 1, column - 1))
+
     def on_key(self, event: events.Key) -> None:
         # Keys that send are acted on here, not by a binding: bindings run at the app, where the letters
         # typed just before may not have arrived yet.

@@ -15,6 +15,8 @@ from lunalux_tui.i18n import t
 if TYPE_CHECKING:
     from lunalux_core.library.conversations import Message
     from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.directing_actions import DirectingActions
+    from lunalux_tui.chat.message_actions import MessageActions
     from lunalux_tui.chat.opener import Opener
 
 
@@ -35,29 +37,30 @@ class ProseView(Asker, Protocol):
     def busy(self) -> bool:
         """Whether a reply is coming."""
 
-    def send(self, text: str) -> None:
-        """Say something, and have it answered."""
-
-    def continue_reply(self) -> None:
-        """Let the last reply go on."""
-
-    def answer_last(self) -> None:
-        """Have what stands last answered."""
-
 
 class Prose:
     """Writes on in a page of prose."""
 
-    def __init__(self, runtime: Runtime, opener: Opener, page: Page, view: ProseView) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        opener: Opener,
+        page: Page,
+        messages: MessageActions,
+        directing: DirectingActions,
+        view: ProseView,
+    ) -> None:
         self._runtime = runtime
         self._opener = opener
         self._page = page
+        self._messages = messages
+        self._directing = directing
         self._view = view
 
     async def write(self, text: str) -> None:
         """Put the person's text where writing goes on; the model writes on after it."""
         if await self._begins_here():
-            self._view.send(text)
+            self._messages.send(text)
 
     async def go_on(self) -> None:
         """Let the model write on: at the end of its own passage, or after the person's."""
@@ -65,9 +68,9 @@ class Prose:
             return
         messages = self._page.messages
         if messages and messages[-1].role == "assistant":
-            self._view.continue_reply()
+            self._messages.continue_reply()
         else:
-            self._view.answer_last()
+            self._directing.answer()
 
     async def _begins_here(self) -> bool:
         """Make the chosen passage the last one; False while a reply comes."""

@@ -1,56 +1,50 @@
-"""Quick replies in the app: those in force as buttons, those that run by themselves, and where sets are in
-force."""
+"""Quick replies in the app: those in force as buttons, and those that run by themselves."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from lunalux_core.chat.scripts.automation import Automation
 from lunalux_core.dialogue.turn import TurnCompleted
 from lunalux_core.ids import now_ms
-from lunalux_core.library.quick_replies import ReplyScope, ReplyUse, StoredSet
+from lunalux_core.library.quick_replies import StoredSet
 from lunalux_core.stscript.reply_menu import MenuEntry, menu_of
 from lunalux_tui.chat.reply_bar import ReplyButton
-from lunalux_tui.chat.slash_actions import SlashView
 from lunalux_tui.i18n import in_a_list, t
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import TurnEvent
     from lunalux_core.runtime import Runtime
     from lunalux_core.stscript.quick_replies import QuickReply, QuickReplySet
+    from lunalux_tui.chat.message_actions import MessageActions
     from lunalux_tui.chat.opener import Opener
     from lunalux_tui.chat.slash_actions import SlashActions
-    from lunalux_tui.parts.pick_dialog import PickDialog
+    from lunalux_tui.chat.slash_host import ScriptParts
 
-SCOPES: tuple[ReplyScope, ...] = ("global", "character", "chat")
 JUST_NOW_MS = 20_000
 """A conversation as young as this is a new one when it is opened."""
-
-
-class QuickReplyView(SlashView, Protocol):
-    """What these need of the screen."""
-
-    @property
-    def busy(self) -> bool:
-        """Whether a reply is coming, or a script runs."""
-
-    async def show_reply_buttons(self, buttons: Sequence[ReplyButton]) -> None:
-        """Show these above the prompt; none takes the bar away."""
-
-    def run_as_script(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do something in the place of a script; there is never more than one."""
 
 
 class QuickReplies:
     """Follows which sets are in force where the person is, and runs what is due."""
 
-    def __init__(self, runtime: Runtime, opener: Opener, slash: SlashActions, view: QuickReplyView) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        opener: Opener,
+        slash: SlashActions,
+        messages: MessageActions,
+        parts: ScriptParts,
+    ) -> None:
         self._runtime = runtime
         self._opener = opener
         self._slash = slash
-        self._view = view
+        self._messages = messages
+        self._prompt = parts.prompt
+        self._turns = parts.turns
+        self._view = parts.view
         self._automation = Automation(self._run)
         self._started = False
         self._opened = ""
@@ -102,8 +96,8 @@ class QuickReplies:
             for moment, due in (("startup", first), ("chat", True), ("new_chat", new))
             if due and self._automation.waits_for(moment)  # type: ignore[arg-type]
         ]
-        if moments and not self._view.busy:
-            self._view.run_as_script(lambda: self._fire(moments))
+        if moments and not self._turns.busy:
+            self._turns.run_as_script(lambda: self._fire(moments))
 
     async def _fire(self, moments: Sequence[str]) -> None:
         for moment in moments:
@@ -200,20 +194,20 @@ class QuickReplies:
         """Do what a reply says: a script is run, words are sent, or put into the prompt where its set says
         so."""
         document = reply_set.document
-        words = self._view.typed()
+        words = self._prompt.text
         if reply.is_script:
-            self._view.run_as_script(lambda: self._pressed(reply))
+            self._turns.run_as_script(lambda: self._pressed(reply))
             return
         before = bool(document.get("placeBeforeInput"))
         inserts = bool(document.get("injectInput")) and words.strip()
         if document.get("disableSend"):
             parts = (reply.message, words) if before else (words, reply.message)
-            self._view.put_typed(" ".join(part for part in parts if part))
+            self._prompt.rewrite(" ".join(part for part in parts if part))
         elif inserts:
-            self._view.take_typed(words)
-            self._view.send(" ".join((reply.message, words) if before else (words, reply.message)))
+            self._prompt.take(words)
+            self._messages.send(" ".join((reply.message, words) if before else (words, reply.message)))
         else:
-            self._view.send(reply.message)
+            self._messages.send(reply.message)
 
     async def _pressed(self, reply: QuickReply) -> None:
         with self._automation.quiet(reply):
@@ -264,89 +258,6 @@ class QuickReplies:
         if entries:
             await self._automation.fire(None, ids=entries)
         await self._automation.fire("reply")
-
-    # -- where sets are in force -------------------------------------------------------------------
-
-    async def places(self) -> None:
-        """Choose a set, and where it is in force; and whether it may run by itself."""
-        from lunalux_tui.parts.pick_dialog import PickDialog
-        from lunalux_tui.parts.rows import Row
-
-        shelf = self._runtime.library.quick_replies
-        stored = await shelf.list()
-        if not stored:
-            self._view.say(t("slash.no_replies"))
-            return
-        uses = await shelf.uses()
-        rows = [
-            Row(
-                quick_set.id,
-                quick_set.name,
-                self._told(quick_set, uses),
-                t("quick.replies", n=len(quick_set.content.replies)),
-            )
-            for quick_set in stored
-        ]
-        chosen = await self._view.ask(PickDialog(t("quick.title"), rows, two_lines=True))
-        while chosen:
-            rule = await self._view.ask(await self._rules(chosen))
-            if not rule:
-                return
-            await self._switch(chosen, rule)
-            await self.follow()
-
-    def _told(self, stored: StoredSet, uses: Sequence[ReplyUse]) -> str:
-        here = [
-            t(f"quick.scopes.{scope}")
-            for scope, target in self._targets().items()
-            if any((use.set_id, use.scope, use.target) == (stored.id, scope, target) for use in uses)
-        ]
-        automatic = [t("quick.automatic")] if stored.automatic and stored.content.automatic else []
-        return " · ".join([*here, *automatic]) or t("quick.nowhere")
-
-    def _targets(self) -> Mapping[ReplyScope, str]:
-        """The places that there are here."""
-        chat = self._opener.chat
-        targets: dict[ReplyScope, str] = {"global": ""}
-        if chat.row_id:
-            targets["character"] = chat.row_id
-        if chat.conversation is not None:
-            targets["chat"] = chat.conversation.id
-        return targets
-
-    async def _rules(self, set_id: str) -> PickDialog:
-        from lunalux_tui.parts.pick_dialog import PickDialog
-        from lunalux_tui.parts.rows import Row
-
-        shelf = self._runtime.library.quick_replies
-        stored = next(quick_set for quick_set in await shelf.list() if quick_set.id == set_id)
-        uses = {(use.scope, use.target): use for use in await shelf.uses() if use.set_id == set_id}
-        rows = []
-        for scope, target in self._targets().items():
-            use = uses.get((scope, target))
-            state = "off" if use is None else "shown" if use.visible else "hidden"
-            title = t(f"quick.in.{scope}", name=self._opener.chat.name)
-            rows.append(Row(scope, title, right=t(f"quick.state.{state}"), mark=" " if use is None else "✓"))
-        if own := stored.content.automatic:
-            names = in_a_list(reply.label or reply.title for reply in own[:6])
-            mark = "✓" if stored.automatic else " "
-            rows.append(Row("automatic", t("quick.may_run", n=len(own)), right=names, mark=mark))
-        return PickDialog(stored.name, rows, hint=t("quick.hint"))
-
-    async def _switch(self, set_id: str, rule: str) -> None:
-        """Off, shown, in force without buttons, off again."""
-        shelf = self._runtime.library.quick_replies
-        if rule == "automatic":
-            stored = next(quick_set for quick_set in await shelf.list() if quick_set.id == set_id)
-            await shelf.allow(set_id, not stored.automatic)
-            return
-        scope = next(scope for scope in SCOPES if scope == rule)
-        target = self._targets()[scope]
-        here = (set_id, scope, target)
-        uses = await shelf.uses()
-        use = next((use for use in uses if (use.set_id, use.scope, use.target) == here), None)
-        visible = use is None
-        await shelf.use(ReplyUse(scope, target, set_id, visible), on=use is None or use.visible)
 
 
 def _automation_ids(report: Mapping[str, object]) -> set[str]:

@@ -12,7 +12,7 @@ from lunalux_core.database import storage_error
 from lunalux_core.library.character_list import ORDERS
 from lunalux_tui.chat.roster import FOLDER
 from lunalux_tui.chat.roster_groups import groups_shown
-from lunalux_tui.chat.view import Asker
+from lunalux_tui.chat.view import Asker, Writing
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -24,16 +24,11 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.group_actions import GroupActions
     from lunalux_tui.chat.opener import Opener
     from lunalux_tui.chat.roster import Roster
+    from lunalux_tui.chat.view import CardEditor
 
 
-class RosterView(Asker, Protocol):
+class RosterView(Asker, Writing, Protocol):
     """What these actions ask of the screen."""
-
-    def edit_character(self, character_id: str) -> None:
-        """Open a card in its editor."""
-
-    def action_focus_prompt(self) -> None:
-        """Go back to writing."""
 
 
 class RosterActions:
@@ -46,13 +41,20 @@ class RosterActions:
     """
 
     def __init__(
-        self, runtime: Runtime, opener: Opener, roster: Roster, group_actions: GroupActions, view: RosterView
+        self,
+        runtime: Runtime,
+        opener: Opener,
+        roster: Roster,
+        group_actions: GroupActions,
+        editor: CardEditor,
+        view: RosterView,
     ) -> None:
         self.groups: dict[str, Group] = {}
         self._runtime = runtime
         self._opener = opener
         self._roster = roster
         self._group_actions = group_actions
+        self._editor = editor
         self._view = view
         self._undo: list[Callable[[], Awaitable[None]]] = []
 
@@ -80,6 +82,10 @@ class RosterActions:
         row = self._opener.chat.row_id
         self._roster.show(characters, row, groups, last_words, language, folders=folders, total=total)
 
+    def mark_open(self) -> None:
+        """Show which row is open."""
+        self._roster.rows.mark_current(self._opener.chat.row_id)
+
     async def show_last_words(self) -> None:
         """Let the list say what was said last in the conversation that is open."""
         conversation = self._opener.chat.conversation
@@ -101,7 +107,7 @@ class RosterActions:
         """Open the card under the cursor in its editor; a group has none."""
         row_id = self._roster.rows.chosen
         if row_id and row_id not in self.groups:
-            self._view.edit_character(row_id)
+            self._editor.edit_character(row_id)
 
     @property
     def _characters(self) -> list[str]:

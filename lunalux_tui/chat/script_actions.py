@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.text import clean_line
 from lunalux_tui.chat.questions import Question
-from lunalux_tui.chat.view import Asker
 from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.parts.drawn import Part
 from lunalux_tui.theme.styles import BOLD, MUTED, WARNING
@@ -18,14 +17,15 @@ if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import OpenChat
     from lunalux_tui.chat.questions import Questions
+    from lunalux_tui.chat.view import Asker
 
 SUBJECT = "scripts-question"
 NAMES = 6
 """Names of scripts in the question; the dialog has them all."""
 
 
-class ScriptView(Asker, Protocol):
-    """What these actions ask of the screen."""
+class Surroundings(Protocol):
+    """Where the conversation is shown."""
 
     def surroundings_changed(self) -> None:
         """Show the messages, and ask, by the scripts as they are now."""
@@ -34,10 +34,13 @@ class ScriptView(Asker, Protocol):
 class ScriptActions:
     """Asks whether scripts of cards may run; nothing waits for the answer."""
 
-    def __init__(self, runtime: Runtime, chat: OpenChat, questions: Questions, view: ScriptView) -> None:
+    def __init__(
+        self, runtime: Runtime, chat: OpenChat, questions: Questions, shown: Surroundings, view: Asker
+    ) -> None:
         self._runtime = runtime
         self._open = chat
         self._questions = questions
+        self._shown = shown
         self._view = view
         self._asking: CardScripts | None = None
         """Whose scripts wait for an answer."""
@@ -82,7 +85,7 @@ class ScriptActions:
         await characters.allow_scripts(character_id, allowed)
         name = (await characters.get(character_id)).name
         self._view.say(t("scripts.allowed_now" if allowed else "scripts.refused_now", name=name))
-        self._view.surroundings_changed()
+        self._shown.surroundings_changed()
 
 
 _ANSWERS = (

@@ -4,43 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from lunalux_tui.chat.slash_host import ScriptHostView
 from lunalux_tui.i18n import t, tell
 
 if TYPE_CHECKING:
     from lunalux_core.chat.scripts.host import ConversationHost
-    from lunalux_core.errors import LunaluxError
     from lunalux_core.runtime import Runtime
-    from lunalux_core.stscript.interpreter import Outcome
+    from lunalux_core.stscript.interpreter import ScriptOutcome
     from lunalux_core.stscript.quick_replies import QuickReply
     from lunalux_tui.chat.opener import Opener
-
-
-class SlashView(ScriptHostView, Protocol):
-    """What these actions ask of the screen."""
-
-    def typed(self) -> str:
-        """What stands in the prompt."""
-
-    def send(self, text: str) -> None:
-        """Say something."""
-
-    def point_at(self, text: str, line: int, column: int) -> None:
-        """Put the cursor to a place (from 1) of the text that stands in the prompt."""
-
-    def show_error(self, error: LunaluxError) -> None:
-        """Write a failure into the transcript."""
+    from lunalux_tui.chat.slash_host import ScriptParts
 
 
 class SlashActions:
     """Runs scripts, and tells what became of them."""
 
-    def __init__(self, runtime: Runtime, opener: Opener, view: SlashView) -> None:
+    def __init__(self, runtime: Runtime, opener: Opener, parts: ScriptParts) -> None:
         self._runtime = runtime
         self._opener = opener
-        self._view = view
+        self._parts = parts
+        self._prompt = parts.prompt
+        self._view = parts.view
 
     async def run(self, typed: str) -> None:
         """Run what was typed; it stays in the prompt unless it ran to its end. Of a script from elsewhere,
@@ -64,7 +49,7 @@ class SlashActions:
             self._view.say(outcome.abort_shown, warn=True)
         return not host.failed
 
-    async def _ran(self, script: str, *, turns: bool = True) -> tuple[Outcome, ConversationHost] | None:
+    async def _ran(self, script: str, *, turns: bool = True) -> tuple[ScriptOutcome, ConversationHost] | None:
         from lunalux_core.chat.script_setting import script_setting
         from lunalux_core.chat.scripts.host import ConversationHost
         from lunalux_core.stscript.commands.table import everything
@@ -77,10 +62,10 @@ class SlashActions:
             return None
         previews, options = self._runtime.chat.previews, self._opener.chat.turn_options()
         setting = await script_setting(previews, conversation.id, options)
-        words = self._view.typed()
+        words = self._prompt.text
         if words != script:
             setting = replace(setting, context=replace(setting.context, input=words))
-        surface = ScreenSurface(self._runtime, self._opener, self._view, script)
+        surface = ScreenSurface(self._runtime, self._opener, self._parts, script)
         host = ConversationHost(self._runtime, surface, conversation.id, setting, turns=turns)
         interpreter = Interpreter(host, everything(host.offers), setting)
         host.stores = interpreter.stores
@@ -93,19 +78,19 @@ class SlashActions:
             # Also after a failure or a stop: what the commands before it have set stays set.
             await host.keep_variables()
 
-    def _tell(self, typed: str, outcome: Outcome, host: ConversationHost) -> None:
+    def _tell(self, typed: str, outcome: ScriptOutcome, host: ConversationHost) -> None:
         error = outcome.error
         if error is not None:
             self._view.show_error(error)
-            if not self._view.typed():  # it began another chat
-                self._view.put_typed(typed)
+            if not self._prompt.text:  # it began another chat
+                self._prompt.rewrite(typed)
             line, column = error.params.get("line"), error.params.get("column")
             if isinstance(line, int) and isinstance(column, int):
-                self._view.point_at(typed, line, column)
+                self._prompt.point_at(typed, line, column)
             return
         if host.failed:
             return
-        self._view.take_typed(typed)
+        self._prompt.take(typed)
         if outcome.abort_shown:
             self._view.say(outcome.abort_shown, warn=True)
         elif outcome.pipe and not host.shown:

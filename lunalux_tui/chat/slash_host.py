@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.chat.scripts.host import OFFERS
-from lunalux_tui.chat.view import Asker
+from lunalux_tui.chat.view import Asker, Shown
 from lunalux_tui.i18n import t, tell
 
 if TYPE_CHECKING:
@@ -16,36 +17,59 @@ if TYPE_CHECKING:
     from lunalux_core.library.personas import Persona
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
+    from lunalux_tui.chat.reply_bar import ReplyButton
+    from lunalux_tui.chat.view import PromptText
+    from lunalux_tui.parts.host import Host
 
-__all__ = ["OFFERS", "ScreenSurface", "ScriptHostView"]
+__all__ = ["OFFERS", "ScreenSurface", "ScriptParts"]
 
 
-class ScriptHostView(Asker, Protocol):
-    """What a script needs of the screen."""
+class ScriptTurns(Protocol):
+    """Runs turns and scripts, one at a time (`turn_runner.TurnRunner`)."""
 
-    def take_typed(self, text: str) -> None:
-        """Empty the prompt of a text that was understood."""
+    @property
+    def busy(self) -> bool:
+        """Whether a reply is coming, or a script runs."""
 
-    def put_typed(self, text: str) -> None:
-        """Put a text in the place of what stands in the prompt."""
+    async def run_to_end(self, events: AsyncIterator[TurnEvent], *, impersonate: bool = False) -> None:
+        """Run a turn to its end. Raises CancelledError when the person stops it."""
+
+    def run_as_script(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something in the place of a script; there is never more than one."""
+
+
+class ScriptSurroundings(Shown, Protocol):
+    """What is shown beside the messages."""
+
+    async def follow_script(self) -> None:
+        """Profiles, presets, worldbooks or sets of quick replies are others now."""
+
+
+class ScriptView(Asker, Protocol):
+    """What scripts and quick replies ask of the screen."""
 
     def notice(self, words: str, title: str, *, warn: bool = False) -> None:
         """A notice that takes nothing out of the status line."""
 
-    def show_memories(self) -> None:
-        """Open the pane of what is remembered."""
+    def show_error(self, error: LunaluxError) -> None:
+        """Write a failure into the transcript."""
 
-    async def take_turn(self, events: AsyncIterator[TurnEvent], *, impersonate: bool = False) -> None:
-        """Run a turn to its end. Raises CancelledError when the person stops it."""
+    def perform(self, action: str, *arguments: object) -> None:
+        """Do an action of the screen."""
 
-    def show_persona(self, name: str) -> None:
-        """Name who the person is here."""
+    async def show_reply_buttons(self, buttons: Sequence[ReplyButton]) -> None:
+        """Show these above the prompt; none takes the bar away."""
 
-    def change_setting(self, key: str, value: object) -> None:
-        """Store one setting and put it in force."""
 
-    async def chat_surroundings_changed(self) -> None:
-        """Profiles, presets, worldbooks or sets of quick replies are others now."""
+@dataclass(frozen=True, slots=True)
+class ScriptParts:
+    """The parts of the chat screen that a script acts on."""
+
+    prompt: PromptText
+    turns: ScriptTurns
+    shown: ScriptSurroundings
+    host: Host
+    view: ScriptView
 
 
 class ScreenSurface:
@@ -54,15 +78,16 @@ class ScreenSurface:
     asks = True
     panes = ("memory",)
 
-    def __init__(self, runtime: Runtime, opener: Opener, view: ScriptHostView, script: str) -> None:
+    def __init__(self, runtime: Runtime, opener: Opener, parts: ScriptParts, script: str) -> None:
         self._runtime = runtime
         self._opener = opener
-        self._view = view
+        self._parts = parts
+        self._view = parts.view
         self._script = script
         self._echoed = False
 
     def open_pane(self, name: str) -> None:
-        self._view.show_memories()
+        self._view.perform("memory")
 
     def options(self) -> TurnOptions:
         return self._opener.chat.turn_options()
@@ -104,14 +129,14 @@ class ScreenSurface:
         return labels[int(chosen)] if chosen else ""
 
     async def put_typed(self, text: str) -> None:
-        self._view.put_typed(text)
+        self._parts.prompt.rewrite(text)
 
     async def take_turn(self, events: AsyncIterator[TurnEvent], *, impersonate: bool = False) -> None:
-        await self._view.take_turn(events, impersonate=impersonate)
+        await self._parts.turns.run_to_end(events, impersonate=impersonate)
 
     async def open_chat(self, conversation_id: str) -> None:
         # A script is no draft of the chat that is left.
-        self._view.take_typed(self._script)
+        self._parts.prompt.take(self._script)
         await self._opener.go_on_with(conversation_id)
 
     async def messages_changed(self, *, to_end: bool = False) -> None:
@@ -122,8 +147,8 @@ class ScreenSurface:
         conversation = self._opener.chat.conversation
         if conversation is not None:
             persona = await self._persona(conversation.persona_id)
-            self._view.show_persona(persona.name if persona else self._runtime.settings.user_name)
-        await self._view.chat_surroundings_changed()
+            self._parts.shown.show_persona(persona.name if persona else self._runtime.settings.user_name)
+        await self._parts.shown.follow_script()
 
     async def _persona(self, persona_id: str | None) -> Persona | None:
         from lunalux_core.library.personas import load_persona
@@ -134,7 +159,7 @@ class ScreenSurface:
         return await self._runtime.library.database.read(read)
 
     async def use_model(self, name: str) -> None:
-        self._view.change_setting("chat.model", name)
+        self._parts.host.change_setting("chat.model", name)
 
     async def use_preset(self, key: str) -> None:
-        self._view.change_setting("chat.preset", key)
+        self._parts.host.change_setting("chat.preset", key)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class TurnView(Protocol):
-    """Where a turn is shown. `chat.pane.ChatPane` is one; a list of calls is enough for a test."""
+    """Where a turn is shown. `chat.turn_display.TurnDisplay` is one; a list of calls is enough for a test."""
 
     @property
     def streaming(self) -> bool:

@@ -8,7 +8,7 @@ See docs/spec/backend.md: Money rules, Tables.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
@@ -33,10 +33,11 @@ from lunalux_tui.cli.serve import backend_settings, chosen_storage, open_service
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
+    from lunalux_core.backend.repos.cards import CardStatus
     from lunalux_core.backend.running.services import Services
     from lunalux_core.backend.running.settings import BackendSettings
     from lunalux_core.backend.storage.provision import Change
-    from lunalux_core.wire.base import Lang
+    from lunalux_core.language import Language
     from lunalux_tui.cli.serve import Storage
 
 admin_app = typer.Typer(
@@ -122,7 +123,7 @@ async def rank(
 
     Example: lunalux admin rank --lang en --sort hot
     """
-    langs = [cast("Lang", lang)] if lang else ["en", "zh"]
+    langs = [cast("Language", lang)] if lang else ["en", "zh"]
     sorts = [sort] if sort else ["hot", "new"]
     # `time` is the name that the tables have for the order people know as new.
     if not set(langs) <= {"en", "zh"} or not set(sorts) <= {"hot", "new", "time"}:
@@ -131,7 +132,9 @@ async def rank(
         {
             "lang": code,
             "sort": order,
-            "ranked": await services.ranking.drain(cast("Lang", code), "hot" if order == "hot" else "time"),
+            "ranked": await services.ranking.drain(
+                cast("Language", code), "hot" if order == "hot" else "time"
+            ),
         }
         for code in langs
         for order in sorts
@@ -142,10 +145,7 @@ async def rank(
         output.print_table(["language", "order", "ranked"], [list(row.values()) for row in rows])
 
 
-Status = Literal["active", "hidden", "deleted"]
-
-
-async def _moderate(services: Services, card_id: str, status: Status, as_json: bool) -> None:
+async def _moderate(services: Services, card_id: str, status: CardStatus, as_json: bool) -> None:
     card = await services.characters.set_status(card_id, status)
     # Not with the next batch: a card that was hidden has to leave the lists at once.
     await services.ranking.drain(card.language, "hot")
@@ -153,7 +153,7 @@ async def _moderate(services: Services, card_id: str, status: Status, as_json: b
     tell({"id": card_id, "status": status}, as_json)
 
 
-def _moderation(verb: str, status: Status, help: str) -> None:
+def _moderation(verb: str, status: CardStatus, help: str) -> None:
     @in_services
     async def command(services: Services, card_id: str = ID, as_json: bool = JSON) -> None:
         await _moderate(services, card_id, status, as_json)

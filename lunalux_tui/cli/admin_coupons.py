@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
@@ -12,10 +12,10 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.admin_services import JSON, STORAGE, YES, in_services, picked, remove_asked, tell
 
 if TYPE_CHECKING:
+    from lunalux_core.backend.money.billing import Currency
     from lunalux_core.backend.repos.coupons import IssuedCoupon
     from lunalux_core.backend.running.services import Services
 
-Currency = Literal["star", "luna"]
 CODE = typer.Argument(metavar="CODE")
 
 coupon_app = typer.Typer(help="Issue, list, show and revoke coupons.", no_args_is_help=True)

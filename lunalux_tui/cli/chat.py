@@ -272,11 +272,11 @@ async def dearer(runtime: Runtime, model: str, accept: bool) -> PaymentError | N
     with suppress(LunaluxError):  # the turn itself tells it, with the words stored
         await account.ensure()
     try:
-        account.check_price(model_id)
+        account.prices.check(model_id)
     except PaymentError as error:
         if not accept:
             return error
-        await account.agree(model_id)
+        await account.prices.agree(model_id)
     return None
 
 

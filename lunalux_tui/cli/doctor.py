@@ -27,7 +27,7 @@ commands = {"doctor": doctor_app}
 SECONDS = 10
 # Columns and rows below which parts of the app are left out.
 SMALLEST = (80, 24)
-Status = Literal["ok", "warn", "fail"]
+CheckStatus = Literal["ok", "warn", "fail"]
 # Free space below which the disk counts as nearly full.
 ROOM_BYTES = 200 * 1024 * 1024
 
@@ -37,17 +37,17 @@ class Check:
     """What was looked at. `hint` says what to do where `status` is not ok."""
 
     name: str
-    status: Status
+    status: CheckStatus
     detail: str
     hint: str = ""
 
 
-def _status(status: Status) -> str:
+def _status(status: CheckStatus) -> str:
     """The same words in every language where a program may look for them."""
     return t(f"cli.doctor.status.{status}") if sys.stdout.isatty() else status
 
 
-def _check(name: str, status: Status, key: str, /, **params: object) -> Check:
+def _check(name: str, status: CheckStatus, key: str, /, **params: object) -> Check:
     """A check whose words, and hint where there is one, stand in the catalogue under `cli.doctor.<key>`."""
     hint = f"cli.doctor.{key}.hint"
     return Check(name, status, t(f"cli.doctor.{key}.told", **params), t(hint, **params) if has(hint) else "")
@@ -104,7 +104,7 @@ async def _guarded(name: str, look: Callable[[Runtime], Awaitable[Check]], runti
         return _check(name, "fail", "no_answer", n=SECONDS)
     except LunaluxError as error:
         # To be signed out is a choice: characters, chats and models of one's own need no account.
-        status: Status = "warn" if isinstance(error, SessionError) else "fail"
+        status: CheckStatus = "warn" if isinstance(error, SessionError) else "fail"
         return Check(name, status, *output.sentence(error))
     except Exception as error:  # one thing that cannot be looked at never hides the others
         from lunalux_core.diagnostics.crash import crashed

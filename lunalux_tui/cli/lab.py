@@ -24,7 +24,7 @@ from lunalux_tui.i18n import note, price_words, t
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import TurnEvent
     from lunalux_core.lab.experiment import Experiment
-    from lunalux_core.lab.runs import Laboratory, Planned, Result
+    from lunalux_core.lab.runs import Laboratory, Planned, TrialResult
     from lunalux_core.library.lab import LabRun
 
 lab_app = typer.Typer(
@@ -197,7 +197,7 @@ async def _dearer(runtime: Runtime, wanted: Sequence[Planned], accept: bool) -> 
         with suppress(LunaluxError):  # the turns themselves tell it
             await runtime.account.ensure()
             # Nobody looks on: what the service asks today is known before the first reply.
-            await runtime.account.refresh_prices()
+            await runtime.account.prices.refresh()
     rises: list[PaymentError | None] = [await dearer(runtime, model, accept) for model in models]
     return [rise for rise in rises if rise is not None]
 
@@ -205,7 +205,7 @@ async def _dearer(runtime: Runtime, wanted: Sequence[Planned], accept: bool) -> 
 async def _tell_of_price(runtime: Runtime, missing: Sequence[Planned]) -> None:
     """Say what official replies will cost before the first of them is asked for; on stderr."""
     for model, n in Counter(item.model for item in missing if item.model.startswith("official:")).items():
-        price = runtime.account.price(model.partition(":")[2])
+        price = runtime.account.prices.of(model.partition(":")[2])
         if price is not None and not price.free:
             output.say("lab_price", n=n, model=model, price=price_words(price))
 
@@ -251,7 +251,7 @@ class _Bench:
         if failed or errors:
             raise typer.Exit(output.FAILED if failed else output.PARTLY)
 
-    def _tell(self, result: Result) -> None:
+    def _tell(self, result: TrialResult) -> None:
         self.done += 1
         # Many replies have the same thing to tell: it is told once.
         if new := [event for event in result.told if repr(event) not in self.said]:
@@ -263,7 +263,7 @@ class _Bench:
             output.say("lab_error", label=result.trial.label, text=text)
         output.passing("lab_progress", done=self.done, n=len(self.planned), label=result.trial.label)
 
-    def _tell_of(self, result: Result, events: Sequence[TurnEvent]) -> None:
+    def _tell_of(self, result: TrialResult, events: Sequence[TurnEvent]) -> None:
         from lunalux_tui.cli.chat import Notices
 
         output.passing()
@@ -290,7 +290,7 @@ _NOTHING: dict[str, Any] = {
 }
 
 
-def result_row(result: Result) -> dict[str, Any]:
+def result_row(result: TrialResult) -> dict[str, Any]:
     """A result for JSON; where the reply could not be had, with its `error` alone."""
     error = None
     if result.error is not None:
@@ -313,7 +313,7 @@ def check_row(outcome: dict[str, Any]) -> dict[str, Any]:
     return {**outcome, "reason": note(reason) if isinstance(reason, str) else None}
 
 
-def _print(results: Sequence[Result]) -> None:
+def _print(results: Sequence[TrialResult]) -> None:
     rows = []
     for result in results:
         reply = result.reply or {}

@@ -20,7 +20,8 @@ from lunalux_tui.cli.values import given
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_core.library.market_cache import Filters, Lang, MarketCard, Nsfw, Sort
+    from lunalux_core.language import Language
+    from lunalux_core.library.market_cache import Filters, MarketCard, Nsfw, Sort
     from lunalux_core.runtime import Runtime
 
 market_app = typer.Typer(
@@ -186,7 +187,7 @@ async def publish(
             "A published character needs an intro.",
             "Add --intro with one or two sentences.",
         )
-    row = await publish_one(runtime, path, cast("Lang", lang), intro, tuple(tag), name)
+    row = await publish_one(runtime, path, cast("Language", lang), intro, tuple(tag), name)
     if as_json:
         output.print_json(row)
     else:
@@ -289,7 +290,7 @@ async def report(
         output.say("market_reported")
 
 
-async def _bring(runtime: Runtime, lang: Lang, sort: Sort, limit: int, *, force: bool) -> None:
+async def _bring(runtime: Runtime, lang: Language, sort: Sort, limit: int, *, force: bool) -> None:
     """Fetch what the list lacks. What is on disk is enough when the backend does not answer."""
     market = runtime.market
     try:
@@ -340,8 +341,8 @@ def _json(card: MarketCard, liked: bool) -> dict[str, Any]:
     }
 
 
-def _list(runtime: Runtime, lang: str, sort: str) -> tuple[Lang, Sort]:
-    return cast("Lang", lang or runtime.settings.lang), cast("Sort", sort)
+def _list(runtime: Runtime, lang: str, sort: str) -> tuple[Language, Sort]:
+    return cast("Language", lang or runtime.settings.lang), cast("Sort", sort)
 
 
 def _filters(runtime: Runtime, nsfw: str, original: bool, tags: list[str]) -> Filters:

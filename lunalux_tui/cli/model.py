@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from lunalux_core.config.settings import ModelConfig
+from lunalux_core.config.settings import SavedModel
 from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.library.naming import full_name, missing
@@ -205,7 +205,7 @@ async def add(
     sampling = read_pairs(param)
     # An option of its own goes before the same parameter given by --param.
     sampling |= {key: checked_value(key, value) for key, value in given.items() if value is not None}
-    config = ModelConfig(
+    config = SavedModel(
         name=name,
         provider=provider,
         model=model,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import typer
 
 from lunalux_core.dialogue.authors_note import DEEPEST, ChatNote
+from lunalux_core.documents.prompt_values import Role
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import in_runtime
@@ -23,7 +24,6 @@ commands = {"note": note_app}
 
 CONVERSATION = typer.Argument(metavar="CONVERSATION", help="Id of a conversation, or its beginning.")
 Position = Literal["in_chat", "after_main", "before_main"]
-Role = Literal["system", "user", "assistant"]
 
 
 @note_app.command()

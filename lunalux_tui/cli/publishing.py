@@ -14,14 +14,14 @@ from lunalux_tui.cli.conversation import read_file
 from lunalux_tui.cli.shelf_commands import read_json
 
 if TYPE_CHECKING:
-    from lunalux_core.library.market_cache import Lang
+    from lunalux_core.language import Language
     from lunalux_core.runtime import Runtime
 
 MANIFEST = "manifest.json"
 
 
 async def publish_one(
-    runtime: Runtime, path: Path, lang: Lang, intro: str, tags: tuple[str, ...], name: str = ""
+    runtime: Runtime, path: Path, lang: Language, intro: str, tags: tuple[str, ...], name: str = ""
 ) -> dict[str, Any]:
     """Publish one card file. Raises InvalidInput, NotFound, NetworkError, BackendError."""
     png = card_png(path)
@@ -101,7 +101,7 @@ def _manifest(folder: Path) -> list[Any]:
     return document
 
 
-def _checked(folder: Path, entry: Any) -> tuple[Path, Lang, str, tuple[str, ...], str]:
+def _checked(folder: Path, entry: Any) -> tuple[Path, Language, str, tuple[str, ...], str]:
     """What a line of the manifest says; its path stays within the folder."""
 
     def wrong(what: str, kind: str) -> InvalidInput:
@@ -128,4 +128,4 @@ def _checked(folder: Path, entry: Any) -> tuple[Path, Lang, str, tuple[str, ...]
     intro, name = entry.get("intro", ""), entry.get("name", "")
     if not isinstance(intro, str) or not isinstance(name, str):
         raise wrong(f"an intro or name that is no text: {json.dumps(intro)[:40]}", "texts")
-    return path, cast("Lang", entry["lang"]), intro, tuple(tags), name
+    return path, cast("Language", entry["lang"]), intro, tuple(tags), name

@@ -118,7 +118,7 @@ def run(
     sets = [chosen.content, *(stored_set.content for stored_set in stored if stored_set.id != chosen.id)]
     reply = _reply(chosen, labels, sets)
     from lunalux_core.stscript.commands.table import everything
-    from lunalux_core.stscript.interpreter import Interpreter, Outcome
+    from lunalux_core.stscript.interpreter import Interpreter, ScriptOutcome
 
     host = _Host(sets)
     if reply.is_script and conversation:
@@ -132,7 +132,7 @@ def run(
     if reply.is_script:
         outcome = asyncio.run(Interpreter(host, everything(host.offers)).run(reply.message))
     else:
-        outcome = Outcome(reply.message, {}, {})
+        outcome = ScriptOutcome(reply.message, {}, {})
     print_outcome(outcome, host.echoes, as_json=as_json)
 
 

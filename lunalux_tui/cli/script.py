@@ -17,7 +17,7 @@ from lunalux_tui.cli.stdin import input_text
 
 if TYPE_CHECKING:
     from lunalux_core.stscript.host import AppCall
-    from lunalux_core.stscript.interpreter import Outcome
+    from lunalux_core.stscript.interpreter import ScriptOutcome
 
 script_app = typer.Typer(help="Run and test scripts (STscript).", no_args_is_help=True, add_completion=False)
 commands = {"script": script_app}
@@ -68,7 +68,7 @@ def run(
     print_outcome(outcome, host.echoes, as_json=as_json)
 
 
-def print_outcome(outcome: Outcome, echoes: list[str], *, as_json: bool) -> None:
+def print_outcome(outcome: ScriptOutcome, echoes: list[str], *, as_json: bool) -> None:
     """Print what a script left behind. Raises what it failed with."""
     if as_json:
         output.print_json(_document(outcome, echoes))
@@ -105,7 +105,7 @@ def _script_text(path: Path) -> str:
     return text
 
 
-def _document(outcome: Outcome, echoes: list[str]) -> dict[str, Any]:
+def _document(outcome: ScriptOutcome, echoes: list[str]) -> dict[str, Any]:
     error = outcome.error
     told = None
     if error is not None:

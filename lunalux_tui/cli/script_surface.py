@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import TurnEvent
     from lunalux_core.errors import LunaluxError
     from lunalux_core.runtime import Runtime
-    from lunalux_core.stscript.interpreter import Outcome
+    from lunalux_core.stscript.interpreter import ScriptOutcome
 
 
 class TerminalSurface:
@@ -102,7 +102,7 @@ class TerminalSurface:
 
 async def run_on_conversation(
     runtime: Runtime, conversation: str, script: str, *, asks: bool
-) -> tuple[Outcome, list[str]]:
+) -> tuple[ScriptOutcome, list[str]]:
     """Run a script on a conversation; what became of it, and what it showed.
 
     Args:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import typer
 
 from lunalux_core.errors import InvalidInput
+from lunalux_core.language import Language
 from lunalux_core.library.memories import find_message
 from lunalux_core.library.trackers import Tracker, TrackerState
 from lunalux_core.runtime import Runtime
@@ -83,9 +84,7 @@ async def add(
     position: Positions | None = POSITION,
     depth: int | None = DEPTH,
     role: Roles | None = ROLE,
-    lang: Literal["en", "zh"] | None = typer.Option(
-        None, "--lang", help="Language of a template; else the story's."
-    ),
+    lang: Language | None = typer.Option(None, "--lang", help="Language of a template; else the story's."),
     as_json: bool = JSON,
 ) -> None:
     """Add a tracker; prints its id. A template brings name and instruction, which may be changed.
@@ -281,12 +280,12 @@ def _value(text: str | None, path: Path | None) -> str | None:
     return well_formed(text) if text is not None else None
 
 
-async def _language(runtime: Runtime, conversation_id: str) -> Literal["en", "zh"]:
+async def _language(runtime: Runtime, conversation_id: str) -> Language:
     """The language of what was said last."""
     from lunalux_core.trackers.templates import story_language
     from lunalux_tui import i18n
 
-    spoken: Literal["en", "zh"] = "zh" if i18n.language() == "zh" else "en"
+    spoken: Language = "zh" if i18n.language() == "zh" else "en"
     return await runtime.library.database.read(lambda c: story_language(c, conversation_id, spoken))
 
 

@@ -59,7 +59,7 @@ async def history(
     rows: list[dict[str, Any]] = []
     cursor: str | None = None
     while len(rows) < limit:
-        page, cursor = await runtime.account.history(cursor, min(limit - len(rows), 100))
+        page, cursor = await runtime.account.wallet.history(cursor, min(limit - len(rows), 100))
         rows += page
         # An empty page ends it as well: a cursor that leads nowhere would be followed for ever.
         if cursor is None or not page:
@@ -97,7 +97,7 @@ async def redeem(
     Example: lunalux wallet redeem MOON-2026-STAR
     """
     # A code that was copied with blanks in it comes as several words.
-    currency, amount = await runtime.account.redeem("".join(code))
+    currency, amount = await runtime.account.wallet.redeem("".join(code))
     if as_json:
         output.print_json({"currency": currency, "amount": amount, **_wallet(runtime.account.state)})
     else:
@@ -135,7 +135,7 @@ async def settle(runtime: Runtime, as_json: bool = JSON) -> None:
 
     Example: lunalux wallet settle
     """
-    times, star = await runtime.account.settle_invites()
+    times, star = await runtime.account.wallet.settle_invites()
     if as_json:
         output.print_json({"settledTimes": times, "rewardStar": star, **_wallet(runtime.account.state)})
     else:

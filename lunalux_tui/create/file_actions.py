@@ -18,6 +18,7 @@ from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
 
 if TYPE_CHECKING:
+    from lunalux_core.cards.export import ExportFormat
     from lunalux_core.editor.draft import Draft
     from lunalux_tui.create.open_draft import OpenDraft
     from lunalux_tui.create.view import EditorView
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 LARGEST_COPY = 72_000
 """Characters that every terminal with OSC 52 takes; many cut off longer ones without a word."""
 
-EXPORTS: dict[str, tuple[draft_files.ExportFormat, Literal["v2", "v3"] | None]] = {
+EXPORTS: dict[str, tuple[ExportFormat, Literal["v2", "v3"] | None]] = {
     "png": ("png", None),
     "png_v2": ("png", "v2"),
     "json": ("json", None),

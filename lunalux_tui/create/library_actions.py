@@ -17,7 +17,7 @@ from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
 
 if TYPE_CHECKING:
-    from lunalux_core.library.market_cache import Lang
+    from lunalux_core.language import Language
     from lunalux_tui.create.open_draft import OpenDraft
     from lunalux_tui.create.view import EditorView
 
@@ -146,7 +146,7 @@ class LibraryActions:
                 self._draft.key or NEW,
                 card.name,
                 png,
-                lang=cast("Lang", language if language in LANGUAGES else "en"),
+                lang=cast("Language", language if language in LANGUAGES else "en"),
                 intro=BY_ID["user_description"].shown(snapshot.document),
                 tags=tuple(split_tags(BY_ID["tags"].shown(snapshot.document)))[:MARKET_TAGS],
             )

@@ -421,7 +421,7 @@ class CreateScreen(LunaScreen[None]):
     async def show_in_chat(self, character_id: str) -> None:
         """Let the chat screen show the character under its new name."""
         chat = cast("ChatHost", self.app).chat
-        await chat.refresh_roster()
+        await chat.objects.roster.refresh()
         if chat.character is not None and chat.character.id == character_id:
             chat.open_chat.character = (await self.runtime.library.characters.get(character_id)).summary
             chat.header.character = chat.character_name

@@ -9,7 +9,8 @@ from textual.reactive import Reactive, reactive
 from textual.widgets import Input
 
 from lunalux_core.account import AccountState
-from lunalux_core.library.market_cache import Filters, Lang, Sort
+from lunalux_core.language import Language
+from lunalux_core.library.market_cache import Filters, Sort
 from lunalux_tui.i18n import LANGUAGES, t
 from lunalux_tui.parts.amounts import age, wallet_parts
 from lunalux_tui.parts.drawn import Bar, Part
@@ -22,7 +23,7 @@ class MarketHead(Bar):
     GROUND = SURFACE
 
     sort: reactive[Sort] = reactive("hot")
-    lang: reactive[Lang] = reactive("en")
+    lang: reactive[Language] = reactive("en")
     stored_at: reactive[int] = reactive(0)
     """When the list came from the backend, in milliseconds since 1970; 0 for never."""
 

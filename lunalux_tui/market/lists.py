@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lunalux_core.errors import LunaluxError, NetworkError, SessionError
 from lunalux_core.ids import now_ms
-from lunalux_core.library.market_cache import Filters, Lang, MarketCard, Sort
+from lunalux_core.language import Language
+from lunalux_core.library.market_cache import Filters, MarketCard, Sort
 from lunalux_tui.i18n import t, tell
 
 if TYPE_CHECKING:
@@ -66,10 +67,10 @@ class MarketLists:
 
     def __init__(self, view: ListView) -> None:
         self._view = view
-        self.lang: Lang = "en"
+        self.lang: Language = "en"
         self.sort: Sort = "hot"
         self.filters = Filters()
-        self.shown: tuple[Lang, Sort, Filters, str] | None = None
+        self.shown: tuple[Language, Sort, Filters, str] | None = None
         """Which list, filters and words the cards on the screen belong to."""
 
         self.cards: Sequence[MarketCard] = ()
@@ -97,7 +98,7 @@ class MarketLists:
 
     # -- from disk ---------------------------------------------------------------------------------
 
-    def begin(self, lang: Lang, filters: Filters) -> None:
+    def begin(self, lang: Language, filters: Filters) -> None:
         """Show the first list: as it was left, else of this language."""
         self.lang, self.filters, self.waiting = lang, filters, True
         self._view.show_list_state()
@@ -120,7 +121,7 @@ class MarketLists:
         await self.read()
         self.refresh()
 
-    def _key(self) -> tuple[Lang, Sort, Filters, str]:
+    def _key(self) -> tuple[Language, Sort, Filters, str]:
         return self.lang, self.sort, self.filters, self._view.words
 
     def show(self, *, keep: bool = False) -> None:
@@ -255,7 +256,7 @@ class MarketLists:
         finally:
             self._searching = False
 
-    def change(self, *, lang: Lang | None = None, sort: Sort | None = None) -> None:
+    def change(self, *, lang: Language | None = None, sort: Sort | None = None) -> None:
         """Show another language or order; what the person chose for each language is remembered."""
         if lang is not None:
             self.lang, self.waiting, self.cards = lang, True, ()

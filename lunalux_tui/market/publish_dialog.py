@@ -26,7 +26,7 @@ from lunalux_tui.parts.rows import Row
 from lunalux_tui.parts.told import Told
 
 if TYPE_CHECKING:
-    from lunalux_core.library.market_cache import Lang
+    from lunalux_core.language import Language
     from lunalux_core.runtime import Runtime
     from lunalux_tui.parts.host import Host
 
@@ -43,7 +43,7 @@ ACTIONS = (
 )
 
 
-async def publish(app: Host, lang: Lang) -> Lang | None:
+async def publish(app: Host, lang: Language) -> Language | None:
     """Choose a character of the library and publish it; the language it went to, or None."""
     characters = await app.runtime.library.characters.list()
     rows = [
@@ -65,7 +65,7 @@ async def publish(app: Host, lang: Lang) -> Lang | None:
             picked,
             character.name,
             lambda: asyncio.to_thread(card_file, app.runtime.library, character),
-            lang=cast("Lang", spoken) if spoken in LANGUAGES else lang,
+            lang=cast("Language", spoken) if spoken in LANGUAGES else lang,
             intro=character.summary.intro,
             tags=character.summary.tags,
         )
@@ -78,7 +78,7 @@ def split_tags(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag for tag in tags if tag))
 
 
-class PublishDialog(FormDialog["Lang"]):
+class PublishDialog(FormDialog["Language"]):
     """Answers the language it was published in, or None. What was typed is kept until it is published.
 
     Args:
@@ -89,7 +89,7 @@ class PublishDialog(FormDialog["Lang"]):
     ACTIONS = ACTIONS
     BINDINGS = bindings(ACTIONS)
     SIZE: ClassVar[str] = "-broad"
-    lang: var[Lang] = var("en", init=False)
+    lang: var[Language] = var("en", init=False)
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class PublishDialog(FormDialog["Lang"]):
         name: str,
         png: Callable[[], Awaitable[bytes]],
         *,
-        lang: Lang,
+        lang: Language,
         intro: str = "",
         tags: tuple[str, ...] = (),
     ) -> None:

@@ -10,7 +10,8 @@ from textual.app import ComposeResult
 from textual.widgets import Input
 from textual.worker import Worker
 
-from lunalux_core.library.market_cache import Filters, Lang, MarketCard, Nsfw, Sort
+from lunalux_core.language import Language
+from lunalux_core.library.market_cache import Filters, MarketCard, Nsfw, Sort
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import bindings
 from lunalux_tui.i18n import t
@@ -106,7 +107,7 @@ class MarketScreen(LunaScreen[None]):
     # -- what the lists show -----------------------------------------------------------------------
 
     @property
-    def lang(self) -> Lang:
+    def lang(self) -> Language:
         return self.lists.lang
 
     @property
@@ -118,7 +119,7 @@ class MarketScreen(LunaScreen[None]):
         return self.lists.filters
 
     @property
-    def shown(self) -> tuple[Lang, Sort, Filters, str] | None:
+    def shown(self) -> tuple[Language, Sort, Filters, str] | None:
         """Which list, filters and words the cards in the grid belong to."""
         return self.lists.shown
 

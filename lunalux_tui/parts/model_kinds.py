@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lunalux_core.config.settings import ModelConfig
+from lunalux_core.config.settings import SavedModel
 from lunalux_core.llm.servers.local import LOCAL_SERVERS
 from lunalux_tui.i18n import t
 
-HOSTED: Mapping[str, ModelConfig] = {
-    "openai": ModelConfig("", "openai", ""),
-    "anthropic": ModelConfig("", "anthropic", ""),
-    "gemini": ModelConfig("", "gemini", ""),
-    "openrouter": ModelConfig("", "openrouter", "", "https://openrouter.ai/api/v1"),
-    "deepseek": ModelConfig("", "deepseek", "", "https://api.deepseek.com/v1"),
-    "mistral": ModelConfig("", "mistral", "", "https://api.mistral.ai/v1"),
+HOSTED: Mapping[str, SavedModel] = {
+    "openai": SavedModel("", "openai", ""),
+    "anthropic": SavedModel("", "anthropic", ""),
+    "gemini": SavedModel("", "gemini", ""),
+    "openrouter": SavedModel("", "openrouter", "", "https://openrouter.ai/api/v1"),
+    "deepseek": SavedModel("", "deepseek", "", "https://api.deepseek.com/v1"),
+    "mistral": SavedModel("", "mistral", "", "https://api.mistral.ai/v1"),
 }
 """Companies that want a key."""
 
 ANOTHER = "another"
 """Any server that speaks like OpenAI's."""
 
-KINDS: Mapping[str, ModelConfig] = {
+KINDS: Mapping[str, SavedModel] = {
     **HOSTED,
     **{
-        name: ModelConfig("", "openai", "", server.base_url)
+        name: SavedModel("", "openai", "", server.base_url)
         for name, server in LOCAL_SERVERS.items()
         if name != "local"  # a server that says nothing of what it is: the same as another one
     },
-    ANOTHER: ModelConfig("", "openai", "", "http://127.0.0.1:8080/v1"),
+    ANOTHER: SavedModel("", "openai", "", "http://127.0.0.1:8080/v1"),
 }
 """All of them."""
 

@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Input, Label
 
-from lunalux_core.config.settings import ModelConfig
+from lunalux_core.config.settings import SavedModel
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
 from lunalux_core.llm.model import IMAGE_USES, POST_PROCESSING, ModelOptions
@@ -43,7 +43,7 @@ _YES, _NO = frozenset({"yes", "true", "on", "1", "是"}), frozenset({"no", "fals
 class ModelDraft:
     """A configuration as the person left it; `key` is "" where the stored one stays."""
 
-    config: ModelConfig
+    config: SavedModel
     key: str = ""
 
 
@@ -65,7 +65,7 @@ class ModelDialog(FormDialog[ModelDraft]):
     BINDINGS = bindings(ACTIONS)
     SIZE = "-form"
 
-    def __init__(self, runtime: Runtime, config: ModelConfig, title: str, names: frozenset[str]) -> None:
+    def __init__(self, runtime: Runtime, config: SavedModel, title: str, names: frozenset[str]) -> None:
         super().__init__(title)
         self._runtime = runtime
         self._config = config
@@ -186,7 +186,7 @@ class ModelDialog(FormDialog[ModelDraft]):
     def _draft(self) -> ModelDraft:
         sampling = {name: _read(name, text) for name in PARAMETERS if (text := self._text(name))}
         added = {name: _read(name, text) for name in ADDITIONS if (text := self._text(name))}
-        config = ModelConfig(
+        config = SavedModel(
             name=self._text("name"),
             provider=self._config.provider,
             model=self._text("model"),

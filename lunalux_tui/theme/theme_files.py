@@ -14,7 +14,7 @@ from typing import Any
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
-from lunalux_core.config.toml_lines import Place, line_of
+from lunalux_core.config.toml_lines import FileLine, line_of
 from lunalux_core.errors import InvalidInput
 
 DEFAULT = "luna-dark"
@@ -123,7 +123,7 @@ def read_theme(path: Path) -> Theme:
         text = path.read_text(encoding="utf-8-sig")
         document = tomllib.loads(text)
     except (OSError, ValueError) as error:
-        raise _invalid(Place(str(path)), str(error)) from error
+        raise _invalid(FileLine(str(path)), str(error)) from error
     _check(document, path, text)
     colours = {key: str(value) for key, value in document.get("colors", {}).items()}
     chat = {key: str(value) for key, value in document.get("chat", {}).items()}
@@ -154,7 +154,7 @@ def _check(document: Mapping[str, Any], path: Path, text: str) -> None:
     """Every key is known, every colour a colour, every style a style."""
 
     def wrong(kind: str, reason: str, *key: str, **params: str) -> InvalidInput:
-        place = Place(str(path), line_of(text, key))
+        place = FileLine(str(path), line_of(text, key))
         return _invalid(place, reason, kind, name=key[-1], table=key[0], **params)
 
     for key, value in document.items():
@@ -179,7 +179,7 @@ def _check(document: Mapping[str, Any], path: Path, text: str) -> None:
                 raise wrong("colour", f"{key} = {value!r} is not a colour", table, key, value=str(value))
     for required in ("primary", "foreground", "background"):
         if required not in document.get("colors", {}):
-            place = Place(str(path), line_of(text, ("colors",)))
+            place = FileLine(str(path), line_of(text, ("colors",)))
             raise _invalid(place, f"[colors] has no {required}", "missing", name=required)
 
 
@@ -191,7 +191,7 @@ def _is_colour(value: str) -> bool:
     return True
 
 
-def _invalid(place: Place, reason: str, kind: str = "", **params: str) -> InvalidInput:
+def _invalid(place: FileLine, reason: str, kind: str = "", **params: str) -> InvalidInput:
     return InvalidInput(
         "THEME_INVALID",
         f"The theme {place} cannot be used: {reason}.",

@@ -20,7 +20,7 @@ from lunalux_core.backend.market.ranking_keys import (
     HOT,
     ORDERS,
     TIME,
-    Sort,
+    RankSort,
     dirty_key,
     hot_key,
     partition,
@@ -50,7 +50,7 @@ class Market:
     def instance(self) -> Ranking:
         return Ranking(self.store, self.settings, lambda: self.clock)
 
-    def mark(self, sort: Sort, card: str) -> dict[str, str]:
+    def mark(self, sort: RankSort, card: str) -> dict[str, str]:
         order, shards = ORDERS[sort], self.settings.ranking.shards
         return {
             order.dirty_pk: partition(order.dirty_word, shard_of(card, shards), shards),
@@ -103,7 +103,7 @@ class Market:
             await self.ranking.drain("en", sort)
         self.listings.forget("en")
 
-    async def pages(self, sort: Sort, limit: int) -> list[str]:
+    async def pages(self, sort: RankSort, limit: int) -> list[str]:
         """Every page from first to last, as ids."""
         page = await self.listings.first("en", sort, limit)
         ids = [str(card["PK"]).removeprefix("CHAR#") for card in page.cards]
@@ -112,7 +112,7 @@ class Market:
             ids += [str(card["PK"]).removeprefix("CHAR#") for card in page.cards]
         return ids
 
-    async def sorted_by(self, sort: Sort) -> list[str]:
+    async def sorted_by(self, sort: RankSort) -> list[str]:
         """The definition: visible cards by falling value, ties by id."""
         cards = [item async for item in self.store.scan_all(TABLE) if item["SK"] == "PROFILE"]
         cards = [card for card in cards if card["Status"] == "active"]

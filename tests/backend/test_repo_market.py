@@ -22,7 +22,7 @@ from lunalux_core.backend.repos.characters import Characters, MarketCard, NewCar
 from lunalux_core.backend.running.settings import RankingSettings
 from lunalux_core.backend.storage.table import Delete, Key, Put
 from lunalux_core.errors import LunaluxError
-from lunalux_core.wire.base import Lang
+from lunalux_core.language import Language
 
 EACH_STORE = True
 DAY_MS = 24 * 3600 * 1000
@@ -39,7 +39,9 @@ class Market:
         self.dialogues = Dialogues(w.store, TABLES, self.characters, RANKING, w.now)
         self.sweeper = Sweeper(w.store, TABLES, w.money, w.ledgers, self.dialogues, w.now)
 
-    async def publish(self, card: str = "mira", lang: Lang = "en", tags: tuple[str, ...] = ()) -> MarketCard:
+    async def publish(
+        self, card: str = "mira", lang: Language = "en", tags: tuple[str, ...] = ()
+    ) -> MarketCard:
         new = NewCard(card, card.title(), lang, "s3://b/t", "s3://b/o", "An intro.", tags, "owner")
         return await self.characters.publish(new)
 
@@ -66,7 +68,7 @@ async def refusal(what: Any) -> str:
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-async def test_a_new_card_has_the_documented_row(tmp_path: Path, lang: Lang) -> None:
+async def test_a_new_card_has_the_documented_row(tmp_path: Path, lang: Language) -> None:
     async with market(tmp_path) as m:
         await m.publish("mira", lang, ("sea", "mystery"))
         table = TABLES.character_en if lang == "en" else TABLES.character_cn

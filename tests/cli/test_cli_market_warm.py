@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from cli_program import Program, environment
 
-from lunalux_core.library.market_cache import Lang, MarketCache
+from lunalux_core.language import Language
+from lunalux_core.library.market_cache import MarketCache
 
 HEAVY = {"httpx", "fastapi", "starlette", "boto3", "textual", "pydantic", "rich", "PIL"}
 
@@ -29,7 +30,7 @@ def warm(home: Path) -> None:
                     for n in range(30)
                 ]
                 cards.append({"id": f"{lang}-x", "name": f"{name} x", "tags": ["NSFW", "original"]})
-                language: Lang = "en" if lang == "en" else "zh"
+                language: Language = "en" if lang == "en" else "zh"
                 await shelf.replace(language, "hot", cards, 3_600_000, None)
         finally:
             shelf.close()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from fault_proxy import FaultProxy
 from served_backend import Served, device, serve
 
+from lunalux_core.account import Account
+from lunalux_core.account.fetch import AGAIN_MS
 from lunalux_core.errors import BackendError, NetworkError, SessionError
+from lunalux_core.ids import now_ms
 from lunalux_core.runtime import Runtime
 
 PASSWORD = "a long enough passphrase 7"
@@ -55,6 +58,18 @@ async def signed_up(runtime: Runtime, name: str) -> str:
     email = f"{name}@example.org"
     assert await runtime.account.sign_up(email, PASSWORD)
     return email
+
+
+def set_clock(runtime: Runtime, clock: Callable[[], int]) -> None:
+    """Make the account of a program that has not used it yet go by this clock."""
+    runtime.account = Account(
+        lambda: runtime.client,
+        runtime.library.cache,
+        lambda: runtime.credentials,
+        embedded=not runtime.settings.api_url,
+        place=runtime.place,
+        clock=clock,
+    )
 
 
 async def test_nothing_has_to_be_set_up(tmp_path: Path) -> None:
@@ -117,7 +132,7 @@ async def test_another_device_takes_over_and_nothing_is_lost(tmp_path: Path, pro
         await first.account.set_username("two_devices")
         before = first.account.state
         heard: list[str] = []
-        first.account.watchers.append(lambda state: heard.append(state.status))
+        first.account.snapshot.watchers.append(lambda state: heard.append(state.status))
         await second.account.sign_in(email, PASSWORD)
         for _ in range(3):
             with pytest.raises(SessionError) as caught:
@@ -154,7 +169,7 @@ async def test_without_the_backend_the_last_known_state_stands(
         state = await runtime.account.ensure()
         assert state.offline and state.star == 100 and state.signed_in
         with pytest.raises((NetworkError, BackendError)):
-            await runtime.account.redeem("CODE")
+            await runtime.account.wallet.redeem("CODE")
         proxy.fault = ""
         state = await runtime.account.ensure()
         assert not state.offline and state.signed_in
@@ -179,13 +194,13 @@ async def test_coupons_are_put_right_before_they_are_sent(tmp_path: Path, served
     wide = "".join(chr(ord(c) + 0xFEE0) if c.isdigit() else c for c in code)
     async with device(tmp_path, served.url) as runtime:
         await signed_up(runtime, "coupon")
-        assert await runtime.account.redeem(f"  {wide[:4]} {wide[4:]}　") == ("star", 40)
+        assert await runtime.account.wallet.redeem(f"  {wide[:4]} {wide[4:]}　") == ("star", 40)
         state = runtime.account.state
         assert state.star == 140 and state.ledger["totalStarCoinGain"] == 140
         with pytest.raises(BackendError) as caught:
-            await runtime.account.redeem("NOSUCHCODE")
+            await runtime.account.wallet.redeem("NOSUCHCODE")
         assert caught.value.code == "COUPON_INVALID_OR_USED"
-        rows, _ = await runtime.account.history()
+        rows, _ = await runtime.account.wallet.history()
         assert [(row["kind"], row["amount"]) for row in rows][:1] == [("coupon", 40)]
 
 
@@ -205,7 +220,7 @@ async def test_invites(tmp_path: Path, served: Served) -> None:
         code = str(host.account.state.invite["inviteCode"])
         assert await guest.account.sign_up("guest@example.org", PASSWORD, code)
         assert (await host.account.refresh()).invite["totalInvites"] == 1
-        times, star = await host.account.settle_invites()
+        times, star = await host.account.wallet.settle_invites()
         assert times >= 0 and star >= 0
 
 
@@ -230,20 +245,20 @@ async def test_an_invitation_survives_the_confirmation_and_pays_the_inviter_at_t
             async with device(tmp_path / name, rewarding.url) as guest:
                 assert not await guest.account.sign_up(email, PASSWORD, code)
             async with device(tmp_path / name, rewarding.url) as guest:
-                await guest.account.confirm(email, await mailed_code(rewarding))
+                await guest.client.confirm(email, await mailed_code(rewarding))
             async with device(tmp_path / name, rewarding.url) as guest:
                 assert (await guest.account.sign_in(email, PASSWORD)).star == 100 + INVITED_STAR
         await host.account.sign_out()
         state = await host.account.sign_in("inviter@example.org", PASSWORD)
         assert state.invite["totalInvites"] == 2
         assert state.star == 100 + MILESTONE_STAR
-        assert await host.account.settle_invites() == (0, 0)
+        assert await host.account.wallet.settle_invites() == (0, 0)
 
 
 async def confirmed(runtime: Runtime, served: Served, email: str, code: str) -> None:
     """A new account whose address is confirmed, signed in."""
     assert not await runtime.account.sign_up(email, PASSWORD, code)
-    await runtime.account.confirm(email, await mailed_code(served))
+    await runtime.client.confirm(email, await mailed_code(served))
     await runtime.account.sign_in(email, PASSWORD)
 
 
@@ -281,11 +296,13 @@ async def test_what_could_not_be_fetched_at_the_sign_in_is_asked_for_again(
     async with device(tmp_path / "elsewhere", proxy.url) as other:
         email = await signed_up(other, "half-fetched")
     proxy.fault, proxy.where = "drop-answer", "/api/model-config/list"
+    now = [now_ms()]
     async with device(tmp_path / "here", proxy.url) as runtime:
+        set_clock(runtime, lambda: now[0])
         state = await runtime.account.sign_in(email, PASSWORD)
         assert state.star == 100 and not state.models
         proxy.fault = ""
-        runtime.account._clock = lambda: state.fetched_at + 10**13
+        now[0] += AGAIN_MS
         assert (await runtime.account.ensure()).models
 
 
@@ -344,7 +361,11 @@ async def test_a_code_nobody_has_is_told_and_one_that_counts_is_not(tmp_path: Pa
 
 async def test_the_screen_is_as_young_as_the_last_bill(tmp_path: Path) -> None:
     async with device(tmp_path) as runtime:
+        now = [now_ms()]
+        set_clock(runtime, lambda: now[0])
         before = (await runtime.account.ensure()).fetched_at
-        runtime.account._clock = lambda: before + 1_140_000
-        state = await runtime.account.billed(runtime.account.state.wallet, runtime.account.state.ledger)
+        now[0] += 1_140_000
+        state = await runtime.account.wallet.billed(
+            runtime.account.state.wallet, runtime.account.state.ledger
+        )
         assert state.fetched_at == before + 1_140_000

@@ -8,70 +8,70 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.cards.file_kind import TOLD, Kind, recognise
+from lunalux_core.cards.file_kind import TOLD, FileKind, recognise
 from lunalux_core.cards.placeholder_picture import placeholder_png
 from lunalux_core.cards.read import read_card
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
-BODIES: list[tuple[Any, Kind]] = [
-    ({"spec": "chara_card_v2", "data": {"name": "x"}}, Kind.CARD),
-    ({"spec": "chara_card_v3", "data": {}}, Kind.CARD),
-    ({"data": {"name": "x"}}, Kind.CARD),
-    ({"name": "x", "first_mes": ""}, Kind.CARD),
-    ({"char_name": "x"}, Kind.CARD),
-    ({"name": "x", "context": "", "greeting": ""}, Kind.CARD),
-    ({"spec": "lorebook_v3", "data": {"name": "b", "entries": []}}, Kind.WORLDBOOK),
-    ({"entries": {"0": {"uid": 0, "key": []}}}, Kind.WORLDBOOK),
-    ({"name": "b", "description": "d", "entries": [{"keys": []}]}, Kind.WORLDBOOK),
-    ({"lorebookVersion": 5, "entries": []}, Kind.WORLDBOOK),
-    ({"kind": "memory", "name": "m", "entries": []}, Kind.WORLDBOOK),
-    ({"type": "risu", "data": []}, Kind.WORLDBOOK),
-    ({"entry_0": {"key": ["a"], "content": "x"}}, Kind.WORLDBOOK),
-    ({"prompts": [], "prompt_order": []}, Kind.PRESET),
-    ({"prompts": [{"identifier": "main"}], "temperature": 1}, Kind.PRESET),
-    ({"findRegex": "/a/"}, Kind.REGEX),
-    ([{"findRegex": "/a/"}, {"findRegex": "b"}], Kind.REGEX),
-    ({"k1": {"findRegex": "/a/"}}, Kind.REGEX),
-    ({"temp": 1, "rep_pen": 1.1}, Kind.TEXT_PRESET),
-    ({"input_sequence": "### Input", "name": "Alpaca"}, Kind.TEXT_PRESET),
-    ({"story_string": "{{system}}", "name": "Default"}, Kind.TEXT_PRESET),
-    ({"user_name": "a", "character_name": "b"}, Kind.CHAT),
-    ({"hello": 1}, Kind.UNKNOWN),
-    ([], Kind.UNKNOWN),
-    ("text", Kind.UNKNOWN),
+BODIES: list[tuple[Any, FileKind]] = [
+    ({"spec": "chara_card_v2", "data": {"name": "x"}}, FileKind.CARD),
+    ({"spec": "chara_card_v3", "data": {}}, FileKind.CARD),
+    ({"data": {"name": "x"}}, FileKind.CARD),
+    ({"name": "x", "first_mes": ""}, FileKind.CARD),
+    ({"char_name": "x"}, FileKind.CARD),
+    ({"name": "x", "context": "", "greeting": ""}, FileKind.CARD),
+    ({"spec": "lorebook_v3", "data": {"name": "b", "entries": []}}, FileKind.WORLDBOOK),
+    ({"entries": {"0": {"uid": 0, "key": []}}}, FileKind.WORLDBOOK),
+    ({"name": "b", "description": "d", "entries": [{"keys": []}]}, FileKind.WORLDBOOK),
+    ({"lorebookVersion": 5, "entries": []}, FileKind.WORLDBOOK),
+    ({"kind": "memory", "name": "m", "entries": []}, FileKind.WORLDBOOK),
+    ({"type": "risu", "data": []}, FileKind.WORLDBOOK),
+    ({"entry_0": {"key": ["a"], "content": "x"}}, FileKind.WORLDBOOK),
+    ({"prompts": [], "prompt_order": []}, FileKind.PRESET),
+    ({"prompts": [{"identifier": "main"}], "temperature": 1}, FileKind.PRESET),
+    ({"findRegex": "/a/"}, FileKind.REGEX),
+    ([{"findRegex": "/a/"}, {"findRegex": "b"}], FileKind.REGEX),
+    ({"k1": {"findRegex": "/a/"}}, FileKind.REGEX),
+    ({"temp": 1, "rep_pen": 1.1}, FileKind.TEXT_PRESET),
+    ({"input_sequence": "### Input", "name": "Alpaca"}, FileKind.TEXT_PRESET),
+    ({"story_string": "{{system}}", "name": "Default"}, FileKind.TEXT_PRESET),
+    ({"user_name": "a", "character_name": "b"}, FileKind.CHAT),
+    ({"hello": 1}, FileKind.UNKNOWN),
+    ([], FileKind.UNKNOWN),
+    ("text", FileKind.UNKNOWN),
 ]
 
 
 @pytest.mark.parametrize(("body", "kind"), BODIES)
-def test_by_content(body: Any, kind: Kind) -> None:
+def test_by_content(body: Any, kind: FileKind) -> None:
     data = json.dumps(body).encode()
     assert recognise(data, "misleading.png") is kind
     assert recognise(b"\xef\xbb\xbf" + data) is kind
-    if kind is Kind.CARD:
+    if kind is FileKind.CARD:
         read_card(data)
     else:
         with pytest.raises(InvalidInput) as refused:
             read_card(data)
         assert refused.value.code in ("NOT_A_CARD", "CARD_NOT_OBJECT")
-        if kind is not Kind.UNKNOWN:
+        if kind is not FileKind.UNKNOWN:
             assert (refused.value.message, refused.value.hint) == TOLD[kind]
 
 
 def test_the_recorded_chats(vectors: Path) -> None:
     for path in (vectors / "chats").iterdir():
         if path.stem != "wrong-header":
-            assert recognise(path.read_bytes(), path.name) is Kind.CHAT, path.name
+            assert recognise(path.read_bytes(), path.name) is FileKind.CHAT, path.name
 
 
 def test_files_that_people_really_have(shared: Path) -> None:
     for name, kind in {
-        "cards/Seraphina.png": Kind.CARD,
-        "cards/other/test_character.charx": Kind.CARD,
-        "cards/other/ooba_example.yaml": Kind.CARD,
-        "cards/other/preset_Default.json": Kind.PRESET,
-        "cards/other/regex_Marinara.json": Kind.REGEX,
-        "cards/other/worldinfo_Eldoria.json": Kind.WORLDBOOK,
-        "cards/README.md": Kind.UNKNOWN,
+        "cards/Seraphina.png": FileKind.CARD,
+        "cards/other/test_character.charx": FileKind.CARD,
+        "cards/other/ooba_example.yaml": FileKind.CARD,
+        "cards/other/preset_Default.json": FileKind.PRESET,
+        "cards/other/regex_Marinara.json": FileKind.REGEX,
+        "cards/other/worldinfo_Eldoria.json": FileKind.WORLDBOOK,
+        "cards/README.md": FileKind.UNKNOWN,
     }.items():
         assert recognise((shared / name).read_bytes(), name) is kind, name
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunalux_core.character_api.answers import Answer, Reply
+from lunalux_core.character_api.answers import CompletionAnswer, Reply
 from lunalux_core.character_api.calls import Line, chat_call, text_call
 from lunalux_core.character_api.server import AnswerEvents
-from lunalux_core.character_api.turns import Ended, Part, Turn
+from lunalux_core.character_api.turns import Ended, Turn, TurnPart
 from lunalux_core.dialogue.turn import TextDelta
 from lunalux_core.errors import InvalidInput, LunaluxError, ProviderError
 from lunalux_core.library.conversations import new_message
@@ -107,8 +107,8 @@ def reply(text: str) -> Reply:
     return Reply(text, new_message("", None, "assistant", "Ada", text))
 
 
-async def streamed(*parts: Part | LunaluxError) -> bytes:
-    async def come() -> AsyncGenerator[Part, None]:
+async def streamed(*parts: TurnPart | LunaluxError) -> bytes:
+    async def come() -> AsyncGenerator[TurnPart, None]:
         for part in parts:
             await asyncio.sleep(0)
             if isinstance(part, LunaluxError):
@@ -119,7 +119,9 @@ async def streamed(*parts: Part | LunaluxError) -> bytes:
         assert isinstance(error, LunaluxError)
         return error
 
-    events = AnswerEvents(Turn(None, come()), Answer("Ada", "", is_text=False), told, tells_usage=False)
+    events = AnswerEvents(
+        Turn(None, come()), CompletionAnswer("Ada", "", is_text=False), told, tells_usage=False
+    )
     await events.first()
     async with asyncio.timeout(20):
         return b"".join([event async for event in events.stream()])

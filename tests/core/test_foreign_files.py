@@ -10,7 +10,7 @@ import pytest
 from foreign_files import SEEDS
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.file_kind import Kind, recognise_document
+from lunalux_core.cards.file_kind import FileKind, recognise_document
 from lunalux_core.cards.read import read_card
 from lunalux_core.cards.warnings import card_warnings
 from lunalux_core.chatlogs.chatlog import ChatLog
@@ -23,20 +23,20 @@ from lunalux_core.regex.substitution import run_scripts
 from lunalux_core.worldbook.read import Entry, read_book
 
 KINDS = {
-    Kind.CARD: ("card", "agnai_character", "faraday", "risu_character"),
-    Kind.CHAT: (
+    FileKind.CARD: ("card", "agnai_character", "faraday", "risu_character"),
+    FileKind.CHAT: (
         "ooba", "agnai_chat", "risu_chats", "kobold", "kobold_instruct", "kobold_adventure", "kobold_story",
         "kobold_old", "cai", "cai_turns", "cai_offline", "narratium", "ours", "tavern_lines",
     ),
-    Kind.WORLDBOOK: (
+    FileKind.WORLDBOOK: (
         "janitor", "novelai", "agnai_book", "risu_book", "kobold_book", "narratium_book", "world_info",
     ),
-    Kind.REGEX: ("risu_regex", "scripts"),
-    Kind.PRESET: ("preset",),
-    Kind.TEXT_PRESET: ("master",),
-    Kind.GROUP: ("group",),
-    Kind.SETTINGS: ("settings",),
-    Kind.NARRATIUM: ("library",),
+    FileKind.REGEX: ("risu_regex", "scripts"),
+    FileKind.PRESET: ("preset",),
+    FileKind.TEXT_PRESET: ("master",),
+    FileKind.GROUP: ("group",),
+    FileKind.SETTINGS: ("settings",),
+    FileKind.NARRATIUM: ("library",),
 }  # fmt: skip
 
 
@@ -74,9 +74,9 @@ def test_one_recogniser_knows_every_kind() -> None:
 
 
 def test_what_is_recognised_is_read_by_its_own_reader() -> None:
-    for name in KINDS[Kind.CHAT]:
+    for name in KINDS[FileKind.CHAT]:
         assert chats(SEEDS[name])[0].nodes, name
-    for kind in (Kind.WORLDBOOK, Kind.REGEX, Kind.PRESET):
+    for kind in (FileKind.WORLDBOOK, FileKind.REGEX, FileKind.PRESET):
         for name in KINDS[kind]:
             assert shelf_documents(kind.value, SEEDS[name], "x"), name  # type: ignore[arg-type]
 
@@ -409,7 +409,7 @@ def test_lorebooks_are_read_with_their_own_rules() -> None:
     assert (kobold.keys, kobold.secondary_keys, kobold.selective_logic) == (("bell", "gong"), ("silent",), 2)
     assert entries({"entries": [{"keys": ["a"], "content": "c", "disable": True}]})["c"].disabled
     dungeon = [{"keys": "dragon, wyrm", "entry": "BIG", "type": "race"}, {"keys": "elf", "value": "TALL"}]
-    assert recognise_document(dungeon) is Kind.WORLDBOOK
+    assert recognise_document(dungeon) is FileKind.WORLDBOOK
     old, new = entries(dungeon)["BIG"], entries(dungeon)["TALL"]
     assert (old.keys, old.comment, new.keys) == (("dragon", "wyrm"), "race", ("elf",))
     assert entries({"entries": [{"keys": ["a", "b"], "entry": "E"}]})["E"].keys == ("a", "b")
@@ -502,7 +502,7 @@ def test_risu_commands_are_left_out_and_told_and_order_counts() -> None:
 def test_templates_for_text_completion_are_told_as_such() -> None:
     with pytest.raises(LunaluxError, match="text completion"):
         read_card(json.dumps(SEEDS["master"]).encode(), "x.json")
-    assert recognise_document({"name": "x", "content": "c", "post_history": ""}) is Kind.TEXT_PRESET
+    assert recognise_document({"name": "x", "content": "c", "post_history": ""}) is FileKind.TEXT_PRESET
 
 
 def test_the_recorded_chats_are_still_read(vectors: Path) -> None:
@@ -513,11 +513,11 @@ def test_the_recorded_chats_are_still_read(vectors: Path) -> None:
 def test_modules_and_scenarios_bring_their_lorebook() -> None:
     module = {"type": "risuModule", "name": "m", "lorebook": SEEDS["risu_book"]["data"], "trigger": [{}]}
     module["regex"] = SEEDS["risu_regex"]["data"]
-    assert recognise_document(module) is Kind.WORLDBOOK
+    assert recognise_document(module) is FileKind.WORLDBOOK
     assert set(entries(module)) == {"BELL", "RE", "ALWAYS"}
     assert "triggers are not run" in read_book(module, "x").notes[0]
     assert [document.name for document in shelf_documents("regex", module, "x")] == ["d", "c"]
     for holder in ({"lorebook": SEEDS["novelai"]}, {"content": {"lorebook": SEEDS["novelai"]}}):
         scenario = {"scenarioVersion": 1, "title": "t", "prompt": "p", **holder}
-        assert recognise_document(scenario) is Kind.WORLDBOOK
+        assert recognise_document(scenario) is FileKind.WORLDBOOK
         assert entries(scenario)["OFF"].disabled and "only the lorebook" in read_book(scenario, "x").notes[0]

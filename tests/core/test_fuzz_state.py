@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.account import AccountState, _session, restored_state
+from lunalux_core.account import AccountState, restored_state
+from lunalux_core.account.session import session_in
 from lunalux_core.config.config_file import reset_value, set_value, template
 from lunalux_core.config.credentials import Credentials
 from lunalux_core.config.paths import Paths
@@ -154,8 +155,8 @@ def test_secrets(paths: Paths) -> None:
 
         def use(store: Credentials = store) -> None:
             store.get("model:x")
-            if _session(store.get("session:embedded")) is not None:
-                assert not _session(store.get("session:embedded")).headers()["x-user-id"].count("\n")  # type: ignore[union-attr]
+            if session_in(store.get("session:embedded")) is not None:
+                assert not session_in(store.get("session:embedded")).headers()["x-user-id"].count("\n")  # type: ignore[union-attr]
 
         tried(f"secrets {number}", data, use)
         if number % 100 == 0:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.display.html import Fold, HtmlPanel, Part, ScriptBlock, split
+from lunalux_core.display.html import DisplayPart, Fold, HtmlPanel, ScriptBlock, split
 
 
 def to_text(text: str) -> str:
@@ -16,7 +16,7 @@ def to_text(text: str) -> str:
     return "".join(map(_plain, split(text)))
 
 
-def _plain(part: Part) -> str:
+def _plain(part: DisplayPart) -> str:
     match part:
         case str():
             return part

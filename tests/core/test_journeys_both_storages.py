@@ -109,11 +109,11 @@ async def test_the_whole_way(
         assert [(e.method, e.cost) for e in events if isinstance(e, Billed)] == [("star", 5)]
         before = reader.account.state.star
         assert before == (await reader.client.wallet()).wallet.star_coin
-        movements, _ = await reader.account.history()
+        movements, _ = await reader.account.wallet.history()
         assert [movement["kind"] for movement in movements if movement["kind"] == "charge"] == ["charge"]
 
         assert (await author.account.refresh()).invite["totalInvites"] == 1
-        await author.account.settle_invites()  # paid out here, or by the refresh that found it due
+        await author.account.wallet.settle_invites()  # paid out here, or by the refresh that found it due
         assert author.account.state.star == 130
 
         environment = request.node.callspec.params["served"]
@@ -121,7 +121,7 @@ async def test_the_whole_way(
             monkeypatch.setenv("LUNALUX_STORAGE", "aws")
         coupon = served.coupon("HARBOUR-50", 50, "star")
         monkeypatch.delenv("LUNALUX_STORAGE", raising=False)
-        assert await reader.account.redeem(f" {coupon.replace('5', '５')} ") == ("star", 50)
+        assert await reader.account.wallet.redeem(f" {coupon.replace('5', '５')} ") == ("star", 50)
         assert reader.account.state.star == before + 50 == (await reader.client.wallet()).wallet.star_coin
 
     async with (

@@ -14,14 +14,14 @@ from llm_server import ModelServer, document, model_server, stream
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
-from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.dialogue.turn import TurnCompleted
 from lunalux_core.errors import InvalidInput, NotFound, ProviderError
 from lunalux_core.importing import import_data
 from lunalux_core.lab.comparing import differing, prompt_changes, word_changes
 from lunalux_core.lab.experiment import Experiment
 from lunalux_core.lab.file import read_experiment
-from lunalux_core.lab.runs import Laboratory, Result
+from lunalux_core.lab.runs import Laboratory, TrialResult
 from lunalux_core.library.lab import KEPT_RUNS, LabRun
 from lunalux_core.library.profiles import Profile
 from lunalux_core.llm.model import SERVERLESS
@@ -60,14 +60,14 @@ async def runtime(home: Path) -> AsyncIterator[Runtime]:
 
 async def ran(
     runtime: Runtime, path: Path, *, fresh: bool = False, jobs: int = 1
-) -> tuple[LabRun, Sequence[Result]]:
+) -> tuple[LabRun, Sequence[TrialResult]]:
     laboratory = Laboratory(runtime, read_experiment(path))
     planned = await laboratory.plan()
     run = await laboratory.begin(planned, fresh=fresh)
     return run, await laboratory.run(run, planned, jobs, lambda result: None)
 
 
-def content(result: Result) -> str:
+def content(result: TrialResult) -> str:
     assert result.reply is not None, result.error
     return str(result.reply["content"])
 
@@ -273,7 +273,7 @@ async def test_a_reply_is_asked_for_anew_when_something_behind_it_changes_and_on
 def opened(server: ModelServer) -> Any:
     """A runtime whose model is the server's."""
     settings = load_settings()
-    model = ModelConfig("m", "openai", "m", server.url)
+    model = SavedModel("m", "openai", "m", server.url)
     return Runtime.open(replace(settings, models={"m": model}, model="m"))
 
 
@@ -393,7 +393,7 @@ async def test_profiles_and_templates_take_their_place_and_a_profile_that_lacks_
     write: Callable[..., Path],
 ) -> None:
     async with model_server(unknown=True) as server:
-        whole = ModelConfig("whole", "openai", "m", server.url, mode="text")
+        whole = SavedModel("whole", "openai", "m", server.url, mode="text")
         async with Runtime.open(replace(load_settings(), models={"whole": whole})) as runtime:
             server.will(document({"choices": [{"text": "The lamp burns.", "finish_reason": "stop"}]}))
             await runtime.library.profiles.save(Profile("Cool", model="whole", sampling={"top_p": 0.25}))

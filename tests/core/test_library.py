@@ -22,7 +22,7 @@ from lunalux_core.library.characters import NewCharacter, insert_character
 from lunalux_core.library.conversations import (
     Message,
     MessageRole,
-    Status,
+    MessageStatus,
     append_message,
     create_conversation,
     insert_message,
@@ -378,7 +378,7 @@ class Talk(RuleBasedStateMachine):
         self._count += 1
         return f"words {self._count}."
 
-    def _append(self, role: MessageRole, program: int, status: Status = "done") -> Message:
+    def _append(self, role: MessageRole, program: int, status: MessageStatus = "done") -> Message:
         words = self._words()
         self._said.add(words)
 
@@ -394,7 +394,7 @@ class Talk(RuleBasedStateMachine):
         return said
 
     @rule(program=st.integers(0, 1), status=st.sampled_from(["done", "failed", "stopped"]))
-    def say(self, program: int, status: Status) -> None:
+    def say(self, program: int, status: MessageStatus) -> None:
         self._append("user", program)
         self._append("assistant", program, status)
 

@@ -26,7 +26,7 @@ from text_servers import TextServer
 
 from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
-from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.database import Connection
 from lunalux_core.dialogue.turn import (
     PicturesNamed,
@@ -185,7 +185,7 @@ async def test_a_model_that_writes_gibberish_leaves_nothing_as_a_memory(
 ) -> None:
     save_model(
         paths.config_file,
-        ModelConfig("own", "llamacpp", "m", f"http://127.0.0.1:{llama.port}/v1", context_tokens=WINDOW),
+        SavedModel("own", "llamacpp", "m", f"http://127.0.0.1:{llama.port}/v1", context_tokens=WINDOW),
     )
     settings = load_settings().with_value("chat.model", "own").with_value("memory.scene_tokens", 150)
     async with Runtime.open(settings.with_value("memory.protected_tokens", 100)) as runtime:

@@ -12,7 +12,7 @@ from llm_server import ModelServer, document, event, listen, model_server, pool,
 
 from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
-from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
 from lunalux_core.llm.model import (
@@ -77,7 +77,7 @@ def opened(kind: str, connections: HttpPool, url: str = "", **spec: Any) -> Any:
     provider, home = kind, url
     if kind == "generic":
         provider, home = "openai", url or "http://127.0.0.1:9/v1"
-    config = ModelConfig("mine", provider, "big-model", home, **spec)  # type: ignore[arg-type]
+    config = SavedModel("mine", provider, "big-model", home, **spec)  # type: ignore[arg-type]
     (made,) = saved_specs([config])
     return Registry([made], key=lambda _: "sk-secret-0123456789", pool=connections).open(made)
 
@@ -293,7 +293,7 @@ def test_a_saved_model_keeps_everything_and_a_wrong_line_is_told_with_its_place(
         extra_body={"a": {"b": None}}, drop=("x", "y.z"), headers={"X-Title": "m"}, price=(1.0, 0.1, 2.0)
     )
     sampling = {name: value_of(name) for name in PARAMETERS}
-    config = ModelConfig("m", "tabby", "m", "http://127.0.0.1:1/v1", sampling=sampling, options=options)
+    config = SavedModel("m", "tabby", "m", "http://127.0.0.1:1/v1", sampling=sampling, options=options)
     save_model(paths.config_file, config)
     settings = load_settings(paths)
     assert (settings.models["m"], settings.problems) == (config, ())

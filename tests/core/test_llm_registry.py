@@ -9,7 +9,7 @@ import sys
 import pytest
 from llm_server import document, listen, model_server, page, stream
 
-from lunalux_core.config.settings import ModelConfig
+from lunalux_core.config.settings import SavedModel
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.llm.model import ModelSpec, Sampling
 from lunalux_core.llm.practice.model import PracticeModel
@@ -128,7 +128,7 @@ async def test_anthropics_key_goes_to_anthropics_server(typed: str, goes: bool) 
 
 
 async def test_a_variable_named_by_the_configuration() -> None:
-    config = ModelConfig("home", "openai", "big", key_env="MY_KEY")
+    config = SavedModel("home", "openai", "big", key_env="MY_KEY")
     (spec,) = saved_specs([config])
     assert await sent_key(Registry(environ={"MY_KEY": "named"}), spec) == "Bearer named"
 
@@ -149,9 +149,7 @@ def test_a_provider_without_a_key_says_so_before_any_call(name: str, variable: s
 
 
 def test_saved_configurations_become_specs() -> None:
-    config = ModelConfig(
-        "home", "gemini", "g", "https://h/v1beta", "", 32_000, {"temperature": 0.7, "odd": 1}
-    )
+    config = SavedModel("home", "gemini", "g", "https://h/v1beta", "", 32_000, {"temperature": 0.7, "odd": 1})
     (spec,) = saved_specs([config])
     assert spec == ModelSpec(
         "home",

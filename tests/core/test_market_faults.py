@@ -151,7 +151,7 @@ async def test_a_card_that_is_deleted_while_it_comes_is_told_and_leaves_nothing_
     identity = await published(here, "Going")
     await here.market.refresh("en", "new", force=True)
     gone: list[str] = []
-    session = here.account.session()
+    session = here.account.session.key
     assert session is not None
 
     async def delete(target: str) -> None:

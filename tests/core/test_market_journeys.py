@@ -346,7 +346,7 @@ async def test_authors_look_after_their_cards(here: Runtime, served: Served, tmp
 
 
 async def test_a_session_that_a_server_says_back_is_not_shown(here: Runtime) -> None:
-    session = here.account.session()
+    session = here.account.session.key
     assert session is not None
     error = here.client._refused({"code": "X", "message": f"no: {session.token}"}, None)
     assert session.token not in error.message + error.hint + str(error.params)

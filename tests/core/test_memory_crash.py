@@ -20,7 +20,7 @@ import pytest
 
 from lunalux_core.config.config_file import save_model, set_value
 from lunalux_core.config.paths import Paths
-from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.library.conversations import Message, insert_message, new_message, select_message
 from lunalux_core.library.memories import Memory
 from lunalux_core.runtime import Runtime
@@ -61,7 +61,7 @@ def server() -> Iterator[int]:
 
 async def prepared(port: int) -> str:
     paths = Paths.find()
-    save_model(paths.config_file, ModelConfig("own", "openai", "m", f"http://127.0.0.1:{port}/v1"))
+    save_model(paths.config_file, SavedModel("own", "openai", "m", f"http://127.0.0.1:{port}/v1"))
     values = {"chat.model": "own", "memory.scene_tokens": 150, "memory.protected_tokens": 300}
     for key, value in (values | {"memory.chapter_scenes": 0}).items():
         set_value(paths.config_file, key, value)

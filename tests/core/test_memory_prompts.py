@@ -11,7 +11,7 @@ import pytest
 
 from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
-from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.dialogue.assembly import Prompt
 from lunalux_core.dialogue.turn import TurnOptions
 from lunalux_core.library.characters import NewCharacter
@@ -97,7 +97,7 @@ async def test_a_summary_stands_before_the_history_in_place_of_what_it_covers(
     if kind == "text":
         save_model(
             Paths.find().config_file,
-            ModelConfig("plain", "openai", "m", "http://127.0.0.1:9/v1", mode="text"),
+            SavedModel("plain", "openai", "m", "http://127.0.0.1:9/v1", mode="text"),
         )
         runtime.apply(load_settings())
         options["model"] = "plain"

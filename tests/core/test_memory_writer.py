@@ -16,12 +16,12 @@ from text_servers import text_server
 
 from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
-from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.conversations import Message, insert_message, new_message, select_message
 from lunalux_core.library.memories import PERSON, Memory
 from lunalux_core.llm.model import ModelSpec
-from lunalux_core.memory.answers import Answer, UnusableAnswer, checked, read_answer, script_of
+from lunalux_core.memory.answers import MemoryAnswer, UnusableAnswer, checked, read_answer, script_of
 from lunalux_core.memory.consent import costs
 from lunalux_core.memory.entries import add_entry
 from lunalux_core.runtime import Runtime
@@ -83,7 +83,7 @@ async def writing(say: Say = good, **settings: Any) -> AsyncIterator[tuple[Runti
     writer.port = runner.addresses[0][1]
     paths = Paths.find()
     url = f"http://127.0.0.1:{writer.port}/v1"
-    save_model(paths.config_file, ModelConfig("own", "openai", "m", url, context_tokens=8192))
+    save_model(paths.config_file, SavedModel("own", "openai", "m", url, context_tokens=8192))
     values = load_settings().with_value("chat.model", "own")
     defaults = {"memory.scene_tokens": 300, "memory.protected_tokens": 400, "memory.chapter_scenes": 3}
     for key, value in (defaults | settings).items():
@@ -244,8 +244,8 @@ async def test_what_stands_around_json_is_no_hindrance() -> None:
         body.replace('"title"', "title").replace("}", ",}"),
     ):
         answer = read_answer(raw)
-        assert isinstance(answer, Answer) and answer.text.startswith("The lamp at the harbour"), raw
-        assert isinstance(checked(answer, told, ["Anna"], words=50), Answer), raw
+        assert isinstance(answer, MemoryAnswer) and answer.text.startswith("The lamp at the harbour"), raw
+        assert isinstance(checked(answer, told, ["Anna"], words=50), MemoryAnswer), raw
 
 
 async def test_an_injection_in_the_story_is_only_quoted() -> None:
@@ -300,9 +300,7 @@ async def test_a_model_of_text_completion_writes_in_the_form_of_its_template(nam
     async with writing() as (runtime, _), text_server("llamacpp", pieces=[text[:40], text[40:]]) as server:
         save_model(
             Paths.find().config_file,
-            ModelConfig(
-                "plain", "llamacpp", "m", server.url, mode="text", template="Alpaca" if named else ""
-            ),
+            SavedModel("plain", "llamacpp", "m", server.url, mode="text", template="Alpaca" if named else ""),
         )
         values = load_settings().with_value("chat.model", "plain").with_value("memory.scene_tokens", 300)
         runtime.apply(values.with_value("memory.protected_tokens", 400))
@@ -446,7 +444,7 @@ async def test_a_model_that_costs_is_asked_about_once() -> None:
     async with writing() as (runtime, writer):
         chat = await story(runtime, 12)
         paths = Paths.find()
-        save_model(paths.config_file, ModelConfig("paid", "openai", "m", "https://api.example.com/v1"))
+        save_model(paths.config_file, SavedModel("paid", "openai", "m", "https://api.example.com/v1"))
         settings = load_settings().with_value("chat.model", "paid")
         for key in ("scene_tokens", "protected_tokens"):
             settings = settings.with_value(f"memory.{key}", runtime.settings.get(f"memory.{key}"))
@@ -507,7 +505,7 @@ def test_scripts_are_told_apart() -> None:
     assert script_of("灯はまだ明るい。") == "kana"
     assert script_of("등불이 켜져 있다.") == "hangul"
     assert script_of("Лампа горит.") == "cyrillic"
-    answer = Answer("", "灯还亮着，船也回来了，大家都很高兴地回家。")
+    answer = MemoryAnswer("", "灯还亮着，船也回来了，大家都很高兴地回家。")
     assert isinstance(
         checked(answer, "灯はまだ明るい。船が戻ってきた。みんな家に帰った。", [], words=50), UnusableAnswer
     )
@@ -539,7 +537,7 @@ async def test_a_model_that_costs_waits_for_a_yes_and_one_of_ones_own_for_nothin
         chat = await story(runtime)
         writer = runtime.memory_writer
         assert await writer.waiting_for(chat) == ""
-        paid = ModelConfig("paid", "openai", "m", "https://models.example/v1")
+        paid = SavedModel("paid", "openai", "m", "https://models.example/v1")
         save_model(runtime.paths.config_file, paid)
         runtime.apply(load_settings().with_value("chat.model", "paid"))
         assert await writer.waiting_for(chat) == "paid"

@@ -211,7 +211,7 @@ async def test_a_dearer_price_is_asked_about_before_it_is_paid_and_a_lower_one_i
     async with device(tmp_path) as runtime:  # to be told once is not to have agreed
         with pytest.raises(PaymentError):
             await paid(runtime)
-        await runtime.account.agree("002")
+        await runtime.account.prices.agree("002")
         assert await paid(runtime) == [("star", 9)]
     price(tmp_path, 2)
     async with device(tmp_path) as runtime:
@@ -226,13 +226,13 @@ async def test_a_price_that_was_not_heard_of_is_refused_by_the_gateway(tmp_path:
             {**row, "starCost": 3} if row["modelId"] == "002" else row for row in runtime.account.state.models
         )
         agreed = {**runtime.account.state.agreed, "002": {"free": False, "star": 3, "luna": None}}
-        runtime.account.state = replace(runtime.account.state, models=cheap, agreed=agreed)
+        runtime.account.snapshot.state = replace(runtime.account.state, models=cheap, agreed=agreed)
         with pytest.raises(PaymentError) as told:
             await paid(runtime)
         assert told.value.code == "PRICE_CHANGED" and str(told.value.params["now"]) == "5 star"
         assert await stars(runtime) == 100
         assert [row["starCost"] for row in runtime.account.state.models if row["modelId"] == "002"] == [5]
-        await runtime.account.agree("002")
+        await runtime.account.prices.agree("002")
         assert await paid(runtime) == [("star", 5)]
 
 

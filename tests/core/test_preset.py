@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.cards.file_kind import Kind, recognise_document
+from lunalux_core.cards.file_kind import FileKind, recognise_document
 from lunalux_core.errors import InvalidInput, LimitExceeded
 from lunalux_core.presets.document import (
     DEFAULT_ORDER,
@@ -133,14 +133,14 @@ def test_what_the_prompt_manager_exports_is_a_preset() -> None:
     preset = read_preset(document, "p").preset
     assert [(entry.identifier, entry.enabled) for entry in preset.order] == [("x", True), ("main", False)]
     assert {prompt.identifier: prompt.content for prompt in preset.prompts} == {"main": "M", "x": "X"}
-    assert recognise_document(document) is Kind.PRESET
+    assert recognise_document(document) is FileKind.PRESET
 
 
 def test_settings_without_prompts_are_recognised_as_a_preset() -> None:
     document = {"temperature": 0.9, "openai_max_context": 8000, "chat_completion_source": "openai"}
-    assert recognise_document(document) is Kind.PRESET and read_preset(document, "p").preset.prompts
+    assert recognise_document(document) is FileKind.PRESET and read_preset(document, "p").preset.prompts
     novelai = {"temperature": 1.3, "top_p": 0.9, "phrase_rep_pen": "aggressive"}
-    assert recognise_document(novelai) is Kind.NOVELAI
+    assert recognise_document(novelai) is FileKind.NOVELAI
     with pytest.raises(InvalidInput):
         read_preset(novelai, "p")
 

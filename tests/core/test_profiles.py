@@ -12,7 +12,7 @@ from test_directing import World, collect, world
 
 from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
-from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.dialogue.turn import ProfileLacks, TurnOptions
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.importing.profiles import connection_profiles
@@ -161,7 +161,7 @@ async def test_a_member_of_a_group_has_one(paths: Paths, monkeypatch: pytest.Mon
 
 
 async def test_a_text_model_gets_the_profiles_template(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = ModelConfig(
+    config = SavedModel(
         name="base", provider="openai", model="m", base_url="http://127.0.0.1:9/v1", mode="text"
     )
     save_model(paths.config_file, config)

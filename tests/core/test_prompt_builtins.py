@@ -24,9 +24,10 @@ from lunalux_core.dialogue.assembly import (
 )
 from lunalux_core.dialogue.output_contract import parse_reply
 from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.language import Language
 from lunalux_core.llm.tokens import estimator
 from lunalux_core.macros.expansion import MacroContext, Variables, expander
-from lunalux_core.presets.builtin import BUILTIN_KEYS, FRAMEWORKS, Language, builtin_presets, load_builtin
+from lunalux_core.presets.builtin import BUILTIN_KEYS, FRAMEWORKS, builtin_presets, load_builtin
 from lunalux_core.presets.document import Preset, preset_document, read_preset
 
 GOLDEN = Path(__file__).resolve().parents[1] / "data" / "prompts"

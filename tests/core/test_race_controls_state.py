@@ -266,7 +266,9 @@ async def test_two_programs_of_a_home_keep_each_others_part_of_the_account(tmp_p
         await one.account.ensure()
         await two.account.ensure()
         await asyncio.gather(one.account.liked("a"), two.account.liked("b"))
-        await two.account.billed({**two.account.state.wallet, "starCoin": 42}, two.account.state.ledger)
+        await two.account.wallet.billed(
+            {**two.account.state.wallet, "starCoin": 42}, two.account.state.ledger
+        )
         await one.account.liked("c")
     async with device(tmp_path) as later:
         state = await later.account.load()
@@ -304,7 +306,7 @@ async def test_the_same_coupon_twice_at_once_is_redeemed_once_and_nothing_fails(
     )
     async with device(tmp_path) as runtime:
         outcomes = await asyncio.gather(
-            *(runtime.account.redeem("TWICE-50") for _ in range(2)), return_exceptions=True
+            *(runtime.account.wallet.redeem("TWICE-50") for _ in range(2)), return_exceptions=True
         )
         assert all(outcome == ("star", 50) for outcome in outcomes), outcomes
         assert (await runtime.account.refresh()).star == 150

@@ -21,7 +21,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_core.stscript.budget import Limits
 from lunalux_core.stscript.commands.table import everything
 from lunalux_core.stscript.faults import SENTENCES
-from lunalux_core.stscript.interpreter import Interpreter, Outcome
+from lunalux_core.stscript.interpreter import Interpreter, ScriptOutcome
 from lunalux_core.stscript.quick_replies import read_set
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -103,7 +103,7 @@ class World:
         self.place = place
         self.surface = Surface()
 
-    async def run(self, script: str, limits: Limits | None = None, *, turns: bool = True) -> Outcome:
+    async def run(self, script: str, limits: Limits | None = None, *, turns: bool = True) -> ScriptOutcome:
         setting = await script_setting(self.runtime.chat.previews, self.place, self.surface.options())
         host = ConversationHost(self.runtime, self.surface, self.place, setting, turns=turns)
         interpreter = Interpreter(host, everything(host.offers), setting, limits)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lunalux_core.config.config_file import remove_model, reset_value, save_model, set_value, template
 from lunalux_core.config.credentials import Credentials
 from lunalux_core.config.paths import Paths
-from lunalux_core.config.settings import DECLARATIONS, ModelConfig, load_settings
+from lunalux_core.config.settings import DECLARATIONS, SavedModel, load_settings
 from lunalux_core.errors import InvalidInput, NotFound
 
 
@@ -99,9 +99,9 @@ def test_values_that_are_not_allowed_are_refused(paths: Paths) -> None:
 
 
 def test_models_are_saved_without_their_keys(paths: Paths) -> None:
-    config = ModelConfig("local", "openai", "llama", "http://127.0.0.1:1/v1", sampling={"top_k": 40})
+    config = SavedModel("local", "openai", "llama", "http://127.0.0.1:1/v1", sampling={"top_k": 40})
     save_model(paths.config_file, config)
-    save_model(paths.config_file, ModelConfig("g", "gemini", "flash", key_env="GEMINI_API_KEY"))
+    save_model(paths.config_file, SavedModel("g", "gemini", "flash", key_env="GEMINI_API_KEY"))
     settings = load_settings(paths, {})
     assert settings.models["local"] == config and settings.models["g"].key_env == "GEMINI_API_KEY"
     assert remove_model(paths.config_file, "local") and not remove_model(paths.config_file, "local")
@@ -228,6 +228,6 @@ def test_bytes_that_are_no_words_are_refused(paths: Paths) -> None:
 
 def test_a_password_in_an_address_goes_into_no_file(paths: Paths) -> None:
     with pytest.raises(InvalidInput) as told:
-        save_model(paths.config_file, ModelConfig("x", "openai", "m", "https://ada:s3cret@host/v1"))
+        save_model(paths.config_file, SavedModel("x", "openai", "m", "https://ada:s3cret@host/v1"))
     assert told.value.code == "MODEL_URL_PASSWORD" and "s3cret" not in told.value.message
     assert not paths.config_file.exists()

@@ -22,7 +22,7 @@ from lunalux_core.stscript.dice import roll
 from lunalux_core.stscript.faults import SENTENCES
 from lunalux_core.stscript.foreign import CODES
 from lunalux_core.stscript.host import AppCall, QuietHost
-from lunalux_core.stscript.interpreter import Interpreter, Outcome, Setting
+from lunalux_core.stscript.interpreter import Interpreter, ScriptOutcome, Setting
 from lunalux_core.stscript.lacks import lacks
 from lunalux_core.stscript.quick_replies import read_set
 from lunalux_core.stscript.values import dump_json, member, number_text, parse_json, slice_units, to_number
@@ -50,7 +50,9 @@ class App(QuietHost):
         return "/pass from the set" if name == "Set.One" else None
 
 
-def run(script: str, host: QuietHost | None = None, limits: Limits | None = None, **setting: Any) -> Outcome:
+def run(
+    script: str, host: QuietHost | None = None, limits: Limits | None = None, **setting: Any
+) -> ScriptOutcome:
     host = host or QuietHost()
     interpreter = Interpreter(host, everything(host.offers), Setting(**setting), limits)
     return asyncio.run(interpreter.run(script))

@@ -13,7 +13,7 @@ from text_servers import TextServer, text_server
 
 from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
-from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.dialogue.turn import (
     ReplyKept,
     TemplateFailed,
@@ -93,7 +93,7 @@ async def opened(
     """A library with Alice and a model for text completion on that server, with the template T."""
     values: dict[str, Any] = {"template": "T" if document else "", "mode": "text", **config}
     save_model(
-        paths.config_file, ModelConfig("local", "openai", values.pop("model", "m"), server.url, **values)
+        paths.config_file, SavedModel("local", "openai", values.pop("model", "m"), server.url, **values)
     )
     settings = load_settings(
         paths, {"LUNALUX_LANG": "en"}, flags={"chat.model": "local", "chat.user_name": "Bob"}

@@ -12,7 +12,7 @@ from test_memory_writer import story, writing
 
 from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
-from lunalux_core.config.settings import ModelConfig
+from lunalux_core.config.settings import SavedModel
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.trackers import Tracker, TrackerState
 from lunalux_core.memory.answers import UnusableAnswer
@@ -246,7 +246,7 @@ async def test_values_stand_at_their_place_with_every_kind_of_prompt(runtime: Ru
     assert said[last - 1] == ("user", "[Deep]\nLOW {{char}}"), "no macro in a value counts"
     url = "http://127.0.0.1:9/v1"
     save_model(
-        Paths.find().config_file, ModelConfig("own", "llamacpp", "m", url, context_tokens=8192, mode="text")
+        Paths.find().config_file, SavedModel("own", "llamacpp", "m", url, context_tokens=8192, mode="text")
     )
     from lunalux_core.config.settings import load_settings
 
@@ -271,7 +271,7 @@ async def test_a_macro_places_a_value_with_every_kind_of_prompt(runtime: Runtime
     main = "Play {{char}}. <{{tracker::the lamp}}|{{tracker::Off}}|{{tracker::none}}>"
     await runtime.library.presets.add("ST", preset("main", "charDescription", "chatHistory", main=main))
     url = "http://127.0.0.1:9/v1"
-    save_model(Paths.find().config_file, ModelConfig("own", "llamacpp", "m", url, mode="text"))
+    save_model(Paths.find().config_file, SavedModel("own", "llamacpp", "m", url, mode="text"))
     from lunalux_core.config.settings import load_settings
 
     runtime.apply(load_settings())
@@ -323,7 +323,7 @@ async def test_gibberish_of_a_real_server_is_never_a_value() -> None:
         pytest.skip("LUNALUX_LLAMA_SERVER and LUNALUX_LLAMA_MODEL name no server and model")
     with llama_running() as url:
         async with writing() as (runtime, _):
-            spec = ModelConfig("own", "llamacpp", "m", url, context_tokens=4096)
+            spec = SavedModel("own", "llamacpp", "m", url, context_tokens=4096)
             save_model(Paths.find().config_file, spec)
             from lunalux_core.config.settings import load_settings
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.dialogue.turn import TurnCompleted, TurnOptions
 from lunalux_core.errors import NotFound
 from lunalux_core.importing import import_data
@@ -101,7 +101,7 @@ def said(record: Any) -> str:
 
 async def test_a_record_says_who_asked_for_each_parameter_and_what_the_model_does_not_take() -> None:
     settings = load_settings()
-    own = ModelConfig(
+    own = SavedModel(
         "own", "deepseek", "m", "http://127.0.0.1:9/v1", sampling={"top_p": 0.5, "min_p": 0.1, "top_k": 9}
     )
     async with Runtime.open(replace(settings, models={"own": own})) as runtime:

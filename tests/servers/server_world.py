@@ -9,7 +9,7 @@ from typing import Any
 
 from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
-from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.dialogue.turn import TurnCompleted, TurnEvent
 from lunalux_core.importing import import_data
 from lunalux_core.library.conversations import Conversation, append_message, load_conversation, new_message
@@ -35,7 +35,7 @@ async def opened(
     **config: Any,
 ) -> AsyncIterator[tuple[Runtime, Conversation]]:
     """Open a library whose model `local` is on that server."""
-    save_model(paths.config_file, ModelConfig("local", provider, model, url, **config))  # type: ignore[arg-type]
+    save_model(paths.config_file, SavedModel("local", provider, model, url, **config))  # type: ignore[arg-type]
     settings = load_settings(
         paths,
         {"LUNALUX_LANG": "en"},

@@ -13,7 +13,8 @@ from textual.pilot import Pilot
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
 from lunalux_core.ids import now_ms
-from lunalux_core.library.market_cache import Lang, MarketCache, Sort
+from lunalux_core.language import Language
+from lunalux_core.library.market_cache import MarketCache, Sort
 from lunalux_core.runtime import Runtime
 from lunalux_tui.app.app import LunaluxApp
 from lunalux_tui.app.first_frame import read_opening
@@ -40,7 +41,7 @@ def item(number: int, name: str, intro: str = "", tags: Iterable[str] = (), **re
 
 async def stock(
     paths: Paths,
-    lists: Mapping[tuple[Lang, Sort], list[dict[str, Any]]],
+    lists: Mapping[tuple[Language, Sort], list[dict[str, Any]]],
     *,
     place: str = NOWHERE,
     clock: Callable[[], int] | None = None,

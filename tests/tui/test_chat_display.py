@@ -50,7 +50,7 @@ def card(folder: Path, **data: Any) -> Path:
 
 
 async def opened(driven: Driven, path: Path) -> None:
-    await driven.chat.import_cards([str(path)])
+    await driven.chat.objects.files.import_cards([str(path)])
     await driven.until(lambda: driven.chat.character and driven.chat.character.name == "Panel")
     await driven.until(lambda: driven.chat.query("#scripts-question"))
 
@@ -80,7 +80,7 @@ async def test_a_refusal_is_kept_and_can_be_taken_back(tmp_path: Path) -> None:
         await opened(driven, card(tmp_path))
         await driven.press("alt+n")
         await driven.until(lambda: not driven.chat.query("#scripts-question"))
-        await driven.chat.opener.open_again(new=True)
+        await driven.chat.objects.opener.open_again(new=True)
         await driven.pilot.pause(0.2)
         assert not driven.chat.query("#scripts-question") and "<hp>" not in driven.drawn()
         assert "Status" not in driven.drawn()
@@ -120,7 +120,7 @@ async def test_ten_pages_back_only_the_window_is_worked_on(tmp_path: Path) -> No
                 append_message(connection, last)
 
         await driven.app.runtime.library.database.write(fill)
-        await driven.chat.opener.reload(keep_place=False)
+        await driven.chat.objects.opener.reload(keep_place=False)
         await driven.until(lambda: "HELLO 899" in driven.drawn())
         await driven.press("escape", "home")
         await driven.until(lambda: "HELLO 1\n" in driven.drawn() and "hello" not in driven.drawn())

@@ -100,7 +100,7 @@ async def test_what_waits_survives_a_restart_and_belongs_to_its_conversation(red
         await driven.until(lambda: waiting(driven))
     async with open_app() as driven:
         await driven.until(lambda: waiting(driven) == ["a red one.png"] and shown_bar(driven))
-        await driven.chat.opener.open_again(new=True)
+        await driven.chat.objects.opener.open_again(new=True)
         await driven.until(lambda: not waiting(driven) and not shown_bar(driven))
 
 
@@ -128,7 +128,7 @@ async def test_words_that_nobody_answers_take_the_pictures_along(red: Path) -> N
         await drop(driven, red)
         await driven.until(lambda: waiting(driven))
         await driven.write("Look at this.")
-        driven.chat.action_store()
+        driven.chat.perform("store")
         await driven.until(lambda: driven.contents()[-1] == "Look at this.")
         assert said(driven).pictures
         await driven.until(lambda: not waiting(driven) and not shown_bar(driven))

@@ -87,7 +87,7 @@ async def test_edit_delete_undo_and_truncate() -> None:
         await driven.say("One")
         await driven.say("Two")
         await driven.press("escape", "up")
-        assert driven.chat.target().content == "Two"  # type: ignore[union-attr]
+        assert driven.chat.objects.messages.target.content == "Two"  # type: ignore[union-attr]
         await driven.press("e")
         await driven.until(lambda: isinstance(driven.app.screen, EditDialog))
         driven.app.screen.query_one("#edit-text").text = "Changed"  # type: ignore[attr-defined]
@@ -384,7 +384,7 @@ async def test_import_of_cards_tells_what_failed(home: Path, tmp_path: Path) -> 
     (good / "card.json").write_text('{"spec":"chara_card_v2","data":{"name":"Brought","first_mes":"Hi [b]"}}')
     (good / "bad.json").write_text("{")
     async with open_app() as driven:
-        driven.chat.run_worker(driven.chat.import_cards([str(good)]), group="dialog")
+        driven.chat.run_worker(driven.chat.objects.files.import_cards([str(good)]), group="dialog")
         await driven.until(lambda: isinstance(driven.app.screen, ImportedDialog))
         rows = driven.app.screen.query_one("#choices", Rows)
         await driven.until(lambda: [row.mark for row in rows.rows][:1] == ["✗"])

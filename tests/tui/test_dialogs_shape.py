@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from chat_world import open_app
 
-from lunalux_core.config.settings import ModelConfig
+from lunalux_core.config.settings import SavedModel
 from lunalux_core.dialogue.authors_note import ChatNote
 from lunalux_core.dialogue.chat_texts import ChatOverrides
 from lunalux_core.library.groups import Group, Member
@@ -74,11 +74,11 @@ def _forms(runtime: Runtime) -> list[FormDialog[Any]]:
     return [
         PublishDialog(runtime, "nobody", "Mirelle", card, lang="en"),
         EditOwnDialog(runtime.market, own),
-        ModelDialog(runtime, ModelConfig("", "openai", ""), "Model", frozenset()),
+        ModelDialog(runtime, SavedModel("", "openai", ""), "Model", frozenset()),
         CouponDialog(runtime.account),
         EraseDialog(runtime.account),
         UsernameDialog(runtime.account),
-        SignInDialog(runtime.account, "up"),
+        SignInDialog(runtime, "up"),
         note,
         OverridesDialog(ChatOverrides(), {}),
         StartDialog(None),

@@ -10,6 +10,7 @@ from textual.widgets import Input
 from lunalux_core.library.conversations import Message
 from lunalux_core.library.profiles import Profile, ProfilePlace
 from lunalux_tui.chat.actions import ChatTranscript
+from lunalux_tui.chat.turn_display import TurnDisplay
 from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 
@@ -49,7 +50,7 @@ async def test_an_instruction_among_the_words_is_sent_and_not_kept() -> None:
 
 async def test_an_out_of_character_note_is_set_from_the_palette_and_by_command() -> None:
     async with open_app() as driven:
-        driven.chat.action_out_of_character()
+        driven.chat.perform("out_of_character")
         await driven.until(lambda: isinstance(driven.app.screen, AskDialog))
         await driven.press(*"be brief", "enter")
         await driven.until(lambda: driven.app.screen is driven.chat)
@@ -60,7 +61,7 @@ async def test_an_out_of_character_note_is_set_from_the_palette_and_by_command()
         await driven.until(lambda: driven.chat.prompt.text == "" and not driven.chat.busy)
         await driven.say("And now?")
         assert "[OOC: be wordy]" in await recorded(driven)
-        driven.chat.action_out_of_character()
+        driven.chat.perform("out_of_character")
         await driven.until(lambda: isinstance(driven.app.screen, AskDialog))
         assert driven.app.screen.query_one("#answer", Input).value == "be wordy"
         await driven.press("ctrl+u", "enter")
@@ -71,7 +72,7 @@ async def test_an_out_of_character_note_is_set_from_the_palette_and_by_command()
 
 async def test_my_words_are_written_in_the_person_that_i_choose() -> None:
     async with open_app() as driven:
-        driven.chat.action_in_person()
+        driven.chat.perform("in_person")
         await driven.until(lambda: isinstance(driven.app.screen, PickDialog))
         await driven.press("down", "enter")
         await driven.until(lambda: driven.chat.prompt.text != "" and not driven.chat.busy)
@@ -135,7 +136,7 @@ async def test_a_version_that_is_stored_beside_a_reply_draws_its_heading_alone()
             return refresh(*regions, **more)
 
         transcript.refresh = refreshed  # type: ignore[method-assign, assignment]
-        await driven.chat.pane.version_stored(2, 2)
+        await TurnDisplay(driven.chat.open_chat, driven.chat.pane).version_stored(2, 2)
         assert drawn == [1] and (last(driven).swipe, last(driven).swipes) == (0, 2)
         assert "1/2" in driven.drawn() and shown.content == last(driven).content
 

@@ -104,7 +104,7 @@ async def show_memory(driven: Driven) -> None:
             ),
         )
     )
-    driven.chat.action_memory()
+    driven.chat.perform("memory")
     await driven.until(lambda: isinstance(driven.app.screen, MemoryDialog))
     dialog = driven.app.screen
     assert isinstance(dialog, MemoryDialog)

@@ -225,7 +225,7 @@ async def test_a_group_goes_on_by_itself_until_it_is_stopped(monkeypatch: pytest
     async with open_app() as app:
         groups = app.app.runtime.library.groups
         await groups.set(group.id, auto_delay=1)
-        await app.chat.opener.group_changed()
+        await app.chat.objects.opener.group_changed()
         await app.press("alt+a")
         await app.until(lambda: app.chat.status.countdown is not None)
         assert (await groups.get(group.id)).auto_mode

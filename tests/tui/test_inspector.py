@@ -10,7 +10,7 @@ from model_server import model_server
 
 from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
-from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.dialogue.direction import Direction
 from lunalux_core.dialogue.turn import TurnOptions
 from lunalux_core.runtime import Runtime
@@ -259,7 +259,7 @@ async def test_hostile_words_are_shown_as_words(
 
 
 async def test_the_text_of_a_completion_is_shown_whole_with_its_sequences() -> None:
-    config = ModelConfig(
+    config = SavedModel(
         name="base",
         provider="openai",
         model="m",

@@ -15,7 +15,7 @@ from textual.widgets import Input, TextArea
 from lunalux_core.bank.files import document_of
 from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
-from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.database import Connection
 from lunalux_core.library.conversations import MessageRole, append_message, create_conversation, new_message
 from lunalux_core.library.memories import Memory, add_memory
@@ -87,7 +87,7 @@ def use_writer(paths: Paths, url: str) -> None:
         '[chat]\nmodel = "own"\n[memory]\nscene_tokens = 150\nprotected_tokens = 60\nwrite = "auto"\n',
         "utf-8",
     )
-    save_model(paths.config_file, ModelConfig("own", "openai", "m", url, context_tokens=8192))
+    save_model(paths.config_file, SavedModel("own", "openai", "m", url, context_tokens=8192))
 
 
 async def open_pane(driven: Driven, key: str = "alt+j") -> MemoryDialog:

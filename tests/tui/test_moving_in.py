@@ -118,7 +118,7 @@ async def test_tab_completes_the_path_of_an_import_and_the_folder_is_remembered(
     cards.mkdir()
     (cards / "Wren.png").write_bytes(export_card(Card.new("Wren", first_mes="Hello."), "png"))
     async with open_app((80, 24)) as driven:
-        driven.chat.action_import_cards()
+        driven.chat.perform("import_cards")
         dialog = await path_dialog(driven)
         for letter in f"{tmp_path}/ca":
             await driven.pilot.press("slash" if letter == "/" else letter)
@@ -127,7 +127,7 @@ async def test_tab_completes_the_path_of_an_import_and_the_folder_is_remembered(
         await driven.until(lambda: [row.title for row in dialog.rows.rows] == ["Wren.png"])
         await driven.press("tab", "enter")
         await driven.until(lambda: driven.chat.character_name == "Wren")
-        driven.chat.action_import_cards()
+        driven.chat.perform("import_cards")
         dialog = await path_dialog(driven)
         await driven.until(lambda: dialog.rows.rows and dialog.rows.rows[0].title == f"{cards}/")
         await driven.press("tab")
@@ -142,7 +142,7 @@ async def test_failures_stand_first_in_the_page_and_a_broken_zip_is_one_of_them(
     (folder / "broken.zip").write_bytes(b"PK\x03\x04 no archive at all")
     (folder / "Wren.png").write_bytes(export_card(Card.new("Wren", first_mes="Hello."), "png"))
     async with open_app((80, 24)) as driven:
-        driven.chat.run_worker(driven.chat.import_cards([str(folder)]), group="dialog")
+        driven.chat.run_worker(driven.chat.objects.files.import_cards([str(folder)]), group="dialog")
         await driven.until(lambda: isinstance(driven.app.screen, ImportedDialog))
         await driven.until(lambda: len(driven.app.screen.query_one("#choices").rows) == 2)  # type: ignore[attr-defined]
         rows = driven.app.screen.query_one("#choices").rows  # type: ignore[attr-defined]

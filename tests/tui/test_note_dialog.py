@@ -89,7 +89,7 @@ async def test_a_chat_is_given_texts_of_its_own_in_a_dialog(size: tuple[int, int
             assert chat.conversation is not None
             return ChatOverrides.read((await conversations.get(chat.conversation.id)).metadata)
 
-        chat.action_overrides()
+        chat.perform("overrides")
         await driven.until(lambda: driven.app.screen.query("#override-scenario"))
         field = driven.app.screen.query_one("#override-scenario", TextArea)
         await driven.until(lambda: field.has_focus)
@@ -98,7 +98,7 @@ async def test_a_chat_is_given_texts_of_its_own_in_a_dialog(size: tuple[int, int
         await driven.press("escape")
         await driven.until(lambda: driven.app.screen is chat)
         assert (await stored()).scenario == ""
-        chat.action_overrides()
+        chat.perform("overrides")
         await driven.until(lambda: driven.app.screen.query("#override-scenario"))
         await driven.press("!", "ctrl+s")
         await driven.until(lambda: driven.app.screen is chat)
@@ -114,7 +114,7 @@ async def test_a_draft_of_a_chats_texts_that_another_version_kept_is_read_as_far
         drafts = driven.app.runtime.library.drafts
         for kept, scenario in (('{"scenario": "At sea", "jailbreak": "x"}', "At sea"), ("[1", "")):
             await drafts.keep(f"overrides:{chat.conversation.id}", kept)
-            chat.action_overrides()
+            chat.perform("overrides")
             await driven.until(lambda: driven.app.screen.query("#override-scenario"))
             assert driven.app.screen.query_one("#override-scenario", TextArea).text == scenario
             await driven.press("escape")

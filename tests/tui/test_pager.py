@@ -65,7 +65,7 @@ async def test_a_page_that_comes_late_is_not_put_into_another_conversation(home:
         other = await driven.app.runtime.chat.start(character)
         page = await conversations.page(other.id)
         for way in ("older", "first", "reload", "newer"):
-            await chat.opener.open_conversation(long)
+            await chat.objects.opener.open_conversation(long)
             if way == "newer":
                 await window.first()
             reading = asyncio.create_task(getattr(window, way)())

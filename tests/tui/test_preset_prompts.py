@@ -34,7 +34,7 @@ MINE: dict[str, Any] = {
 
 
 async def open_prompts(driven: Driven) -> PresetDialog:
-    driven.chat.action_preset()
+    driven.chat.perform("preset")
     await driven.until(lambda: isinstance(driven.app.screen, PresetDialog))
     dialog = driven.app.screen
     assert isinstance(dialog, PresetDialog)

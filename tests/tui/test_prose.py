@@ -55,7 +55,7 @@ async def test_continue_appends_to_the_page_and_answers_the_persons_own_passage(
         await driven.until(lambda: driven.contents()[-1] != last and not driven.chat.busy)
         assert driven.contents()[-1].startswith(last)
         await driven.write("It rains.")
-        driven.chat.action_store()
+        driven.chat.perform("store")
         await driven.until(lambda: driven.contents()[-1] == "It rains.")
         before = len(driven.contents())
         await driven.press("alt+c")

@@ -47,7 +47,7 @@ async def bar(driven: Driven) -> str:
 
 
 async def followed(driven: Driven) -> None:
-    await driven.chat.quick_replies.follow()
+    await driven.chat.objects.quick_replies.follow()
     await driven.pilot.pause(0.05)
 
 
@@ -167,14 +167,14 @@ async def test_replies_run_by_themselves_at_their_moments_once_they_are_allowed(
 
     async with open_app() as driven:
         await settled(driven)
-        await driven.until(lambda: driven.chat.replies_followed)
+        await driven.until(lambda: driven.chat.objects.replies_in_use)
         await settled(driven)
         assert await log(driven) == "start;chat;new;"
         await driven.say("Hi")
         await settled(driven)
         assert (await log(driven)).removeprefix("start;chat;new;") == "user-Hi;gen;ai;"
         assert driven.contents()[-2] == "Hi" and driven.chat.prompt.text == ""
-        await driven.chat.opener.open_again(new=True)
+        await driven.chat.objects.opener.open_again(new=True)
         await settled(driven)
         assert (await log(driven)).endswith("ai;chat;new;")
 
@@ -184,7 +184,7 @@ async def test_what_comes_with_a_set_runs_only_when_the_person_says_so_once() ->
         identity = await put(
             driven.app.runtime, "Wild", reply(1, "me", "/send gotcha", executeOnAi=True), allow=None
         )
-        driven.chat._run("replies", driven.chat.quick_replies.follow)
+        driven.chat.run_in("replies", driven.chat.objects.quick_replies.follow)
         await driven.until(lambda: driven.app.screen is not driven.chat)
         await driven.press("escape")
         await driven.until(lambda: driven.app.screen is driven.chat)
@@ -284,7 +284,7 @@ async def test_members_of_a_group_are_announced_before_they_speak() -> None:
         group = await runtime.library.groups.create("Watch", [one.id for one in characters[:2]])
         await runtime.library.groups.set(group.id, order="list")
         await put(runtime, "Set", reply(1, "m", "/addglobalvar key=n 1", executeOnGroupMemberDraft=True))
-        await driven.chat.opener.open_group(group.id)
+        await driven.chat.objects.opener.open_group(group.id)
         await settled(driven)
         await followed(driven)
         await driven.write("Hello all")
@@ -307,17 +307,17 @@ async def test_sets_are_put_in_force_by_the_dialog() -> None:
         stored, _ = await runtime.library.quick_replies.add(
             read_set({"version": 2, "name": "Moves", "qrList": [reply(1, "wave", "/echo wave")]})
         )
-        driven.chat.action_reply_sets()
+        driven.chat.perform("reply_sets")
         await driven.until(lambda: driven.app.screen is not driven.chat)
         await driven.press("enter")
         await driven.pilot.pause(0.1)
         await driven.press("down", "down", "enter")
-        await driven.until(lambda: driven.chat.quick_replies.buttons)
+        await driven.until(lambda: driven.chat.objects.quick_replies.buttons)
         (use,) = await runtime.library.quick_replies.uses()
         assert use.scope == "chat" and use.visible and use.set_id == stored.id
         await driven.pilot.pause(0.1)
         await driven.press("down", "down", "enter")
-        await driven.until(lambda: not driven.chat.quick_replies.buttons)
+        await driven.until(lambda: not driven.chat.objects.quick_replies.buttons)
         await driven.pilot.pause(0.1)
         await driven.press("down", "down", "enter")
         await driven.pilot.pause(0.1)

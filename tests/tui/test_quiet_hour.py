@@ -13,12 +13,13 @@ from served_backend import Served, serve
 from textual.pilot import Pilot
 
 from lunalux_core.config.paths import Paths
-from lunalux_core.library.market_cache import Lang, Sort
+from lunalux_core.language import Language
+from lunalux_core.library.market_cache import Sort
 from lunalux_tui.account.screen import AccountScreen
 from lunalux_tui.app.app import LunaluxApp
 from lunalux_tui.market.screen import MarketScreen
 
-LISTS: tuple[tuple[Lang, Sort], ...] = (("en", "hot"), ("en", "new"), ("zh", "hot"), ("zh", "new"))
+LISTS: tuple[tuple[Language, Sort], ...] = (("en", "hot"), ("en", "new"), ("zh", "hot"), ("zh", "new"))
 TICKS = 120
 """The market looks at its list every half minute."""
 

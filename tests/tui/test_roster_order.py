@@ -237,7 +237,7 @@ async def test_groups_are_tagged_narrowed_and_laid_into_folders_as_characters_ar
         library = driven.app.runtime.library
         characters = await library.characters.list()
         group = await library.groups.create("The watch", [one.id for one in characters[:2]])
-        await driven.chat.refresh_roster()
+        await driven.chat.objects.roster.refresh()
         roster = driven.chat.roster
 
         def rows() -> list[str]:
@@ -245,7 +245,7 @@ async def test_groups_are_tagged_narrowed_and_laid_into_folders_as_characters_ar
 
         roster.rows.focus()
         roster.rows.cursor = rows().index(group.id)
-        driven.chat.action_tag_characters()
+        driven.chat.perform("tag_characters")
         await driven.until(lambda: driven.app.screen is not driven.chat)
         await driven.pilot.pause(0.1)
         await driven.press(*"night", "enter")
@@ -260,11 +260,11 @@ async def test_groups_are_tagged_narrowed_and_laid_into_folders_as_characters_ar
         await driven.until(lambda: rows() and group.id not in rows())
         roster.narrow([], [])
         await library.tags.fold(tag.id, "closed")
-        await driven.chat.refresh_roster()
+        await driven.chat.objects.roster.refresh()
         await driven.until(lambda: group.id not in rows() and f"folder:{tag.id}" in rows())
         roster.open_folder(tag.id)
         await driven.until(lambda: group.id in rows())
         roster.open_folder(tag.id)
-        await driven.chat.roster_actions.undo()
+        await driven.chat.objects.roster.undo()
         await driven.until(lambda: group.id in rows())
         assert await library.tags.of_groups() == {}

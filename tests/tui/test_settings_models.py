@@ -15,7 +15,7 @@ from textual.events import Key
 from textual.widgets import Input, Static
 
 from lunalux_core.config.paths import Paths
-from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.llm.registry import credential_name
 from lunalux_tui import i18n
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
@@ -201,7 +201,7 @@ async def test_a_model_added_by_another_program_is_there_without_a_restart(paths
 async def test_what_a_password_manager_types_at_once_lands_in_the_fields_it_is_meant_for() -> None:
     async with open_app() as driven:
         driven.app.push_screen(
-            ModelDialog(driven.app.runtime, ModelConfig("", "openai", ""), "New", frozenset())
+            ModelDialog(driven.app.runtime, SavedModel("", "openai", ""), "New", frozenset())
         )
         await driven.until(lambda: isinstance(driven.app.screen, ModelDialog) and driven.app.screen.focused)
         for letter in "mine\thttp://127.0.0.1:1/v1\tmoon\tsk-12345":

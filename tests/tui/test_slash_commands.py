@@ -227,7 +227,7 @@ async def test_another_conversation_ends_the_script_of_the_one_before() -> None:
         await driven.write("/delay 300 | /send Late")
         await driven.press("enter")
         await driven.until(lambda: driven.chat.status.scripting)
-        await driven.chat.opener.open_again(new=True)
+        await driven.chat.objects.opener.open_again(new=True)
         await driven.until(lambda: not driven.chat.busy)
         await driven.pilot.pause(0.5)
         assert "Late" not in driven.contents() and not driven.chat.status.scripting

@@ -10,7 +10,7 @@ from text_servers import TextServer, text_server
 
 from lunalux_core.config.config_file import save_model, set_value
 from lunalux_core.config.paths import Paths
-from lunalux_core.config.settings import ModelConfig
+from lunalux_core.config.settings import SavedModel
 from lunalux_core.importing import gather, import_files
 from lunalux_core.library import Library
 
@@ -21,7 +21,7 @@ BROKEN = {
 
 
 def use(paths: Paths, server: TextServer, template: str) -> None:
-    config = ModelConfig("local", "openai", "m", server.url, mode="text", template=template)
+    config = SavedModel("local", "openai", "m", server.url, mode="text", template=template)
     save_model(paths.config_file, config)
     set_value(paths.config_file, "chat.model", "local")
 

@@ -158,7 +158,7 @@ async def test_an_edit_that_cannot_be_stored_is_not_lost(paths: Paths) -> None:
 async def test_a_note_left_with_escape_is_offered_again() -> None:
     async with open_app() as driven:
         for expected in ("", "Keep it short."):
-            driven.chat.action_note()
+            driven.chat.perform("note")
             await driven.until(lambda: isinstance(driven.app.screen, NoteDialog))
             dialog = driven.app.screen
             assert isinstance(dialog, NoteDialog)
@@ -191,9 +191,9 @@ async def test_write_for_me_is_one_undo_away_from_the_unsent_draft() -> None:
 async def test_what_came_of_write_for_me_before_a_stop_is_a_draft(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNALUX_PRACTICE_RATE", "20")
     async with open_app() as driven:
-        driven.chat.action_impersonate()
-        await driven.until(lambda: "".join(driven.chat.turns._impersonated or ()))
-        driven.chat.stop_turn()
+        driven.chat.perform("impersonate")
+        await driven.until(lambda: "".join(driven.chat.objects.turns.controller._impersonated or ()))
+        driven.chat.objects.turns.stop()
         await driven.until(lambda: not driven.chat.busy)
         assert driven.chat.prompt.text.strip()
 
@@ -305,7 +305,7 @@ async def test_words_sent_after_another_program_spoke_stand_below_its_turn() -> 
     """Also when they are sent before the app has looked."""
     async with open_app() as driven:
         assert driven.chat.conversation is not None
-        driven.chat.library_watcher._looking = True  # it never looks
+        driven.chat.objects.library_watcher._looking = True  # it never looks
         command = [sys.executable, "-c", SAY, driven.chat.conversation.id, "From the command line"]
         await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
         await driven.write("And from here")

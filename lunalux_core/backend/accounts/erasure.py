@@ -29,7 +29,7 @@ from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.foreign import text
 from lunalux_core.backend.storage.table import Delete, Item, Key, Put, Store, rows_of
 from lunalux_core.errors import InvalidInput
-from lunalux_core.wire.base import Lang
+from lunalux_core.language import Language
 
 
 class Erasure:
@@ -49,7 +49,7 @@ class Erasure:
         identity: Identity,
         sessions: Sessions,
         now_ms: Callable[[], int],
-        forget: Callable[[Lang], None] = lambda lang: None,
+        forget: Callable[[Language], None] = lambda lang: None,
     ) -> None:
         self._store, self._tables, self._now_ms, self._forget = store, tables, now_ms, forget
         self._users, self._characters, self._blobs = users, characters, blobs

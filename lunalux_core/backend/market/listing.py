@@ -11,18 +11,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lunalux_core.backend.market.ranking import named_card
-from lunalux_core.backend.market.ranking_keys import ORDERS, Order, Sort, partitions
+from lunalux_core.backend.market.ranking_keys import ORDERS, Order, RankSort, partitions
 from lunalux_core.backend.market.ranking_schedule import table_of
 from lunalux_core.backend.running.settings import SIGV4_MAX_SECONDS, BackendSettings
 from lunalux_core.backend.running.signatures import Cursor, Signer
-from lunalux_core.backend.storage.table import Store
+from lunalux_core.backend.storage.table import Item, Store
 from lunalux_core.backend.web.refusals import refuse
-from lunalux_core.wire.base import Lang
+from lunalux_core.language import Language
 
-Item = Mapping[str, Any]
 PAGE_SECONDS = 5.0
 CURSOR_SECONDS = SIGV4_MAX_SECONDS
 GET_MANY = 100
@@ -30,7 +28,7 @@ LONGEST_PK = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RankPosition:
     """Where a card stands in an order: its sort key there, and its own key."""
 
     sort_key: str
@@ -42,8 +40,8 @@ class Place:
 class Listing:
     """A page: cards with their places, in order. `last` is where to go on from, None at the end."""
 
-    entries: tuple[tuple[Place, Item], ...]
-    last: Place | None
+    entries: tuple[tuple[RankPosition, Item], ...]
+    last: RankPosition | None
 
     @property
     def cards(self) -> tuple[Item, ...]:
@@ -63,14 +61,14 @@ class Listings:
     ) -> None:
         self._store, self._settings, self._signer = store, settings, signer
         self._now_ms, self._monotonic = now_ms, monotonic
-        self._first: dict[tuple[Lang, Sort], tuple[float, Listing]] = {}
+        self._first: dict[tuple[Language, RankSort], tuple[float, Listing]] = {}
 
-    def forget(self, lang: Lang, sort: Sort | None = None) -> None:
+    def forget(self, lang: Language, sort: RankSort | None = None) -> None:
         """Drop the kept first pages of a language, after something on them changed."""
         for key in [k for k in self._first if k[0] == lang and sort in (None, k[1])]:
             del self._first[key]
 
-    async def first(self, lang: Lang, sort: Sort, limit: int | None) -> Listing:
+    async def first(self, lang: Language, sort: RankSort, limit: int | None) -> Listing:
         """The first page; `limit` is clamped to the documented top limit."""
         most = self._top_limit(sort)
         cached = self._first.get((lang, sort))
@@ -82,7 +80,7 @@ class Listings:
             return page
         return Listing(page.entries[:count], last=page.entries[count - 1][0])
 
-    async def more(self, lang: Lang, sort: Sort, key: str | None, limit: int | None) -> Listing:
+    async def more(self, lang: Language, sort: RankSort, key: str | None, limit: int | None) -> Listing:
         """The page after `key`, or the first one without a key.
 
         Raises:
@@ -95,9 +93,11 @@ class Listings:
         if cursor is None:
             raise refuse("INVALID_REQUEST", "The page key is not valid any more; start from the first page.")
         most = self._page_limit(sort)
-        return await self._from_index(lang, sort, Place(*cursor.position), max(1, min(limit or most, most)))
+        return await self._from_index(
+            lang, sort, RankPosition(*cursor.position), max(1, min(limit or most, most))
+        )
 
-    def seal(self, lang: Lang, sort: Sort, listing: Listing) -> str | None:
+    def seal(self, lang: Language, sort: RankSort, listing: Listing) -> str | None:
         """The opaque `nextKey` of a page."""
         last = listing.last
         if last is None:
@@ -105,23 +105,23 @@ class Listings:
         expires = self._now_ms() // 1000 + CURSOR_SECONDS
         return Cursor(sort, lang, [last.sort_key, last.pk, last.sk], expires).seal(self._signer)
 
-    def _top_limit(self, sort: Sort) -> int:
+    def _top_limit(self, sort: RankSort) -> int:
         ranking = self._settings.ranking
         return ranking.hot_top_limit if sort == "hot" else ranking.time_top_limit
 
-    def _page_limit(self, sort: Sort) -> int:
+    def _page_limit(self, sort: RankSort) -> int:
         ranking = self._settings.ranking
         return ranking.hot_page_limit if sort == "hot" else ranking.time_page_limit
 
-    async def _read_first(self, lang: Lang, sort: Sort, limit: int) -> Listing:
+    async def _read_first(self, lang: Language, sort: RankSort, limit: int) -> Listing:
         """The top list's order; while it is empty, the index's."""
         order, table = ORDERS[sort], table_of(self._settings, lang)
         rows = await self._top(table, order, limit)
-        places: list[Place] = []
+        places: list[RankPosition] = []
         for row in rows:  # each card once, in its best place, whoever wrote the rows
             pk = f"CHAR#{named_card(row)}"
             if len(pk) <= LONGEST_PK and pk != "CHAR#" and all(pk != place.pk for place in places):
-                places.append(Place(str(row["SK"]), pk, "PROFILE"))
+                places.append(RankPosition(str(row["SK"]), pk, "PROFILE"))
         if not places:
             return await self._from_index(lang, sort, None, limit)
         entries = await self._entries(table, places)
@@ -140,12 +140,14 @@ class Listings:
                 break
         return rows
 
-    async def _from_index(self, lang: Lang, sort: Sort, start: Place | None, limit: int) -> Listing:
+    async def _from_index(
+        self, lang: Language, sort: RankSort, start: RankPosition | None, limit: int
+    ) -> Listing:
         """Cards behind `start` by the index: every shard's next ones, merged."""
         order, table, ranking = ORDERS[sort], table_of(self._settings, lang), self._settings.ranking
         indexes = self._settings.indexes
         index = indexes.hot if sort == "hot" else indexes.time
-        places: list[Place] = []
+        places: list[RankPosition] = []
         for pk in partitions(order.all_word, ranking.shards):
             after = None
             if start is not None:
@@ -153,12 +155,14 @@ class Listings:
             # One more from each shard: the page may come from a single one,
             # and what is over tells that it goes on.
             page = await self._store.query(table, pk, index=index, after=after, limit=limit + 1)
-            places += [Place(str(row[order.sk]), str(row["PK"]), str(row["SK"])) for row in page.items]
+            places += [RankPosition(str(row[order.sk]), str(row["PK"]), str(row["SK"])) for row in page.items]
         places.sort(key=lambda place: place.sort_key)
         last = places[limit - 1] if len(places) > limit else None
         return Listing(await self._entries(table, places[:limit]), last)
 
-    async def _entries(self, table: str, places: Sequence[Place]) -> tuple[tuple[Place, Item], ...]:
+    async def _entries(
+        self, table: str, places: Sequence[RankPosition]
+    ) -> tuple[tuple[RankPosition, Item], ...]:
         """The visible cards at these places, in their order."""
         cards: dict[str, Item] = {}
         # Cards of the earlier service stand under the sort key 0.

@@ -25,8 +25,8 @@ from lunalux_core.cards.card import Card
 from lunalux_core.cards.png_card import read_png, write_png
 from lunalux_core.errors import BackendError, InvalidInput
 from lunalux_core.ids import uuid4
+from lunalux_core.language import Language
 from lunalux_core.text import clean, clean_line
-from lunalux_core.wire.base import Lang
 
 PNG, WEBP = "image/png", "image/webp"
 UPLOAD_SECONDS = 15 * 60
@@ -44,7 +44,7 @@ class Wish:
     """What the owner wants to publish. `name` None takes the card's."""
 
     key: str
-    language: Lang
+    language: Language
     intro: str
     name: str | None
     tags: Sequence[str]

@@ -39,6 +39,7 @@ from lunalux_core.backend.storage.table import (
     Eq,
     Exists,
     Invalid,
+    Item,
     Key,
     Operation,
     Put,
@@ -46,7 +47,6 @@ from lunalux_core.backend.storage.table import (
     Update,
 )
 
-Item = Mapping[str, Any]
 RANK_TRIES = 5
 PAGE = 100
 MOST_DOUBLES = 50

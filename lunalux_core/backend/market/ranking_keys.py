@@ -12,7 +12,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
-Sort = Literal["hot", "time"]
+RankSort = Literal["hot", "time"]
 MAX_TIME = 9_999_999_999_999
 TIME_WIDTH = 13
 
@@ -21,7 +21,7 @@ TIME_WIDTH = 13
 class Order:
     """Attribute names of one order on the card row, and the words in its keys."""
 
-    sort: Sort
+    sort: RankSort
     dirty_pk: str
     dirty_sk: str
     pk: str
@@ -41,7 +41,7 @@ TIME = Order(
     "time", "DIRTY_TIME_PK", "DIRTY_TIME_SK", "GSI_TIME_PK", "GSI_TIME_SK", "TopTimeSK", "DIRTY#TIME",
     "ALL#TIME", "TOP#TIME", "UpdatedAt",
 )  # fmt: skip
-ORDERS: dict[Sort, Order] = {"hot": HOT, "time": TIME}
+ORDERS: dict[RankSort, Order] = {"hot": HOT, "time": TIME}
 
 
 def hot_key(heat: int, character_id: str, max_heat: int) -> str:

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from lunalux_core.backend.market.range_heat import RangeHeat
 from lunalux_core.backend.market.ranking import ODD, Ranker, Scale
-from lunalux_core.backend.market.ranking_keys import ORDERS, Sort
+from lunalux_core.backend.market.ranking_keys import ORDERS, RankSort
 from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.storage.lease import LAST_RUN, Lease, last_run
 from lunalux_core.backend.storage.table import Invalid, Key, Store
 from lunalux_core.errors import StorageError
-from lunalux_core.wire.base import Lang
+from lunalux_core.language import Language
 
 LEASE_MS = 60_000
 RANGE = Key("LEASE#RANGE", "LEASE")
@@ -28,16 +28,16 @@ IDLE_MS = 60_000
 """How long an order is left alone at most while nobody looks at it and nothing changes."""
 QUIET_NOTE_MS = 3600_000
 """How often at most a lease notes that there was nothing to rank."""
-LANGS: tuple[Lang, ...] = ("en", "zh")
-SORTS: tuple[Sort, ...] = ("hot", "time")
+LANGS: tuple[Language, ...] = ("en", "zh")
+SORTS: tuple[RankSort, ...] = ("hot", "time")
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     """One table in one order. `window_ms` is the least time between two batches."""
 
-    lang: Lang
-    sort: Sort
+    lang: Language
+    sort: RankSort
     table: str
     ranker: Ranker
     lease: Lease
@@ -56,26 +56,26 @@ class Ranking:
         store: Store,
         settings: BackendSettings,
         now_ms: Callable[[], int],
-        changed: Callable[[Lang, Sort], None] = lambda lang, sort: None,
+        changed: Callable[[Language, RankSort], None] = lambda lang, sort: None,
     ) -> None:
         self._store, self._settings, self._now_ms = store, settings, now_ms
         self._changed = changed
         self._jobs = {
             (lang, sort): _job(store, settings, lang, sort, now_ms) for lang in LANGS for sort in SORTS
         }
-        self._last_try: dict[tuple[Lang, Sort], int] = {}
-        self._quiet: dict[tuple[Lang, Sort], int] = {}
-        self._noted: dict[tuple[Lang, Sort], int] = {}
+        self._last_try: dict[tuple[Language, RankSort], int] = {}
+        self._quiet: dict[tuple[Language, RankSort], int] = {}
+        self._noted: dict[tuple[Language, RankSort], int] = {}
         ranking = settings.ranking
-        self._range_heat: dict[Lang, RangeHeat] = {}
-        self._range_leases: dict[Lang, Lease] = {}
+        self._range_heat: dict[Language, RangeHeat] = {}
+        self._range_leases: dict[Language, Lease] = {}
         if ranking.range_heat_window_s and ranking.range_heat_interval_s:
             for lang in LANGS:
                 table = self._jobs[lang, "hot"].table
                 self._range_heat[lang] = RangeHeat(store, table, ranking.range_heat_window_s)
                 self._range_leases[lang] = Lease(store, table, RANGE, now_ms, LEASE_MS)
 
-    async def note_heat(self, lang: Lang, character_id: str, heat: int) -> None:
+    async def note_heat(self, lang: Language, character_id: str, heat: int) -> None:
         """Count heat for RangeHeat; does nothing where that is off. What it is counted for has happened, so
         no failure of this is anybody's."""
         if heat > 0 and (buckets := self._range_heat.get(lang)):
@@ -84,7 +84,7 @@ class Ranking:
             except (StorageError, Invalid) as error:
                 logger.warning("heat of a while was not counted: %s", error, extra={"card": character_id})
 
-    async def drain_if_due(self, lang: Lang, sort: Sort) -> None:
+    async def drain_if_due(self, lang: Language, sort: RankSort) -> None:
         """Run a batch if this process has not looked for a window's time. Failures wait for the next."""
         try:
             await self._drain_if_due(lang, sort, self._jobs[lang, sort].window_ms)
@@ -93,7 +93,7 @@ class Ranking:
         except ODD as error:
             logger.error("ranking failed", exc_info=error, extra={"lang": lang, "sort": sort})
 
-    async def _drain_if_due(self, lang: Lang, sort: Sort, wait_ms: int) -> None:
+    async def _drain_if_due(self, lang: Language, sort: RankSort, wait_ms: int) -> None:
         """Run a batch if this process has not looked for `wait_ms`."""
         now = self._now_ms()
         # What lies ahead was noted before the clock was set back.
@@ -105,7 +105,7 @@ class Ranking:
         if sort == "hot":
             await self._refresh_range_heat(lang)
 
-    async def drain(self, lang: Lang, sort: Sort, for_ms: int | None = None) -> int:
+    async def drain(self, lang: Language, sort: RankSort, for_ms: int | None = None) -> int:
         """Rank until nothing is marked; returns how many marks were found. For one instance.
 
         Args:
@@ -133,7 +133,7 @@ class Ranking:
             self._changed(lang, sort)
         return total
 
-    async def marks(self, lang: Lang, sort: Sort, limit: int) -> list[str]:
+    async def marks(self, lang: Language, sort: RankSort, limit: int) -> list[str]:
         """The sort keys of up to `limit` marks, the oldest first, each `TS#`, milliseconds, and the card.
 
         Raises:
@@ -159,12 +159,12 @@ class Ranking:
         """The windows of all jobs, in seconds."""
         return [job.window_ms / 1000 for job in self._jobs.values()]
 
-    def note_interest(self, lang: Lang) -> None:
+    def note_interest(self, lang: Language) -> None:
         """Somebody reads or changed the market of a language: check it at the shortest interval again."""
         for sort in SORTS:
             self._quiet[lang, sort] = 0
 
-    def _patience(self, lang: Lang, sort: Sort) -> int:
+    def _patience(self, lang: Language, sort: RankSort) -> int:
         """Milliseconds until an order is checked again: its window, doubled each time nothing was found.
 
         Marks of this process reset it (`note_interest`), so only those of others wait longer, at most a
@@ -191,12 +191,12 @@ class Ranking:
         if trouble is not None:
             raise trouble
 
-    async def adopt(self, lang: Lang, *, dry_run: bool = False) -> int:
+    async def adopt(self, lang: Language, *, dry_run: bool = False) -> int:
         """Take over the top lists that another program kept; returns how many of their rows it was about."""
         rankers = [self._jobs[lang, sort].ranker for sort in SORTS]
         return sum([await ranker.adopt(dry_run=dry_run) for ranker in rankers])
 
-    async def _refresh_range_heat(self, lang: Lang) -> None:
+    async def _refresh_range_heat(self, lang: Language) -> None:
         interval_s = self._settings.ranking.range_heat_interval_s
         buckets = self._range_heat.get(lang)
         if buckets is None or interval_s is None:
@@ -212,17 +212,19 @@ class Ranking:
             await lease.leave(noted)
 
 
-def lease_key(sort: Sort) -> Key:
+def lease_key(sort: RankSort) -> Key:
     """The row that says who ranks an order of its table, and when that was last done."""
     return Key(f"LEASE#{sort.upper()}", "LEASE")
 
 
-def table_of(settings: BackendSettings, lang: Lang) -> str:
+def table_of(settings: BackendSettings, lang: Language) -> str:
     """The character table of a language."""
     return settings.tables.character_en if lang == "en" else settings.tables.character_cn
 
 
-def _job(store: Store, settings: BackendSettings, lang: Lang, sort: Sort, now_ms: Callable[[], int]) -> _Job:
+def _job(
+    store: Store, settings: BackendSettings, lang: Language, sort: RankSort, now_ms: Callable[[], int]
+) -> _Job:
     ranking, indexes = settings.ranking, settings.indexes
     hot = sort == "hot"
     scale = Scale(

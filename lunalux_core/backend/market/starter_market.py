@@ -15,8 +15,8 @@ from lunalux_core.backend.running.signatures import published_key, thumbnail_key
 from lunalux_core.backend.storage.table import ConditionFailed, Put
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.png_card import read_png
+from lunalux_core.language import Language
 from lunalux_core.text import clean_line
-from lunalux_core.wire.base import Lang
 
 OWNER = "lunalux"
 _FIRST, _SECOND = ("SEED#1", "SEED"), ("SEED#2", "SEED")
@@ -29,7 +29,7 @@ class _Starter:
     """A card of the package, ready to be published."""
 
     id: str
-    language: Lang
+    language: Language
     card: Card
     png: bytes
     thumbnail: bytes
@@ -67,7 +67,7 @@ def _starters(begun: bool) -> list[_Starter]:
 
 
 def _starter(path: Path) -> _Starter:
-    language: Lang = "zh" if path.name.endswith(".zh.png") else "en"
+    language: Language = "zh" if path.name.endswith(".zh.png") else "en"
     png, small = path.read_bytes(), path.with_suffix(".webp").read_bytes()
     # The same id at every try, so that a start that was cut off publishes nothing twice.
     return _Starter(str(uuid.uuid5(_NAMES, path.name)), language, read_png(png).card, png, small)

@@ -10,13 +10,13 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from lunalux_core.backend.market.listing import Listing, Listings
-from lunalux_core.backend.market.ranking_keys import Sort
+from lunalux_core.backend.market.ranking_keys import RankSort
 from lunalux_core.backend.market.ranking_schedule import table_of
-from lunalux_core.backend.repos.characters import MarketCard, Place, card_of
+from lunalux_core.backend.repos.characters import CardPlace, MarketCard, card_of
 from lunalux_core.backend.running.settings import SIGV4_MAX_SECONDS, BackendSettings
 from lunalux_core.backend.storage.blobs import Blobs, is_blob_key
 from lunalux_core.backend.storage.table import Key
-from lunalux_core.wire.base import Lang
+from lunalux_core.language import Language
 from lunalux_core.wire.characters import (
     CharacterPageResponse,
     MarketCharacter,
@@ -36,9 +36,9 @@ class Pages:
     ) -> None:
         self._listings, self._blobs, self._settings = listings, blobs, settings
         self._now_ms = now_ms
-        self._made: dict[tuple[Lang, Sort, str], tuple[Listing, bytes]] = {}
+        self._made: dict[tuple[Language, RankSort, str], tuple[Listing, bytes]] = {}
 
-    async def first(self, lang: Lang, sort: Sort, limit: int | None, base_url: str) -> bytes:
+    async def first(self, lang: Language, sort: RankSort, limit: int | None, base_url: str) -> bytes:
         """The first page as JSON. `base_url` is how the client reaches this server."""
         listing = await self._listings.first(lang, sort, limit)
         cached = self._made.get((lang, sort, base_url))
@@ -54,7 +54,7 @@ class Pages:
         return body
 
     async def more(
-        self, lang: Lang, sort: Sort, key: str | None, limit: int | None, base_url: str
+        self, lang: Language, sort: RankSort, key: str | None, limit: int | None, base_url: str
     ) -> CharacterPageResponse:
         """The page after `key`. Raises BackendError (INVALID_REQUEST) for a key that is not good here."""
         return await self._page(lang, sort, await self._listings.more(lang, sort, key, limit), base_url)
@@ -69,10 +69,12 @@ class Pages:
             rows.append(OwnCharacter.of(card, thumbnail_url=address, status=status))
         return OwnCharactersResponse(characters=rows)
 
-    async def _page(self, lang: Lang, sort: Sort, listing: Listing, base_url: str) -> CharacterPageResponse:
+    async def _page(
+        self, lang: Language, sort: RankSort, listing: Listing, base_url: str
+    ) -> CharacterPageResponse:
         """A page may be kept until a minute before the first of its addresses dies."""
         table, refresh_ms = table_of(self._settings, lang), self._settings.market_refresh_ms
-        cards = [card_of(item, Place(table, Key(item["PK"], item["SK"]))) for item in listing.cards]
+        cards = [card_of(item, CardPlace(table, Key(item["PK"], item["SK"]))) for item in listing.cards]
         # Longer than the page may be kept, so that no address dies in a kept page.
         expires_in = min((refresh_ms + 2 * MARGIN_MS) // 1000, SIGV4_MAX_SECONDS)
         signed = [await self._thumbnail(card, expires_in) for card in cards]  # signing asks nobody

@@ -20,7 +20,7 @@ from lunalux_core.backend.running.settings import RankingSettings
 from lunalux_core.backend.storage.foreign import text, whole
 from lunalux_core.backend.storage.migrate import NEW, OLD, move, whole_row
 from lunalux_core.backend.storage.table import Item, Key, Store, Update
-from lunalux_core.wire.base import Lang
+from lunalux_core.language import Language
 
 STATUSES = ("active", "hidden", "deleted")
 
@@ -32,7 +32,7 @@ class CardRows(Rule):
         self,
         store: Store,
         table: str,
-        lang: Lang,
+        lang: Language,
         characters: Characters,
         ranking: Ranking,
         scale: RankingSettings,

@@ -6,7 +6,7 @@ import platform
 from typing import Any
 
 from lunalux_core import __version__
-from lunalux_core.backend.market.ranking_keys import Sort
+from lunalux_core.backend.market.ranking_keys import RankSort
 from lunalux_core.backend.market.ranking_schedule import LANGS, SORTS, lease_key, table_of
 from lunalux_core.backend.money.sweeper import SWEEP
 from lunalux_core.backend.operators.adoption import CHECKPOINT
@@ -17,7 +17,7 @@ from lunalux_core.backend.storage.foreign import text, whole
 from lunalux_core.backend.storage.lease import last_run
 from lunalux_core.backend.storage.table import Invalid, Item
 from lunalux_core.errors import StorageError
-from lunalux_core.wire.base import Lang
+from lunalux_core.language import Language
 
 MOST_MARKS = 1000
 
@@ -67,7 +67,7 @@ async def _table(services: Services, name: str) -> dict[str, Any]:
     }
 
 
-async def _ranking(services: Services, lang: Lang, sort: Sort) -> dict[str, Any]:
+async def _ranking(services: Services, lang: Language, sort: RankSort) -> dict[str, Any]:
     row = await services.store.get(table_of(services.settings, lang), lease_key(sort))
     try:
         marks = await services.ranking.marks(lang, sort, MOST_MARKS)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lunalux_core.backend.repos.characters import Characters, MarketCard, Place, no_character
+from lunalux_core.backend.repos.characters import CardPlace, Characters, MarketCard, no_character
 from lunalux_core.backend.repos.heat import Gain, counting
 from lunalux_core.backend.repos.movements import user_pk
 from lunalux_core.backend.running.clock import iso
@@ -113,7 +113,7 @@ class Activity:
             place = await self._characters.moved(place)
         raise no_character(character_id)
 
-    async def _write_once(self, place: Place, row: dict[str, Any], gain: Gain) -> bool | None:
+    async def _write_once(self, place: CardPlace, row: dict[str, Any], gain: Gain) -> bool | None:
         """None where no visible card is at `place`."""
         now = self._now_ms()
         over = AnyOf(Absent(), Le("expiresAt", now // 1000))

@@ -21,16 +21,16 @@ from lunalux_core.backend.storage.foreign import (
 )
 from lunalux_core.backend.storage.table import Absent, All, AnyOf, Condition, Eq, Exists, Item, Key, Update
 from lunalux_core.errors import NotFound
-from lunalux_core.wire.base import Lang
+from lunalux_core.language import Language
 
-Status = Literal["active", "hidden", "deleted"]
+CardStatus = Literal["active", "hidden", "deleted"]
 COUNTERS = ("TotalLunaCoinUsed", "LikedCount", "DownloadCount", "DialogueCount")
 VISIBLE: Condition = All(Exists(), AnyOf(Absent("Status"), Eq("Status", "active")))
 """The card is there and may be seen."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CardPlace:
     """Where a card's item is."""
 
     table: str
@@ -45,10 +45,10 @@ class Place:
 class MarketCard:
     """A published character. Addresses of pictures are `s3://bucket/key`; times are ISO 8601, UTC."""
 
-    place: Place
+    place: CardPlace
     id: str
     name: str
-    language: Lang
+    language: Language
     thumbnail_url: str
     image_url: str
     intro: str | None
@@ -72,7 +72,7 @@ class NewCard:
 
     id: str
     name: str
-    language: Lang
+    language: Language
     thumbnail_url: str
     image_url: str
     intro: str
@@ -81,14 +81,14 @@ class NewCard:
     creator: str = ""
 
 
-def card_of(item: Item, place: Place) -> MarketCard:
+def card_of(item: Item, place: CardPlace) -> MarketCard:
     """The card in an item; what an older one lacks is read as nothing or zero."""
     counters = mapping(item.get("Metadata"))
 
     def count(name: str) -> int:
         return max(0, whole(counters.get(name)))
 
-    language: Lang = "zh" if item.get("Language") == "zh" else "en"
+    language: Language = "zh" if item.get("Language") == "zh" else "en"
     return MarketCard(
         place=place,
         id=place.character_id,

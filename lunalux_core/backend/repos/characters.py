@@ -26,10 +26,10 @@ from lunalux_core.backend.market.ranking_keys import (
 from lunalux_core.backend.repos.cards import (
     COUNTERS,
     VISIBLE,
+    CardPlace,
+    CardStatus,
     MarketCard,
     NewCard,
-    Place,
-    Status,
     card_of,
     counts,
     mended,
@@ -53,11 +53,20 @@ from lunalux_core.backend.storage.table import (
     Update,
 )
 from lunalux_core.errors import BackendError
-from lunalux_core.wire.base import Lang
+from lunalux_core.language import Language
 
-__all__ = ["VISIBLE", "Characters", "MarketCard", "NewCard", "Place", "Status", "card_of", "no_character"]
+__all__ = [
+    "VISIBLE",
+    "CardPlace",
+    "CardStatus",
+    "Characters",
+    "MarketCard",
+    "NewCard",
+    "card_of",
+    "no_character",
+]
 
-NoteHeat = Callable[[Lang, str, int], Awaitable[None]]
+NoteHeat = Callable[[Language, str, int], Awaitable[None]]
 # Cards whose place is remembered: a hot card then costs one read instead of up to four.
 CACHED_PLACES = 10_000
 LONGEST_ID = 256
@@ -84,12 +93,12 @@ class Characters:
     ) -> None:
         self._store, self._tables, self._ranking, self._now_ms = store, tables, ranking, now_ms
         self._note_heat = note_heat
-        self._places: OrderedDict[str, tuple[Place, bool]] = OrderedDict()
+        self._places: OrderedDict[str, tuple[CardPlace, bool]] = OrderedDict()
 
-    def table(self, lang: Lang) -> str:
+    def table(self, lang: Language) -> str:
         return self._tables.character_en if lang == "en" else self._tables.character_cn
 
-    async def find(self, character_id: str, lang: Lang = "en") -> MarketCard | None:
+    async def find(self, character_id: str, lang: Language = "en") -> MarketCard | None:
         """The visible card, from whichever table has it; `lang` says where to look first."""
         card = await self.find_any(character_id, lang)
         return card if card is not None and card.status == "active" else None
@@ -105,7 +114,7 @@ class Characters:
             raise no_character(character_id)
         return card
 
-    async def find_any(self, character_id: str, lang: Lang = "en") -> MarketCard | None:
+    async def find_any(self, character_id: str, lang: Language = "en") -> MarketCard | None:
         """The card whatever its status, for its owner and for operators."""
         if not 0 < len(character_id) <= LONGEST_ID:
             return None
@@ -121,7 +130,7 @@ class Characters:
                 return card_of(item, place)
         return None
 
-    async def countable(self, character_id: str, lang: Lang = "en") -> Place | None:
+    async def countable(self, character_id: str, lang: Language = "en") -> CardPlace | None:
         """Where to count what happens to a card; an older card gets its counters first."""
         remembered = self._places.get(character_id)
         if remembered is not None and remembered[1]:
@@ -133,18 +142,18 @@ class Characters:
             await self._complete(card.place)
         return card.place
 
-    async def moved(self, place: Place) -> Place | None:
+    async def moved(self, place: CardPlace) -> CardPlace | None:
         """Where a card is that was not at `place` any more (the SK migration), None if it is gone."""
         self._places.pop(place.character_id, None)
         other = await self.countable(place.character_id)
         return None if other == place else other
 
-    def _possible(self, character_id: str, lang: Lang) -> list[Place]:
+    def _possible(self, character_id: str, lang: Language) -> list[CardPlace]:
         pk = f"CHAR#{character_id}"
-        other: Lang = "zh" if lang == "en" else "en"
-        return [Place(self.table(each), Key(pk, sk)) for sk in ("PROFILE", "0") for each in (lang, other)]
+        other: Language = "zh" if lang == "en" else "en"
+        return [CardPlace(self.table(each), Key(pk, sk)) for sk in ("PROFILE", "0") for each in (lang, other)]
 
-    def _remember(self, place: Place, countable: bool) -> None:
+    def _remember(self, place: CardPlace, countable: bool) -> None:
         self._places[place.character_id] = (place, countable)
         if len(self._places) > CACHED_PLACES:
             self._places.popitem(last=False)
@@ -155,7 +164,7 @@ class Characters:
         Raises:
             BackendError: UPLOAD_NOT_FOUND, the ticket was consumed or has expired.
         """
-        place = Place(self.table(card.language), Key(f"CHAR#{card.id}", "PROFILE"))
+        place = CardPlace(self.table(card.language), Key(f"CHAR#{card.id}", "PROFILE"))
         item = self._new_item(card, place.key)
         try:
             await self._store.transact([*ticket, Put(place.table, item, when=Absent())])
@@ -208,10 +217,10 @@ class Characters:
             order.dirty_sk: dirty_key(self._now_ms(), character_id),
         }
 
-    async def heated(self, place: Place, heat: int) -> None:
+    async def heated(self, place: CardPlace, heat: int) -> None:
         """Tell that a card has just gained `heat` points."""
         if heat and self._note_heat is not None:
-            lang: Lang = "en" if place.table == self._tables.character_en else "zh"
+            lang: Language = "en" if place.table == self._tables.character_en else "zh"
             await self._note_heat(lang, place.character_id, heat)
 
     async def edit(
@@ -258,7 +267,7 @@ class Characters:
         assert item is not None
         return card_of(item, card.place)
 
-    async def set_status(self, character_id: str, status: Status) -> MarketCard:
+    async def set_status(self, character_id: str, status: CardStatus) -> MarketCard:
         """Show, hide or delete a card; the ranking takes it in or out at its next batch.
 
         Raises:
@@ -340,7 +349,7 @@ class Characters:
                     rows.append({**item, "characterId": str(item["PK"]).removeprefix("CHAR#")})
         return sorted(rows, key=lambda row: str(row.get("createdAt")), reverse=True)
 
-    async def _complete(self, place: Place) -> None:
+    async def _complete(self, place: CardPlace) -> None:
         """Give a card that is older than the counters their map, with what it counted until then."""
         for _ in range(TRIES):
             item = await self._store.get(place.table, place.key)

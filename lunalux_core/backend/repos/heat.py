@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lunalux_core.backend.market.ranking_keys import HOT
-from lunalux_core.backend.repos.characters import VISIBLE, Characters, Place
+from lunalux_core.backend.repos.characters import VISIBLE, CardPlace, Characters
 from lunalux_core.backend.running.clock import iso
 from lunalux_core.backend.running.environ import whole_points
 from lunalux_core.backend.running.settings import RankingSettings
@@ -42,7 +42,7 @@ def dialogue(ranking: RankingSettings, lux_level: int, luna_cost: int) -> Gain:
     return Gain(counters, heat)
 
 
-def counting(characters: Characters, place: Place, gain: Gain, now_ms: int) -> Update:
+def counting(characters: Characters, place: CardPlace, gain: Gain, now_ms: int) -> Update:
     """The update that adds `gain` to a visible card. It never makes a card, and leaves `UpdatedAt` alone;
     no heat, no mark: there is nothing to rank anew."""
     added = {f"Metadata.{name}": count for name, count in gain.counters.items()}

@@ -33,8 +33,8 @@ from lunalux_core.backend.storage.table import (
 )
 from lunalux_core.errors import SessionError
 
-Kind = Literal["init", "charge", "coupon", "invitee", "milestone", "admin"]
-Status = Literal["RESERVED", "SETTLED", "REFUNDED"]
+MovementKind = Literal["init", "charge", "coupon", "invitee", "milestone", "admin"]
+MovementStatus = Literal["RESERVED", "SETTLED", "REFUNDED"]
 COIN: Mapping[Currency, str] = {"star": "starCoin", "luna": "lunaCoin"}
 USED: Mapping[Currency, str] = {"star": "totalStarCoinUsed", "luna": "totalLunaCoinUsed"}
 GAIN: Mapping[Currency, str] = {"star": "totalStarCoinGain", "luna": "totalLunaCoinGain"}
@@ -162,7 +162,7 @@ def gain(
     user_id: str,
     *,
     operation: str,
-    kind: Kind,
+    kind: MovementKind,
     currency: Currency,
     amount: int,
     now_ms: int,

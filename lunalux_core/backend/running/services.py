@@ -45,7 +45,7 @@ from lunalux_core.backend.web.limits import (
     StoredLimiter,
 )
 from lunalux_core.ids import now_ms as wall_clock
-from lunalux_core.wire.base import Lang
+from lunalux_core.language import Language
 
 UNMETERED = 1_000_000
 
@@ -88,7 +88,7 @@ class Services:
     rank_on_request: bool
     """Whether requests rank by themselves (embedded) or a timer does (`serve` on AWS)."""
 
-    def touched(self, lang: Lang) -> None:
+    def touched(self, lang: Language) -> None:
         """Something shown on a language's pages changed. One process reads its pages anew; many let them
         grow a few seconds old, so that a chat does not cost everybody's page."""
         if self.rank_on_request:

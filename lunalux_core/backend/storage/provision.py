@@ -15,7 +15,7 @@ from typing import Any, Literal
 from lunalux_core.backend.storage.aws_calls import AwsAccess, AwsCallError, Caller
 from lunalux_core.backend.storage.table import Index, TableSpec, Unavailable
 
-Kind = Literal[
+ChangeKind = Literal[
     "table",
     "index",
     "ttl",
@@ -52,12 +52,12 @@ BLOCKED = {
 class Change:
     """One thing that is missing. `target` is a table or the bucket; `detail` says what of it."""
 
-    kind: Kind
+    kind: ChangeKind
     target: str
     detail: str = ""
 
     def __str__(self) -> str:
-        texts: dict[Kind, str] = {
+        texts: dict[ChangeKind, str] = {
             "table": f"create table {self.target} with {self.detail or 'no index'}",
             "index": f"create index {self.detail} on {self.target}",
             "ttl": f"let items of {self.target} expire by {self.detail}",

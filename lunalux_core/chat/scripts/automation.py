@@ -20,7 +20,7 @@ DEEPEST = 3
 MOST_RUNS = 20
 """Replies that one moment and what follows from it may run."""
 
-Run = Callable[["QuickReply", bool], Awaitable[bool]]
+QuickReplyRunner = Callable[["QuickReply", bool], Awaitable[bool]]
 """Runs a reply; whether it may have replies of a model made; False ends what else was due."""
 
 
@@ -31,7 +31,7 @@ class Automation:
         run: runs one reply.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: QuickReplyRunner) -> None:
         self._run = run
         self._replies: list[tuple[str, QuickReply]] = []
         self._running: list[tuple[str, int]] = []

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from lunalux_core.dialogue.assembly.labels import LABELS, Labels
-from lunalux_core.dialogue.assembly.material import DepthText, Expand, Language
+from lunalux_core.dialogue.assembly.material import DepthText, Expand
 from lunalux_core.dialogue.assembly.placeholders import expand_around
 from lunalux_core.dialogue.direction import Direction
+from lunalux_core.language import Language
 
 
 def directions_of(

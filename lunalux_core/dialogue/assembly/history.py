@@ -16,7 +16,7 @@ from lunalux_core.dialogue.assembly.material import HistoryMessage, PromptMateri
 MEMORY_SHARE = 8
 """The events of messages that did not fit get at most one part in so many of the free tokens."""
 
-Entry = HistoryMessage | Injection
+HistoryEntry = HistoryMessage | Injection
 """An element of a history: a message, or a text that is inserted between messages at a depth."""
 
 C = TypeVar("C", bound=Costly)
@@ -45,7 +45,7 @@ class _NewestFirst(Generic[C]):
     So in a chat of thousands of messages those that cannot fit are neither expanded nor counted.
     """
 
-    def __init__(self, entries: Sequence[Entry], prepare: Callable[[Entry], C]) -> None:
+    def __init__(self, entries: Sequence[HistoryEntry], prepare: Callable[[HistoryEntry], C]) -> None:
         self._entries = entries
         self._prepare = prepare
         self._ready: list[C] = []
@@ -71,9 +71,9 @@ class _NewestFirst(Generic[C]):
 
 def fill_history(
     room: Room,
-    entries: Sequence[Entry],
+    entries: Sequence[HistoryEntry],
     material: PromptMaterial,
-    prepare: Callable[[Entry], C],
+    prepare: Callable[[HistoryEntry], C],
     remember: Callable[[Sequence[str]], C],
 ) -> HistoryFill[C]:
     """Take the newest entries that fit; if some do not, reserve a share of the tokens for their events.
@@ -104,19 +104,19 @@ def fill_history(
     return HistoryFill(tuple(reversed(chosen)), dropped, len(left_out) - len(dropped), memory, events)
 
 
-def last_message(entries: Sequence[Entry]) -> int | None:
+def last_message(entries: Sequence[HistoryEntry]) -> int | None:
     """The index of the newest message, ignoring texts at a depth; None if there is none."""
     indexes = range(len(entries) - 1, -1, -1)
     return next((index for index in indexes if isinstance(entries[index], HistoryMessage)), None)
 
 
-def nothing_filled(entries: Sequence[Entry]) -> HistoryFill[C]:
+def nothing_filled(entries: Sequence[HistoryEntry]) -> HistoryFill[C]:
     """The result for a preset that sends no history."""
     dropped = tuple(entry for entry in entries if isinstance(entry, HistoryMessage))
     return HistoryFill(dropped=dropped, injections_dropped=len(entries) - len(dropped))
 
 
-def _events(entries: Sequence[Entry], material: PromptMaterial) -> list[str]:
+def _events(entries: Sequence[HistoryEntry], material: PromptMaterial) -> list[str]:
     texts = (entry.event for entry in entries if isinstance(entry, HistoryMessage))
     return [*material.earlier_events, *filter(None, texts)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lunalux_core.dialogue.assembly.material import Language
+from lunalux_core.language import Language
 
 
 @dataclass(frozen=True, slots=True)

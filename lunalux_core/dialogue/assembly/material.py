@@ -13,11 +13,11 @@ from lunalux_core.llm.model import Role
 
 if TYPE_CHECKING:
     from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.language import Language
 
 GenerationType = Literal["normal", "continue", "impersonate", "swipe", "regenerate", "quiet"]
 NotePosition = Literal["in_chat", "after_main", "before_main"]
 MemoryPosition = Literal["auto", "before_main", "after_main", "in_chat"]
-Language = Literal["en", "zh"]
 
 Expand = Callable[[str], str]
 """Replaces macros in a text."""

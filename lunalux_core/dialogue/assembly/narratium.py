@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.dialogue.assembly.budget import Room, budget_of
 from lunalux_core.dialogue.assembly.examples import example_texts
-from lunalux_core.dialogue.assembly.history import Entry, HistoryFill, fill_history, last_message
+from lunalux_core.dialogue.assembly.history import HistoryEntry, HistoryFill, fill_history, last_message
 from lunalux_core.dialogue.assembly.injections import Injection, inject, joined, material_injections
 from lunalux_core.dialogue.assembly.labels import LABELS
 from lunalux_core.dialogue.assembly.material import CountTokens, Expand, HistoryMessage, PromptMaterial
-from lunalux_core.dialogue.assembly.narratium_layout import Part, Section, by_framework_rules, layout
+from lunalux_core.dialogue.assembly.narratium_layout import LayoutPart, Section, by_framework_rules, layout
 from lunalux_core.dialogue.assembly.placeholders import fill, placeholders_in
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, slot_totals, too_large
 from lunalux_core.dialogue.assembly.slots import program_texts
@@ -129,7 +129,7 @@ class NarratiumAssembly:
         text = self._expand(last.content.replace("\r", ""))
         return PromptMessage("assistant", text, None, "continuePrefill", self._count(text), last.id)
 
-    def _entries(self) -> tuple[list[Entry], HistoryMessage | None, Sequence[Entry]]:
+    def _entries(self) -> tuple[list[HistoryEntry], HistoryMessage | None, Sequence[HistoryEntry]]:
         """The history before the person's last message, that message, and the texts after it (depth 0)."""
         entries = inject(self._visible, joined((), material_injections(self._material, self._expand)))
         # The texts of depth 0 follow the newest message, and go after the person's words.
@@ -161,12 +161,12 @@ class NarratiumAssembly:
         """Tokens of a text inside a message, without the frame of the message."""
         return self._count(text) - self._frame
 
-    def _piece(self, part: Part, values: Mapping[str, str]) -> _Text | None:
+    def _piece(self, part: LayoutPart, values: Mapping[str, str]) -> _Text | None:
         """The part without the values that are filled in later; None where it is empty without them."""
         text = _rendered(part, values)
         return _Text(part.slot, text, self._cost(text)) if text else None
 
-    def _line(self, entry: Entry) -> _Text:
+    def _line(self, entry: HistoryEntry) -> _Text:
         if isinstance(entry, Injection):
             return _Text(entry.slot, entry.content, self._cost(entry.content))
         text = self._spoken(entry, named=True)
@@ -194,7 +194,7 @@ class NarratiumAssembly:
     # -- filling -----------------------------------------------------------------------------------
 
     def _fill_history(
-        self, parts: Sequence[Part], room: Room, entries: Sequence[Entry], fixed: Sequence[_Text]
+        self, parts: Sequence[LayoutPart], room: Room, entries: Sequence[HistoryEntry], fixed: Sequence[_Text]
     ) -> HistoryFill[_Text]:
         if not _places(parts, "chatHistory"):
             return HistoryFill(dropped=tuple(entry for entry in entries if isinstance(entry, HistoryMessage)))
@@ -208,7 +208,7 @@ class NarratiumAssembly:
             raise too_large(self._budget, [*fixed, *map(self._line, entries[newest:])], self._preset)
         return history
 
-    def _fill_examples(self, parts: Sequence[Part], room: Room) -> tuple[list[_Text], int]:
+    def _fill_examples(self, parts: Sequence[LayoutPart], room: Room) -> tuple[list[_Text], int]:
         """The example blocks that fit, and how many do not."""
         if not _places(parts, "dialogueExamples"):
             return [], 0
@@ -233,7 +233,7 @@ class NarratiumAssembly:
 
     def _messages(
         self,
-        parts: Sequence[Part],
+        parts: Sequence[LayoutPart],
         values: Mapping[str, str],
         spoken: HistoryMessage | None,
         shown: tuple[PictureRef, ...],
@@ -250,19 +250,19 @@ class NarratiumAssembly:
         return tuple(messages)
 
 
-def _joined(entries: Iterable[Entry]) -> str:
+def _joined(entries: Iterable[HistoryEntry]) -> str:
     return "\n".join(entry.content for entry in entries if isinstance(entry, Injection))
 
 
-def _is_instruction(entry: Entry) -> bool:
+def _is_instruction(entry: HistoryEntry) -> bool:
     """Whether it is an instruction for the reply rather than a part of the story."""
     return isinstance(entry, Injection) and entry.slot == "instruction"
 
 
-def _rendered(part: Part, values: Mapping[str, str]) -> str:
+def _rendered(part: LayoutPart, values: Mapping[str, str]) -> str:
     text = fill(part.text, values).strip()
     return f"<{part.element}>\n{text}\n</{part.element}>" if text and part.element else text
 
 
-def _places(parts: Sequence[Part], name: str) -> bool:
+def _places(parts: Sequence[LayoutPart], name: str) -> bool:
     return any(name in placeholders_in(part.text) for part in parts)

@@ -57,7 +57,7 @@ _ELEMENTS = {"jailbreak": "postHistoryInstructions"}
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LayoutPart:
     """A part of one of the two messages. `text` is without its element and may have placeholders."""
 
     slot: str
@@ -74,7 +74,7 @@ def layout(
     before_input: str,
     after_input: str,
     instruction: str = "",
-) -> list[Part]:
+) -> list[LayoutPart]:
     """All parts in order; empty ones are left out later.
 
     Args:
@@ -90,17 +90,17 @@ def layout(
     place = _index(parts, "userInput")
     # What follows the input is inserted first, because inserting before the input moves its index.
     parts[place + 1 : place + 1] = [
-        Part("atDepth", "user", after_input),
-        Part("instruction", "user", instruction),
+        LayoutPart("atDepth", "user", after_input),
+        LayoutPart("instruction", "user", instruction),
     ]
-    parts[place:place] = [Part("worldInfo", "user", before_input)]
+    parts[place:place] = [LayoutPart("worldInfo", "user", before_input)]
     parts.extend(_endings(preset, material, expand))
     return parts
 
 
-def _listed(preset: Preset, material: PromptMaterial, expand: Expand) -> list[Part]:
+def _listed(preset: Preset, material: PromptMaterial, expand: Expand) -> list[LayoutPart]:
     """The preset's prompts; an unknown identifier goes into the section of the known one before it."""
-    parts: list[Part] = []
+    parts: list[LayoutPart] = []
     section: Section = "system"
     for identifier, enabled in preset.order:
         prompt = preset.prompt(identifier)
@@ -110,9 +110,9 @@ def _listed(preset: Preset, material: PromptMaterial, expand: Expand) -> list[Pa
             continue
         if identifier in _SECTIONS:
             text = _known_text(prompt, material, expand)
-            parts.append(Part(identifier, section, text, _ELEMENTS.get(identifier, identifier)))
+            parts.append(LayoutPart(identifier, section, text, _ELEMENTS.get(identifier, identifier)))
         elif not prompt.marker and (content := expand(with_placeholders(prompt.content, _MACROS))).strip():
-            parts.append(Part(identifier, section, f"【{prompt.name}】\n{content}"))
+            parts.append(LayoutPart(identifier, section, f"【{prompt.name}】\n{content}"))
     return parts
 
 
@@ -124,12 +124,12 @@ def _known_text(prompt: PresetPrompt, material: PromptMaterial, expand: Expand) 
     return "\n".join(filter(None, (own, placeholder(prompt.identifier))))
 
 
-def _complete(parts: list[Part], off: Iterable[str]) -> None:
+def _complete(parts: list[LayoutPart], off: Iterable[str]) -> None:
     """Add what no prompt of the preset places: the card, examples, history, memory, the last message."""
     placed = frozenset[str]().union(*(placeholders_in(part.text) for part in parts))
     missing = [name for name in _SECTIONS if name not in _TEXTS | placed and name not in off]
     for name in missing:
-        part = Part(name, _SECTIONS[name], placeholder(name), name)
+        part = LayoutPart(name, _SECTIONS[name], placeholder(name), name)
         if part.section == "system":
             last = max((i for i, part in enumerate(parts) if part.section == "system"), default=-1)
             parts.insert(last + 1, part)
@@ -143,46 +143,46 @@ def _complete(parts: list[Part], off: Iterable[str]) -> None:
     if "memory" not in placed:
         # Searched only now, because the loop above may have added the history.
         history = _index(parts, "chatHistory")
-        parts.insert(history, Part("memory", "user", placeholder("memory"), "memory"))
+        parts.insert(history, LayoutPart("memory", "user", placeholder("memory"), "memory"))
 
 
-def _index(parts: list[Part], name: str) -> int:
+def _index(parts: list[LayoutPart], name: str) -> int:
     """The index of the part with the placeholder of that value; the end if there is none."""
     return next((index for index, part in enumerate(parts) if name in placeholders_in(part.text)), len(parts))
 
 
-def _insert_note(parts: list[Part], material: PromptMaterial, expand: Expand) -> None:
+def _insert_note(parts: list[LayoutPart], material: PromptMaterial, expand: Expand) -> None:
     note = material.note
     if note is None or note.position == "in_chat":
         return
     main = next((index for index, part in enumerate(parts) if part.slot == "main"), -1)
     place = max(main, 0) if note.position == "before_main" else main + 1
-    parts.insert(place, Part("authorsNote", "system", expand(material.note_text())))
+    parts.insert(place, LayoutPart("authorsNote", "system", expand(material.note_text())))
 
 
-def _endings(preset: Preset, material: PromptMaterial, expand: Expand) -> list[Part]:
+def _endings(preset: Preset, material: PromptMaterial, expand: Expand) -> list[LayoutPart]:
     """What the prompt ends with: the format of the reply, and instructions for the kind of turn."""
     labels, params = LABELS[material.language], preset.params
     parts = []
     if material.group and material.type not in ("impersonate", "quiet"):
         nudge = labels.group_nudge if params.group_nudge_prompt is None else params.group_nudge_prompt
-        parts.append(Part("groupNudge", "user", expand(nudge)))
+        parts.append(LayoutPart("groupNudge", "user", expand(nudge)))
     if material.type not in ("impersonate", "quiet"):
         form = output_contract(material.language)
         text = expand_around(form, expand, {"reply_words": str(material.reply_words)})
-        parts.append(Part("outputFormat", "user", text))
+        parts.append(LayoutPart("outputFormat", "user", text))
     if material.type == "continue" and not material.goes_on:
         # The message to continue is the last visible one.
         last = next((message.content for message in reversed(material.history) if not message.hidden), "")
         own = params.continue_nudge_prompt
         nudge = labels.continue_nudge if own is None else own
         text = expand_around(nudge, expand, {"lastChatMessage": last.strip()})
-        parts.append(Part("continueNudge", "user", text))
+        parts.append(LayoutPart("continueNudge", "user", text))
     if material.type == "impersonate":
         own = params.impersonation_prompt
         text = expand(labels.impersonation if own is None else own)
-        parts.append(Part("impersonate", "user", text))
-    parts.append(Part("quietPrompt", "user", expand(material.quiet)))
+        parts.append(LayoutPart("impersonate", "user", text))
+    parts.append(LayoutPart("quietPrompt", "user", expand(material.quiet)))
     return parts
 
 

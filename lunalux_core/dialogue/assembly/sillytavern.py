@@ -16,7 +16,7 @@ from itertools import chain
 from lunalux_core.dialogue.assembly.budget import Room, budget_of
 from lunalux_core.dialogue.assembly.examples import example_texts, parse_block
 from lunalux_core.dialogue.assembly.history import (
-    Entry,
+    HistoryEntry,
     HistoryFill,
     fill_history,
     last_message,
@@ -182,12 +182,12 @@ class SillyTavernAssembly:
 
     # -- history -----------------------------------------------------------------------------------
 
-    def _entries(self, history: Sequence[HistoryMessage]) -> list[Entry]:
+    def _entries(self, history: Sequence[HistoryMessage]) -> list[HistoryEntry]:
         return inject(
             history, joined(self._slots.injections, material_injections(self._material, self._expand))
         )
 
-    def _continuation(self, entries: list[Entry]) -> list[PromptMessage]:
+    def _continuation(self, entries: list[HistoryEntry]) -> list[PromptMessage]:
         """For *continue*: the last message moves to the end, with a nudge unless it is a prefill."""
         if self._material.type != "continue" or not self._has("chatHistory"):
             return []
@@ -202,7 +202,7 @@ class SillyTavernAssembly:
         text = expand_around(nudge, self._expand, {"lastChatMessage": message.content.strip()})
         return [replace(message, slot="continueNudge"), *self._messages("continueNudge", text)]
 
-    def _piece(self, entry: Entry) -> PromptMessage:
+    def _piece(self, entry: HistoryEntry) -> PromptMessage:
         if isinstance(entry, Injection):
             return self._message(entry.slot, entry.content, entry.role)
         content = self._expand(entry.content.replace("\r", ""))
@@ -215,7 +215,7 @@ class SillyTavernAssembly:
         piece = self._message("chatHistory", content, entry.role, name or None, entry.id)
         return _with_pictures(piece, entry) if entry.pictures else piece
 
-    def _fill(self, room: Room, entries: Sequence[Entry]) -> HistoryFill[PromptMessage]:
+    def _fill(self, room: Room, entries: Sequence[HistoryEntry]) -> HistoryFill[PromptMessage]:
         if not self._has("chatHistory"):
             return nothing_filled(entries)
         empty = self._messages(
@@ -232,7 +232,7 @@ class SillyTavernAssembly:
 
     def _check_newest(
         self,
-        entries: Sequence[Entry],
+        entries: Sequence[HistoryEntry],
         fill: HistoryFill[PromptMessage],
         mandatory: Sequence[PromptMessage],
     ) -> None:

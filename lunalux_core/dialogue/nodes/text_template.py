@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lunalux_core.dialogue.turn import PromptDraft, TemplateFailed, TurnInput
 from lunalux_core.dialogue.workflow import Node, TurnContext
@@ -14,6 +14,7 @@ from lunalux_core.llm.registry import Registry
 from lunalux_core.regex.engine import EcmaEngine
 
 if TYPE_CHECKING:
+    from lunalux_core.language import Language
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.templates.values import TextTemplate
@@ -63,7 +64,7 @@ def _with_parts(template: TextTemplate, turn: TurnInput) -> TextTemplate:
 async def template_of(
     model: ModelSpec,
     stored: Sequence[StoredTemplate],
-    language: Literal["en", "zh"],
+    language: Language,
     models: Callable[[], Registry],
     engine: EcmaEngine,
 ) -> TextTemplate:

@@ -19,7 +19,7 @@ from lunalux_core.llm.model import CharacterMaterial, Message
 FIELD_CHARS = 8_000
 """How much of each field of a card is looked at: plenty to quote from, and quick for a huge card."""
 
-Kind = Literal["hello", "thanks", "bye", "question", "action", "statement", "silence"]
+UtteranceKind = Literal["hello", "thanks", "bye", "question", "action", "statement", "silence"]
 
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 _SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？]+[”\"」』’]?|[^.!?。！？\n]+$", re.MULTILINE)
@@ -34,7 +34,7 @@ _INSTRUCTION = re.compile(
     re.IGNORECASE,
 )
 _FIRST_PERSON = re.compile(r"\b(I|me|my|I'm|I'll)\b|我")
-_KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+_KINDS: tuple[tuple[UtteranceKind, re.Pattern[str]], ...] = (
     ("thanks", re.compile(r"\b(thanks|thank you|thx)\b|谢谢|多谢|感谢", re.I)),
     ("bye", re.compile(r"\b(goodbye|bye|good night|farewell|see you)\b|再见|晚安|告辞|回头见", re.I)),
     ("question", re.compile(r"[?？]|^(who|what|where|when|why|how|which)\b|[吗呢么]$", re.I)),
@@ -87,7 +87,7 @@ class Pieces:
 class Utterance:
     """The person's last words: what kind they are, and a short phrase of them to take up."""
 
-    kind: Kind
+    kind: UtteranceKind
     echo: str = ""
 
 
@@ -183,7 +183,7 @@ def said_in(messages: Iterable[Message]) -> Utterance:
     if not words:
         return Utterance("action" if text else "silence", _short(text.strip("* ")))
     plain = re.sub(r"[\"“”「」*_`#{}]+", " ", words).strip()
-    kind: Kind = next((kind for kind, sign in _KINDS if sign.search(plain)), "statement")
+    kind: UtteranceKind = next((kind for kind, sign in _KINDS if sign.search(plain)), "statement")
     sentences = [
         sentence.strip() for sentence in re.split(r"(?<=[.!?。！？])\s*|\n+", plain) if sentence.strip()
     ]

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+from lunalux_core.language import Language
 
 Options = tuple[str, ...]
 
@@ -50,7 +52,7 @@ class Phrases:
 
 
 @cache
-def phrases_in(language: Literal["en", "zh"]) -> Phrases:
+def phrases_in(language: Language) -> Phrases:
     """The phrases of a language, from its file beside this module."""
     file = Path(__file__).with_name(f"phrases.{language}.json")
     return Phrases(**{name: _frozen(value) for name, value in json.loads(file.read_text("utf-8")).items()})

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from lunalux_core.llm.model import Finish, Progress, Usage
 
-Kind = Literal["text", "thinking"]
+ContentKind = Literal["text", "thinking"]
 
 _ENVELOPES = ("data", "result", "response", "output")
 _THINKING = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
@@ -71,7 +71,7 @@ class EventContent:
     `refusal` is what `reports.read_report` reads. `blocked` tells why the prompt was refused.
     """
 
-    parts: list[tuple[Kind, str]] = field(default_factory=list)
+    parts: list[tuple[ContentKind, str]] = field(default_factory=list)
     whole: bool = False
     finish: str = ""
     usage: Usage | None = None
@@ -165,7 +165,7 @@ def _is_none(reason: str) -> bool:
     return reason.lower() in {"", "null", "none"}
 
 
-def _parts(parts: list[tuple[Kind, str]], message: object) -> None:
+def _parts(parts: list[tuple[ContentKind, str]], message: object) -> None:
     """The reasoning and the words of a `delta` or a `message`."""
     if isinstance(message, str):
         parts.append(("text", message))

@@ -14,7 +14,7 @@ from dataclasses import fields, replace
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import Delta, Finish, Message, Sampling, Usage
-from lunalux_core.llm.servers.events import EventContent, Kind, finish_of, is_busy, read_event
+from lunalux_core.llm.servers.events import ContentKind, EventContent, finish_of, is_busy, read_event
 from lunalux_core.llm.servers.failures import Failures
 from lunalux_core.llm.servers.marks import Marks
 from lunalux_core.llm.servers.reports import ServerReport, read_report
@@ -58,7 +58,7 @@ class ReplyDecoder:
         self._splitter = ThinkingSplitter(marks)
         self._reply = CharCounter()
         self._has_text = False
-        self._came: dict[Kind, list[str]] = {"text": [], "thinking": []}
+        self._came: dict[ContentKind, list[str]] = {"text": [], "thinking": []}
         self._thought: list[str] = []
 
     def feed(self, event: object) -> Iterator[Delta]:
@@ -148,7 +148,7 @@ class ReplyDecoder:
         thought = any(text.strip() for text in self._thought)
         return self.failures.empty(finish, self._word if finish == "cut" else "", only_thinking=thought)
 
-    def _new(self, said: EventContent) -> Iterator[tuple[Kind, str]]:
+    def _new(self, said: EventContent) -> Iterator[tuple[ContentKind, str]]:
         """What a whole message adds to the pieces that came before it: nothing, as a rule."""
         for kind in ("thinking", "text"):
             whole = "".join(text for part_kind, text in said.parts if part_kind == kind)

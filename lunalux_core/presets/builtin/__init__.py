@@ -14,12 +14,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from lunalux_core.errors import NotFound
+from lunalux_core.language import Language
 from lunalux_core.presets.document import DEFAULT_ORDER, GLOBAL_ORDER_ID, MARKERS, Preset, read_preset
-
-Language = Literal["en", "zh"]
 
 FRAMEWORKS = ("mirror_realm", "novel_king", "professional_heart", "magician", "whisperer")
 BUILTIN_KEYS = (*FRAMEWORKS, "default")

@@ -11,7 +11,7 @@ from lunalux_core.macros.grammar import SPACES
 from lunalux_core.stscript.closure import Breaker, Closure
 from lunalux_core.stscript.commands.declaration import Command, Invocation
 from lunalux_core.stscript.expansion import ARGUMENT
-from lunalux_core.stscript.faults import Fault, Source
+from lunalux_core.stscript.faults import Fault, ScriptSource
 from lunalux_core.stscript.values import (
     UNDEFINED,
     dump_json,
@@ -194,7 +194,7 @@ async def _quick_reply(call: Invocation, name: str) -> Any:
         script = await call.interpreter.host.quick_reply(name, named)
     if script is None:
         raise Fault("SCRIPT_NO_QUICK_REPLY", name=name)
-    closure = call.interpreter.read(Source(script, call.place), call.interpreter.setting.flags)
+    closure = call.interpreter.read(ScriptSource(script, call.place), call.interpreter.setting.flags)
     # Without arguments there is an empty one, so that {{arg::…}} is known and empty in there.
     closure.scope.macros = {f"{ARGUMENT}{name}": value for name, value in (named or {"": ""}).items()}
     return (await call.interpreter.run_closure(closure)).pipe
@@ -210,7 +210,7 @@ async def _import(call: Invocation) -> str:
         script = await call.interpreter.host.quick_reply(place, {})
     if script is None:
         raise Fault("SCRIPT_NO_QUICK_REPLY", name=place)
-    there = _declared(call.interpreter.read(Source(script, call.place), call.interpreter.setting.flags))
+    there = _declared(call.interpreter.read(ScriptSource(script, call.place), call.interpreter.setting.flags))
     while names:
         name = target = names.pop(0)
         if len(names) > 1 and names[0] == "as":

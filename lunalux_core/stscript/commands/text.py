@@ -106,11 +106,11 @@ def _names(text: str, match: Any) -> dict[str, str]:
     return {name: "" if span is None else text[span[0] : span[1]] for name, span in dict(match.named).items()}
 
 
-Place = tuple[int, int, list[str | None], dict[str, str]]
+TextMatch = tuple[int, int, list[str | None], dict[str, str]]
 
 
-def _literal_places(text: str, pattern: str) -> list[Place]:
-    places: list[Place] = []
+def _literal_places(text: str, pattern: str) -> list[TextMatch]:
+    places: list[TextMatch] = []
     at = text.find(pattern)
     while at >= 0:
         places.append((at, at + len(pattern), [], {}))
@@ -118,7 +118,7 @@ def _literal_places(text: str, pattern: str) -> list[Place]:
     return places
 
 
-def _replaced(call: Invocation, places: list[Place], replacer: str) -> str:
+def _replaced(call: Invocation, places: list[TextMatch], replacer: str) -> str:
     """The text with something else at these places, measured while it is made."""
     text, limit = call.text, call.interpreter.budget.limits.text
     pieces: list[str] = []

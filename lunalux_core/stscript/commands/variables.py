@@ -7,7 +7,7 @@ from typing import Any
 
 from lunalux_core.stscript.closure import Closure
 from lunalux_core.stscript.commands.declaration import Command, Invocation
-from lunalux_core.stscript.faults import Fault, Source
+from lunalux_core.stscript.faults import Fault, ScriptSource
 from lunalux_core.stscript.scope import Store
 from lunalux_core.stscript.values import UNDEFINED, dump_json, to_text
 
@@ -113,7 +113,7 @@ def _serialize(call: Invocation) -> str:
 
 
 def _deserialize(call: Invocation) -> Closure:
-    closure = call.interpreter.read(Source(call.text, call.place), call.flags)
+    closure = call.interpreter.read(ScriptSource(call.text, call.place), call.flags)
     closure.scope.parent = call.scope
     return closure
 

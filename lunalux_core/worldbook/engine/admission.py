@@ -34,7 +34,7 @@ class AdmittedEntry:
 
 
 @dataclass(slots=True)
-class Outcome:
+class PassOutcome:
     """Of one pass: the entries admitted, and the texts of all that did not fail their roll.
 
     Entries that only the budget excluded still count for recursion, as in SillyTavern.
@@ -67,14 +67,14 @@ class Admission:
 
     def decide(
         self, taken: Sequence[TakenCandidate], number: int, spent: int, is_sticky: Callable[[Candidate], bool]
-    ) -> Outcome:
+    ) -> PassOutcome:
         """Admit the entries of one pass, in their order.
 
         Args:
             number: of the pass.
             spent: tokens of the recursion text so far.
         """
-        outcome = Outcome()
+        outcome = PassOutcome()
         account = _Account(self._tools.count_tokens, spent)
         for admitted in taken:
             candidate, entry = admitted.candidate, admitted.candidate.entry

@@ -11,12 +11,12 @@ from itertools import chain
 from typing import Any
 
 from lunalux_core.worldbook.engine.decorators import Decorations, decorated
-from lunalux_core.worldbook.engine.inputs import ActiveBook, Source, WorldbookSettings
+from lunalux_core.worldbook.engine.inputs import ActiveBook, BookSource, WorldbookSettings
 from lunalux_core.worldbook.entry import Book, Entry
 
 Identity = tuple[str, int | str]
 
-_PRECEDENCE: tuple[Source, ...] = ("global", "chat", "persona", "character")
+_PRECEDENCE: tuple[BookSource, ...] = ("global", "chat", "persona", "character")
 
 
 @dataclass(slots=True, eq=False)
@@ -38,7 +38,7 @@ class Candidate:
 
 def candidates(books: Sequence[ActiveBook], settings: WorldbookSettings) -> list[Candidate]:
     """Every entry once: chat lore, persona lore, then by strategy; in each the highest `order` first."""
-    sources: dict[Source, list[Candidate]] = {source: [] for source in _PRECEDENCE}
+    sources: dict[BookSource, list[Candidate]] = {source: [] for source in _PRECEDENCE}
     for name, active in named(books):
         entries = active.book.entries
         if active.own_settings:
@@ -50,7 +50,7 @@ def candidates(books: Sequence[ActiveBook], settings: WorldbookSettings) -> list
             for entry in entries
         ]
 
-    def falling(*names: Source) -> list[Candidate]:
+    def falling(*names: BookSource) -> list[Candidate]:
         pool = chain.from_iterable(sources[name] for name in names)
         return sorted(pool, key=lambda candidate: -candidate.entry.order)
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from lunalux_core.documents.coerce import as_flag
 from lunalux_core.worldbook.entry import Book, Entry
 
-Source = Literal["chat", "persona", "character", "global"]
+BookSource = Literal["chat", "persona", "character", "global"]
 WholeWords = Literal["true", "false", "auto"]
 
 
@@ -25,7 +25,7 @@ class ActiveBook:
     """
 
     book: Book
-    source: Source = "global"
+    source: BookSource = "global"
     own_settings: bool = False
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from lunalux_core.worldbook.engine.admission import Admission, AdmittedEntry, Outcome, TakenCandidate
+from lunalux_core.worldbook.engine.admission import Admission, AdmittedEntry, PassOutcome, TakenCandidate
 from lunalux_core.worldbook.engine.buffer import Buffer, searched
 from lunalux_core.worldbook.engine.candidates import Candidate
 from lunalux_core.worldbook.engine.filters import Screening, State
@@ -105,7 +105,7 @@ class Scan:
         self._hope(self.index.look(text))
         self._activated_text = "\n".join(contents) + "\n" + self._activated_text
 
-    def _pass(self, state: State, number: int) -> Outcome:
+    def _pass(self, state: State, number: int) -> PassOutcome:
         self._matcher.new_pass()
         # In the order of consideration, which decides who gets the budget: sets have no order.
         waiting = sorted(self._hopeful)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.errors import LunaluxError
+from lunalux_tui.chat.view import Background
 from lunalux_tui.i18n import in_a_row, t, tell
 
 if TYPE_CHECKING:
@@ -18,15 +19,11 @@ if TYPE_CHECKING:
     from lunalux_core.library.memories import Memory, Removed
     from lunalux_core.memory.writer import WritingResult
     from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.view import Work
 
-Work = Callable[[], Coroutine[Any, Any, None]]
 
-
-class DeskView(Protocol):
+class DeskView(Background, Protocol):
     """What the desk asks of the screen."""
-
-    def work_at_memories(self, work: Work) -> Worker[None]:
-        """Do something in the background, for as long as the program runs."""
 
     def say(self, words: str, *, warn: bool = False, undo: bool = False) -> None:
         """Say what happened."""
@@ -80,12 +77,16 @@ class Desk:
         if self.on_change is not None:
             self.on_change()
 
+    def _beside(self, work: Work) -> Worker[None]:
+        """Do something in the background, whatever else is done."""
+        return self.view.run_in("memories", work, exclusive=False)
+
     # -- what is due -------------------------------------------------------------------------------
 
     def write(self, conversation_id: str) -> None:
         """Write what is due in a conversation; once at a time."""
         if conversation_id not in self.writing:
-            self.writing[conversation_id] = self.view.work_at_memories(partial(self._write, conversation_id))
+            self.writing[conversation_id] = self._beside(partial(self._write, conversation_id))
             self._changed()
 
     async def _write(self, conversation_id: str) -> None:
@@ -121,7 +122,7 @@ class Desk:
         if memory.id in self.rewriting:
             return
         rewriting = self.rewriting[memory.id] = Rewrite(memory)
-        rewriting.worker = self.view.work_at_memories(partial(self._rewrite, rewriting, also, ask))
+        rewriting.worker = self._beside(partial(self._rewrite, rewriting, also, ask))
         self._changed()
 
     async def _rewrite(self, rewriting: Rewrite, also: str, ask: bool) -> None:

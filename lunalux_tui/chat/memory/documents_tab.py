@@ -10,7 +10,7 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.library.documents import Document
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.chat.memory.tab import Entry, Tab
+from lunalux_tui.chat.memory.tab import Tab, TabEntry
 from lunalux_tui.i18n import in_a_row, t, tell
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.render.message import moment
@@ -121,7 +121,7 @@ class DocumentsTab(Tab):
             self.say(t("memory_pane.document.deleted", name=document.name))
 
 
-def _entry(document: Document) -> Entry:
+def _entry(document: Document) -> TabEntry:
     size = t("memory_pane.document.size", n=document.passages, tokens=f"{document.tokens:,}")
     scope = t(f"memory_pane.document.scope.{document.scope}")
     row = Row(document.id, clean_line(document.name, 120), f"{scope} · {size}", document.kind)
@@ -133,4 +133,4 @@ def _entry(document: Document) -> Entry:
         ("", 0),
         (t("memory_pane.document.told"), 0),
     ]
-    return Entry(row, document.name, lambda: told)
+    return TabEntry(row, document.name, lambda: told)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.memories import PERSON, Memory
 from lunalux_core.text import clean_line
-from lunalux_tui.chat.memory.tab import Entry
+from lunalux_tui.chat.memory.tab import TabEntry
 from lunalux_tui.i18n import in_a_list, t, tell
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, WARNING, Run
@@ -42,7 +42,7 @@ class MemoryEntries:
     def __init__(self) -> None:
         self._numbers: Mapping[str, int] = {}
         """The numbers of the messages on the branch, by id."""
-        self._entries: dict[str, tuple[EntryState, Entry]] = {}
+        self._entries: dict[str, tuple[EntryState, TabEntry]] = {}
         """By memory: the last entry that was made, and the state it was made of."""
 
     def show_branch(self, numbers: Mapping[str, int]) -> None:
@@ -50,14 +50,14 @@ class MemoryEntries:
         self._numbers = numbers
         self._entries.clear()
 
-    def of(self, state: EntryState) -> Entry:
+    def of(self, state: EntryState) -> TabEntry:
         """The entry of a memory."""
         made = self._entries.get(state.memory.id)
         if made is None or made[0] != state:
             made = self._entries[state.memory.id] = (state, self._new(state))
         return made[1]
 
-    def _new(self, state: EntryState) -> Entry:
+    def _new(self, state: EntryState) -> TabEntry:
         memory, status = state.memory, state.status
         kind = t(f"inspector.memory.kind.{memory.kind}")
         told = t(f"memory_pane.status.{status}") if state.here else t("memory_pane.elsewhere_one")
@@ -74,7 +74,7 @@ class MemoryEntries:
             strong=memory.pinned,
         )
         words = " ".join((memory.text, *memory.keywords, memory.speaker))
-        return Entry(row, words, lambda: list(self._text(memory, status)))
+        return TabEntry(row, words, lambda: list(self._text(memory, status)))
 
     def _detail(self, memory: Memory) -> str:
         """The line below its name."""

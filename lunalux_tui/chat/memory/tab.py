@@ -24,7 +24,7 @@ from lunalux_tui.theme.styles import SURFACE, Run
 
 
 @dataclass(frozen=True)
-class Entry:
+class TabEntry:
     """One row with what is told about it; `text` is what copying takes, and where the filter looks too."""
 
     row: Row
@@ -67,8 +67,8 @@ class Tab(Column):
         self.conversation_id = conversation_id
         self.count = 0
         """How many there are, whatever the filter says."""
-        self._entries: dict[str, Entry] = {}
-        self._shown: dict[str, Entry] = {}
+        self._entries: dict[str, TabEntry] = {}
+        self._shown: dict[str, TabEntry] = {}
 
     def compose(self) -> ComposeResult:
         yield Input(placeholder=t("dialog.narrow"), compact=True, classes="tab-filter")
@@ -111,7 +111,7 @@ class Tab(Column):
         """What the tab says of itself at the foot of the pane, "" for nothing."""
         return ""
 
-    def show(self, entries: Sequence[Entry], *, count: int | None = None, at: str | None = None) -> None:
+    def show(self, entries: Sequence[TabEntry], *, count: int | None = None, at: str | None = None) -> None:
         """List other entries; `count` where they are not all there are."""
         self._entries = {entry.row.id: entry for entry in entries}
         self.count = len(entries) if count is None else count

@@ -13,7 +13,7 @@ from lunalux_core.library.trackers import POSITIONS, ROLES, RUNS, Tracker, Track
 from lunalux_core.text import clean_line
 from lunalux_tui import i18n
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.chat.memory.tab import Entry, Tab
+from lunalux_tui.chat.memory.tab import Tab, TabEntry
 from lunalux_tui.i18n import in_a_row, t, tell
 from lunalux_tui.parts.form_field import too_long
 from lunalux_tui.parts.rows import Row
@@ -22,7 +22,7 @@ from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, WARNING, Run
 if TYPE_CHECKING:
     from textual.worker import Worker
 
-    from lunalux_core.memory.instructions import Language
+    from lunalux_core.language import Language
     from lunalux_core.runtime import Runtime
     from lunalux_tui.parts.fields_dialog import Values
 
@@ -270,7 +270,7 @@ def _pretty(text: str) -> str:
         return text
 
 
-def _entry(held: TrackerState) -> Entry:
+def _entry(held: TrackerState) -> TabEntry:
     tracker = held.tracker
     value = value_text(held)
     words = "memory_pane.tracker"
@@ -283,7 +283,7 @@ def _entry(held: TrackerState) -> Entry:
         SIGNS[held.status] if tracker.enabled else "○",
         strong=tracker.enabled,
     )
-    return Entry(row, value or tracker.instruction, lambda: list(_told(held)))
+    return TabEntry(row, value or tracker.instruction, lambda: list(_told(held)))
 
 
 def _when(tracker: Tracker) -> str:

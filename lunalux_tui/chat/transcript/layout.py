@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Entry:
+class TranscriptEntry:
     """One message, or one note of the program, and the empty line under it."""
 
     message: Message | None = None
@@ -61,7 +61,7 @@ class Entry:
 class Stream:
     """The reply under way."""
 
-    entry: Entry
+    entry: TranscriptEntry
     body: GrowingText
     thinking: GrowingText
     head: list[Line] = field(default_factory=list)
@@ -83,7 +83,7 @@ class TranscriptLayout:
     """Entries from top to bottom, and the line each begins at."""
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
+        self.entries: list[TranscriptEntry] = []
         self.show_thinking = False
         self.prose = False
         """Whether all is one page of prose, without names."""
@@ -97,7 +97,7 @@ class TranscriptLayout:
         self._tops: list[int] = [TOP]
         self._width = 0
         self._stream: Stream | None = None
-        self._last: Entry | None = None
+        self._last: TranscriptEntry | None = None
 
     @property
     def height(self) -> int:
@@ -107,11 +107,11 @@ class TranscriptLayout:
     def streaming(self) -> bool:
         return self._stream is not None
 
-    def find(self, message_id: str) -> Entry | None:
+    def find(self, message_id: str) -> TranscriptEntry | None:
         # From the end, where the messages stand that are asked for most.
         return next((e for e in reversed(self.entries) if message_id and e.id == message_id), None)
 
-    def at(self, line: int) -> tuple[Entry | None, int]:
+    def at(self, line: int) -> tuple[TranscriptEntry | None, int]:
         """The entry that a line belongs to, and the line within it."""
         # `_tops` has one item more than there are entries: the end of the last.
         index = bisect_right(self._tops, line) - 1
@@ -213,7 +213,7 @@ class TranscriptLayout:
             }
 
     def note(self, message: str, hint: str, error: bool) -> None:
-        entry = Entry(note=(message, hint, error))
+        entry = TranscriptEntry(note=(message, hint, error))
         self.render(entry)
         self.entries.append(entry)
         self.measure()
@@ -227,7 +227,7 @@ class TranscriptLayout:
         self.measure()
         return True
 
-    def toggle(self, entry: Entry, fold: Fold) -> None:
+    def toggle(self, entry: TranscriptEntry, fold: Fold) -> None:
         """Open or close a fold; an HTML panel goes from closed to text to source."""
         states = 3 if self._is_panel(entry, fold) else 2
         entry.opened[fold] = (entry.opened.get(fold, 0) + 1) % states
@@ -237,7 +237,7 @@ class TranscriptLayout:
             self.render(entry)
             self.measure()
 
-    def _is_panel(self, entry: Entry, fold: Fold) -> bool:
+    def _is_panel(self, entry: TranscriptEntry, fold: Fold) -> bool:
         if entry.message is None or fold == THINKING or len(fold) != 1:
             return False
         folds = [b for b in parse_blocks(self.text(entry.message)) if b.kind in {"fold", "panel", "script"}]
@@ -316,7 +316,7 @@ class TranscriptLayout:
             self.measure()
         return (self.top(entry.id) or 0) + first, grown
 
-    def _new_stream(self, entry: Entry, text: str, thinking: str) -> Stream:
+    def _new_stream(self, entry: TranscriptEntry, text: str, thinking: str) -> Stream:
         return Stream(
             entry,
             GrowingText(self.text_width, text, words=words()),
@@ -347,7 +347,7 @@ class TranscriptLayout:
             stream.entry.strips = {}
             self.redraw_stream(head=True)
 
-    def render(self, entry: Entry) -> None:
+    def render(self, entry: TranscriptEntry) -> None:
         """Lay one entry out; nothing before the width is known."""
         entry.strips = {}
         if not self._width:
@@ -384,8 +384,8 @@ class TranscriptLayout:
                     self.render(entry)
         self._tops = list(accumulate((entry.height for entry in self.entries), initial=TOP))
 
-    def _entry(self, message: Message, opened: dict[Fold, int] | None = None) -> Entry:
-        entry = Entry(message, opened=opened or {})
+    def _entry(self, message: Message, opened: dict[Fold, int] | None = None) -> TranscriptEntry:
+        entry = TranscriptEntry(message, opened=opened or {})
         if self.show_thinking and opened is None:
             entry.opened[THINKING] = 1
         self.render(entry)

@@ -180,7 +180,7 @@ PATIENCE = 1.0
 """Seconds a finished reply waits for its display scripts; after that it is drawn as it is stored."""
 
 
-class Run(Protocol):
+class WorkStarter(Protocol):
     """Starts work in the background, as `run_worker` of a screen does."""
 
     def __call__(self, work: Any, *, group: str, exclusive: bool, exit_on_error: bool) -> object: ...
@@ -194,7 +194,7 @@ class MessageDisplay:
         transcript: Transcript,
         window: Window,
         displays: Displays,
-        run: Run,
+        run: WorkStarter,
         picture: Callable[[str], Awaitable[bytes]],
     ) -> None:
         self._transcript = transcript

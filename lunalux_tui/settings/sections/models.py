@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual import work
 
-from lunalux_core.config.settings import ModelConfig
+from lunalux_core.config.settings import SavedModel
 from lunalux_core.errors import LunaluxError
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t, tell
@@ -203,7 +203,7 @@ class ModelsSection(SectionView):
         if config is not None:
             await self._edit(config, config.name)
 
-    async def _edit(self, config: ModelConfig, title: str) -> None:
+    async def _edit(self, config: SavedModel, title: str) -> None:
         from lunalux_tui.settings.model_dialog import ModelDialog
 
         taken = frozenset(name for name in self._specs if name != config.name)
@@ -214,7 +214,7 @@ class ModelsSection(SectionView):
             await self._save(draft.config, draft.key, config.name)
             self.set_rows(self.rows, at=draft.config.name)
 
-    async def _save(self, config: ModelConfig, key: str = "", former: str = "") -> None:
+    async def _save(self, config: SavedModel, key: str = "", former: str = "") -> None:
         from lunalux_core.config.saved_models import save_configuration
 
         settings = await asyncio.to_thread(

@@ -10,15 +10,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from lunalux_core.backend.market.ranking_keys import Sort
+from lunalux_core.backend.market.ranking_keys import RankSort
 from lunalux_core.backend.web.http import CurrentServices, CurrentSession
 from lunalux_core.backend.web.openapi_examples import SESSION, answers
-from lunalux_core.wire.base import Lang
+from lunalux_core.language import Language
 from lunalux_core.wire.characters import CharacterPageResponse, MoreRequest
 
 router = APIRouter(prefix="/api/character", tags=["market"])
 
-LangQuery = Annotated[Lang, Query()]
+LangQuery = Annotated[Language, Query()]
 Limit = Annotated[int | None, Query()]
 
 
@@ -28,10 +28,10 @@ def _first(
     services: CurrentServices,
     lang: LangQuery = "en",
     limit: Limit = None,
-) -> Callable[[Sort], Awaitable[Response]]:
+) -> Callable[[RankSort], Awaitable[Response]]:
     """Dependency: a function that gives the first page of an order, in the language and size asked for."""
 
-    async def page(sort: Sort) -> Response:
+    async def page(sort: RankSort) -> Response:
         if services.rank_on_request:
             await services.ranking.drain_if_due(lang, sort)
         else:
@@ -44,14 +44,14 @@ def _first(
 
 def _more(
     body: MoreRequest, request: Request, session: CurrentSession, services: CurrentServices
-) -> Callable[[Sort], Awaitable[CharacterPageResponse]]:
+) -> Callable[[RankSort], Awaitable[CharacterPageResponse]]:
     """Dependency: a function that gives the page of an order after the key in the request."""
     base_url = str(request.base_url)
     return lambda sort: services.pages.more(body.lang, sort, body.exclusive_start_key, body.limit, base_url)
 
 
-First = Annotated[Callable[[Sort], Awaitable[Response]], Depends(_first)]
-More = Annotated[Callable[[Sort], Awaitable[CharacterPageResponse]], Depends(_more)]
+First = Annotated[Callable[[RankSort], Awaitable[Response]], Depends(_first)]
+More = Annotated[Callable[[RankSort], Awaitable[CharacterPageResponse]], Depends(_more)]
 
 
 @router.get("/hot-first-page", responses=answers(*SESSION), response_model=CharacterPageResponse)
