@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.group_actions import GroupActions
     from lunalux_tui.chat.opener import Opener
-    from lunalux_tui.chat.view import PromptText, Turns
+    from lunalux_tui.chat.view import PromptText, TurnStarter
 
 
 class AutoView(Asker, Protocol):
@@ -37,7 +37,7 @@ class AutoMode:
         opener: Opener,
         groups: GroupActions,
         prompt: PromptText,
-        turns: Turns,
+        turns: TurnStarter,
         view: AutoView,
     ) -> None:
         self._runtime = runtime
@@ -61,6 +61,7 @@ class AutoMode:
         chat = self._opener.chat
         if chat.group is None or chat.conversation is None or not chat.group.auto_mode:
             return
+        # Nobody would ever speak, however long it counted.
         if all(member.muted for member in chat.group.members):
             return
         self._conversation, self._left = chat.conversation.id, chat.group.auto_delay

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.message_actions import MessageActions
     from lunalux_tui.chat.opener import Opener
-    from lunalux_tui.chat.view import Asker, PromptText, Turns
+    from lunalux_tui.chat.view import Asker, PromptText, TurnStarter
 
 MOST_REPLIES = 9
 """Versions that can be asked for at once."""
@@ -29,7 +29,7 @@ class DirectingActions:
         opener: Opener,
         messages: MessageActions,
         prompt: PromptText,
-        turns: Turns,
+        turns: TurnStarter,
         view: Asker,
     ) -> None:
         self._runtime = runtime

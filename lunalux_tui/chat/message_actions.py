@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.direction import Direction
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
-    from lunalux_tui.chat.view import PromptText, Turns
+    from lunalux_tui.chat.view import PromptText, TurnStarter
 
 
 class MessageList(Protocol):
@@ -53,7 +53,7 @@ class MessageActions:
         opener: Opener,
         shown: MessageList,
         prompt: PromptText,
-        turns: Turns,
+        turns: TurnStarter,
         view: MessageView,
     ) -> None:
         self._runtime = runtime

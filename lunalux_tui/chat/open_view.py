@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.quick_replies import QuickReplies
     from lunalux_tui.chat.roster_actions import RosterActions
     from lunalux_tui.chat.script_actions import ScriptActions
-    from lunalux_tui.chat.view import Turns
+    from lunalux_tui.chat.view import TurnStarter
 
 
 class ScreenView(Background, Protocol):
@@ -35,7 +35,7 @@ class Followers(Protocol):
     """What follows the conversation that is open."""
 
     @property
-    def turns(self) -> Turns: ...
+    def turns(self) -> TurnStarter: ...
 
     @property
     def roster(self) -> RosterActions: ...

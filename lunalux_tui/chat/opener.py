@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from lunalux_core.library.groups import Group
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.transcript.transcript import Transcript
-    from lunalux_tui.chat.view import Shown, Turns
+    from lunalux_tui.chat.view import Shown, TurnStarter
 
 
 @dataclass
 class OpenChat:
-    """The one place where it is remembered; the screen changes it, its parts and actions read it.
+    """Which conversation is open. The screen changes it; its parts and actions read it here.
 
     Attributes:
         character: who is talked with, None in a group.
@@ -212,7 +212,7 @@ class LibraryWatcher:
     list of characters and the open conversation."""
 
     def __init__(
-        self, library: Library, opener: Opener, transcript: Transcript, shown: Shown, turns: Turns
+        self, library: Library, opener: Opener, transcript: Transcript, shown: Shown, turns: TurnStarter
     ) -> None:
         self._library = library
         self._opener = opener
@@ -220,7 +220,7 @@ class LibraryWatcher:
         self._transcript = transcript
         self._shown = shown
         self._turns = turns
-        self._looking = self._behind = False
+        self._looking = self._outdated = False
 
     async def look(self) -> None:
         """Read the conversation again if another program changed it; while a reply comes, after that."""
@@ -229,10 +229,10 @@ class LibraryWatcher:
         self._looking = True
         try:
             if await self._library.database.changed_elsewhere():
-                self._behind = True
+                self._outdated = True
                 await self._shown.refresh_roster()
-            if self._behind and not self._turns.busy:
-                self._behind = False
+            if self._outdated and not self._turns.busy:
+                self._outdated = False
                 await self._catch_up()
         except LunaluxError:
             return  # whoever wants something of the library is told
@@ -253,7 +253,7 @@ class LibraryWatcher:
             return
         conversation = self._open.conversation
         if conversation is None or conversation.id != shown.id or self._turns.busy:
-            self._behind = True
+            self._outdated = True
         elif now.title != shown.title or list(page) != transcript.messages[-len(page) :]:
             notes = transcript.notes
             await self._opener.reload()

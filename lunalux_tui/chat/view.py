@@ -50,7 +50,7 @@ class PromptText(Protocol):
         """Put the cursor to a place (from 1) of a text, if it still stands there."""
 
 
-class Turns(Protocol):
+class TurnStarter(Protocol):
     """Runs turns, one at a time (`turn_runner.TurnRunner`)."""
 
     @property
