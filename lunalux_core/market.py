@@ -36,7 +36,7 @@ THUMBNAILS_KEPT = 5000
 
 
 class Market:
-    """The verbs of the community.
+    """What can be done with the community's market: browse, search, like, download, publish.
 
     Args:
         client: the backend, made on first use.

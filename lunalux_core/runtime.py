@@ -88,7 +88,7 @@ class Runtime:
 
     @cached_property
     def chat(self) -> Chat:
-        """The verbs of a conversation."""
+        """What can be done in conversations: send, regenerate, edit, undo and so on."""
         from lunalux_core.chat.chat import Chat
         from lunalux_core.chat.turn_loop import TurnLoop
 
@@ -265,7 +265,7 @@ class Runtime:
 
     @cached_property
     def memory_writer(self) -> MemoryWriter:
-        """What writes memories. Behind the replies only while `writes_memories` is on."""
+        """What writes memories; after replies by itself only while `writes_memories` is on."""
         from lunalux_core.memory.writer import MemoryWriter
 
         writer = MemoryWriter(
@@ -282,7 +282,7 @@ class Runtime:
 
     @cached_property
     def trackers(self) -> TrackerKeeper:
-        """What revises trackers. Behind the replies only while `writes_memories` is on."""
+        """What revises trackers; after replies by itself only while `writes_memories` is on."""
         from lunalux_core.trackers.keeper import TrackerKeeper
 
         return TrackerKeeper(

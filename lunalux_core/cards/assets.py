@@ -46,7 +46,7 @@ class Asset:
 def list_assets(card: Card, stored: Mapping[str, int]) -> tuple[Asset, ...]:
     """The asset list of a card, each looked up among the `stored` files (key to size in bytes).
 
-    Keys are member paths of an archive, or what stands behind ``__asset:`` for the chunks of a PNG.
+    Keys are member paths of an archive, or what stands after ``__asset:`` for the chunks of a PNG.
     """
     return tuple(_asset(item, stored) for item in card.assets)
 
@@ -93,7 +93,7 @@ def data_uri_bytes(uri: str) -> bytes | None:
 
 
 def png_assets(data: bytes) -> Iterator[tuple[str, png.Chunk]]:
-    """The asset chunks of a RisuAI PNG: the key behind ``__asset:`` and where the chunk lies."""
+    """The asset chunks of a RisuAI PNG: the key after ``__asset:`` and where the chunk lies."""
     for chunk in png.layout(data).chunks:
         keyword = png.keyword_of(data, chunk)
         if keyword is not None and keyword.startswith(ASSET_KEYWORD):

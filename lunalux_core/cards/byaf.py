@@ -208,7 +208,7 @@ def _character(
         extensions={KEPT: kept},
         **_book(document.get("loreItems")),
     )
-    # A file of another kind behind the name of a picture counts as no picture.
+    # A file of another kind after the name of a picture counts as no picture.
     picture = _picture(archive, posixpath.dirname(path), document.get("images"))
     ext = (picture_ext(picture) if picture is not None else None) or ""
     return ByafCharacter(card, picture if ext else None, ext)

@@ -52,7 +52,7 @@ class Card:
 
     @classmethod
     def parse(cls, text: str) -> Card:
-        """A card from its JSON text. Raises InvalidInput or LimitExceeded (see `jsontext`)."""
+        """A card from its JSON text. Raises InvalidInput or LimitExceeded (see `json_text`)."""
         return cls(parse_object(text), text)
 
     @classmethod
@@ -114,6 +114,7 @@ class Card:
     @property
     def creator_notes(self) -> str:
         """For people, never for the model. An old editor's placeholder counts as empty."""
+        # Cards of version 1 have them at top level, under this name.
         notes = as_text(self.get("creator_notes")) or as_text(self.document.get("creatorcomment"))
         return "" if notes.strip() == _EMPTY_NOTES else notes
 
@@ -245,7 +246,7 @@ class Card:
         return {**self.character_book, "entries": objects}
 
     def with_edits(self, edits: Mapping[str | Path, Any]) -> Card:
-        """The card with new values at some paths, everything else untouched (see `edits.apply_edits`)."""
+        """The card with new values at some paths, everything else untouched (see `apply_edits`)."""
         return Card.of(apply_edits(self.document, edits))
 
     def export(self, spec: Literal["v2", "v3"] | None = None) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def read_charx(data: bytes) -> CharxCard:
 
     Raises:
         InvalidInput: CHARX_DAMAGED, CHARX_UNSAFE, CARD_NO_METADATA without card.json, CARD_ENCRYPTED, and
-            what `jsontext` raises.
+            what `json_text` raises.
         LimitExceeded: CHARX_TOO_LARGE, CHARX_TOO_MANY_FILES.
     """
     archive = _open(data)
@@ -141,17 +141,17 @@ def all_files(data: bytes) -> dict[str, bytes]:
 
 
 def is_zip(data: bytes) -> bool:
-    """Whether there is a ZIP archive in the file, at its beginning or behind something else."""
+    """Whether there is a ZIP archive in the file, at its beginning or after something else."""
     if data.startswith(archives.START):
         return True
-    # The end record is within the last 22 + 65,535 bytes: behind it stands at most a comment.
+    # The end record is within the last 22 + 65,535 bytes: after it stands at most a comment.
     return data.rfind(b"PK\x05\x06", max(0, len(data) - 66_000)) >= 0 and archives.START in data
 
 
 def _open(data: bytes) -> ZipFile:
     from io import BytesIO
 
-    # zipfile finds most archives behind other bytes; where it does not, the archive alone is tried.
+    # zipfile finds most archives after other bytes; where it does not, the archive alone is tried.
     for start in (0, data.find(archives.START)):
         try:
             return archives.open_archive(BytesIO(data[start:] if start > 0 else data))

@@ -187,7 +187,7 @@ def _is_preset(document: Mapping[str, Any]) -> bool:
 
 
 def _is_regex(document: Mapping[str, Any]) -> bool:
-    """A script, scripts by their keys, or a list of them under a name (`regex.LISTS`); RisuAI's file."""
+    """A script, scripts by their keys, a list of them under a name (`regex.script.LISTS`), RisuAI's file."""
     if document.get("type") == "risuModule" and is_foreign_book(document):
         return False  # a module of RisuAI with both counts as its lorebook
     if is_risu_regex(document) or "findRegex" in document or _all_values(document, "findRegex"):

@@ -1,7 +1,7 @@
 """Pictures that a card or a message takes, and those that must become PNG when a card is written as one.
 
 The bytes of a card's PNG picture are kept as they are. Of a message's picture only the picture is kept: not
-where and when it was taken, no texts, no further frames, no bytes behind its end. One that is clean already
+where and when it was taken, no texts, no further frames, no bytes after its end. One that is clean already
 keeps its bytes, so that the same picture is stored once. Sides are read from the header and judged before
 anything is decoded.
 

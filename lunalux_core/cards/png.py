@@ -40,7 +40,7 @@ class Chunk:
 
     @property
     def end(self) -> int:
-        """First byte behind the chunk and its checksum."""
+        """First byte after the chunk and its checksum."""
         return self.start + 12 + self.length
 
 
@@ -74,7 +74,7 @@ class Layout:
 
     @property
     def end(self) -> int:
-        """First byte behind the last whole chunk; anything further is no part of the picture."""
+        """First byte after the last whole chunk; anything further is no part of the picture."""
         return self.chunks[-1].end if self.chunks else len(SIGNATURE)
 
 
@@ -181,7 +181,7 @@ def write_texts(data: bytes, texts: Sequence[tuple[str, bytes]], replace: Sequen
     """The PNG with tEXt chunks added before IEND, in place of all text chunks with a keyword in `replace`.
 
     All other chunks stay byte for byte and in order. A chunk that is cut off at the end of the file goes,
-    as do bytes behind IEND; a missing IEND is added.
+    as do bytes after IEND; a missing IEND is added.
     """
     parts: list[bytes | memoryview] = [SIGNATURE]
     view = memoryview(data)
@@ -204,6 +204,7 @@ def _value(kind: bytes, rest: bytes, inflation: Inflation) -> bytes | None:
     if kind == b"tEXt":
         return rest
     if kind == b"zTXt":
+        # The byte names the method of compression; PNG knows only this one.
         return _inflate(rest[1:], inflation) if rest[:1] == b"\0" else None
     compressed, method = rest[:1], rest[1:2]
     _language, _, rest = rest[2:].partition(b"\0")

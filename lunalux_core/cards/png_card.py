@@ -73,6 +73,7 @@ def read_png(data: bytes) -> PngCard:
             payload = decode_payload(candidate.value)
             card = Card.parse(payload.text)
         except InvalidInput as error:
+            # A limit says most: the card is there and only too large.
             if first_error is None or isinstance(error, LimitExceeded):
                 first_error = error
             keyword = png.keyword_of(data, chunk)

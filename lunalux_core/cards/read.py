@@ -68,7 +68,7 @@ def read_card(data: bytes, filename: str = "") -> LoadedCard:
         warnings = (*read.warnings, *_warnings(read.card))
         return LoadedCard(read.card, read.picture, read.picture_ext, "charx", warnings, read.assets, filename)
     _check_size(data, MAX_FILE)
-    # Only now: a CHARX may begin with a JPEG, behind which its archive lies.
+    # Only now: a CHARX may begin with a JPEG, after which its archive lies.
     if assets.picture_ext(data):
         raise InvalidInput(
             "CARD_NO_METADATA",

@@ -161,6 +161,7 @@ def error_body(error: LunaluxError) -> tuple[int, dict[str, Any]]:
         if isinstance(error, error_type):
             status, kind = code, name
             break
+    # OpenAI's own client libraries try again by themselves after a 409.
     if error.code == _BUSY:
         status = 409
     message = f"{error.message} {error.hint}".strip()

@@ -113,6 +113,7 @@ def text_call(body: object, conversation: str = "") -> Call:
     """The call of `/v1/completions`: the prompt is what the person says. Raises as `chat_call`."""
     fields = _object(body, "body")
     prompt = fields.get("prompt")
+    # The protocol allows several prompts in a request; here one of them is a turn.
     if isinstance(prompt, list) and len(prompt) == 1:
         prompt = prompt[0]
     if not isinstance(prompt, str):

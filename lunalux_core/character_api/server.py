@@ -39,7 +39,7 @@ def create_app(runtime: Runtime, key: str) -> Starlette:
     """The app, for whoever has the key.
 
     Each call is one turn of the chat, with everything that belongs to one; memories and trackers that it
-    makes due are written behind it where `runtime.writes_memories` says so.
+    makes due are written after it, in the background, where `runtime.writes_memories` says so.
     """
     server = _Server(runtime, key)
     return Starlette(

@@ -61,7 +61,7 @@ class Turns:
         self._places = Places(runtime.library, runtime.chat, client)
 
     async def named(self, model: str) -> tuple[Character, str]:
-        """The character that a model's name means, and the profile behind its last @, if any.
+        """The character that a model's name means, and the profile after its last @, if any.
 
         Raises:
             NotFound: CHARACTER_NOT_FOUND. InvalidInput: CHARACTER_AMBIGUOUS.

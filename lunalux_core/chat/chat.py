@@ -158,8 +158,8 @@ class Chat:
             chosen = speakers(connection, conversation, line, options)
             if not chosen:
                 return StoredTurn(conversation, line, None, None)
-            turn = self._beginnings.reply(connection, conversation, line, options, chosen[0], "normal")
-            return replace(turn, user=line, following=chosen[1:])
+            turn = self._beginnings.reply(connection, conversation, line, options, chosen, "normal")
+            return replace(turn, user=line)
 
         return self.rounds.run(begin, options)
 
@@ -233,8 +233,7 @@ class Chat:
             chosen = called_up(connection, conversation, parent, options)
             if is_directed(connection, conversation, options):
                 return StoredTurn(conversation, None, None, None, directed=True)
-            turn = self._beginnings.reply(connection, conversation, parent, options, chosen[0], "normal")
-            return replace(turn, following=chosen[1:])
+            return self._beginnings.reply(connection, conversation, parent, options, chosen, "normal")
 
         return self.rounds.run(begin, options)
 
@@ -253,8 +252,7 @@ class Chat:
         def begin(connection: Connection) -> StoredTurn:
             conversation, parent = self._beginnings.place(connection, conversation_id)
             chosen = called_up(connection, conversation, parent, options)
-            turn = self._beginnings.reply(connection, conversation, parent, options, chosen[0], "normal")
-            return replace(turn, following=chosen[1:])
+            return self._beginnings.reply(connection, conversation, parent, options, chosen, "normal")
 
         return self.rounds.run(begin, options)
 

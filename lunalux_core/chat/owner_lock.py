@@ -10,7 +10,7 @@ import os
 import sys
 
 _FAR = 1 << 30
-"""The byte that is locked where a lock keeps others from reading it: far behind all that is written."""
+"""The byte that is locked where a lock keeps others from reading it: far beyond all that is written."""
 
 
 def take_lock(file: int) -> bool:

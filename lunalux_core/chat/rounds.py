@@ -133,8 +133,7 @@ class Rounds:
 
         def begin(connection: Connection) -> StoredTurn:
             place, parent = self._beginnings.place(connection, conversation_id)
-            turn = self._beginnings.reply(connection, place, parent, options, chosen[0])
-            return replace(turn, following=chosen[1:])
+            return self._beginnings.reply(connection, place, parent, options, chosen)
 
         if self._loop.moments is not None and chosen[0]:
             await self._loop.moments.drafted(chosen[0])
@@ -154,4 +153,4 @@ class Rounds:
         conversation = load_conversation(connection, parent.conversation_id)
         if not still_speaks(connection, conversation, speaker):
             return StoredTurn(conversation, None, None, None)
-        return self._beginnings.reply(connection, conversation, parent, options, speaker, "normal")
+        return self._beginnings.reply(connection, conversation, parent, options, [speaker], "normal")

@@ -1,6 +1,6 @@
 """The standing out-of-character note of a chat: what the person asks of the writer, in every prompt to come.
 
-It is one of the texts that stand in the chat's prompts (`dialogue.chat_texts`), in brackets behind the newest
+It is one of the texts that stand in the chat's prompts (`dialogue.chat_texts`), in brackets after the newest
 message, so it comes in and goes out with chat files, and the inspector shows it.
 """
 

@@ -6,7 +6,7 @@ changes between what is stored and what is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -63,18 +63,19 @@ class TurnBeginnings:
         conversation: Conversation,
         above: Message | None,
         options: TurnOptions,
-        speaker: str = "",
+        chosen: Sequence[str] = ("",),
         kind: TurnKind | None = None,
     ) -> StoredTurn:
         """A new reply to what stands above it.
 
         Args:
-            speaker: the member of a group who replies.
+            chosen: the members of a group who reply, in order: the first with this turn, the others after it.
             kind: None for a reply to whatever stands last: words that are stored have been through their
                 scripts, as those of a "regenerate" have.
         """
-        reply = self._pending(connection, conversation, above, options, speaker)
-        return self._reply_to(connection, conversation, above, reply, options, kind)
+        reply = self._pending(connection, conversation, above, options, chosen[0])
+        turn = self._reply_to(connection, conversation, above, reply, options, kind)
+        return replace(turn, following=chosen[1:])
 
     def beside(
         self,
@@ -125,8 +126,7 @@ class TurnBeginnings:
             chosen = [old.speaker]
             if conversation.group_id:
                 chosen = called_up(connection, conversation, old, options)
-            turn = self.reply(connection, conversation, old, options, chosen[0], kind)
-            return replace(turn, following=chosen[1:])
+            return self.reply(connection, conversation, old, options, chosen, kind)
         if not old.parent_id:
             raise InvalidInput(
                 "GREETING_NOT_GENERATED",
@@ -137,7 +137,7 @@ class TurnBeginnings:
         if old.status == "failed":
             return self._again(connection, conversation, old, options, kind)
         above = load_message(connection, old.parent_id)
-        return self.reply(connection, conversation, above, options, old.speaker, kind)
+        return self.reply(connection, conversation, above, options, [old.speaker], kind)
 
     def continued(self, connection: Connection, conversation_id: str, options: TurnOptions) -> StoredTurn:
         """The last reply, to go on where it ended.

@@ -102,6 +102,7 @@ def _story(pieces: Sequence[str]) -> Iterator[Spoken]:
 
 def _adventure(text: str) -> Iterator[Spoken]:
     """What the person did stands on lines of its own that begin with a sign."""
+    # Two line breaks more, so that an action at the very beginning is one as well.
     for place, part in enumerate(_ACTION.split("\n\n" + text)):
         yield Spoken("user" if place % 2 else "assistant", part.strip())
 
@@ -111,6 +112,7 @@ def _chat(pieces: Sequence[str], person: str, others: Sequence[str], any_name: b
 
     In a file that does not say what the two are called, whoever speaks in the prompt is the character.
     """
+    # Tags are left from another mode; each ends a line, so that a name after one begins a line.
     text = _TAG.sub("\n", "".join(pieces))
     persons = [person, *(name for name in _PERSONS if name not in others)]
     # Old files call the person You, whatever name the settings have.

@@ -368,6 +368,7 @@ class BackendClient:
             except _BROKEN as error:
                 failure = unreachable(self._place, type(error).__name__)
                 continue
+            # The storage behind the service does not answer for the moment.
             if response.status_code == 503 and attempt + 1 < TRIES and again:
                 continue
             return await self._read(response)
@@ -416,6 +417,7 @@ class BackendClient:
         return refusal(
             code,
             message,
+            # The header may hold a date as well; the backend sends seconds.
             float(retry) if retry.isdecimal() else None,
             [session.token] if session is not None else [],
         )

@@ -115,6 +115,7 @@ def refusal(
         message: what the server says; control characters are removed, also from `code`.
         secrets: credentials of ours, taken out of what the server says.
     """
+    # Cut last: a credential that was cut in two would not be found.
     code = _without(clean_line(code, 8 * MOST_SAID), secrets)[:60] or "REFUSED"
     message = _said(message, secrets)
     sentence = _SENTENCES.get(code)

@@ -22,7 +22,7 @@ INJECTIONS = "script_injects"
 
 InjectionPosition = Literal["after", "before", "chat", "none"]
 POSITIONS: Mapping[InjectionPosition, int] = {"after": 0, "chat": 1, "before": 2, "none": -1}
-"""By SillyTavern's numbers: behind the main prompt, in the history, before the main prompt, only scanned."""
+"""By SillyTavern's numbers: after the main prompt, in the history, before the main prompt, only scanned."""
 STANDING: Mapping[InjectionPosition, NotePosition] = {
     "after": "after_main",
     "before": "before_main",
@@ -31,6 +31,7 @@ STANDING: Mapping[InjectionPosition, NotePosition] = {
 ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 """By SillyTavern's numbers."""
 
+# Bounds for what scripts and imported chat files bring: all of it goes into every prompt of the chat.
 MOST_INJECTIONS = 100
 LONGEST_INJECTION = 100_000
 LONGEST_ID = 200

@@ -60,7 +60,7 @@ def is_script(typed: str) -> bool:
 
 
 def split_instruction(typed: str) -> tuple[str, str]:
-    """What was typed as (words of the story, instruction): `((…))` anywhere, or all behind a leading `//`."""
+    """What was typed as (words of the story, instruction): `((…))` anywhere, or all after a leading `//`."""
     if typed.startswith("//"):
         return "", typed[2:].strip()
     asides = [aside.strip() for aside in _ASIDE.findall(typed) if aside.strip()]

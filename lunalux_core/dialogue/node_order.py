@@ -57,13 +57,14 @@ def _built(
         .then(_where(lambda turn: bool(turn.trackers), _trackers))
         .then(_where(lambda turn: bool(turn.passages) or _near(turn, rankers), lambda: _bank(rankers)))
         .then(_where(lambda turn: bool(turn.injections), _injections))
+        # After all that it scans; plug-ins get the finished prompt.
         .then(worldbook(engine, rankers))
         .then(plugin_prompt(plugins))
     )
 
 
 def _near(turn: TurnInput, rankers: Callable[[], Sequence[Ranker]]) -> bool:
-    """Whether closeness may call passages that no word does."""
+    """Whether vectors may call passages that no word does."""
     return turn.reach is not None and bool(rankers())
 
 
@@ -111,6 +112,7 @@ def dialogue_line(
     """A whole turn."""
     return (
         prompt_line(models, engine, plugins, rankers)
+        # Where the server refuses the prompt as too long, it is built once more for a smaller window.
         .then(llm(models, lambda: _built(models, engine, plugins, rankers)))
         .followed(reply_line(models, engine, plugins))
     )

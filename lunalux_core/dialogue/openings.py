@@ -59,7 +59,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class GreetingOpener:
-    """Opens conversations.
+    """Turns greetings into the first messages of a conversation.
 
     Args:
         engine: gives the engine for scripts; without one, they have one of their own while it is needed.

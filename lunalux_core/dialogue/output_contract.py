@@ -74,7 +74,7 @@ class ContractStream:
     that was given out so far is.
 
     Args:
-        going_on: whether the text is put behind one that is there: white space it begins with is then part
+        going_on: whether the text is put after one that is there: white space it begins with is then part
             of it, unless something was taken out before.
         thinking: the marks of the model's thoughts.
     """

@@ -45,7 +45,7 @@ class Choice:
         parts: templates by kind that stand in the place of the model's.
         sampling: parameters by our names.
         excluded: names of regex scripts that do not run.
-        profiles: names of those that had a say, the first first.
+        profiles: names of those that were asked, in this order.
     """
 
     model: ModelSpec
@@ -61,7 +61,9 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The profiles of a turn, the first first. The first `own` of them go before the chat's own choices."""
+    """The profiles of a turn in the order they are asked. The first `own` of them go before the chat's own
+    choices.
+    """
 
     profiles: tuple[Profile, ...] = ()
     own: int = 0

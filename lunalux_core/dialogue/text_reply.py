@@ -128,7 +128,7 @@ def cleaned_reply(text: str, cleaning: Cleaning, *, going_on: bool) -> tuple[str
     """A whole reply cleaned, and whether cleaning would have left nothing, so that it stays as it is.
 
     Args:
-        going_on: the text is put behind one that is there, so the blanks it begins with are part of it.
+        going_on: the text is put after one that is there, so the blanks it begins with are part of it.
     """
     cleaned = clean_reply(text, cleaning)
     if not going_on or not cleaned.text:

@@ -381,12 +381,6 @@ class TurnInput:
     trackers: tuple[TrackerState, ...] = ()
     passages: tuple[Passage, ...] = ()
     reach: Reach | None = None
-
-    def variables(self) -> Variables:
-        """The variables as this branch left them, and the library's global ones; each call gives new ones."""
-        stored = self.state.get("variables")
-        return Variables(stored if isinstance(stored, dict) else {}, self.global_variables)
-
     wanted: int = 1
     shown: tuple[PictureRef, ...] = ()
     picture_data: Mapping[str, bytes] = field(default_factory=dict, repr=False)
@@ -394,6 +388,11 @@ class TurnInput:
     overridden: tuple[str, ...] = ()
     refused: bool = False
     dice: str = ""
+
+    def variables(self) -> Variables:
+        """The variables as this branch left them, and the library's global ones; each call gives new ones."""
+        stored = self.state.get("variables")
+        return Variables(stored if isinstance(stored, dict) else {}, self.global_variables)
 
     def draws(self) -> Callable[[], float]:
         """What draws from [0, 1); with `dice` each call gives the same draws from their first on."""

@@ -101,6 +101,7 @@ class TurnReader:
             insert_message(connection, message)
             if first is None:
                 first = message
+                # Every greeting began from the same variables; those of the one that is shown count.
                 keep_globals(connection, opening)
         if first is not None:
             select_message(connection, first.id)

@@ -66,7 +66,7 @@ def refs_in(extra: Mapping[str, Any]) -> tuple[PictureRef, ...]:
 
 
 def in_words(text: str, refs: Iterable[PictureRef]) -> str:
-    """A text with the names of pictures behind it."""
+    """A text with the names of pictures after it."""
     return "\n".join(filter(None, (text, *(ref.words for ref in refs))))
 
 

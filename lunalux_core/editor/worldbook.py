@@ -48,7 +48,7 @@ class Slot:
 
     @property
     def entry(self) -> Entry:
-        """The whole reading."""
+        """The entry with all its fields, as the engine reads it."""
         read = entry_from_world_info if self.world_info else entry_from_character_book
         return read(self.raw, self.uid)
 
@@ -135,7 +135,7 @@ class BookView:
         return {(*ENTRIES, slot.key): self._written(entry, base)}
 
     def added(self, entry: Entry | None = None, *, after: Slot | None = None) -> tuple[Edits, int | str]:
-        """A new entry, or a copy of one, at the end or behind another; and its key."""
+        """A new entry, or a copy of one, at the end or after another; and its key."""
         fresh = replace(entry or Entry(0), uid=self._free_uid())
         raw = self._written(fresh, entry.raw if entry is not None else {})
         if isinstance(self._held, dict):

@@ -25,7 +25,7 @@ _DEVICE = re.compile(r"CON|PRN|AUX|NUL|(?:COM|LPT)[0-9¹²³]", re.IGNORECASE)
 
 
 def silent(done: int, total: int) -> None:
-    """Nobody looks."""
+    """A progress callback for callers that show none."""
 
 
 @dataclass(slots=True)

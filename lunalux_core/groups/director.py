@@ -79,6 +79,7 @@ class Director:
         if len(cards) < 2:
             return cards[0].character.id if cards else ""
         spec = await self._model(conversation_id)
+        # It has set lines and follows no instruction.
         if spec.provider == "practice":
             return ""
         members = "\n".join(f"- {card.called}: {_about(card)}" for card in cards)

@@ -36,7 +36,7 @@ def read_document(data: bytes, filename: str = "") -> tuple[Any, tuple[str, ...]
     """The JSON of a file, or of the lorebook inside a NovelAI picture, and what was mended.
 
     Raises:
-        InvalidInput: JSON_INVALID. LimitExceeded: as `jsontext`.
+        InvalidInput: JSON_INVALID. LimitExceeded: as `json_text`.
     """
     from lunalux_core.worldbook.foreign import png_document
 

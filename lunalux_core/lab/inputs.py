@@ -341,7 +341,7 @@ def _made(
     meant: _Meant,
     options: TurnOptions,
 ) -> TurnInput:
-    """The input of a turn that stands nowhere: a character, a history from the file, words."""
+    """The input of a turn of no conversation: a character, with history and words from the file."""
     character = place.character
     assert character is not None
     if meant.card is not None:

@@ -309,7 +309,7 @@ def _select(
 
 
 def _insert(connection: Connection, number: int, rows: Sequence[dict[str, Any]]) -> None:
-    """Put rows behind the list; an id that is in it keeps its place."""
+    """Put rows at the end of the list; an id that is in it keeps its place."""
     for row in rows:
         cursor = connection.execute(
             f"INSERT OR IGNORE INTO cards_{number} VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?)",

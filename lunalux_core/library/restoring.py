@@ -33,7 +33,7 @@ class Plan:
 
 
 def enter(paths: Paths) -> Callable[[], None]:
-    """Be present at a library, after a restore that was broken off is brought to its end.
+    """Mark the library as open in this program, once a restore that was interrupted is finished.
 
     Returns:
         What ends the presence, after the library is closed.
@@ -189,7 +189,7 @@ def _read(paths: Paths) -> Plan | None:
 
 
 def _emptied(paths: Paths) -> bool:
-    """Whether the file is of no length beside pictures: there was a library once, and it is not this one."""
+    """Whether the library file is empty although there are pictures: what was in it got lost."""
     try:
         wal = paths.library.with_name(paths.library.name + "-wal")
         if paths.library.stat().st_size or (wal.exists() and wal.stat().st_size):

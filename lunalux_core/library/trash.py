@@ -122,7 +122,7 @@ def _doomed(connection: Connection, ids: Sequence[str]) -> list[tuple[str, list[
             if (key := json.dumps([str(value) for value in row.values()])) not in rows
         }
         rows |= fresh
-        # Reached again: it moves behind the table it was reached from, since rows are put back in this order.
+        # Reached again: it moves after the table it was reached from, since rows are put back in this order.
         if table in order:
             order.remove(table)
         order.append(table)

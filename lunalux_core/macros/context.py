@@ -35,7 +35,7 @@ class MacroContext:
     """The world of one expansion. Everything that is not a pure value is injected.
 
     Card fields are as they stand in the card; where a macro inserts one, the macros in it are expanded,
-    unless `fields_expanded` says that this was done already (`macros.expand_fields`).
+    unless `fields_expanded` says that this was done already (`expansion.expand_fields`).
     """
 
     user: str = "User"

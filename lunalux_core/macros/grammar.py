@@ -25,7 +25,7 @@ _HEAD = re.compile(
     rf"(?:(?P<variable>[.$])[{SPACE}]*(?P<key>[a-zA-Z](?:[\w-]*\w)?)[{SPACE}]*"
     r"(?P<operator>\+\+|--|\?\?=|\?\?|\|\|=|\|\||-=|\+=|==|!=|>=|<=|>|<|=)?"
     rf"|(?P<special>//|time_UTC(?=[+-]\d+[{SPACE}]*\}}))"
-    # What is glued behind a name ("{{char's}}", "{{user.name}}") is passed over, as by SillyTavern's lexer.
+    # What is glued after a name ("{{char's}}", "{{user.name}}") is passed over, as by SillyTavern's lexer.
     rf"|(?P<name>[a-zA-Z][\w-]*+)[^{SPACE}:|{{}}]*+(?=[{SPACE}:|}}]))",
     re.IGNORECASE | re.ASCII,
 )
@@ -201,7 +201,7 @@ def _separator(text: str, children: list[Macro], start: int, stop: int, child: i
 
 
 def _argument(text: str, macro: Macro, start: int, end: int, first: int) -> tuple[Span, int]:
-    """The span of one argument without the white space around it, and the first child behind it."""
+    """The span of one argument without the white space around it, and the first child after it."""
     last = first
     while last < len(macro.children) and macro.children[last].end <= end:
         last += 1

@@ -70,7 +70,7 @@ class Scope:
 
     def add(self, name: str, value: str) -> str:
         """Numbers are added, anything else is appended; a value that is a JSON array gets one more item."""
-        # An empty value counts as 0; a 0 gives way to text that is put behind it, as in SillyTavern.
+        # An empty value counts as 0; a 0 gives way to text that is put after it, as in SillyTavern.
         current = self.raw(name) or "0"
         items = _array(current)
         if items is not None:

@@ -229,7 +229,7 @@ def store_memories(
             skipped += 1
             continue
         known_texts.add(_same(memory))
-        # Chapters come behind the summaries they are made of, which have new ids here by then.
+        # Chapters come after the summaries they are made of, which have new ids here by then.
         parts = tuple(named.get(part, part) for part in memory.parts)
         kept = add_memory(connection, replace(memory, id="", parts=parts), coverage)
         if memory.id:

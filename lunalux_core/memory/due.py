@@ -201,7 +201,7 @@ def _runs(path: Sequence[Outline], told: Mapping[str, Memory]) -> list[list[Outl
 
 
 def _ruled(connection: Connection, run: Sequence[Outline]) -> set[str]:
-    """The messages behind which a rule ends the scene: it may open the next one just as well."""
+    """The messages after which a rule ends the scene: it may open the next one just as well."""
     ends = set()
     for above, message in zip((None, *run), run, strict=False):
         if not message.ruled or message.hidden:

@@ -16,7 +16,7 @@ from lunalux_core.worldbook.engine.keys import Haystack, Matcher
 from lunalux_core.worldbook.entry import Entry
 
 RANK_CONSTANT = 60
-"""Of reciprocal rank fusion: how little the first places weigh more than those behind them."""
+"""Of reciprocal rank fusion: how little the first places weigh more than those after them."""
 MOST_WORDS = 40
 """Words of a query that are looked for in the texts."""
 

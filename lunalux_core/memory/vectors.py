@@ -1,8 +1,8 @@
 """Closeness of memories, passages and entries of worldbooks by the vectors of an embedding server.
 
-Vectors are kept in the library by a key of their text, the model and their length, and made behind the
-replies; a text without one yet is found by its keywords alone. Where the server gives vectors of another
-length than before, the old ones are forgotten and made anew.
+Vectors are kept in the library by a key of their text, the model and their length, and made in the
+background after replies; a text without one yet is found by its keywords alone. Where the server gives
+vectors of another length than before, the old ones are forgotten and made anew.
 
 Of thousands of texts the signs of their vectors' numbers are compared first, which costs next to nothing; the
 vectors themselves then decide among the nearest.

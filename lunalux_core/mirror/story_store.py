@@ -83,7 +83,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A conversation after its files were heard: every branch on a page of its own.
+    """A conversation after the changes in its files were taken over: every branch on a page of its own.
 
     Args:
         gone: files whose branch is not there any more.

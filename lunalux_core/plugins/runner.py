@@ -166,6 +166,7 @@ class Plugins:
 
     async def _ready(self) -> None:
         if not self._started:
+            # In a thread: a plug-in may take seconds to import, in which the app goes on.
             await asyncio.wrap_future(_in_thread(self.start))
 
     def _alive(self) -> Iterator[str]:

@@ -38,6 +38,7 @@ class Worker:
         self._input: BinaryIO = self._process.stdin  # type: ignore[assignment]
         self._answers: SimpleQueue[bytes | None] = SimpleQueue()
         self._late = False
+        # A thread, because Windows cannot wait for a pipe with a time limit.
         Thread(target=_pump, args=(self._process.stdout, self._answers), daemon=True).start()
         # The helper ends with this object, also when nobody closes the engine.
         self._finalizer = weakref.finalize(self, _end, self._process)

@@ -63,6 +63,7 @@ def run_job(job: dict[str, Any], subject: Subject, seconds: float) -> dict[str, 
     began = time.process_time()
     _limit(seconds)
     try:
+        # `g` and `y` say which matches are wanted and not what matches: the engine knows neither.
         regex = _compiled(source, "".join(flag for flag in flags if flag in "imsuv"), halves)
         matches = regex.find_iter(subject.shown)
         # `find_iter` searches; a sticky pattern must match where the last match ended.

@@ -179,7 +179,7 @@ def write_script(script: RegexScript) -> dict[str, Any]:
 def parse_find(find: str) -> Pattern:
     """The pattern meant by a `findRegex`, with SillyTavern's own reading of it.
 
-    ``/…/flags`` up to the last slash of the first line, anything behind the flags is ignored. Flags that
+    ``/…/flags`` up to the last slash of the first line, anything after the flags is ignored. Flags that
     are unknown or repeated make the *whole* text the pattern; without slashes the first line is, and only
     the first match is replaced.
 
@@ -190,6 +190,7 @@ def parse_find(find: str) -> Pattern:
     if not line:
         raise _invalid("it is empty")
     last = line.rfind("/")
+    # `//` holds no pattern, so both slashes are the pattern.
     if not line.startswith("/") or last < 2:
         return Pattern(line)
     letters = re.match(r"[a-zA-Z]*", line[last + 1 :])
@@ -207,6 +208,7 @@ def parse_slashed(key: str) -> Pattern | None:
     if match is None:
         return None
     source, flags = match.groups()
+    # A slash without a backslash would end the pattern there: a plain key, such as a path.
     if re.search(r"(?:^|[^\\])/", source) or len(set(flags)) != len(flags):
         return None
     return Pattern(source.replace("\\/", "/"), flags.replace("g", ""), "g" in flags)

@@ -186,6 +186,7 @@ def trial(
         InvalidInput: the document is no worldbook.
         ValueError, TypeError: a setting has a value of the wrong kind.
     """
+    # One for macros and rolls, so that a seed gives the whole outcome again.
     rng = dice.Random(seed)
     with EcmaEngine() as engine:
         activation = activate(
@@ -195,6 +196,7 @@ def trial(
             ScanContext(character=character, max_context=int(as_number(settings.get("max_context"), 8192))),
             Tools(
                 expander(_world(user, character, messages, {}, rng.random)),
+                # No model is named: its tokens are counted like those of any current one.
                 estimator("").text,
                 rng.random,
                 regex_matcher(engine),

@@ -113,7 +113,7 @@ class Interpreter:
         return ScriptOutcome(pipe, self.stores.local.document(), self.stores.global_.document(), **rest)
 
     def read(self, source: ScriptSource, flags: Mapping[str, bool]) -> Closure:
-        """The closure that a text is. Raises ScriptError."""
+        """The text of a script, parsed into a closure. Raises ScriptError."""
         limits = self.budget.limits
         if len(source.text) > limits.script:
             raise located(Fault("SCRIPT_TOO_LONG", limit=limits.script), "", source.place(0))
@@ -164,7 +164,7 @@ class Interpreter:
         return ClosureResult(scope.pipe, breaker is not None and breaker.broken)
 
     async def _break(self, step: Step, closure: Closure, number: int) -> bool:
-        """Put what is written behind /break into the pipe, and end the loop or call around it, if any."""
+        """Put what is written after /break into the pipe, and end the loop or call around it, if any."""
         value, _ = await self._unnamed(step, closure, number)
         if value is not None:
             closure.scope.pipe = self._as_pipe(value)

@@ -61,7 +61,7 @@ class _Tolerant:
     def get(self, name: str, at: int = 0) -> Command | None:
         command = self._registry.get(name)
         if command is None:
-            # The parser goes on behind it, so that all that is missing is told at once.
+            # The parser goes on after it, so that all that is missing is told at once.
             self.unknown.setdefault(name, at)
             return self._registry.get("pass")
         return command

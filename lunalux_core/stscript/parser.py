@@ -1,7 +1,7 @@
 """Text to closures and commands (the grammar stands in docs/scripts.md).
 
 The order in which signs are looked for is part of the language: a backslash counts as an escape where the
-sign behind it is looked for, and is text elsewhere.
+sign after it is looked for, and is text elsewhere.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ def parse(
     nesting: int = 50,
     whole_quotes: bool = False,
 ) -> Closure:
-    """The closure that a text is.
+    """The text of a script, parsed into a closure.
 
     Args:
         flags: parser flags that are on at its start.
         nesting: how deep closures may stand in each other.
         whole_quotes: a quoted last argument ends where its quote does. Where it does not and a count of
-            arguments is split off, one more character is taken behind the quote, be it the bar.
+            arguments is split off, one more character is taken after the quote, be it the bar.
 
     Raises:
         ScriptError: what is wrong, with line and column.
@@ -159,7 +159,7 @@ class _Parser:
 
     def ended(self) -> bool:
         """Whether nothing but white space is left."""
-        # As SillyTavern asks it: white space here and more of it behind, so one last blank is still text.
+        # As SillyTavern asks it: white space here and more of it after, so one last blank is still text.
         return self.index >= len(self.text) or self.blank_from <= self.index < len(self.text) - 1
 
     def in_macro(self) -> bool:
@@ -454,7 +454,7 @@ class _Unnamed:
         return self.trimmed()
 
     def take_any(self) -> str:
-        # JavaScript puts its word for nothing behind the text there, and scripts are read as it does
+        # JavaScript puts its word for nothing after the text there, and scripts are read as it does
         return self.parser.take() or "undefined"
 
     def add(self, text: str, *, quoted: bool) -> None:

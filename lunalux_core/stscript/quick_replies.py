@@ -33,7 +33,7 @@ MOMENTS: Mapping[str, Moment] = {
 
 @dataclass(frozen=True, slots=True)
 class MenuSet:
-    """A set whose replies stand in the menu of a reply. `chained`: what is chosen runs behind that reply."""
+    """A set whose replies stand in the menu of a reply. `chained`: what is chosen runs after that reply."""
 
     name: str
     chained: bool = False

@@ -20,7 +20,7 @@ class MenuEntry:
     """A reply, and the way through the menus that led to it.
 
     Args:
-        reply: with its message behind that of the replies it is chained to.
+        reply: with its message after that of the replies it is chained to.
         of: the set it stands in; its rules (`disableSend` and others) count when it is used.
         passed: names of the sets that were opened on the way.
         labels: labels of the replies that were opened on the way.

@@ -202,7 +202,7 @@ class Store(MacroScope):
         self._keep(name, dump_json(members))
 
     def increase(self, name: object, value: Any) -> Any:
-        """Numbers are added, a list gets one more item, anything else is put behind the text."""
+        """Numbers are added, a list gets one more item, anything else is put after the text."""
         current = self.read(name)
         if not truthy(current):
             current = 0.0

@@ -154,7 +154,7 @@ class _Parser:
                 self._add_text(before[:-1] + self._text[start:end])
                 position = end
                 continue
-            # Two backslashes are one backslash, and the braces behind them count.
+            # Two backslashes are one backslash, and the braces after them count.
             self._add_text(before[:-1] if before.endswith("\\\\") else before)
             position = self._tag(start)
         self._add_text(self._text[position:])
@@ -342,7 +342,7 @@ def _line_ends(nodes: list[_Node], index: int, root: bool) -> bool:
 
 
 def _line_begins(nodes: list[_Node], index: int, root: bool) -> bool:
-    """Whether a line begins right behind the node at `index`, blanks not counted."""
+    """Whether a line begins right after the node at `index`, blanks not counted."""
     if index + 1 >= len(nodes):
         return root
     after = nodes[index + 1]

@@ -24,6 +24,7 @@ def render_chat(template: str, messages: Sequence[Mapping[str, str]]) -> str:
         # As the library renders them that these templates are written for.
         trim_blocks=True,
         lstrip_blocks=True,
+        # The two functions that it adds; a template that calls one could not be rendered without.
         globals={"raise_exception": refuse, "strftime_now": lambda _: ""},
     )
     try:

@@ -155,7 +155,7 @@ def read_instruct(document: Mapping[str, Any], name: str = "") -> Instruct:
                 if template_field.type == "bool"
                 else as_text(value)
             )
-    # An old field: what stood between turns belongs behind the reply today.
+    # An old field: what stood between turns belongs after the reply today.
     if "separator_sequence" in document:
         values["output_suffix"] = as_text(document["separator_sequence"])
     return Instruct(**values, names_behavior=_names_behavior(document))
@@ -186,6 +186,7 @@ def read_context(document: Mapping[str, Any], name: str = "") -> Context:
         else:
             values[template_field.name] = as_text(value)
     context = Context(**values)
+    # A broken one stays as it is written, or the error would be told at another line and column.
     if "story_string_position" not in document and not syntax_error(context.story_string):
         context = replace(context, story_string=with_anchors(context.story_string))
     return replace(
@@ -206,7 +207,7 @@ def syntax_error(story: str) -> InvalidInput | None:
 
 
 def with_anchors(story: str) -> str:
-    """A story string with the places of notes: before its first field, and behind its last."""
+    """A story string with the places of notes: before its first field, and after its last."""
     if "{{anchorBefore}}" not in story:
         place = max(story.find("{{"), 0)
         story = f"{story[:place]}{_anchor('anchorBefore')}{story[place:]}"

@@ -28,6 +28,7 @@ def request_text(
         story += instruct.story_string_suffix
     turn = format_turn(Turn("user", material), instruct, _NAMES, _as_it_is, "last")
     last = format_last_line("", LastLine(), instruct, _NAMES, _as_it_is)
+    # The names are ours: an answer may well hold a line that begins with one of them.
     context = Context(names_as_stop_strings=False)
     return story + turn + last + begin, stop_strings(context, instruct, _NAMES, StopWishes(), _as_it_is)
 

@@ -71,6 +71,7 @@ def derived(rendered: str) -> Instruct | None:
         return None
     reply_end = before_next.removesuffix(user)
     system_end = before_user.removesuffix(user)
+    # Without an end of its own, a reply ends where the person's next turn would begin.
     stop = reply_end.strip() or user.strip()
     return Instruct(
         name=SERVED,

@@ -68,7 +68,7 @@ def format_turn(
 
 def open_turn(turn: Turn, instruct: Instruct | None, names: Names, expand: Expand) -> str:
     """A turn that the model goes on with: nothing stands behind its text."""
-    # A mark that no text holds: what comes behind it is the suffix, which the model is to write itself.
+    # A mark that no text holds: what comes after it is the suffix, which the model is to write itself.
     mark = "\x00\ufffc"
     marked = Turn(turn.role, turn.text + mark, turn.name, turn.foreign)
     return format_turn(marked, instruct, names, expand, "last").rpartition(mark)[0]

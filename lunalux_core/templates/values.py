@@ -24,7 +24,7 @@ ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 
 @dataclass(frozen=True, slots=True)
 class Instruct:
-    """How turns become text: the sequence before a turn, the suffix behind it.
+    """How turns become text: the sequence before a turn, the suffix after it.
 
     `wrap` puts a newline between sequence and text, `macro` expands macros in sequences; `names_behavior`
     says whose turns begin with a name (`force`: only where it is not clear who speaks).
@@ -81,7 +81,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class SystemPrompt:
-    """The instruction, and what is said once more behind the last turn."""
+    """The instruction, and what is said once more after the last turn."""
 
     name: str = ""
     content: str = ""

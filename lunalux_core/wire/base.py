@@ -17,7 +17,8 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,128}$"
 class Wire(BaseModel):
     """A JSON object of the API. Unknown members are ignored, so that old servers meet new clients."""
 
-    # JSON has neither NaN nor infinity, though Python reads and writes both.
+    # JSON has neither NaN nor infinity, though Python reads and writes both. By either name: clients send
+    # camelCase, our own code makes bodies by the names of the fields.
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, frozen=True, allow_inf_nan=False, extra="ignore"
     )

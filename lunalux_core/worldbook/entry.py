@@ -87,7 +87,7 @@ class Entry:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """The inclusion groups: split at commas and the blanks behind them, as SillyTavern does."""
+        """The inclusion groups: split at commas and the blanks after them, as SillyTavern does."""
         return tuple(filter(None, _COMMA.split(self.group))) if self.group else ()
 
 

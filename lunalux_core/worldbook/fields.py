@@ -33,6 +33,7 @@ def _optional_flag(value: object) -> bool | None:
 
 
 def _text(value: object) -> str:
+    # Lone surrogates are all that `as_text` changes in a text, and ASCII has none.
     return value if type(value) is str and value.isascii() else as_text(value)
 
 
@@ -43,6 +44,7 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def _number(default: float) -> Callable[[object], float]:
     def read(value: object) -> float:
+        # Above that JavaScript rounds, and so does the way over a float.
         number = value if type(value) is int and -_EXACT < value < _EXACT else as_number(value, default)
         return int(number) if isinstance(number, float) and number.is_integer() else number
 
@@ -181,11 +183,11 @@ def entry_from_world_info(raw: Mapping[str, Any], uid: int | str) -> Entry:
 
 def entry_from_character_book(raw: Mapping[str, Any], uid: int | str) -> Entry:
     """One entry of a card's own book, by the table of "Worldbooks inside cards". Null is as good as missing,
-    and a
-    missing `enabled` means enabled (2.12 item 5)."""
+    and a missing `enabled` means enabled ("Worldbook departures")."""
     values: dict[str, Any] = {"selective": False, "position": AFTER}
     if raw.get("position") == "before_char":
         values["position"] = BEFORE
+    # `extensions` last, so that the position there, a number, wins over the word.
     for table, source in ((_BOOK, raw), (_NESTED, as_object(raw.get("extensions")))):
         for key, value in source.items():
             field = table.get(key)

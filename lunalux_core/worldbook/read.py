@@ -219,6 +219,7 @@ def with_own_settings(document: Mapping[str, Any], on: bool) -> dict[str, Any]:
         ours["own_settings"] = True
     if ours:
         extensions[EXTENSION_KEY] = ours
+    # A file without `extensions` does not get an empty one.
     if not extensions and "extensions" not in document:
         return dict(document)
     return {**document, "extensions": extensions}

@@ -91,7 +91,7 @@ def _titled(book: Book, head: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _placed(book: Book, container: object, label: str, write: _Writer) -> Any:
-    """The entries in a container like the original one, each where it stood, new ones behind them.
+    """The entries in a container like the original one, each where it stood, new ones after them.
 
     Deleted entries go; what was never read (no object, or hidden by a later one of its id) stays.
     """
@@ -101,7 +101,7 @@ def _placed(book: Book, container: object, label: str, write: _Writer) -> Any:
         places = list(container.items())
     else:
         places = [(str(i), raw) for i, raw in enumerate(container if isinstance(container, list) else ())]
-    # Of entries that share an object, which copies do, the first has its place; the others come behind.
+    # Of entries that share an object, which copies do, the first has its place; the others come after.
     unplaced = {id(entry.raw): entry for entry in reversed(book.entries)}
     uids = {str(entry.uid) for entry in book.entries}
     written: list[tuple[str, Any]] = []
@@ -168,6 +168,7 @@ def _card_entry(entry: Entry, base: Mapping[str, Any]) -> dict[str, Any]:
         **{field.book: _value(entry, field) for field in FIELDS if not field.nested},
         "enabled": not entry.disabled,
         "position": string_position,
+        # As SillyTavern writes it, where any key may be a pattern.
         "use_regex": True,
         "extensions": extensions,
     }

@@ -79,7 +79,7 @@ class Movements:
         await cache.put(key, value, KEPT_MS)
 
     async def read_older(self) -> None:
-        """Put the next page behind those that are shown."""
+        """Put the next page after those that are shown."""
         movements, following = await self._view.runtime.account.wallet.history(self._older, PAGE)
         self._show((*self._movements, *movements), following)
 

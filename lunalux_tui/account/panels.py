@@ -34,6 +34,7 @@ class NoticePanel(Panel):
         state = self.account
         if state is None:
             return ((Part(t("account.reading"), MUTED),),)
+        # Before "signed out", which is true as well then and does not say why.
         if state.status == "taken_over":
             return self._said("taken_over", ERROR, width, "screen.sign_in")
         if not state.signed_in:
@@ -105,6 +106,7 @@ class BalancePanel(Panel):
             int(state.ledger.get(f"total{coin.title()}Coin{what}", 0)) for what in ("Gain", "Used")
         )
         full, empty = meter(balance / gained if gained else 0, min(width, METER * 2))
+        # They stand beside the balance where there is room for both, else below the meter.
         totals = t("wallet.totals", gained=f"{gained:,}", used=f"{used:,}")
         return [
             spread(

@@ -49,12 +49,14 @@ async def begin(app: ChatHost) -> None:
             await chat.objects.roster.refresh()
     if chat.conversation is None:
         chat.transcript.note(*app.words_of_emptiness(), error=False)
+    # After the conversation is open, which draws the transcript anew.
     problems.tell()
     await show_portrait(chat)
     await show_tour(app, new=new)
     await app.follow_account()
     if new:
         await chat.objects.moving_in.offer()
+    # Only now: what wants a model waits until the conversation is on screen.
     runtime.writes_memories = True
     runtime.memory_writer.on_question = lambda _, model: chat.objects.memory.ask_about(model)
     await runtime.memory_writer.resume()

@@ -376,6 +376,7 @@ class LunaluxApp(ThemedApp):
         from lunalux_core.config.config_file import set_value
 
         try:
+            # Checked first: a value that is refused must not get into the file.
             settings = self.runtime.settings.with_value(key, value, "file")
             set_value(self.runtime.paths.config_file, key, value)
         except LunaluxError as error:

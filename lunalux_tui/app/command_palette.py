@@ -104,7 +104,7 @@ class Stories(Offers):
     """The characters, groups and conversations of the library, by name and title."""
 
     async def stories(self, query: str) -> Hits:
-        """Those that fit, a few of them."""
+        """Those that fit what was typed, at most `FOUND_MOST`."""
         # While a dialog waits for an answer, nobody is led away from it.
         if not self.app.check_action("go", ("chat",)):
             return

@@ -11,6 +11,7 @@ from lunalux_tui.app import places
 
 def all_actions() -> Iterator[Action]:
     """Every declared action of the app, for the key map and the reference of keys."""
+    # Every screen and dialog is imported for it, which no start of the app should pay for.
     from lunalux_tui.app.app import LunaluxApp
     from lunalux_tui.chat import (
         books_dialog,

@@ -75,6 +75,7 @@ async def read_opening(
         page = await library.conversations.page(place.id, limit=FIRST)
         return replace(opening, conversation=place, messages=page, wanted="")
     except NotFound as error:
+        # The starters come after the first frame, and whoever was asked for may be one of them.
         if character and not conversation and not await library.characters.count():
             return Opening(named=character)
         return Opening(await library.characters.list(limit=LISTED), problem=error)

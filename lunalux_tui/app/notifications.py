@@ -40,6 +40,7 @@ def notification(title: str, body: str, environ: Mapping[str, str]) -> str:
     title, body = title.replace(";", ","), body.replace(";", ",")
     program = environ.get("TERM_PROGRAM", "").lower()
     kind = environ.get("TERM", "")
+    # The variables may still name the terminal outside, to which a multiplexer does not pass this on.
     if environ.get("TMUX") or kind.startswith(("screen", "tmux")):
         return ""
     if environ.get("KITTY_WINDOW_ID") or program in _OSC_9:

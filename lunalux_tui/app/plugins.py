@@ -73,6 +73,7 @@ class PluginPane(TextView):
         self.watch(self._chat.header, "conversation", self._changed, init=False)
 
     def _changed(self) -> None:
+        # A change while a reply comes: `busy` changes once more when it is complete.
         if not self._chat.busy:
             self.ask()
 

@@ -34,6 +34,7 @@ def run(settings: Any = None, character: str = "", conversation: str = "", new: 
     code, afterwards = asyncio.run(_run(settings or load_settings(), character, conversation, new))
     while afterwards is not None:
         problem = _done(afterwards)
+        # The work may have changed the configuration file.
         settings = load_settings()
         if problem is not None:  # the app opens again as it was, and says why
             settings = replace(settings, problems=(*settings.problems, problem))

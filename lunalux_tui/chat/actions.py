@@ -63,7 +63,7 @@ REPLY_KEYS = tuple(
     Action(f"directing.reply_{n}", f"quick_reply({n - 4})", f"alt+{n}", priority=True, palette=False)
     for n in range(4, 10)
 )
-"""The digits behind those of the suggestions."""
+"""The digits after those of the suggestions."""
 
 DIRECTING_ACTIONS = (
     Action("directing.instruct", "instruct", "alt+d", priority=True),

@@ -61,6 +61,7 @@ class AutoMode:
         chat = self._opener.chat
         if chat.group is None or chat.conversation is None or not chat.group.auto_mode:
             return
+        # Nobody would ever speak, however long it counted.
         if all(member.muted for member in chat.group.members):
             return
         self._conversation, self._left = chat.conversation.id, chat.group.auto_delay

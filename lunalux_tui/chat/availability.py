@@ -14,6 +14,7 @@ _LATER_REPLIES = frozenset(
     {"begin_with", "prose", "overrides", "out_of_character", "profiles", "reply_sets", "reply_buttons"}
 )
 """Of the actions that direct the story, those for later replies: they need not wait for this one."""
+# They change messages that the reply is being written into.
 _NOT_WHILE_BUSY = frozenset(
     {"regenerate", "continue_reply", "impersonate", "swipe", "edit", "delete", "truncate"}
     | (_DIRECTING - _LATER_REPLIES)

@@ -121,6 +121,7 @@ class StatusBar(Bar):
         if self._telling is not None:
             self._telling.stop()
         self._telling = self.set_timer(TOLD_SECONDS, self._told_long_enough)
+        # The same words may be said again, with or without the button; that changes no reactive value.
         self.refresh()
         return True
 
@@ -266,6 +267,7 @@ class Suggestions(Widget):
 
 def _as_a_line(suggestion: str) -> str:
     """A suggestion as one line, without asterisks and without spaces after Chinese punctuation."""
+    # A line break became a space, which Chinese does not have after its punctuation.
     return re.sub(r"(?<=[。！？，：；、”’]) +", "", clean_line(suggestion.replace("*", ""), 300))
 
 

@@ -113,6 +113,7 @@ class BooksDialog(Dialog[str]):
             card = read_card(character.document.encode()).card
             tied = frozenset(name.casefold() for name in await library.characters.worldbooks(character.id))
         personas = {persona.id: persona for persona in await library.personas.list()}
+        # As a turn takes it: the conversation's own, else the one for new conversations.
         persona = personas.get(conversation.persona_id or "") or await library.personas.chosen()
         return BooksInForce(conversation, card, persona, tied)
 
@@ -184,6 +185,7 @@ class BooksDialog(Dialog[str]):
                 await library.worldbooks.enable(item.id, on)
             case "chat":
                 place = attached.conversation
+                # Where SillyTavern keeps it, so that an exported chat takes it along.
                 inner = {
                     **as_object(place.metadata.get("chat_metadata")),
                     "world_info": item.name if on else "",

@@ -68,6 +68,7 @@ class ConversationActions:
             # What stands in the prompt is not to be stored with a conversation that is gone.
             chat.conversation = None
             await opener.open_again()
+        # It may have another title now, or be pinned.
         elif current:
             await opener.reload()
 
@@ -76,6 +77,7 @@ class ConversationActions:
         conversation = self._open.conversation
         if conversation is not None:
             now = await self._runtime.library.conversations.get(conversation.id)
+            # One message is the greeting of the card.
             if now.length <= 1 and not now.title and not self._prompt.text:
                 self._view.say(t("chat.new_already"))
                 return
@@ -144,6 +146,7 @@ class ConversationActions:
         if conversation is None:
             return
         rows = [
+            # No mode is a row, too, and an empty id would be no answer.
             Row(mode or "none", t(f"mode.{mode or 'none'}.label"), t(f"mode.{mode or 'none'}.help"))
             for mode in MODES
         ]
@@ -199,6 +202,7 @@ class ConversationActions:
         from lunalux_tui.chat.start_page import CHAT, StartPage
 
         if self._open.conversation is not None:
+            # The start page marks what has changed since it was seen, and this one is on screen now.
             await mark_seen(self._runtime.library.database, self._open.conversation.id)
         answer = await self._view.ask(StartPage(self._runtime))
         if answer is None:

@@ -108,5 +108,6 @@ class ConversationsDialog(PickDialog):
         sure = ConfirmDialog(question("delete_conversation.title"), asked)
         if await self.app.push_screen_wait(sure):
             await self._runtime.library.conversations.delete(chosen)
+            # The screen has to know, since one of them may be open there.
             self.deleted.add(chosen)
             await self._read()

@@ -50,6 +50,7 @@ class GroupActions:
         proposal = in_a_list(names[character_id] for character_id in chosen)
         dialog = AskDialog(t("dialog.group_name.title"), value=proposal, hint=t("dialog.group_name.hint"))
         name = await self._view.ask(dialog)
+        # An empty name is an answer: the group is then called after its members.
         if name is None:
             return
         group = await library.groups.create(name, chosen)
@@ -84,6 +85,7 @@ class GroupActions:
         if self._open.group is None:
             return
         chosen = await self._view.ask(GroupDialog(self._runtime, self._open.group))
+        # What was changed in there is stored already, however the dialog was left.
         await self._opener.group_changed()
         if chosen:
             self.let_speak(chosen)
@@ -110,6 +112,7 @@ class GroupActions:
             return
 
         def read(line: str) -> int | None:
+            # The length first: Python refuses to read a number of thousands of digits.
             return int(line) if line.isdecimal() and len(line) < 6 and int(line) <= LONGEST_DELAY else None
 
         seconds = await self._view.ask(

@@ -149,6 +149,7 @@ class GroupDialog(Dialog[str]):
     @work(group="members", exclusive=True, exit_on_error=False)
     async def action_mute(self) -> None:
         chosen = self.rows.chosen
+        # The other way for the chosen one; as it is for the others.
         await self._store([(member, muted != (member == chosen)) for member, muted in self._members()])
 
     @work(group="members", exclusive=True, exit_on_error=False)

@@ -116,5 +116,6 @@ class ModelActions:
             with suppress(LunaluxError):  # the turn itself tells what is wrong
                 choice = await self._runtime.chat.previews.choice(conversation.id)
                 name = choice.model.name if choice.profiles else ""
+        # Another conversation may have been opened meanwhile.
         if conversation is self._open.conversation and name != self._named.chosen_model:
             self._named.show_chosen_model(name)

@@ -63,6 +63,7 @@ class MovingIn:
         if await state.get(OFFERED, False):
             return
         homes = await found_elsewhere()
+        # Noted also where nothing was found: looking through the home folder once is enough.
         await state.set(OFFERED, True)
         if homes:
             self._home = homes[0]
@@ -70,6 +71,7 @@ class MovingIn:
 
     async def answer(self, wanted: bool) -> None:
         """Answer the offer that is on screen."""
+        # Taken first, so that a second press of the key imports nothing.
         home, self._home = self._home, None
         self._questions.withdraw(SUBJECT)
         if wanted and home is not None:

@@ -58,6 +58,7 @@ class NewGroupDialog(PickDialog):
         names = [
             character.name for id in self._chosen for character in self._characters if character.id == id
         ]
+        # A subtitle is read as markup, in which a bracket begins a tag.
         self.query_one("#dialog").border_subtitle = in_a_list(names).replace("[", "\\[")
 
     @on(Input.Submitted, "#narrow")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class OpenChat:
-    """The one place where it is remembered; the screen changes it, its parts and actions read it.
+    """Which conversation is open. The screen changes it; its parts and actions read it here.
 
     Attributes:
         character: who is talked with, None in a group.
@@ -220,7 +220,7 @@ class LibraryWatcher:
         self._transcript = transcript
         self._shown = shown
         self._turns = turns
-        self._looking = self._behind = False
+        self._looking = self._outdated = False
 
     async def look(self) -> None:
         """Read the conversation again if another program changed it; while a reply comes, after that."""
@@ -229,10 +229,10 @@ class LibraryWatcher:
         self._looking = True
         try:
             if await self._library.database.changed_elsewhere():
-                self._behind = True
+                self._outdated = True
                 await self._shown.refresh_roster()
-            if self._behind and not self._turns.busy:
-                self._behind = False
+            if self._outdated and not self._turns.busy:
+                self._outdated = False
                 await self._catch_up()
         except LunaluxError:
             return  # whoever wants something of the library is told
@@ -253,7 +253,7 @@ class LibraryWatcher:
             return
         conversation = self._open.conversation
         if conversation is None or conversation.id != shown.id or self._turns.busy:
-            self._behind = True
+            self._outdated = True
         elif now.title != shown.title or list(page) != transcript.messages[-len(page) :]:
             notes = transcript.notes
             await self._opener.reload()

@@ -112,6 +112,7 @@ class PictureActions:
                 data = read_regular(Path(path).expanduser(), LARGEST_FILE)
             except LunaluxError:
                 return False
+            # Bitmaps are none of the formats of cards, but can be attached.
             shown = picture_ext(data) is not None or data.startswith(b"BM")
             return shown and not is_zip(data) and recognise(data) is FileKind.UNKNOWN
 

@@ -20,7 +20,7 @@ class ProfileUse:
 
 
 def places_of(chat: OpenChat) -> Mapping[str, ProfileUse]:
-    """The places that matter in a chat, those that go first first."""
+    """The places that matter in a chat, in the order in which they are asked."""
     places: dict[str, ProfileUse] = {}
     if chat.conversation is not None:
         places["chat"] = ProfileUse(

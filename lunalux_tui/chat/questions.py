@@ -93,6 +93,7 @@ class Questions:
     def withdraw(self, subject: str) -> None:
         """Ask no longer: it was answered, or there is nothing to ask about."""
         if self._asked.pop(subject, None) is not None:
+            # At once: a key that is pressed before the bar is gone must answer nothing.
             self.standing = ""
             self._run(self._show)
 

@@ -89,6 +89,7 @@ class QuickReplies:
             return
         self._opened = conversation.id
         new = conversation.id not in self._new and now_ms() - conversation.created_at < JUST_NOW_MS
+        # Opened again within these seconds it is not new any more.
         self._new.add(conversation.id)
         first, self._started = not self._started, True
         moments = [
@@ -117,6 +118,7 @@ class QuickReplies:
             await self._runtime.library.quick_replies.allow(stored.id, False)
             if await self._view.ask(question):
                 await self._runtime.library.quick_replies.allow(stored.id, True)
+                # It asks about the other sets, too.
                 await self.follow()
                 return
 
@@ -231,7 +233,7 @@ class QuickReplies:
         await self._automation.fire("generation", turns=False)
 
     def watched(self, events: AsyncIterator[TurnEvent]) -> AsyncIterator[TurnEvent]:
-        """The events of a turn, looked at for what is due behind it."""
+        """The events of a turn, looked at for what is due after it."""
         self._replied, self._entries = False, set()
         # Where nothing can be due, a turn runs without another generator around it.
         if not self._automation.waits_for("reply") and not self._automation.ids:
@@ -248,11 +250,11 @@ class QuickReplies:
 
     @property
     def due(self) -> bool:
-        """Whether something is to be run behind the turn that just ended."""
+        """Whether something is to be run after the turn that just ended."""
         return self._replied and (bool(self._entries) or self._automation.waits_for("reply"))
 
     async def after_reply(self) -> None:
-        """Run what is due behind a turn."""
+        """Run what is due after a turn."""
         self._replied = False
         entries, self._entries = self._entries, set()
         if entries:

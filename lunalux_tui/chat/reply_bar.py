@@ -15,9 +15,10 @@ from lunalux_core.text import clean_line
 from lunalux_tui.parts.drawn import Bar, Part, palette_of, within
 from lunalux_tui.theme.styles import ACCENT, BOLD
 
+# The digits before it pick suggestions.
 FIRST_DIGIT = 4
 KEYED = 6
-"""Buttons with a key: alt with a digit behind those of the suggestions."""
+"""Buttons with a key: alt with a digit after those of the suggestions."""
 LABEL = 24
 """Cells of a label at most."""
 

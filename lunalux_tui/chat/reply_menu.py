@@ -33,6 +33,7 @@ async def chosen_in_menu(
             return None
         if chosen == ITSELF:
             return entry
+        # What opens a further menu was not used yet, so that menu offers it.
         entry, itself = entries[int(chosen)], True
     return entry
 

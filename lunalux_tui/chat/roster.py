@@ -191,6 +191,7 @@ def short_moment(milliseconds: int) -> str:
     """When something was: of today the time, of this year the day, else the year."""
     try:
         when, now = datetime.fromtimestamp(milliseconds / 1000), datetime.now()
+    # A damaged library may hold any number; the row is worth showing without a time.
     except (ValueError, OverflowError, OSError):
         return ""
     if when.date() == now.date():

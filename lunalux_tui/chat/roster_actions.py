@@ -171,6 +171,7 @@ class RosterActions:
         if changes := dialog.changes:
 
             async def back() -> None:
+                # From the last to the first, since each was made on what those before it had left.
                 for change in reversed(changes):
                     await tags.undo(change)
 

@@ -40,6 +40,7 @@ class NarrowDialog(PickDialog):
         self, own: Sequence[Tag], cards: Sequence[CardTag], wanted: Sequence[str], without: Sequence[str]
     ) -> None:
         super().__init__(question("roster_tags.title"), hint=question("roster_tags.hint"))
+        # Of two tags of one name, the person's own is listed: both are narrowed by in the same way.
         names = {tag.name.casefold() for tag in own}
         self._tags = [(tag.name, tag.characters) for tag in own]
         self._tags += [(tag.name, tag.characters) for tag in cards if tag.name.casefold() not in names]

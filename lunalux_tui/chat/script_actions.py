@@ -52,6 +52,7 @@ class ScriptActions:
         conversation = self._open.conversation
         cards = await scripts_of_cards(self._runtime.library, conversation.id) if conversation else ()
         unasked = next((card for card in cards if card.allowed is None), None)
+        # The same question stands there already; asked again, its bar would be made anew.
         if unasked == self._asking:
             return
         self._asking = unasked

@@ -103,6 +103,7 @@ class SearchDialog(PickDialog):
         if scope == "character":
             owner = {"group_id" if self._in_group else "character_id": self._opened}
             return await search(text, **owner, limit=MOST)
+        # Asked apart, or many newer hits elsewhere would leave no room for those of this conversation.
         near = await search(text, conversation_id=here, limit=MOST) if here else ()
         far = [hit for hit in await search(text, limit=MOST) if hit.conversation_id != here]
         return [*near, *sorted(far, key=lambda hit: hit.character_id != self._opened)]

@@ -124,6 +124,7 @@ class ScreenSurface:
         from lunalux_tui.parts.pick_dialog import PickDialog
         from lunalux_tui.parts.rows import Row
 
+        # By number, because labels may be alike.
         rows = [Row(str(place), label) for place, label in enumerate(labels)]
         chosen = await self._view.ask(PickDialog(question, rows))
         return labels[int(chosen)] if chosen else ""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST = 8
 """Rows in view; a third of the screen at most."""
 
-# A command begins the text, stands behind a pipe, or begins a closure.
+# A command begins the text, stands after a pipe, or begins a closure.
 _NAME = re.compile(r"(?:^|\||\{:)\s*/([\w-]*)$")
 _COMMAND = re.compile(r"(?:^|\||\{:)\s*/([\w-]+)\s[^|]*$")
 

@@ -61,6 +61,7 @@ class TreeDialog(PickDialog):
         try:
             message = await self._read(message_id)
         except NotFound:
+            # Deleted since the tree was read, by another program.
             self.query_one(Reader).show(())
             return
         tone = USER if message.role == "user" else CHARACTER

@@ -109,6 +109,7 @@ class TurnController:
         self._start(impersonate)
         started = False
         try:
+            # Closed here and now; a generator that is dropped ends whenever it is collected.
             async with aclosing(cast("AsyncGenerator[TurnEvent, None]", events)) as steps:
                 async for event in steps:
                     started = True

@@ -41,6 +41,7 @@ async def put_model(
     """
     from lunalux_core.backend.money.billing import ModelConfig
 
+    # A cost of -1 says that the model is not sold for these coins.
     config = ModelConfig(
         model_id,
         name,

@@ -97,6 +97,7 @@ async def user_history(
     movements: list[Movement] = []
     after: str | None = None
     while len(movements) < limit:
+        # A page holds at most 100.
         page = await services.ledgers.history(user_id, after, min(100, limit - len(movements)))
         movements += page.movements
         after = page.after

@@ -48,11 +48,13 @@ def api(
     given = _read_key() if key_stdin else ""
     from lunalux_tui.cli.serve import listen
 
+    # Before the library is opened, so that a port that is taken is told at once.
     listening = listen(host, port, 1)
 
     async def work(runtime: Runtime) -> None:
         await runtime.first_start()
         await runtime.chat.recover(output.journal_damaged)
+        # In one step, so that two servers that start together have one key.
         key = runtime.credentials.update(KEY, lambda before: given or before or _new_key())
         assert key is not None
         place = f"[{host}]" if ":" in host else host
@@ -64,6 +66,7 @@ def api(
             else:
                 output.print_text(f"{url}\n{key}")
                 output.say("api_ready")
+            # A program that starts this one reads the address from a pipe, and waits for it.
             sys.stdout.flush()
             if not _on_loopback(host):
                 output.say("api_open")
@@ -75,7 +78,9 @@ def api(
 
 def _read_key() -> str:
     """The key on stdin. Raises InvalidInput (API_KEY_INVALID)."""
+    # A little more than the longest key, to know one that is too long.
     key = sys.stdin.readline(LONGEST_KEY + 2).strip()
+    # What a header of a request can hold.
     if not key or len(key) > LONGEST_KEY or not all("!" <= sign <= "~" for sign in key):
         raise InvalidInput(
             "API_KEY_INVALID",
@@ -104,6 +109,7 @@ async def _serve(runtime: Runtime, key: str, listening: socket.socket, ready: Ca
     from lunalux_core.character_api.server import create_app
     from lunalux_tui.cli.http_server import HttpServer, on_signals
 
+    # A single command ends before anything could be written in the background; a server goes on.
     runtime.writes_memories = True
     config = uvicorn.Config(
         create_app(runtime, key),

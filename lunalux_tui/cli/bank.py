@@ -148,6 +148,7 @@ async def _reach(runtime: Runtime, conversation: str, character: str) -> Reach:
     chat, owner = await _owner(runtime, conversation, character)
     if chat:
         return await runtime.library.documents.reach_of(await runtime.library.conversations.get(chat))
+    # Without an owner all documents are meant, also those of chats.
     return Reach(characters=(owner,)) if owner else Reach(everything=True)
 
 

@@ -118,6 +118,7 @@ async def export(
 
     character = await named_character(runtime, name)
     target = path.expanduser()
+    # In a folder a PNG: the kind of card that every program reads.
     if target.is_dir():
         target /= f"{file_name(character.name)}.png"
     if target.suffix.lower() == ".byaf":
@@ -189,6 +190,7 @@ async def allow_scripts(
             {"name": called, "works_on": list(works_on(script)), "changes": list(changes(script))}
             for called, script in zip(card_scripts.names if card_scripts else (), scripts, strict=True)
         ]
+        # Without scripts nothing was stored, so the old answer still counts.
         allowed = not no if scripts else character.scripts_allowed
         output.print_json(
             {"id": character.id, "name": character.name, "scripts_allowed": allowed, "scripts": rows}
@@ -216,6 +218,7 @@ def validate(
     from lunalux_core.cards.validation import validate as check
     from lunalux_core.importing import ImportResult, expand
 
+    # For the language of the settings; no library is opened.
     command_settings()
     reports = []
     failures: list[LunaluxError | bool] = []

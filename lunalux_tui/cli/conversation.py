@@ -79,6 +79,7 @@ async def show(
 
     Example: lunalux conversation show 3fa8c21b --limit 20
     """
+    # First, so that a reply which a killed program left open is shown as stopped.
     await runtime.chat.recover(output.journal_damaged)
     place = await runtime.library.conversations.named(conversation)
     name, group = "", None
@@ -123,6 +124,7 @@ async def group_(
 
     Example: lunalux conversation group "The night watch" Mirelle "Captain Sol" --order list
     """
+    # Before it the characters that come with the program cannot be named.
     await runtime.first_start()
     library = runtime.library
     members = [(await library.characters.find(name)).id for name in characters]
@@ -295,11 +297,11 @@ async def override(
     wishes = {"scenario": scenario, "examples": examples, "main_prompt": main_prompt}
     texts = given(**{name: None if text is None else text_of(text) for name, text in wishes.items()})
     place = await runtime.library.conversations.named(conversation)
-    held = await change_overrides(runtime.library, place.id, lambda before: replace(before, **texts))
+    overrides = await change_overrides(runtime.library, place.id, lambda before: replace(before, **texts))
     if as_json:
-        output.print_json({"conversation_id": place.id, **asdict(held)})
+        output.print_json({"conversation_id": place.id, **asdict(overrides)})
         return
-    for name, text in held.named.items():
+    for name, text in overrides.named.items():
         output.print_text(f"--- {name}")
         output.print_text(text)
 

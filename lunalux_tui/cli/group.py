@@ -104,6 +104,7 @@ async def create(
 
     Example: lunalux group create "The night watch" Mirelle "Captain Sol" --order pooled
     """
+    # Before it the characters that come with the program cannot be named.
     await runtime.first_start()
     groups = runtime.library.groups
     made = await groups.create(name, [member for member, _ in await _found(runtime, characters)])

@@ -266,6 +266,7 @@ class _Bench:
     def _tell_of(self, result: TrialResult, events: Sequence[TurnEvent]) -> None:
         from lunalux_tui.cli.chat import Notices
 
+        # The line of progress goes first, or these words would stand after it.
         output.passing()
         output.note(f"{result.trial.label}:")
         notices = Notices()

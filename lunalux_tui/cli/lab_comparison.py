@@ -120,6 +120,7 @@ def _print_pieces(pieces: Sequence[Mapping[str, str]]) -> None:
     for piece in pieces:
         before, after, _ = _MARKS.get(piece["mark"], ("", "", ""))
         runs.append((f"{before}{clean(piece['text'])}{after}", styles[piece["mark"]]))
+    # A file or another program gets the text unbroken, and without colours.
     if not sys.stdout.isatty():
         output.print_text("".join(text for text, _ in runs))
         return

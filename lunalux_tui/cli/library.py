@@ -42,6 +42,7 @@ async def backup(
         raise output.not_known("--format", format, FORMATS)
     from lunalux_core.library.backup import back_up
 
+    # Before anything is read: a large library takes a while.
     target = free_path(path, force=force)
     if format != "lunalux":
         await _export(runtime, target, format, as_json=as_json)

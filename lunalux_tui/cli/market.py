@@ -301,6 +301,8 @@ async def _bring(runtime: Runtime, lang: Language, sort: Sort, limit: int, *, fo
             if time.monotonic() - began > 1:
                 output.passing("so_far", n=count)
     except NetworkError as error:
+        # What was asked for with --refresh must not come from disk,
+        # and without a list there is nothing to show.
         if force or not await market.count(lang, sort):
             raise
         output.warn(error)

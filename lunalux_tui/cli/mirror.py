@@ -64,6 +64,7 @@ async def mirror(
 
     path = path_of(folder)
     with opened(runtime.library, runtime.paths, path, lambda: runtime.reader, dry=dry_run) as mirrored:
+        # A dry run changes nothing, not even replies that a killed program left unfinished.
         if not dry_run:
             await runtime.chat.recover(output.journal_damaged)
         if watch:

@@ -167,6 +167,7 @@ async def add(
         raise InvalidInput(
             "USAGE", "--template needs --mode text.", "Give both, or neither.", kind="template_mode"
         )
+    # A colon divides a provider from its model, as in openai:MODEL.
     if name == "practice" or ":" in name or not name.strip():
         raise InvalidInput(
             "USAGE",
@@ -217,6 +218,7 @@ async def add(
             timeout,
             not no_stream,
             post_process,
+            # One mark without the other parts nothing.
             tuple(thinking_marks) if all(mark.strip() for mark in thinking_marks) else (),
             extra_body=extra_body_of(extra_body) if extra_body else {},
             drop=tuple(drop),
@@ -266,6 +268,7 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
     from lunalux_core.llm.details import model_details
 
     spec = runtime.models.named(name)
+    # Asked now; if nothing answers, what the server said last time.
     facts = await runtime.models.look(spec) or runtime.models.facts(spec)
     # What the person set counts also where the server says otherwise, which is told below.
     shown = spec if spec.window_source == "person" else runtime.models.windowed(spec)
@@ -458,6 +461,7 @@ def _own(spec: ModelSpec, in_use: str) -> dict[str, Any]:
         "name": spec.name,
         "provider": spec.provider,
         "model": spec.model,
+        # An address may hold a password, as in http://name:password@host.
         "base_url": without_password(spec.base_url) or None,
         "context_tokens": spec.context_tokens,
         "window_source": spec.window_source,

@@ -105,6 +105,7 @@ async def edit(
     stored = await personas.find(persona)
     called = stored.name if name is None else _name(name)
     about = stored.description if description is None else text_of(description)
+    # Looked up before anything is stored, as in `add`.
     book = stored.worldbook
     if worldbook is not None:
         book = (await runtime.library.worldbooks.find(worldbook)).name if worldbook else ""

@@ -180,6 +180,7 @@ async def find_preset(runtime: Runtime, name: str) -> ShelfItem | str:
     except NotFound:
         called = [NamedReference(preset.key, preset.key.replace("_", " ")) for preset in shipped]
         called += [NamedReference(preset.key, preset.title) for preset in shipped]
+        # Keys and titles apart: together, each preset would be there twice, and no beginning would be unique.
         for names in (called[: len(shipped)], called[len(shipped) :]):
             if (item := found(names, name)) is not None:
                 return item.id

@@ -77,6 +77,7 @@ async def add(
     """
     if post_process and post_process not in POST_PROCESSING:
         raise output.not_known("--post-process", post_process, POST_PROCESSING)
+    # Model, preset and template are looked up here: a name that nothing has would fail only in a chat.
     profile = Profile(
         name,
         model=_known_model(runtime, model),

@@ -34,6 +34,6 @@ async def remember_turn(runtime: Runtime, conversation_id: str) -> None:
             output.passing("remembering")
         await work
     finally:
-        # After ctrl+c it must not go on behind the command; to a task that is done this means nothing.
+        # After ctrl+c it must not go on after the command; to a task that is done this means nothing.
         work.cancel()
         output.passing()

@@ -76,7 +76,7 @@ def print_outcome(outcome: ScriptOutcome, echoes: list[str], *, as_json: bool) -
         output.print_text(outcome.pipe)
     if outcome.abort_shown is not None and not as_json:
         output.note(outcome.abort_shown)
-    # Once more, behind the document that tells it in full: the exit code comes of it.
+    # Once more, after the document that tells it in full: the exit code comes of it.
     if outcome.error is not None:
         raise outcome.error
 
@@ -150,6 +150,7 @@ class TerminalHost:
             return _chosen(call)
         if call.name == "popup":
             output.note(call.text)
+            # A popup has nothing to answer: it waits until it has been read.
             output.answer("⏎ ")
             return call.text
         typed = output.answer(f"{call.text} ".lstrip()).rstrip("\r\n")

@@ -118,6 +118,7 @@ async def run_on_conversation(
     setting = await script_setting(runtime.chat.previews, place.id, surface.options())
     host = ConversationHost(runtime, surface, place.id, setting)
     interpreter = Interpreter(host, everything(host.offers), setting)
+    # The host stores what the script sets: before each turn, whose macros read it, and at the end.
     host.stores = interpreter.stores
     try:
         outcome = await interpreter.run(script)

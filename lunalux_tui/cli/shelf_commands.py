@@ -78,6 +78,7 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
                     # A script has a switch of its own in its file, which counts; the others wait until they
                     # are enabled.
                     enabled=kind == "regex",
+                    # Who gives a name wants it beside one with the same content.
                     copy=bool(name),
                 )
             )
@@ -109,6 +110,7 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
     ) -> None:
         item = await shelf_of(runtime.library, kind).find(name)
         text = json.dumps(exported(item), ensure_ascii=False, indent=4) + "\n"
+        # Imported texts may hold lone surrogates, which have no UTF-8.
         write_file(free_path(path, force=force), text.encode("utf-8", "replace"))
         if as_json:
             output.print_json({**summary(item), "path": str(path)})

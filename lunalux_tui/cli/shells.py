@@ -154,7 +154,7 @@ class PowerShell(PowerShellComplete):
 
 
 def in_bash(value: str, opened: str = "") -> str | None:
-    """A value as bash must find it behind the quote `opened`; None where it cannot be written there."""
+    """A value as bash must find it after the quote `opened`; None where it cannot be written there."""
     # Nothing can be escaped within single quotes.
     if opened == "'":
         return None if "'" in value else value

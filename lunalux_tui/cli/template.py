@@ -125,6 +125,7 @@ async def export(
     whole = _is_master(parts, name)
     document = master_document({part.kind: part.document for part in parts}) if whole else parts[0].document
     text = json.dumps(document, ensure_ascii=False, indent=4) + "\n"
+    # Imported texts may hold lone surrogates, which have no UTF-8.
     write_file(free_path(path, force=force), text.encode("utf-8", "replace"))
     _tell_of([] if whole else parts[1:])
     if as_json:
@@ -148,6 +149,7 @@ def delete(
 
     async def find(runtime: Runtime) -> list[StoredTemplate]:
         parts = await _find(runtime, name, kind)
+        # Other commands take the first of several; what is deleted has to be named.
         if len(parts) > 1 and not _is_master(parts, name):
             raise _several(name, parts)
         if parts[0].id.startswith(_SHIPPED):

@@ -59,6 +59,7 @@ async def list_(
     Example: lunalux tracker list 3fa8c21b --json
     """
     place = await runtime.library.conversations.named(conversation)
+    # Only now, because the templates are shown in the language of the conversation.
     if templates:
         await _print_templates(runtime, place.id, as_json)
         return
@@ -113,8 +114,8 @@ async def add(
             **_shape(shape),
         ),
     )
-    held = _value(value, value_file)
-    stored = await runtime.library.trackers.add(made, checked_by_hand(made, held) if held else "")
+    written = _value(value, value_file)
+    stored = await runtime.library.trackers.add(made, checked_by_hand(made, written) if written else "")
     if as_json:
         output.print_json(await _row(runtime, stored))
     else:
@@ -134,11 +135,11 @@ async def show(
 
     Example: lunalux tracker show 3fa8c21b clothes
     """
-    held = await _found(runtime, conversation, tracker)
+    state = await _found(runtime, conversation, tracker)
     if values:
-        await _print_values(runtime, held.tracker, as_json)
+        await _print_values(runtime, state.tracker, as_json)
         return
-    _print_one(held, as_json)
+    _print_one(state, as_json)
 
 
 @tracker_app.command("run")
@@ -213,8 +214,8 @@ async def edit(
         enabled=True if on else False if off else None,
         **_shape(shape),
     )
-    held = _value(value, value_file)
-    if not changes and held is None:
+    written = _value(value, value_file)
+    if not changes and written is None:
         raise InvalidInput(
             "USAGE",
             "Nothing is to be changed.",
@@ -222,15 +223,16 @@ async def edit(
             kind="tracker_edit",
         )
     changed = replace(stored.tracker, **changes)
-    if held is not None:
+    if written is not None:
         # Before anything is stored: a value that does not fit the new shape changes nothing.
-        held = checked_by_hand(changed, held)
+        written = checked_by_hand(changed, written)
     if changes:
         await runtime.library.trackers.edit(changed.id, **changes)
-    if held is not None:
+    if written is not None:
         place = changed.conversation_id
+        # None: from the last message that is shown.
         message = await runtime.library.database.read(lambda c: find_message(c, place, at)) if at else None
-        await runtime.library.trackers.set(changed.id, held, message)
+        await runtime.library.trackers.set(changed.id, written, message)
     _print_one(await runtime.library.trackers.find(changed.conversation_id, changed.id), as_json)
 
 
@@ -246,13 +248,13 @@ def delete(
     Example: lunalux tracker delete 3fa8c21b clothes --yes
     """
 
-    async def remove(runtime: Runtime, standing: TrackerState) -> None:
-        await runtime.library.trackers.delete(standing.tracker.id)
-        output.deleted({"id": standing.tracker.id, "name": standing.tracker.name}, as_json=as_json)
+    async def remove(runtime: Runtime, state: TrackerState) -> None:
+        await runtime.library.trackers.delete(state.tracker.id)
+        output.deleted({"id": state.tracker.id, "name": state.tracker.name}, as_json=as_json)
 
     delete_asked(
         lambda runtime: _found(runtime, conversation, tracker),
-        lambda standing: t("cli.delete", name=standing.tracker.name),
+        lambda state: t("cli.delete", name=state.tracker.name),
         remove,
         yes=yes,
     )
@@ -304,35 +306,34 @@ def _print_rows(trackers: Sequence[TrackerState], as_json: bool) -> None:
     from lunalux_core.trackers.rows import tracker_row
 
     if as_json:
-        output.print_json([tracker_row(standing) for standing in trackers])
+        output.print_json([tracker_row(state) for state in trackers])
         return
     output.print_table(
         ["id", "name", "status", "run", "value"],
         [
             [
-                standing.tracker.id,
-                standing.tracker.name,
-                standing.status if standing.tracker.enabled else "off",
-                f"turns {standing.tracker.every}"
-                if standing.tracker.run == "turns"
-                else standing.tracker.run,
-                standing.tracker.reason or (standing.value.value if standing.value else ""),
+                state.tracker.id,
+                state.tracker.name,
+                state.status if state.tracker.enabled else "off",
+                f"turns {state.tracker.every}" if state.tracker.run == "turns" else state.tracker.run,
+                # Why it could not be revised, else what it holds.
+                state.tracker.reason or (state.value.value if state.value else ""),
             ]
-            for standing in trackers
+            for state in trackers
         ],
     )
 
 
-def _print_one(standing: TrackerState, as_json: bool) -> None:
+def _print_one(state: TrackerState, as_json: bool) -> None:
     from lunalux_core.trackers.rows import tracker_row
 
     if as_json:
-        output.print_json(tracker_row(standing))
+        output.print_json(tracker_row(state))
         return
-    tracker = standing.tracker
-    output.print_text(f"{tracker.name}\n{tracker.id}\t{tracker.form}\t{standing.status}\t{tracker.run}")
+    tracker = state.tracker
+    output.print_text(f"{tracker.name}\n{tracker.id}\t{tracker.form}\t{state.status}\t{tracker.run}")
     output.print_text(f"{tracker.position}\t{tracker.depth}\t{tracker.role}\n\n{tracker.instruction}")
-    for part in (tracker.shape, tracker.reason, standing.value.value if standing.value else ""):
+    for part in (tracker.shape, tracker.reason, state.value.value if state.value else ""):
         if part:
             output.print_text(f"\n{part}")
 

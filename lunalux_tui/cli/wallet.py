@@ -35,6 +35,7 @@ async def show(runtime: Runtime, refresh: bool = REFRESH, as_json: bool = JSON) 
         output.print_json(_wallet(state))
         return
     ledger = state.ledger
+    # A newer service may have levels that have no name here.
     output.print_text(LEVELS[min(max(state.lux_level, 0), 2)])
     output.print_table(
         ["coin", "balance", "gained", "used"],

@@ -173,6 +173,7 @@ def _messages(text: str | None, path: Path | None) -> list[ScanMessage]:
 def _settings(text: str) -> dict[str, Any]:
     if not text.strip():
         return {}
+    # What begins no object is the name of a file.
     if not text.lstrip().startswith("{"):
         document = read_json(Path(text))
     else:

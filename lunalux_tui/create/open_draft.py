@@ -43,7 +43,7 @@ class DraftView(Protocol):
     def set_timer(self, delay: float, callback: Callable[[], None]) -> Pause:
         """Call something in so many seconds."""
 
-    def keep_behind(self) -> object:
+    def keep_in_background(self) -> object:
         """Run `OpenDraft.keep` beside what the person does."""
 
 
@@ -95,12 +95,12 @@ class OpenDraft:
 
     def _paused(self) -> None:
         self._pause = None
-        self._view.keep_behind()
+        self._view.keep_in_background()
 
     def left(self) -> None:
         """The person goes elsewhere: what waits for a pause is kept now."""
         if self._pause is not None:
-            self._view.keep_behind()
+            self._view.keep_in_background()
 
     async def keep(self) -> None:
         """Store what is written. Called on every pause, when the screen is left and when the program ends."""

@@ -147,7 +147,7 @@ class CreateScreen(LunaScreen[None]):
         """Store what is written; called when the program ends, too."""
         await self.open_draft.keep()
 
-    def keep_behind(self) -> Worker[None]:
+    def keep_in_background(self) -> Worker[None]:
         return self.run_in("keep", self.open_draft.keep, exclusive=False)
 
     def on_screen_suspend(self) -> None:
@@ -301,7 +301,7 @@ class CreateScreen(LunaScreen[None]):
         self.sections.focus()
 
     def action_section(self, step: int) -> None:
-        """The part before or behind."""
+        """The part before or after."""
         at = SECTIONS.index(self.section)
         self.show_section(SECTIONS[(at + step) % len(SECTIONS)].id, enter=not self.sections.has_focus)
 

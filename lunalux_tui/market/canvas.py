@@ -40,7 +40,7 @@ class CardCanvas(ScrollView):
     """Whether cards are on their way: without any, skeletons are drawn, else a line says so at the end."""
 
     more: reactive[bool] = reactive(False)
-    """Whether there may be cards behind the last one."""
+    """Whether there may be cards after the last one."""
 
     words: reactive[tuple[str, str]] = reactive(("", ""))
     """What to say, and what to do, where there is no card."""

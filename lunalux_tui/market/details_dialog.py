@@ -76,6 +76,7 @@ class MarketDetails(Dialog[str]):
         self._card = card
         self.query_one("#dialog").border_title = _title(card).replace("[", "\\[")
         self.query_one(Picture).show(None, who=card.name, seed=card.id)
+        # Drawn at once with what the list knows; `_look` completes it.
         self._write(owned=False)
         self._look(card)
 
@@ -106,6 +107,7 @@ class MarketDetails(Dialog[str]):
     @work(group="like", exit_on_error=False)
     async def _like(self, card: MarketCard) -> None:
         await self._market.card_actions.like(card)
+        # The card of the grid, which was read again and has the new number of likes.
         self._show(self._market.grid.current or card)
 
     def action_step(self, step: int) -> None:

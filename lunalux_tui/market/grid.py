@@ -63,7 +63,7 @@ class MarketGrid(CardCanvas, can_focus=True):
         self._tell()
 
     def extend(self, cards: Sequence[MarketCard]) -> None:
-        """Put further cards behind the last one."""
+        """Put further cards after the last one."""
         self._cards = [*self._cards, *cards]
         self._measure()
         self.refresh()

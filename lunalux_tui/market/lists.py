@@ -1,4 +1,4 @@
-"""The market's lists: from disk at once, refreshed behind, searched while the person types."""
+"""The market's lists: from disk at once, refreshed in the background, searched while the person types."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ListView(Protocol):
         """Show these cards; with `keep` cursor and view stay where they are."""
 
     def add_cards(self, cards: Sequence[MarketCard]) -> None:
-        """Put further cards behind the last one."""
+        """Put further cards after the last one."""
 
     def clear_cards(self) -> None:
         """Take the cards away until others come."""
@@ -83,7 +83,7 @@ class MarketLists:
         """Whether cards are on their way."""
 
         self.more = False
-        """Whether there may be cards behind the last one."""
+        """Whether there may be cards after the last one."""
 
         self.trouble = ""
         """Why the list could not be refreshed, in a few words."""

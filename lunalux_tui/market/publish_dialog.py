@@ -210,6 +210,7 @@ class PublishDialog(FormDialog["Language"]):
             clean(self.query_one(TextArea).text).strip(),
             split_tags(self.query_one("#tags", Input).value),
         )
+        # It is refused below; the cursor goes where the words are missing.
         if not intro:
             self.query_one(TextArea).focus()
         if len(tags) > TAGS_MOST:
@@ -231,7 +232,7 @@ class PublishDialog(FormDialog["Language"]):
             self._progress("")
             raise
         if self._pause is not None:
-            # Otherwise the words would be kept again behind the card that is published.
+            # Otherwise the words would be kept as a draft again, after the card has been published.
             self._pause.stop()
         await self._runtime.library.state.set(self._key, None)
         self.app.notify(t("market.published", name=self._name), markup=False)

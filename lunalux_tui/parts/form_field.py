@@ -122,7 +122,7 @@ class TextField(TextArea):
         pasted = clean(event.text)
         start, end = sorted((self.selection.start, self.selection.end))
         if not too_long(pasted) and len(pasted) + len(self.text) <= LONGEST_TEXT:
-            # As Textual does for typed text: the cursor ends behind what was pasted.
+            # As Textual does for typed text: the cursor ends after what was pasted.
             self.replace(pasted, start, end, maintain_selection_offset=False)
             return
         first = self.get_text_range((0, 0), start)

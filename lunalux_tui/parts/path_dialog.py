@@ -61,7 +61,7 @@ def fitting(text: str) -> Sequence[PathMatch]:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """The folder of a text with its last separator, and what is typed behind it."""
+    """The folder of a text with its last separator, and what is typed after it."""
     # Windows takes both signs.
     cut = max(text.rfind(os.sep), text.rfind("/")) + 1
     return text[:cut], text[cut:]

@@ -89,7 +89,7 @@ class LunaScreen(Screen[Result]):
 
     @property
     def runtime(self) -> Runtime:
-        """The core that the app was started over."""
+        """The runtime of the app."""
         return self.lunalux.runtime
 
     def on_resize(self, event: events.Resize) -> None:

@@ -279,7 +279,7 @@ def _hint(parameter: Parameter) -> str:
 
 
 def _bounds(parameter: Parameter) -> str:
-    """The same as a sentence, where a value is none of it."""
+    """What is allowed, as a sentence for a value that is not."""
     if parameter.value in {"number", "whole"}:
         return t("model.form.number", low=f"{parameter.low:g}", high=f"{parameter.high:.10g}")
     return _hint(parameter)

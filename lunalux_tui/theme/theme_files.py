@@ -143,6 +143,7 @@ def read_theme(path: Path) -> Theme:
     dark, ansi = document.get("dark", True), document.get("ansi", False)
     if ansi:
         variables |= {"ansi-foreground": base["foreground"], "ansi-background": base["background"]}
+    # Last: a theme may set any variable of the style sheets itself.
     variables |= {key: str(value) for key, value in document.get("variables", {}).items()}
     theme = Theme(path.stem, base["primary"], dark=dark, ansi=ansi, variables=variables)
     for key in BASE:

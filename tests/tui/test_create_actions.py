@@ -67,7 +67,7 @@ class Desk:
         self.pauses.append(Pause(callback))
         return self.pauses[-1]
 
-    def keep_behind(self) -> None:
+    def keep_in_background(self) -> None:
         self._works.append(asyncio.ensure_future(self.open.keep()))
 
     async def settled(self) -> None:

@@ -277,7 +277,7 @@ class LocalIdentity:
         stored = text(row.get("codeHash")) if row is not None else ""
         if row is None or not hmac.compare_digest(stored.encode(), digest(code.strip()).encode()):
             raise _code_invalid()
-        # Judged behind the digits: only who has the right ones learns that they have expired.
+        # Judged after the digits: only who has the right ones learns that they have expired.
         if whole(row.get("codeExpiresAt")) <= self._now_ms():
             raise BackendError("CODE_EXPIRED", "This code has expired.", "Ask for another one.")
         return row

@@ -143,7 +143,7 @@ class Listings:
     async def _from_index(
         self, lang: Language, sort: RankSort, start: RankPosition | None, limit: int
     ) -> Listing:
-        """Cards behind `start` by the index: every shard's next ones, merged."""
+        """Cards after `start` by the index: every shard's next ones, merged."""
         order, table, ranking = ORDERS[sort], table_of(self._settings, lang), self._settings.ranking
         indexes = self._settings.indexes
         index = indexes.hot if sort == "hot" else indexes.time

@@ -2,7 +2,7 @@
 
 The header is read here, not by a picture library: size and shape are judged first. Then every chunk is
 walked within its limits, and the file is written anew with the chunks that draw the picture and nothing
-else: no metadata, no animation, nothing behind the end. The card's text is put back by the caller, after
+else: no metadata, no animation, nothing after the end. The card's text is put back by the caller, after
 it was validated.
 
 See docs/spec/backend.md: Identity and security.
@@ -104,7 +104,7 @@ class _Texts:
 
 
 def _packed(kind: bytes, rest: bytes) -> bytes:
-    """What is compressed in a text chunk, behind its keyword; nothing in a plain one."""
+    """What is compressed in a text chunk, after its keyword; nothing in a plain one."""
     if kind == b"zTXt":
         return rest[1:]
     if kind == b"iTXt" and rest[:1] == b"\1":

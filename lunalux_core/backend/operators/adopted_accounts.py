@@ -54,7 +54,7 @@ class Rule:
         return self.transaction([Update(self._table, key, set=changes, remove=remove, when=as_read)])
 
     def transaction(self, writes: Sequence[Operation]) -> Any:
-        """A deed's work: these writes, or none of them."""
+        """The work of a `Deed` that makes these writes, all or none."""
 
         async def do() -> bool:
             await self._store.transact(writes)

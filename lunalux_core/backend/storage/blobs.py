@@ -1,6 +1,7 @@
 """The port for stored objects: uploaded cards and their thumbnails.
 
-Keys are made by the server (`keys.original_key`, `keys.thumbnail_key`); no word of a client's gets into one.
+Keys are made by the server (`signatures.original_key`, `signatures.thumbnail_key`); no word of a client's
+gets into one.
 
 See docs/spec/backend.md: HTTP API, Identity and security.
 """

@@ -73,7 +73,7 @@ class Change:
 
 
 class Provisioner:
-    """Compares and completes.
+    """Compares tables and bucket with what is declared, and makes what is missing.
 
     Args:
         bucket: its name, "" where only tables are wanted.

@@ -25,7 +25,7 @@ QuickReplyRunner = Callable[["QuickReply", bool], Awaitable[bool]]
 
 
 class Automation:
-    """Runs what is due.
+    """Runs the quick replies that are due by themselves.
 
     Args:
         run: runs one reply.

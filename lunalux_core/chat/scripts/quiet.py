@@ -18,7 +18,7 @@ MOST_STOPS = 16
 
 
 async def _gen(host: ConversationHost, call: AppCall) -> str:
-    """What the model says to an instruction behind the chat, or without one to the chat alone."""
+    """What the model says to an instruction after the chat, or without one to the chat alone."""
     return await _quiet(host, call, _options(host, call, call.named.get("name", "")))
 
 

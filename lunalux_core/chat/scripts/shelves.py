@@ -128,7 +128,7 @@ async def _create_entry(host: ConversationHost, call: AppCall) -> str:
         raw = {**held, path[-1]: raw}
     await host.runtime.library.worldbooks.save(item.id, document={**document, "entries": raw})
     await host.surface.surroundings_changed()
-    # The editor gives a new entry the number behind the highest.
+    # The editor gives a new entry the number after the highest.
     saved = BookView({"data": {"character_book": {**document, "entries": raw}}})
     return str(max((slot.uid for slot in saved.slots if isinstance(slot.uid, int)), default=0))
 

@@ -100,6 +100,7 @@ def _build(draft: PromptDraft, engine: EcmaEngine, trace: Trace) -> Ready:
 def _assembled(draft: PromptDraft, engine: EcmaEngine, trace: Trace) -> Ready:
     turn = draft.request.turn
     unknown: dict[str, None] = {}
+    # First, since any text may hold `{{outlet::…}}`, which gives what was activated.
     activation = _activate(draft, engine, unknown, trace)
     context = _remembering(macro_context(turn, draft.request.sent, activation.outlets), draft)
     material = replace(
@@ -205,6 +206,7 @@ def _text(
 def _activate(draft: PromptDraft, engine: EcmaEngine, unknown: dict[str, None], trace: Trace) -> Activation:
     turn, material = draft.request.turn, draft.material
     if not turn.books:
+        # Effects stay: the books they belong to may be switched on again before they end.
         return Activation(timed=TimedState.read(turn.state.get("timed")))
     expand = expander(macro_context(turn, draft.request.sent), draft.variables, unknown)
     scripts = [script for script in turn.scripts if WORLD_INFO in script.placement and not script.disabled]

@@ -86,7 +86,7 @@ class _Composer:
     def compose(self) -> Composition:
         if self._type == "impersonate":
             return Composition(self._thinking(), self._impersonation())
-        lead = [""] if self._type == "continue" else []  # what goes on is put behind what is there as it is
+        lead = [""] if self._type == "continue" else []  # what goes on is put after what is there as it is
         reply = "\n\n".join([*lead, *self._paragraphs()])
         thinking = self._thinking()
         suggestions = "\n".join(f"- {suggestion}" for suggestion in self._suggestions())

@@ -75,7 +75,7 @@ class ServerFacts:
 
     @classmethod
     def from_json(cls, value: object) -> ServerFacts:
-        """What `as_json` made; anything else is known of nothing."""
+        """The facts in what `as_json` made; of anything else, facts without content."""
         fields: Mapping[str, Any] = value if isinstance(value, dict) else {}
         return cls(
             next((kind for kind in KINDS if kind == fields.get("kind")), "generic"),

@@ -265,7 +265,7 @@ async def _next_chunk(
         async with asyncio.timeout_at(deadline):
             return await anext(chunks, None), None
     except TimeoutError:
-        # Some servers keep the connection open behind the end mark.
+        # Some servers keep the connection open after the end mark.
         return None, None if complete else failures.timed_out(allowed)
     except (httpx.TransportError, httpx.DecodingError) as error:
         return None, None if complete else failures.cut(type(error).__name__)

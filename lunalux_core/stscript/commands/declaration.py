@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One command at work.
+    """One call of a command, with its arguments.
 
     Args:
         named: arguments by name: text, or a closure.

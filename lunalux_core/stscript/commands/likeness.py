@@ -83,7 +83,7 @@ def unlikeness(
         # A little more, because 0.29 * 100 is less than 29. Fuse.js divides, so 29 letters may differ there.
         most = min(int(threshold * len(piece) + 1e-9), len(piece) - 1)
         errors = _errors(piece, text, most, check)
-        # Only equal texts have the score 0; a text that merely contains the pattern comes behind them.
+        # Only equal texts have the score 0; a text that merely contains the pattern comes after them.
         scores.append(None if errors is None else max(errors / len(piece), 0.001))
     if all(score is None for score in scores):
         return None

@@ -39,7 +39,7 @@ def _after_first_sentence(text: str) -> str:
             first, mark = place, sign
     if first <= 0:
         return text
-    # The blank behind the sign goes, too; behind the end of a line there is none.
+    # The blank after the sign goes, too; after the end of a line there is none.
     return text[first + (1 if mark == "\n" else 2) :]
 
 

@@ -96,6 +96,7 @@ def _any(line: str) -> tuple[str, dict[str, Any]] | None:
 
 def _changes(name: str, value: str) -> dict[str, Any] | None:
     """The changes of a decorator; None if it is unknown or its value is invalid."""
+    # Bounded, because `int` raises for texts of thousands of digits.
     number = int(value) if value.isdecimal() and len(value) < 10 else None
     match name:
         case "activate" | "dont_activate":

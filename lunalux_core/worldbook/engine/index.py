@@ -38,6 +38,7 @@ class Index:
             entry = candidate.entry
             if entry.disabled:
                 continue
+            # They may fire without any of their keys in the text.
             if entry.constant or candidate.decorations is not None:
                 self.always.add(candidate.place)
                 continue
@@ -68,6 +69,7 @@ class Index:
                     places.update(words[word])
             letters = hay.letters(sensitive) if self._heads[sensitive] else ""
             for (length, ascii_only), filed in self._heads[sensitive].items():
+                # A key that begins with other letters cannot stand in a text of ASCII.
                 if not ascii_only and letters.isascii():
                     continue
                 heads = list(filed)

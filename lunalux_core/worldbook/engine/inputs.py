@@ -40,8 +40,8 @@ class ScanMessage:
 
 @dataclass(frozen=True, slots=True)
 class WorldbookSettings:
-    """Global settings. Defaults are SillyTavern's factory values with the two deliberate
-    differences of 2.12 item 2: ten passes at most, and whole words judged by script.
+    """Global settings. Defaults are SillyTavern's factory values but for two: ten passes at most, and whole
+    words judged by script.
 
     Args:
         depth: messages that are searched; 1 is only the newest.
@@ -211,7 +211,7 @@ class Tools:
         count_tokens: tokens of a text; the whole must not count for more than its parts together.
         random: draws from [0, 1).
         match_regex: (pattern, flags, text) → whether it matches, None for an invalid pattern (which is then
-            an ordinary key); must keep its own time limit. `regexes.regex_matcher` makes one.
+            an ordinary key); must keep its own time limit. `regex_keys.regex_matcher` makes one.
         transform: regex scripts for worldbook texts (placement 5).
     """
 

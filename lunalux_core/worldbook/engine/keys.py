@@ -87,7 +87,7 @@ class Key:
                 self.right and end < len(text) and _is_word(text[end])
             ):
                 return True
-            # One letter on, not behind the hit: a bordered key may begin inside of a hit that was not
+            # One letter on and not past the hit: a bordered key may begin inside of a hit that was not
             # bordered.
             at = text.find(needle, at + 1)
         return False

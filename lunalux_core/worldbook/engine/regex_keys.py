@@ -47,6 +47,7 @@ class RegexMatcher:
             if isinstance(answer, LunaluxError):
                 bad = answer.code == "REGEX_INVALID"
                 (self.invalid if bad else self.slow).add(pattern)
+                # None: the caller takes an invalid pattern for a plain key. A slow one must not match at all.
                 self._known[*pattern, text] = None if bad else False
             else:
                 self._known[*pattern, text] = answer

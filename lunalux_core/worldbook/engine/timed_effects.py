@@ -89,6 +89,7 @@ class TimedEffects:
 
 def fingerprint(entry: Entry) -> str:
     """Covers the whole entry: editing it drops its effects."""
+    # `raw` is not compared, so another unknown member in the file ends no effect.
     values = {field_.name: getattr(entry, field_.name) for field_ in fields(entry) if field_.compare}
     filtered = values.pop("character_filter")
     values["filter"] = [filtered.exclude, filtered.names, filtered.tags]

@@ -16,6 +16,7 @@ _CHANGED = (SIGNS["gone"], SIGNS["new"])
 
 def blocks(runs: Sequence[Run]) -> list[int]:
     """The places of the runs with which changed lines begin: one for lines that follow each other."""
+    # Nothing stands before the first line, so a change may begin there.
     changed = [False, *(text.startswith(_CHANGED) for text, _ in runs)]
     return [place for place, (before, now) in enumerate(pairwise(changed)) if now and not before]
 
@@ -28,6 +29,7 @@ def walk_text(reader: Reader, runs: Sequence[Run], step: int) -> bool:
     if not out:
         return False
     line = out[0] if step > 0 else out[-1]
+    # With the line above it in sight, which shows where it stands.
     reader.scroll_to(y=max(line - 1, 0), animate=False)
     return True
 

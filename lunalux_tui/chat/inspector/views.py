@@ -199,6 +199,7 @@ def _message_told(pair: MessageDifference, inspected: InspectedRecord) -> list[R
 def _folded(lines: list[Run]) -> list[Run]:
     """What did not change, by its ends alone: what did change is looked for."""
     hidden = len(lines) - 2 * AROUND
+    # The line that tells of one hidden line would take its place.
     if hidden <= 1:
         return lines
     return [
@@ -258,6 +259,7 @@ def _tokens(inspected: InspectedRecord) -> Iterator[Item]:
 
 
 def _slot_told(slot: Mapping[str, Any], inspected: InspectedRecord) -> list[Run]:
+    # A message that was put together of several slots has the names of all of them.
     inside = [m for m in inspected.record["messages"] if slot["slot"] in m["slot"].split("+")]
     head = t("inspector.slot_told", slot=slot_name(slot["slot"], inspected.record), n=slot["pieces"])
     runs: list[Run] = [(head, ACCENT | BOLD), ("", 0)]
@@ -312,6 +314,7 @@ def _fired(entry: Mapping[str, Any], mark: str) -> Item:
 
 def _why(entry: Mapping[str, Any]) -> str:
     kind = (
+        # A key that was found in no message, in a later pass, was found in another entry.
         "recursion"
         if entry["reason"] == "key" and entry["message"] is None and entry["pass"] > 1
         else entry["reason"]
@@ -353,6 +356,7 @@ def _fired_told(entry: Mapping[str, Any]) -> list[Run]:
 def _scripts(inspected: InspectedRecord) -> Iterator[Item]:
     for script in inspected.record["scripts"]:
         place = t(f"inspector.place.{script['place']}")
+        # A record has the id of a message that a script changed, and the name of a worldbook entry.
         contents = {m["message_id"]: m["content"] for m in inspected.record["messages"] if m["message_id"]}
         texts = [contents.get(text, text) for text in script["texts"]]
         yield Item(

@@ -124,8 +124,8 @@ class MemoryDialog(Dialog[str]):
     def on_mount(self) -> None:
         self._desk.on_change = self.read_again
         self._desk.on_told = self._say
-        self._runtime.memory_writer.on_change = self._changed_behind
-        self._runtime.trackers.on_change = self._changed_behind
+        self._runtime.memory_writer.on_change = self._changed_in_background
+        self._runtime.trackers.on_change = self._changed_in_background
         self.action_tab(self._tab)
         self._read()
 
@@ -135,7 +135,7 @@ class MemoryDialog(Dialog[str]):
         self._runtime.memory_writer.on_change = lambda conversation_id: None
         self._runtime.trackers.on_change = lambda conversation_id: None
 
-    def _changed_behind(self, conversation_id: str) -> None:
+    def _changed_in_background(self, conversation_id: str) -> None:
         if conversation_id == self._conversation_id:
             self.read_again()
 
@@ -192,5 +192,6 @@ class MemoryDialog(Dialog[str]):
         self.action_tab(TABS[(TABS.index(self._tab) + step) % len(TABS)])
 
     def action_close(self) -> None:
+        # The first escape leaves the text or the filter of the tab, the next one the pane.
         if not self.tab.leave():
             self.dismiss(None)

@@ -83,6 +83,7 @@ class DocumentsTab(Tab):
         from lunalux_core.bank.files import document_of
         from lunalux_tui.parts.files import path_of
 
+        # Ids of the chat and of the character it belongs to; without either it is for all.
         owner = {"conversation": (self.conversation_id, ""), "all": ("", "")}
         conversation, character = owner.get(scope, ("", self._character))
         added, failed = 0, ""
@@ -90,6 +91,7 @@ class DocumentsTab(Tab):
         self.post_message(self.Counted())
         for path in paths:
             try:
+                # In a thread: a long document takes a while to be read and divided.
                 document, passages = await asyncio.to_thread(
                     document_of, path_of(path), conversation, character
                 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lunalux_core.library.memories import Memory
 
-# Quotation marks and brackets that close behind a full stop belong to its sentence.
+# Quotation marks and brackets that close after a full stop belong to its sentence.
 _END = re.compile(r"[.!?…]+[\"'”’)]*\s+|[。！？]+[”’」』）]*|\n+")
 
 

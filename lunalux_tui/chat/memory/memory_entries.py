@@ -74,6 +74,7 @@ class MemoryEntries:
             strong=memory.pinned,
         )
         words = " ".join((memory.text, *memory.keywords, memory.speaker))
+        # The text is made when the cursor comes to the row, which it never does for most.
         return TabEntry(row, words, lambda: list(self._text(memory, status)))
 
     def _detail(self, memory: Memory) -> str:
@@ -136,6 +137,7 @@ class MemoryEntries:
 def why_failed(memory: Memory) -> str:
     """Why it could not be written, in the language of the app if the reason is one of our error codes."""
     reason, _, message = memory.reason.partition(": ")
+    # Our codes are capitals; any other reason is one of `memory.answers.UnusableAnswer`.
     if reason.isupper():
         return tell(LunaluxError(reason, message or reason))[0]
     return tell(LunaluxError("MEMORY_REFUSED", message or reason, kind=reason))[0]

@@ -76,10 +76,10 @@ class MemoryWriting:
         return model
 
     def retry(self, memory: Memory) -> None:
-        """Have another try at one that failed, or that its messages have left behind."""
+        """Write a memory again that failed, or that became stale with its messages."""
         if self._memories.is_rewritable(memory):
             self._desk.rewrite(memory, ask=False)
-        else:  # its messages are not here any more: what stands in their place is written of anew
+        else:  # its messages are gone: what is due among those in their place is written
             self._desk.write(self._conversation_id)
 
     async def rewrite(self, memory: Memory) -> None:

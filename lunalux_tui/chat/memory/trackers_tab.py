@@ -53,21 +53,21 @@ class TrackersTab(Tab):
 
     def __init__(self, runtime: Runtime, conversation_id: str) -> None:
         super().__init__(runtime, conversation_id)
-        self._standing: dict[str, TrackerState] = {}
+        self._tracker_states: dict[str, TrackerState] = {}
         self._at_work: Worker[None] | None = None
 
     async def read(self) -> None:
         shown = await self.runtime.library.trackers.shown(self.conversation_id)
-        self._standing = {held.tracker.id: held for held in shown}
-        self.show([_entry(held) for held in shown])
+        self._tracker_states = {state.tracker.id: state for state in shown}
+        self.show([_entry(state) for state in shown])
 
     def state(self) -> str:
         return t("memory_pane.tracker.running") if self._at_work is not None else ""
 
     @property
-    def held(self) -> TrackerState | None:
-        """The tracker under the cursor, with what it holds."""
-        return self._standing.get(self.chosen)
+    def chosen_state(self) -> TrackerState | None:
+        """The tracker under the cursor, with its value on this branch."""
+        return self._tracker_states.get(self.chosen)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what cannot be done now."""
@@ -76,16 +76,20 @@ class TrackersTab(Tab):
         if action == "stop":
             return self._at_work is not None
         if action == "run":
-            return self.held is not None and self._at_work is None
-        return self.held is not None if action in {"value", "change", "switch", "delete", "copy"} else True
+            return self.chosen_state is not None and self._at_work is None
+        return (
+            self.chosen_state is not None
+            if action in {"value", "change", "switch", "delete", "copy"}
+            else True
+        )
 
     # -- running -----------------------------------------------------------------------------------
 
     def action_run(self, all_of_them: bool = False) -> None:
-        held = self.held
-        if held is None or self._at_work is not None:
+        state = self.chosen_state
+        if state is None or self._at_work is not None:
             return
-        ids = () if all_of_them else (held.tracker.id,)
+        ids = () if all_of_them else (state.tracker.id,)
 
         async def work() -> None:
             await self._run(ids)
@@ -101,6 +105,7 @@ class TrackersTab(Tab):
         except LunaluxError as error:
             self.say(in_a_row(*tell(error)), warn=True)
         finally:
+            # Also when it was stopped: from now on trackers can be run again.
             self._at_work = None
             self.post_message(self.Counted())
         await self.read()
@@ -122,16 +127,16 @@ class TrackersTab(Tab):
     # -- by hand -----------------------------------------------------------------------------------
 
     def action_value(self) -> None:
-        if (held := self.held) is not None:
-            self.start(self._value, held)
+        if (state := self.chosen_state) is not None:
+            self.start(self._value, state)
 
-    async def _value(self, held: TrackerState) -> None:
+    async def _value(self, state: TrackerState) -> None:
         from lunalux_core.trackers.keeper import checked_by_hand
         from lunalux_tui.parts.fields_dialog import FormField
 
-        tracker = held.tracker
+        tracker = state.tracker
         # Before its first value a tracker of text begins with its pattern.
-        stored = value_text(held) or (tracker.shape if tracker.form == "text" else "")
+        stored = value_text(state) or (tracker.shape if tracker.form == "text" else "")
         if too_long(stored):
             self.say(t("memory_pane.too_long"), warn=True)
             return
@@ -176,8 +181,8 @@ class TrackersTab(Tab):
             self.say(t("memory_pane.tracker.added"))
 
     def action_change(self) -> None:
-        if (held := self.held) is not None:
-            self.start(self._change, held.tracker)
+        if (state := self.chosen_state) is not None:
+            self.start(self._change, state.tracker)
 
     async def _change(self, tracker: Tracker) -> None:
         async def save(written: Values) -> None:
@@ -216,16 +221,16 @@ class TrackersTab(Tab):
         return saved is not None
 
     def action_switch(self) -> None:
-        if (held := self.held) is not None:
-            self.start(self._switch, held.tracker)
+        if (state := self.chosen_state) is not None:
+            self.start(self._switch, state.tracker)
 
     async def _switch(self, tracker: Tracker) -> None:
         await self.runtime.library.trackers.edit(tracker.id, enabled=not tracker.enabled)
         await self.read()
 
     def action_delete(self) -> None:
-        if (held := self.held) is not None:
-            self.start(self._delete, held.tracker)
+        if (state := self.chosen_state) is not None:
+            self.start(self._delete, state.tracker)
 
     async def _delete(self, tracker: Tracker) -> None:
         from lunalux_tui.parts.ask_dialog import ConfirmDialog
@@ -256,11 +261,11 @@ def _definition(written: Values) -> dict[str, Any]:
     }
 
 
-def value_text(held: TrackerState) -> str:
+def value_text(state: TrackerState) -> str:
     """What a tracker holds, as it is read: JSON over several lines."""
-    if held.value is None:
+    if state.value is None:
         return ""
-    return _pretty(held.value.value) if held.tracker.form == "json" else held.value.value
+    return _pretty(state.value.value) if state.tracker.form == "json" else state.value.value
 
 
 def _pretty(text: str) -> str:
@@ -270,28 +275,28 @@ def _pretty(text: str) -> str:
         return text
 
 
-def _entry(held: TrackerState) -> TabEntry:
-    tracker = held.tracker
-    value = value_text(held)
+def _entry(state: TrackerState) -> TabEntry:
+    tracker = state.tracker
+    value = value_text(state)
     words = "memory_pane.tracker"
-    status = t(f"{words}.status.{held.status}" if tracker.enabled else f"{words}.off")
+    status = t(f"{words}.status.{state.status}" if tracker.enabled else f"{words}.off")
     row = Row(
         tracker.id,
         tracker.name,
         clean_line(value, 300) or t("memory_pane.tracker.no_value"),
         f"{status} · {_when(tracker)}",
-        SIGNS[held.status] if tracker.enabled else "○",
+        SIGNS[state.status] if tracker.enabled else "○",
         strong=tracker.enabled,
     )
-    return TabEntry(row, value or tracker.instruction, lambda: list(_told(held)))
+    return TabEntry(row, value or tracker.instruction, lambda: list(_told(state)))
 
 
 def _when(tracker: Tracker) -> str:
     return t(f"memory_pane.tracker.when.{tracker.run}", n=tracker.every)
 
 
-def _told(held: TrackerState) -> Iterator[Run]:
-    tracker = held.tracker
+def _told(state: TrackerState) -> Iterator[Run]:
+    tracker = state.tracker
     yield tracker.name, ACCENT | BOLD
     place = t(f"memory_pane.tracker.form.positions.{tracker.position}")
     if tracker.position == "in_chat":
@@ -300,12 +305,12 @@ def _told(held: TrackerState) -> Iterator[Run]:
     yield f"{_when(tracker)} · {place}", MUTED
     if tracker.reason:
         yield tracker.reason, ERROR
-    if held.stale is not None:
+    if state.stale is not None:
         yield t("memory_pane.tracker.stale_told"), WARNING
     yield "", 0
-    yield value_text(held) or t("memory_pane.tracker.no_value"), 0
-    if held.value is not None:
-        by = held.value.made_by
+    yield value_text(state) or t("memory_pane.tracker.no_value"), 0
+    if state.value is not None:
+        by = state.value.made_by
         by = t("memory_pane.by_you") if by == PERSON else clean_line(by, 60)
         yield t("memory_pane.made_by", name=by), MUTED
     yield "", 0

@@ -76,6 +76,7 @@ class WindowBar(Widget):
         if self.screen.size.height < SHORT:
             kept: list[str] = []
             for name in FIRST:
+                # Two cells stand between names, and none before the first.
                 if sum(2 + length(named[other]) for other in (*kept, name)) - 2 <= room:
                     kept.append(name)
             named = {name: runs for name, runs in named.items() if name in kept}

@@ -59,6 +59,7 @@ class GreetingsSection(EditorSection):
         rows = []
         number = 0
         for greeting in greetings(self.draft.document):
+            # Those for groups are a list of their own in the card, so they are counted apart.
             number = number + 1 if greeting.kind != "group" else greeting.place + 1
             title = clean_line(greeting.text, 200) or t("create.greeting.empty")
             label = t(f"create.greeting.kind.{greeting.kind}", n=number)

@@ -179,6 +179,7 @@ class EntryForm(Column):
             if isinstance(value, tuple):
                 # A list stays as it is typed while it means the same.
                 if split_keys(box.text) != value:
+                    # The field has one line, which a key with a line break in it would leave.
                     box.show(clean(join_keys(value)).replace("\n", " "))
             else:
                 text = clean(value)

@@ -274,7 +274,7 @@ class SqliteStore:
 
 
 def _row_of(after: Mapping[str, str] | None) -> int:
-    """The row that a scan goes on behind; 0 for the beginning."""
+    """The row that a scan goes on after; 0 for the beginning."""
     if after is None:
         return 0
     row = after.get("row", "")
