@@ -102,7 +102,7 @@ def reachable(app: App[Any], screen: Screen[Any]) -> dict[Action, DOMNode]:
     shown = (node for node in screen.query("*") if node.display)
     reached: dict[str, tuple[Action, DOMNode]] = {}
     for node in (*line, *shown, screen, app):
-        for action in actions_of(node):
+        for action in getattr(node, "ACTIONS", ()):
             reached.setdefault(action.id, (action, node))
     return dict(reached.values())
 

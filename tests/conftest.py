@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -20,6 +21,14 @@ settings.load_profile("lunalux")
 for _name in ("SIGINT", "SIGHUP", "SIGQUIT"):
     if (_number := getattr(signal, _name, None)) and signal.getsignal(_number) == signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler if _name == "SIGINT" else signal.SIG_DFL)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays until the end, so the garbage collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    # With little left to look at, Python would look at all of it very often.
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)

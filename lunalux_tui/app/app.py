@@ -110,9 +110,11 @@ class LunaluxApp(ThemedApp):
     @work(group="start", exit_on_error=False)
     async def _after_first_frame(self) -> None:
         """Everything that can wait until something is on screen."""
-        # What was made until now lives as long as the app; the collector need not look at it again.
-        gc.freeze()
-        gc.enable()
+        if not gc.isenabled():
+            # What was made until now lives as long as the process; the collector need not look at it again.
+            # Not where others run the app: what they had made before would never be freed.
+            gc.freeze()
+            gc.enable()
         # `fg` gives back an empty screen: without a change of size nothing else paints all of it again.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         self.add_mode(places.FIRST, places.PLACES[0].make)

@@ -14,12 +14,13 @@ from textual.worker import Worker, WorkerState
 
 from lunalux_core.errors import LunaluxError
 from lunalux_tui.actions import UNBOUND, Action, first_key, key_name, reachable
-from lunalux_tui.i18n import t, tell
+from lunalux_tui.i18n import language, t, tell
 from lunalux_tui.parts.drawn import Bar, Part, keymap_of
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, PANEL
 
 if TYPE_CHECKING:
     from textual.screen import Screen
+    from textual.timer import Timer
 
     from lunalux_core.runtime import Runtime
     from lunalux_tui.parts.host import Host
@@ -141,15 +142,20 @@ def _weight(place: int) -> int:
     return place if place in KEPT else 100 + place
 
 
+CHECK_SECONDS = 0.1
+"""How long after a frame the keys are looked at again: letters typed in a row pay for it once."""
+
+
 class KeyBar(Bar):
     """One line of keys. It follows the focus; a key can be clicked too."""
 
     GROUND = PANEL
 
     _parts: Sequence[Part] | None = None
-    """What is shown; None where the keys have changed since. Textual draws the bar with each frame of a reply
-    above it, and to find the keys every binding asks the screen whether it can be used: a tenth of a frame's
-    time."""
+    """What is shown; None where the keys have changed since. Textual draws the bar with each frame of whatever
+    changes, and to find the keys every binding asks the screen whether it can be used: too much for each
+    letter that is typed."""
+    _check: Timer | None = None
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._updated)
@@ -163,9 +169,21 @@ class KeyBar(Bar):
         super().retranslate()
 
     def left(self) -> Sequence[Part]:
-        if self._parts is None or not getattr(self.screen, "streaming", False):
+        if self._parts is None:
             self._parts = self._usable_keys()
+        elif self._check is None and not getattr(self.screen, "streaming", False):
+            # What an action depends on may have changed without a word to the screen.
+            self._check = self.set_timer(CHECK_SECONDS, self._check_keys)
         return self._parts
+
+    def _check_keys(self) -> None:
+        self._check = None
+        if not self.app.is_running:  # it ends, and its screens have gone already
+            return
+        parts = self._usable_keys()
+        if parts != self._parts:
+            self._parts = parts
+            self.refresh()
 
     def _usable_keys(self) -> Sequence[Part]:
         keys: dict[str, str] = {}
@@ -194,7 +212,16 @@ class PlaceBar(Bar):
 
     GROUND = PANEL
 
+    _shown: tuple[tuple[object, ...], Sequence[Part]] = ((), ())
+    """What the parts depend on, and the parts: Textual draws the bar with each frame of whatever changes."""
+
     def left(self) -> Sequence[Part]:
+        state = (self.size.width, language(), keymap_of(self))
+        if self._shown[0] != state:
+            self._shown = state, self._fitting()
+        return self._shown[1]
+
+    def _fitting(self) -> Sequence[Part]:
         places = [action for action in cast("Host", self.app).ACTIONS if action.method.startswith("app.go(")]
         here = f"go.{getattr(cast('Screen[Any]', self.screen), 'PLACE', '')}"
         forms = (
