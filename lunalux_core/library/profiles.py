@@ -208,6 +208,7 @@ def put_profile(connection: Connection, profile: Profile) -> tuple[Profile, bool
         )
     document = json.dumps(profile.as_document(), ensure_ascii=False)
     row = connection.execute("SELECT id FROM profiles WHERE name_key = ?", (name.casefold(),)).fetchone()
+    # In place and under its id, so that it stays in use where it was.
     if row is not None:
         connection.execute(
             "UPDATE profiles SET name = ?, document = ? WHERE id = ?", (name, document, row["id"])
