@@ -107,7 +107,7 @@ async def create(
     # Before it the characters that come with the program cannot be named.
     await runtime.first_start()
     groups = runtime.library.groups
-    made = await groups.create(name, [member for member, _ in await _found(runtime, characters)])
+    made = await groups.create(name, [member for member, _ in await _find_members(runtime, characters)])
     await groups.set(
         made.id,
         order=order,
@@ -170,7 +170,7 @@ async def add(
 
     Example: lunalux group add "The night watch" Seraphina
     """
-    joining = await _found(runtime, characters)
+    joining = await _find_members(runtime, characters)
     await _change(runtime, group, lambda now: [*now, *joining], as_json)
 
 
@@ -285,7 +285,7 @@ async def _use_profiles(runtime: Runtime, group: Group, written: list[str]) -> N
         await runtime.library.profiles.use(use, identity)
 
 
-async def _found(runtime: Runtime, names: list[str]) -> Members:
+async def _find_members(runtime: Runtime, names: list[str]) -> Members:
     return [((await named_character(runtime, name)).id, False) for name in names]
 
 

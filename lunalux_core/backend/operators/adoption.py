@@ -156,7 +156,7 @@ class Adoption:
         async with gate:
             try:
                 deeds = await rules.deeds(row)
-                return [await self._done(table, name, deed, dry_run) for deed in deeds]
+                return [await self._do(table, name, deed, dry_run) for deed in deeds]
             # No trouble of this row alone: the run ends, and the next goes on from the checkpoint.
             except StorageError:
                 raise
@@ -164,7 +164,7 @@ class Adoption:
                 return [Change(LOOK, table, name, f"this row cannot be understood: {error}")]
 
     @staticmethod
-    async def _done(table: str, name: str, deed: Deed, dry_run: bool) -> Change:
+    async def _do(table: str, name: str, deed: Deed, dry_run: bool) -> Change:
         if dry_run or deed.do is None:
             return Change(deed.action, table, name, deed.detail)
         try:
