@@ -146,7 +146,7 @@ class TurnLoop:
 
     async def spend(self, turn: TurnInput) -> None:
         """Take out the texts that a script put in for this prompt alone."""
-        spent = [held.id for held in turn.injections if held.ephemeral]
+        spent = [injection.id for injection in turn.injections if injection.ephemeral]
         if not spent:
             return
         from lunalux_core.dialogue.chat_texts import without_injections

@@ -183,11 +183,11 @@ class Tags:
         def change(connection: Connection) -> Tagging:
             tag = load_tag(connection, tag_id)
             rows = connection.execute("SELECT character_id FROM character_tags WHERE tag_id = ?", (tag_id,))
-            had = tuple(row[0] for row in rows)
+            characters = tuple(row[0] for row in rows)
             rows = connection.execute("SELECT group_id FROM group_tags WHERE tag_id = ?", (tag_id,))
             groups = tuple(row[0] for row in rows)
             connection.execute("DELETE FROM tags WHERE id = ?", (tag_id,))
-            return Tagging(tag, removed=had, groups=groups)
+            return Tagging(tag, removed=characters, groups=groups)
 
         return await self._database.write(change)
 

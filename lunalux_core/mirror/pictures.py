@@ -213,7 +213,7 @@ def without_card(data: bytes) -> bytes:
     if not png.is_png(data):
         return data
     try:
-        held = next(png.texts(data, png.CARD_KEYWORDS), None)
-        return data if held is None else png.write_texts(data, [], png.CARD_KEYWORDS)
+        card = next(png.texts(data, png.CARD_KEYWORDS), None)
+        return data if card is None else png.write_texts(data, [], png.CARD_KEYWORDS)
     except LunaluxError:  # what cannot be taken apart is shown as it is
         return data

@@ -113,7 +113,7 @@ async def add(
         pinned=pin,
     )
     # One transaction for the messages of the range and the memory, so that neither changes in between.
-    made = await runtime.library.database.write(
+    memory = await runtime.library.database.write(
         lambda c: add_entry(
             c,
             wanted,
@@ -122,9 +122,9 @@ async def add(
         )
     )
     if as_json:
-        await _print_one(runtime, made, as_json)
+        await _print_one(runtime, memory, as_json)
     else:
-        output.print_text(made.id)
+        output.print_text(memory.id)
 
 
 @memory_app.command()

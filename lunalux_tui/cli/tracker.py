@@ -96,13 +96,13 @@ async def add(
 
     place = await runtime.library.conversations.named(conversation)
     language = lang or await _language(runtime, place.id)
-    made = Tracker("", place.id, "", "")
+    tracker = Tracker("", place.id, "", "")
     if template:
         from lunalux_core.trackers.templates import template_named
 
-        made = template_named(template).tracker(place.id, language)
-    made = replace(
-        made,
+        tracker = template_named(template).tracker(place.id, language)
+    tracker = replace(
+        tracker,
         **given(
             name=_line(called or name) or None,
             instruction=well_formed(instruction) if instruction is not None else None,
@@ -115,7 +115,7 @@ async def add(
         ),
     )
     written = _value(value, value_file)
-    stored = await runtime.library.trackers.add(made, checked_by_hand(made, written) if written else "")
+    stored = await runtime.library.trackers.add(tracker, checked_by_hand(tracker, written) if written else "")
     if as_json:
         output.print_json(await _row(runtime, stored))
     else:

@@ -135,8 +135,8 @@ class Adoption:
             page = await self._store.scan(table, after=after, limit=PAGE)
             # The checkpoint stands in one of the tables that are read.
             rows = [row for row in page.items if (row["PK"], row["SK"]) != CHECKPOINT]
-            made = await asyncio.gather(*(self._row(table, rules, row, dry_run, gate) for row in rows))
-            for change in (change for changes in made for change in changes):
+            outcomes = await asyncio.gather(*(self._row(table, rules, row, dry_run, gate) for row in rows))
+            for change in (change for changes in outcomes for change in changes):
                 report.actions[change.action] += 1
                 told(change)
             report.rows[table] += len(rows)
