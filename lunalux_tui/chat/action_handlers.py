@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from lunalux_tui.parts.screen import Handler
 
 if TYPE_CHECKING:
     from lunalux_tui.chat.action_objects import ActionObjects
@@ -14,41 +15,26 @@ DIALOG = "dialog"
 EDIT = "edit"
 """Group of the workers that change messages; they wait for each other in the library."""
 
-Method = Callable[..., Any]
+
+def edit(method: Callable[[ActionObjects], Callable[..., Any]]) -> Handler[ActionObjects]:
+    """A change of messages."""
+    return Handler(method, EDIT, exclusive=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Handler:
-    """What does an action.
-
-    Attributes:
-        method: finds the method; it is asked when the action is wanted, since objects are made then.
-        group: the workers that the method, a coroutine, runs among; "" for one that is done at once.
-    """
-
-    method: Callable[[ActionObjects], Method]
-    group: str = ""
-
-    @property
-    def exclusive(self) -> bool:
-        """Whether it takes the place of what runs in its group."""
-        return self.group != EDIT
-
-
-HANDLERS: Mapping[str, Handler] = {
+HANDLERS: Mapping[str, Handler[ActionObjects]] = {
     "stop": Handler(lambda objects: objects.turns.stop),
     "regenerate": Handler(lambda objects: objects.messages.regenerate),
     "impersonate": Handler(lambda objects: objects.messages.impersonate),
     "copy": Handler(lambda objects: objects.messages.copy),
     "copy_code": Handler(lambda objects: objects.messages.copy_code),
     "fold": Handler(lambda objects: objects.messages.fold),
-    "swipe": Handler(lambda objects: objects.messages.swipe, EDIT),
-    "edit": Handler(lambda objects: objects.messages.edit, EDIT),
-    "delete": Handler(lambda objects: objects.messages.delete, EDIT),
-    "truncate": Handler(lambda objects: objects.messages.truncate, EDIT),
-    "hide": Handler(lambda objects: objects.messages.hide, EDIT),
-    "undo": Handler(lambda objects: objects.messages.undo, EDIT),
-    "redo": Handler(lambda objects: objects.messages.redo, EDIT),
+    "swipe": edit(lambda objects: objects.messages.swipe),
+    "edit": edit(lambda objects: objects.messages.edit),
+    "delete": edit(lambda objects: objects.messages.delete),
+    "truncate": edit(lambda objects: objects.messages.truncate),
+    "hide": edit(lambda objects: objects.messages.hide),
+    "undo": edit(lambda objects: objects.messages.undo),
+    "redo": edit(lambda objects: objects.messages.redo),
     "mark": Handler(lambda objects: objects.messages.mark, DIALOG),
     # -- conversations
     "conversations": Handler(lambda objects: objects.conversations.choose, DIALOG),
@@ -70,8 +56,8 @@ HANDLERS: Mapping[str, Handler] = {
     "repeat_instruction": Handler(lambda objects: objects.directing.repeat),
     "expand": Handler(lambda objects: objects.directing.expand),
     "answer": Handler(lambda objects: objects.directing.answer),
-    "store": Handler(lambda objects: objects.directing.store, EDIT),
-    "narrate": Handler(lambda objects: objects.directing.narrate, EDIT),
+    "store": edit(lambda objects: objects.directing.store),
+    "narrate": edit(lambda objects: objects.directing.narrate),
     "instruct": Handler(lambda objects: objects.directing.instruct, DIALOG),
     "rewrite": Handler(lambda objects: objects.directing.rewrite, DIALOG),
     "several": Handler(lambda objects: objects.directing.several, DIALOG),
@@ -94,7 +80,7 @@ HANDLERS: Mapping[str, Handler] = {
     # -- memory
     "memory": Handler(lambda objects: objects.memory.pane, DIALOG),
     "memories_here": Handler(lambda objects: objects.memory.covering, DIALOG),
-    "always_in": Handler(lambda objects: objects.memory.keep_message, EDIT),
+    "always_in": edit(lambda objects: objects.memory.keep_message),
     "answer_memory": Handler(lambda objects: objects.memory.answer, "memory"),
     # -- groups
     "new_group": Handler(lambda objects: objects.groups.new, DIALOG),

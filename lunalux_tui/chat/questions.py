@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.widget import Widget
 
-    from lunalux_tui.chat.view import Work
+    from lunalux_tui.parts.screen import Work
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual import getters, on
 from textual.app import ComposeResult
 from textual.events import DescendantFocus
 from textual.reactive import var
-from textual.worker import Worker
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.character_list import CharacterSummary
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
     from lunalux_core.documents.pictures import PictureRef
     from lunalux_tui.chat.reply_bar import ReplyButton
-    from lunalux_tui.chat.view import Answer, Work
+    from lunalux_tui.chat.view import Answer
 
 ASK_SERVER_AFTER = 2
 """Seconds from when a model is put in use: start-up and the first keys do not wait for it."""
@@ -52,6 +51,7 @@ class ChatScreen(LunaScreen[None]):
 
     ACTIONS = (*CHAT_ACTIONS, *DIRECTING_ACTIONS, *GROUP_ACTIONS)
     BINDINGS = bindings(ACTIONS)
+    HANDLERS = HANDLERS
     PLACE = "chat"
     AUTO_FOCUS = ""
     BLANK = True
@@ -167,10 +167,6 @@ class ChatScreen(LunaScreen[None]):
             await self.pane.draft.keep()
 
     # -- what the objects ask of it ----------------------------------------------------------------
-
-    def run_in(self, group: str, work: Work, *, exclusive: bool = True) -> Worker[None]:
-        """Do something in the background. Its coroutine is made only when it runs."""
-        return self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
 
     def stop_in(self, group: str) -> None:
         """Call off what runs in a group of workers."""
@@ -347,15 +343,6 @@ class ChatScreen(LunaScreen[None]):
         )
         return super().check_action(action, parameters) if now is None else now
 
-    def perform(self, action: str, *arguments: object) -> None:
-        """Do an action that one of the objects does."""
-        handler = HANDLERS[action]
-        method = partial(handler.method(self.objects), *arguments)
-        if handler.group:
-            self.run_in(handler.group, method, exclusive=handler.exclusive)
-        else:
-            method()
-
     def action_end(self, first: bool) -> None:
         """To the first message of the conversation, or to the newest and stay there while it grows."""
         self.run_in("ends", partial(self._to_end_of_conversation, first))
@@ -404,7 +391,7 @@ class ChatScreen(LunaScreen[None]):
         self.roster.clear()
         if not self.runtime.settings.prose:  # there, writing goes on at what is chosen
             self.transcript.selected = ""
-        self.transcript.found = ()
+        self.transcript.search_words = ()
         self.status.from_passage = bool(self.transcript.selected)
         self.prompt.focus()
         self.remove_class("-list")
@@ -431,15 +418,3 @@ class ChatScreen(LunaScreen[None]):
     def action_mark_character(self) -> None:
         """Mark the character under the cursor, or no longer."""
         self.roster.mark()
-
-
-def _action(name: str) -> Callable[..., None]:
-    def action(screen: ChatScreen, *arguments: Any) -> None:
-        screen.perform(name, *arguments)
-
-    return action
-
-
-for _name in HANDLERS:
-    # Textual finds what does an action as a method of this name.
-    setattr(ChatScreen, f"action_{_name}", _action(_name))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.worker import Worker
 
     from lunalux_core.dialogue.turn import TurnEvent
+    from lunalux_tui.parts.screen import Work
 
 Answer = TypeVar("Answer")
-Work = Callable[[], Coroutine[Any, Any, None]]
-"""What is done in a worker; its coroutine is made only when it runs."""
 
 
 class Asker(Protocol):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from textual import events, getters, on, work
 from textual.app import ComposeResult
@@ -35,7 +35,7 @@ from lunalux_tui.parts.files import importable_paths
 from lunalux_tui.parts.form_field import FieldBox
 from lunalux_tui.parts.picture import Picture
 from lunalux_tui.parts.rows import Rows
-from lunalux_tui.parts.screen import KeyBar, LunaScreen, PlaceBar
+from lunalux_tui.parts.screen import Handler, KeyBar, LunaScreen, PlaceBar
 
 if TYPE_CHECKING:
     from lunalux_tui.chat.host import ChatHost
@@ -45,6 +45,23 @@ Answer = TypeVar("Answer")
 
 PREVIEW_PAUSE = 0.15
 """Seconds without a key after which the JSON follows what is typed."""
+
+
+HANDLERS: Mapping[str, Handler[CreateScreen]] = {
+    "open": Handler(lambda screen: screen.library.choose, "dialog"),
+    "save": Handler(lambda screen: screen.library.save_and_tell, "dialog"),
+    "clear": Handler(lambda screen: screen.library.clear),
+    "discard": Handler(lambda screen: screen.library.discard),
+    "publish": Handler(lambda screen: screen.library.publish, "dialog"),
+    "tags": Handler(lambda screen: screen.library.choose_tags, "dialog"),
+    "import": Handler(lambda screen: screen.files.ask_and_bring, "dialog"),
+    "picture": Handler(lambda screen: screen.files.choose_picture, "dialog"),
+    "no_picture": Handler(lambda screen: screen.files.take_picture_away),
+    "export": Handler(lambda screen: screen.files.export, "dialog"),
+    "save_json": Handler(lambda screen: screen.files.save_json, "dialog"),
+    "copy_json": Handler(lambda screen: screen.files.copy_json, "copy"),
+}
+"""Which of the screen's objects does an action, and among which workers."""
 
 
 class CreateScreen(LunaScreen[None]):
@@ -58,11 +75,15 @@ class CreateScreen(LunaScreen[None]):
     CSS_PATH: ClassVar = "screen.tcss"
     ACTIONS = CREATE_ACTIONS
     BINDINGS = bindings(ACTIONS)
+    HANDLERS = HANDLERS
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-roomy")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-middle"), (32, "-tall")]  # noqa: RUF012
 
     PREVIEW: ClassVar[str] = "-preview"
     """Class of the screen while the JSON is in view."""
+
+    files: FileActions
+    library: LibraryActions
 
     head = getters.query_one(CreateHead)
     preview = getters.query_one(JsonView)
@@ -127,7 +148,7 @@ class CreateScreen(LunaScreen[None]):
         await self.open_draft.keep()
 
     def keep_in_background(self) -> Worker[None]:
-        return self.run_worker(self.open_draft.keep, group="keep", exit_on_error=False)
+        return self.run_in("keep", self.open_draft.keep, exclusive=False)
 
     def on_screen_suspend(self) -> None:
         self.open_draft.left()
@@ -348,55 +369,15 @@ class CreateScreen(LunaScreen[None]):
 
     # -- what takes time or asks something ---------------------------------------------------------
 
-    def _ask(self, work: Callable[[], Coroutine[Any, Any, None]]) -> Worker[None]:
-        return self.run_worker(work, group="dialog", exclusive=True, exit_on_error=False)
-
-    def action_open(self) -> None:
-        self._ask(self.library.choose)
-
-    def action_save(self) -> None:
-        self._ask(self.library.save_and_tell)
-
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_chat(self) -> None:
         """Save, and talk with the character at once."""
         if identity := await self.library.save():
             self.lunalux.open_character(identity)
 
-    def action_clear(self) -> None:
-        self.library.clear()
-
-    def action_discard(self) -> None:
-        self.library.discard()
-
-    def action_publish(self) -> None:
-        self._ask(self.library.publish)
-
-    def action_tags(self) -> None:
-        self._ask(self.library.choose_tags)
-
-    def action_import(self) -> None:
-        self._ask(self.files.ask_and_bring)
-
     async def bring(self, written: str) -> None:
         """Read the card file that is named."""
         await self.files.bring(written)
-
-    def action_picture(self) -> None:
-        self._ask(self.files.choose_picture)
-
-    def action_no_picture(self) -> None:
-        self.files.take_picture_away()
-
-    def action_export(self) -> None:
-        self._ask(self.files.export)
-
-    def action_save_json(self) -> None:
-        self._ask(self.files.save_json)
-
-    @work(group="copy", exclusive=True, exit_on_error=False)
-    async def action_copy_json(self) -> None:
-        await self.files.copy_json()
 
     def action_editor(self) -> None:
         """Open the text in the person's own editor."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from textual import events
 from textual.actions import SkipAction
@@ -23,9 +25,27 @@ if TYPE_CHECKING:
     from lunalux_tui.parts.host import Host
 
 Result = TypeVar("Result")
+Objects = TypeVar("Objects")
+Work = Callable[[], Coroutine[Any, Any, None]]
+"""What is done in a worker; its coroutine is made only when it runs."""
 
 TINY = 12
 """Lines of a terminal below which the bar of places is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handler(Generic[Objects]):
+    """What does an action of a screen.
+
+    Attributes:
+        method: finds the method; it is asked when the action is wanted, since objects may be made then.
+        group: the workers that the method, a coroutine, runs among; "" for one that is done at once.
+        exclusive: whether it takes the place of what runs in that group.
+    """
+
+    method: Callable[[Objects], Callable[..., Any]]
+    group: str = ""
+    exclusive: bool = True
 
 
 class LunaScreen(Screen[Result]):
@@ -34,6 +54,33 @@ class LunaScreen(Screen[Result]):
     Children declare `ACTIONS` (see `actions`) and set `BINDINGS = bindings(ACTIONS)`. A widget that has
     words of its own implements `retranslate()`; it is called when the language is switched.
     """
+
+    HANDLERS: ClassVar[Mapping[str, Handler[Any]]] = {}
+    """What is not done by a method of the screen but by one of its `objects`, by the names of the actions."""
+
+    def __init_subclass__(cls, **inherited: Any) -> None:
+        super().__init_subclass__(**inherited)
+        for name in cls.HANDLERS:
+            # Textual finds what does an action as a method of this name.
+            setattr(cls, f"action_{name}", _handed(name))
+
+    @property
+    def objects(self) -> Any:
+        """What the handlers find their methods in."""
+        return self
+
+    def perform(self, action: str, *arguments: object) -> None:
+        """Do an action of `HANDLERS`."""
+        handler = self.HANDLERS[action]
+        method = partial(handler.method(self.objects), *arguments)
+        if handler.group:
+            self.run_in(handler.group, method, exclusive=handler.exclusive)
+        else:
+            method()
+
+    def run_in(self, group: str, work: Work, *, exclusive: bool = True) -> Worker[None]:
+        """Do something in the background; `exclusive` work takes the place of what runs in its group."""
+        return self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
 
     @property
     def lunalux(self) -> Host:
@@ -72,6 +119,13 @@ class LunaScreen(Screen[Result]):
             from lunalux_core.diagnostics.crash import crashed
 
             self.show_failure(crashed(error, self.runtime.paths))
+
+
+def _handed(name: str) -> Callable[..., None]:
+    def action(screen: LunaScreen[Any], *arguments: Any) -> None:
+        screen.perform(name, *arguments)
+
+    return action
 
 
 KEPT = range(60, 81)

@@ -17,14 +17,17 @@ import lunalux_tui
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, LimitExceeded, NetworkError, NotFound, StorageError
 from lunalux_tui import i18n
-from lunalux_tui.actions import key_name, keys_of
+from lunalux_tui.actions import Action, key_name, keys_of
 from lunalux_tui.app.declared_actions import all_actions
 from lunalux_tui.app.own_keys import checked_keymap
-from lunalux_tui.chat.action_handlers import HANDLERS
 from lunalux_tui.chat.actions import BROWSE_ACTIONS
 from lunalux_tui.chat.roster import RosterRows
 from lunalux_tui.chat.screen import ChatScreen
+from lunalux_tui.create.json_view import JsonView
+from lunalux_tui.create.screen import CreateScreen
+from lunalux_tui.create.sections.tags_field import TagsField
 from lunalux_tui.i18n import catalogue, t
+from lunalux_tui.parts.screen import LunaScreen
 from lunalux_tui.theme import theme_files
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -162,17 +165,26 @@ def test_no_two_actions_of_the_chat_wait_for_one_key() -> None:
     assert len(actions) > 30
 
 
-def test_every_action_of_the_chat_is_done_by_the_screen_or_by_an_object() -> None:
+@pytest.mark.parametrize(
+    ("screen", "inside"),
+    [
+        (ChatScreen, (*BROWSE_ACTIONS, *RosterRows.ACTIONS)),
+        (CreateScreen, (*JsonView.ACTIONS, *TagsField.ACTIONS)),
+    ],
+)
+def test_every_action_is_done_by_its_screen_or_by_an_object(
+    screen: type[LunaScreen[None]], inside: tuple[Action, ...]
+) -> None:
     """A key whose method was forgotten, or misspelt in the table, would do nothing and say nothing."""
-    declared = {action.method.partition("(")[0] for action in ChatScreen.ACTIONS}
-    for action in (*BROWSE_ACTIONS, *RosterRows.ACTIONS):
+    declared = {action.method.partition("(")[0] for action in screen.ACTIONS}  # type: ignore[attr-defined]
+    for action in inside:  # of widgets that have the screen do it
         place, _, method = action.method.rpartition(".")
         declared |= {method.partition("(")[0]} if place == "screen" else set()
-    assert len(declared) > 70
-    assert {method for method in declared if not hasattr(ChatScreen, f"action_{method}")} == set()
-    assert HANDLERS.keys() <= declared, "nobody can want it"
-    by_both = {method for method in HANDLERS if f"def action_{method}(" in getsource(ChatScreen)}
-    assert not by_both, "the object's would take the place of the screen's own"
+    assert len(declared) > 15
+    assert {method for method in declared if not hasattr(screen, f"action_{method}")} == set()
+    assert screen.HANDLERS.keys() <= declared, "nobody can want it"
+    by_both = {method for method in screen.HANDLERS if f"def action_{method}(" in getsource(screen)}
+    assert screen.HANDLERS and not by_both, "the object's would take the place of the screen's own"
 
 
 def test_texts_of_the_app_spell_keys_as_the_footer_does() -> None:

@@ -31,7 +31,7 @@ from lunalux_core.templates.story import around_story, collapsed, render_story
 from lunalux_core.templates.turns import (
     LastLine,
     Names,
-    Turn,
+    TextTurn,
     format_examples,
     format_last_line,
     format_turn,
@@ -78,7 +78,7 @@ class _Piece:
 
     text: str
     slot: str
-    turn: Turn
+    turn: TextTurn
     own: HistoryMessage | None = None
 
 
@@ -249,7 +249,7 @@ class TextAssembly:
         memory = self._material.memory
         if memory.position != "auto" or not memory.block:
             return ""
-        return format_turn(Turn("system", memory.block), self._instruct, self._names, self._expand)
+        return format_turn(TextTurn("system", memory.block), self._instruct, self._names, self._expand)
 
     def _system(self) -> str:
         """The system prompt, or the card's instead. With an instruct template it is expanded once more, so
@@ -275,7 +275,7 @@ class TextAssembly:
     def _alignment(self) -> str:
         if self._instruct is None or not self._instruct.user_alignment_message:
             return ""
-        turn = Turn("user", self._expand(self._instruct.user_alignment_message), self._names.user)
+        turn = TextTurn("user", self._expand(self._instruct.user_alignment_message), self._names.user)
         return format_turn(turn, self._instruct, self._names, self._expand, "first")
 
     # -- turns -------------------------------------------------------------------------------------
@@ -291,7 +291,7 @@ class TextAssembly:
             is_last = at == last_user and self._material.type != "impersonate"
             place = "last" if is_last else "first" if at == 0 else "between"
             entry.text = format_turn(entry.turn, self._instruct, self._names, self._expand, place)  # type: ignore[arg-type]
-        return entries or [_Piece("", "chatHistory", Turn("assistant", ""))]
+        return entries or [_Piece("", "chatHistory", TextTurn("assistant", ""))]
 
     def _entries(self, story: str) -> list[_Piece]:
         material = self._material
@@ -308,13 +308,13 @@ class TextAssembly:
         if after := self._post_history():
             # Before the turn to continue, which must stay the last.
             place = max(len(entries) - 1, 0) if self._continues else len(entries)
-            entries.insert(place, _Piece("", "postHistory", Turn("user", after)))
+            entries.insert(place, _Piece("", "postHistory", TextTurn("user", after)))
         return entries
 
     def _turn(self, message: HistoryMessage, first: bool) -> _Piece:
         """A message as a turn. Macros are expanded only in the first of a chat, which is the greeting."""
         text = self._expand(message.content) if first else message.content
-        return _Piece("", "chatHistory", Turn(message.role, text, message.name, message.foreign), message)
+        return _Piece("", "chatHistory", TextTurn(message.role, text, message.name, message.foreign), message)
 
     def _injections(self, story: str) -> list[Injection]:
         """Texts at a depth, with the story string, if it is one of them, before those of the worldbook."""
@@ -332,7 +332,7 @@ class TextAssembly:
 
     def _injected(self, injection: Injection) -> _Piece:
         name = {"user": self._names.user, "assistant": self._names.char}.get(injection.role, "")
-        return _Piece("", injection.slot, Turn(injection.role, injection.content, name))
+        return _Piece("", injection.slot, TextTurn(injection.role, injection.content, name))
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -349,7 +349,7 @@ class TextAssembly:
             if not self._wishes.loud:
                 return text[len(last) :]
         elif quiet:
-            turn = Turn("system", quiet, self._names.user)
+            turn = TextTurn("system", quiet, self._names.user)
             text += format_turn(turn, self._instruct, self._names, self._expand)
         if self._instruct is not None:
             text += "" if self._continues else self._last_line()
@@ -425,7 +425,9 @@ class TextAssembly:
         # The oldest events are left out first: those next to the turns that are sent matter more.
         for begin in range(len(events := self._events(pieces, kept))):
             heading_and_events = "\n".join((LABELS[self._material.language].earlier_events, *events[begin:]))
-            text = format_turn(Turn("system", heading_and_events), self._instruct, self._names, self._expand)
+            text = format_turn(
+                TextTurn("system", heading_and_events), self._instruct, self._names, self._expand
+            )
             if self._cost(text) <= share:
                 kept.earlier_events, kept.events = text, len(events) - begin
                 break
@@ -458,9 +460,9 @@ class TextAssembly:
         """The turns that are sent, oldest first."""
         chosen = [piece for at, piece in enumerate(pieces) if at in kept.indexes]
         if kept.aligned:
-            chosen.insert(0, _Piece(fixed.alignment, "userAlignment", Turn("user", "")))
+            chosen.insert(0, _Piece(fixed.alignment, "userAlignment", TextTurn("user", "")))
         for told in filter(None, (kept.earlier_events, fixed.remembered)):
-            chosen.insert(0, _Piece(told, "memory", Turn("system", "")))
+            chosen.insert(0, _Piece(told, "memory", TextTurn("system", "")))
         if chosen and not self._continues:
             wrapped = self._instruct is not None and self._instruct.wrap and self._material.type != "quiet"
             if self._instruct is None or wrapped:
@@ -590,7 +592,7 @@ class TextAssembly:
         )
 
     def _message(
-        self, slot: str, text: str, turn: Turn | None = None, own: HistoryMessage | None = None
+        self, slot: str, text: str, turn: TextTurn | None = None, own: HistoryMessage | None = None
     ) -> PromptMessage:
         text = text.replace("\r", "")
         role = turn.role if turn else "system"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.memories import Memory, Removed
     from lunalux_core.memory.writer import WritingResult
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.chat.view import Work
+    from lunalux_tui.parts.screen import Work
 
 
 class DeskView(Background, Protocol):
