@@ -439,7 +439,7 @@ class Transcript(Selectable, can_focus=True):
 
     # -- choosing and folding ----------------------------------------------------------------------
 
-    def watch_found(self) -> None:
+    def watch_search_words(self) -> None:
         if self._palette is not None:
             self._forget_strips(self._palette)
 
