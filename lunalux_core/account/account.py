@@ -1,8 +1,7 @@
 """Account: who is signed in, kept in step with the backend and with the other programs of this home.
 
 After sign-in everything is fetched once, in parallel, and kept on disk; afterwards only the session is
-validated. Answers that carry a new wallet or profile replace that part of
-the snapshot without another fetch.
+validated. Answers that carry a new wallet or profile replace that part of the snapshot without another fetch.
 
 See docs/spec/design.md: Local first.
 See docs/spec/backend.md: Identity and security, Money rules.
@@ -73,7 +72,9 @@ class Account:
         self._fetch = AccountFetch(client, self.snapshot, self.prices, self.wallet, self._invitations, clock)
         self._loaded = False
         self._trouble: LunaluxError | None = None
+        # Several screens ask at once: one of them checks the session, or makes the local account.
         self._lock = asyncio.Lock()
+        # Requests that run side by side are refused together: the first of them mends the session for all.
         self._refusing = asyncio.Lock()
 
     @property

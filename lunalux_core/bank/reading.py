@@ -25,7 +25,7 @@ LARGEST_TEXT = 24_000_000
 MOST_PAGES = 10_000
 READING_SECONDS = 180
 """So long one document may be read: some are made so that every part of them costs a look at all the rest."""
-BOOK = archives.Limits(10_000, 16 * _MB, 256 * _MB, 1 * _MB)
+BOOK = archives.ArchiveLimits(10_000, 16 * _MB, 256 * _MB, 1 * _MB)
 LARGEST_INDEX = 2 * _MB
 """Bytes of an EPUB's table of contents."""
 

@@ -62,7 +62,7 @@ class Inflation:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class PngLayout:
     """The chunks of a file in order, and whether it ends as it should.
 
     `ended` is False without IEND; `cut` is True where the last chunk claims more than the file holds.
@@ -100,7 +100,7 @@ def walk(data: bytes) -> Iterator[Chunk]:
         at = chunk.end
 
 
-def layout(data: bytes) -> Layout:
+def layout(data: bytes) -> PngLayout:
     """The chunks of a PNG, and how it ends.
 
     Raises:
@@ -121,7 +121,7 @@ def layout(data: bytes) -> Layout:
         chunks.append(chunk)
     end = chunks[-1].end if chunks else len(SIGNATURE)
     ended = bool(chunks) and chunks[-1].type == b"IEND"
-    return Layout(tuple(chunks), ended, cut=not ended and end < len(data))
+    return PngLayout(tuple(chunks), ended, cut=not ended and end < len(data))
 
 
 def is_intact(data: bytes, chunk: Chunk) -> bool:

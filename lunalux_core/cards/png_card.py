@@ -138,7 +138,7 @@ def decode_payload(value: bytes) -> Payload:
     return Payload(text.strip("\0"), (*warnings, *mended))
 
 
-def _candidates(data: bytes, shape: png.Layout) -> tuple[list[png.Chunk], bool]:
+def _candidates(data: bytes, shape: png.PngLayout) -> tuple[list[png.Chunk], bool]:
     """The card's chunks, the most trustworthy first, and whether there is a NovelAI lorebook. None of them is
     read or unpacked here: the first good one ends the search."""
     candidates: list[tuple[int, bool, png.Chunk]] = []
@@ -153,7 +153,7 @@ def _candidates(data: bytes, shape: png.Layout) -> tuple[list[png.Chunk], bool]:
     return [chunk for _, _, chunk in candidates], lorebook
 
 
-def _nothing_found(shape: png.Layout, lorebook: bool) -> InvalidInput:
+def _nothing_found(shape: png.PngLayout, lorebook: bool) -> InvalidInput:
     if lorebook:
         return InvalidInput(
             "NOT_A_CARD",

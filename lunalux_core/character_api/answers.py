@@ -40,7 +40,7 @@ _BUSY = "REPLY_RUNNING"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class CompletionReply:
     """One finished reply; `text` is without what the client began it with."""
 
     text: str
@@ -64,7 +64,7 @@ class CompletionAnswer:
         self._created = int(time.time())
         self._chunk_kind = "text_completion" if is_text else "chat.completion.chunk"
 
-    def whole(self, replies: Sequence[Reply]) -> dict[str, Any]:
+    def whole(self, replies: Sequence[CompletionReply]) -> dict[str, Any]:
         """The body of an answer that is not streamed."""
         choices = []
         for index, reply in enumerate(replies):
@@ -92,11 +92,11 @@ class CompletionAnswer:
         """More of what the model thinks."""
         return self._chunk(index, {"reasoning_content": text})
 
-    def end(self, index: int, reply: Reply) -> dict[str, Any]:
+    def end(self, index: int, reply: CompletionReply) -> dict[str, Any]:
         """The last chunk of a choice."""
         return {**self._chunk(index, {}, _finish(reply.message)), **self._ours([reply])}
 
-    def usage(self, replies: Sequence[Reply]) -> dict[str, Any]:
+    def usage(self, replies: Sequence[CompletionReply]) -> dict[str, Any]:
         """The chunk without choices that tells what all of it took."""
         return {**self._head(self._chunk_kind), "choices": [], "usage": usage_of(replies)}
 
@@ -111,7 +111,7 @@ class CompletionAnswer:
     def _head(self, kind: str) -> dict[str, Any]:
         return {"id": self._id, "object": kind, "created": self._created, "model": self._model}
 
-    def _ours(self, replies: Sequence[Reply]) -> dict[str, Any]:
+    def _ours(self, replies: Sequence[CompletionReply]) -> dict[str, Any]:
         """What only Lunalux has to tell: where the replies are stored, and what may be said next."""
         first = replies[0].message if replies else None
         return {
@@ -123,7 +123,7 @@ class CompletionAnswer:
         }
 
 
-def usage_of(replies: Sequence[Reply]) -> dict[str, Any]:
+def usage_of(replies: Sequence[CompletionReply]) -> dict[str, Any]:
     """The tokens of all replies; those of the prompt are counted as the first request had them."""
     counts = [reply.message.usage or {} for reply in replies]
     prompt = counts[0].get("prompt_tokens", 0) if counts else 0

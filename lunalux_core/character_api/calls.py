@@ -26,7 +26,7 @@ _DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CallLine:
     """One line of a story: who says it, and what."""
 
     role: Literal["user", "assistant"]
@@ -35,7 +35,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CompletionCall:
     """A request for replies of a character.
 
     Attributes:
@@ -51,7 +51,7 @@ class Call:
     """
 
     model: str
-    history: tuple[Line, ...] = ()
+    history: tuple[CallLine, ...] = ()
     text: str = ""
     pictures: tuple[bytes, ...] = ()
     instruction: str = ""
@@ -65,7 +65,7 @@ class Call:
     user: str = ""
 
 
-def chat_call(body: object, conversation: str = "") -> Call:
+def chat_call(body: object, conversation: str = "") -> CompletionCall:
     """The call of `/v1/chat/completions`.
 
     Args:
@@ -78,7 +78,7 @@ def chat_call(body: object, conversation: str = "") -> Call:
     said = fields.get("messages")
     if not isinstance(said, list) or not said:
         raise _invalid("messages", "a list with at least one message")
-    lines: list[Line] = []
+    lines: list[CallLine] = []
     orders: list[str] = []
     pictures: list[bytes] = []
     for message in said:
@@ -88,11 +88,11 @@ def chat_call(body: object, conversation: str = "") -> Call:
         if role in ("system", "developer"):
             orders.append(text)
         elif role == "assistant":
-            lines.append(Line("assistant", text, _name(entry)))
+            lines.append(CallLine("assistant", text, _name(entry)))
         elif role in ("user", "tool", "function"):
             if lines and lines[-1].role == "assistant":
                 pictures.clear()  # those before a reply were seen with the words that it answered
-            lines.append(Line("user", text, _name(entry)))
+            lines.append(CallLine("user", text, _name(entry)))
             pictures += shown
         else:
             raise _invalid("role", "system, developer, user or assistant")
@@ -109,7 +109,7 @@ def chat_call(body: object, conversation: str = "") -> Call:
     )
 
 
-def text_call(body: object, conversation: str = "") -> Call:
+def text_call(body: object, conversation: str = "") -> CompletionCall:
     """The call of `/v1/completions`: the prompt is what the person says. Raises as `chat_call`."""
     fields = _object(body, "body")
     prompt = fields.get("prompt")
@@ -121,7 +121,7 @@ def text_call(body: object, conversation: str = "") -> Call:
     return _call(fields, conversation, text=well_formed(prompt))
 
 
-def _call(fields: Mapping[str, Any], conversation: str, **story: Any) -> Call:
+def _call(fields: Mapping[str, Any], conversation: str, **story: Any) -> CompletionCall:
     model, user = fields.get("model"), fields.get("user")
     if not isinstance(model, str) or not model.strip():
         raise _invalid("model", "the name of a character")
@@ -131,7 +131,7 @@ def _call(fields: Mapping[str, Any], conversation: str, **story: Any) -> Call:
     metadata = fields.get("metadata")
     named = metadata.get("conversation") if isinstance(metadata, dict) else None
     options = fields.get("stream_options")
-    return Call(
+    return CompletionCall(
         model=model.strip(),
         parameters=_parameters(fields),
         replies=replies,
@@ -192,7 +192,7 @@ def _picture(value: object) -> bytes:
     raise _invalid("image_url", "a picture as data:image/…;base64,…")
 
 
-def _split(lines: Sequence[Line]) -> tuple[tuple[Line, ...], str]:
+def _split(lines: Sequence[CallLine]) -> tuple[tuple[CallLine, ...], str]:
     """The history, and all of the person's words after the last reply: those that got none are sent again."""
     end = len(lines)
     while end and lines[end - 1].role == "user":

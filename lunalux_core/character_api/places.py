@@ -10,7 +10,7 @@ from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
-    from lunalux_core.character_api.calls import Call
+    from lunalux_core.character_api.calls import CompletionCall
     from lunalux_core.chat.chat import Chat
     from lunalux_core.library import Library
     from lunalux_core.library.conversations import Conversation, Message
@@ -36,7 +36,7 @@ class Places:
         # Two first calls at once would begin two conversations, of which one is lost from sight.
         self._beginning = asyncio.Lock()
 
-    async def conversation(self, call: Call, character_id: str) -> Conversation:
+    async def conversation(self, call: CompletionCall, character_id: str) -> Conversation:
         """The one that is named, else that of this client and character.
 
         Raises:
@@ -74,7 +74,7 @@ class Places:
             await self._library.state.update(CONVERSATIONS, remember)
             return place
 
-    async def go_to(self, place: Conversation, call: Call) -> str:
+    async def go_to(self, place: Conversation, call: CompletionCall) -> str:
         """Make the last reply that the client knows the last message, so that the turn goes on from there.
 
         A client sends its whole history with each call. Where its last reply stands further up in the tree,

@@ -14,9 +14,9 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from lunalux_core.character_api.answers import CompletionAnswer, Reply, error_body, event, model_row
-from lunalux_core.character_api.calls import Call, chat_call, text_call
-from lunalux_core.character_api.turns import Ended, Turn, Turns
+from lunalux_core.character_api.answers import CompletionAnswer, CompletionReply, error_body, event, model_row
+from lunalux_core.character_api.calls import CompletionCall, chat_call, text_call
+from lunalux_core.character_api.turns import CompletionTurn, Ended, Turns
 from lunalux_core.dialogue.turn import TextDelta, ThinkingDelta
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError
 
@@ -106,7 +106,7 @@ class _Server:
         call = text_call(await _body(request), request.headers.get(CONVERSATION, ""))
         return await self._answer(call, is_text=True)
 
-    async def _answer(self, call: Call, *, is_text: bool) -> Response:
+    async def _answer(self, call: CompletionCall, *, is_text: bool) -> Response:
         turn = await self._turns.begin(call)
         place = turn.place.id if turn.place is not None else ""
         answer = CompletionAnswer(call.model, place, is_text=is_text)
@@ -130,7 +130,7 @@ class AnswerEvents:
 
     def __init__(
         self,
-        turn: Turn,
+        turn: CompletionTurn,
         answer: CompletionAnswer,
         told: Callable[[Exception], LunaluxError],
         *,
@@ -179,7 +179,7 @@ class AnswerEvents:
             with suppress(asyncio.CancelledError):
                 await self._turn
 
-    async def _run(self, turn: Turn) -> None:
+    async def _run(self, turn: CompletionTurn) -> None:
         try:
             async with aclosing(self._events(turn)) as events:
                 async for came in events:
@@ -189,8 +189,8 @@ class AnswerEvents:
         else:
             self._queue.put_nowait(None)
 
-    async def _events(self, turn: Turn) -> AsyncGenerator[bytes, None]:
-        answer, replies = self._answer, list[Reply]()
+    async def _events(self, turn: CompletionTurn) -> AsyncGenerator[bytes, None]:
+        answer, replies = self._answer, list[CompletionReply]()
         begun = False
         async with aclosing(turn.parts) as parts:
             async for part in parts:

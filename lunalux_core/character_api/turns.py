@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lunalux_core.character_api.answers import Reply
+from lunalux_core.character_api.answers import CompletionReply
 from lunalux_core.character_api.places import Places
 from lunalux_core.dialogue.direction import Direction
 from lunalux_core.dialogue.turn import (
@@ -23,7 +23,7 @@ from lunalux_core.dialogue.turn import (
 from lunalux_core.errors import NotFound
 
 if TYPE_CHECKING:
-    from lunalux_core.character_api.calls import Call
+    from lunalux_core.character_api.calls import CompletionCall
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation
     from lunalux_core.runtime import Runtime
@@ -34,7 +34,7 @@ class Ended:
     """A reply is whole, the `index`-th from 0; all but the first come only so."""
 
     index: int
-    reply: Reply
+    reply: CompletionReply
 
 
 TurnPart = TextDelta | ThinkingDelta | Ended
@@ -42,7 +42,7 @@ TurnPart = TextDelta | ThinkingDelta | Ended
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class CompletionTurn:
     """A turn that is ready to run, and the conversation it is stored in; None for none."""
 
     place: Conversation | None
@@ -76,7 +76,7 @@ class Turns:
                 raise
             return await characters.find(name.strip()), profile.strip()
 
-    async def begin(self, call: Call) -> Turn:
+    async def begin(self, call: CompletionCall) -> CompletionTurn:
         """The turn of a call. Raises LunaluxError where it cannot begin; nothing was stored then."""
         character, profile = await self.named(call.model)
         options = await self._options(call, profile)
@@ -84,7 +84,7 @@ class Turns:
         if call.stateless:
             history = [(line.role, line.name, line.text) for line in call.history]
             events = chat.unstored.stateless(character.id, history, call.text, options)
-            return Turn(None, _parts(events, call))
+            return CompletionTurn(None, _parts(events, call))
         place = await self._places.conversation(call, character.id)
         message_id = await self._places.go_to(place, call)
         if message_id:
@@ -93,9 +93,9 @@ class Turns:
             events = chat.send(place.id, call.text, options)
         else:
             events = chat.speak(place.id, options)
-        return Turn(place, _parts(events, call))
+        return CompletionTurn(place, _parts(events, call))
 
-    async def _options(self, call: Call, profile: str) -> TurnOptions:
+    async def _options(self, call: CompletionCall, profile: str) -> TurnOptions:
         start = None
         if call.begins:
             from lunalux_core.templates.values import ReplyStart
@@ -117,7 +117,9 @@ class Turns:
         )
 
 
-async def _parts(events: AsyncGenerator[TurnEvent, None], call: Call) -> AsyncGenerator[TurnPart, None]:
+async def _parts(
+    events: AsyncGenerator[TurnEvent, None], call: CompletionCall
+) -> AsyncGenerator[TurnPart, None]:
     told = ""
     beginning = _Beginning(call.begins)
     async with aclosing(events) as turn:
@@ -143,10 +145,10 @@ async def _parts(events: AsyncGenerator[TurnEvent, None], call: Call) -> AsyncGe
                     rest = reply.content[len(told) :] if reply.content.startswith(told) else ""
                     if text := beginning.without(rest):
                         yield TextDelta(text)
-                    yield Ended(0, Reply(reply.content.removeprefix(call.begins), reply))
+                    yield Ended(0, CompletionReply(reply.content.removeprefix(call.begins), reply))
                 case SideReply():
                     content = event.message.content.removeprefix(call.begins)
-                    yield Ended(event.number - 1, Reply(content, event.message))
+                    yield Ended(event.number - 1, CompletionReply(content, event.message))
 
 
 class _Beginning:

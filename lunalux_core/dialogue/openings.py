@@ -105,10 +105,10 @@ class GreetingOpener:
         if not active:
             yield lambda text, **_: text
             return
-        from lunalux_core.regex.engine import Budget, EcmaEngine
+        from lunalux_core.regex.engine import EcmaEngine, RegexBudget
 
         engine = self.engine() if self.engine is not None else EcmaEngine()
-        budget = Budget()
+        budget = RegexBudget()
 
         def run(text: str, **more: Any) -> str:
             return run_scripts(

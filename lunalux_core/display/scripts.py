@@ -30,7 +30,7 @@ KEPT = 2_000
 PATIENCE = 2
 """How often a script may run out of time before the others go on without it."""
 
-Key = tuple[str, int, int, int, tuple[int, ...], tuple[int, ...]]
+DisplayKey = tuple[str, int, int, int, tuple[int, ...], tuple[int, ...]]
 """What the look of a message depends on: its id, its words, its reasoning, and which scripts apply."""
 
 
@@ -50,7 +50,7 @@ class DisplayedMessage:
     macros of a greeting that nobody knows and that are left out. `key` says what this look is for.
     """
 
-    key: Key
+    key: DisplayKey
     source: str
     text: str
     thinking: str = ""
@@ -64,10 +64,10 @@ class DisplayCache:
     """Looks by key, those used last; shared by all conversations of a program."""
 
     limit: int = KEPT
-    _kept: OrderedDict[Key, DisplayedMessage] = field(default_factory=OrderedDict)
+    _kept: OrderedDict[DisplayKey, DisplayedMessage] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 
-    def get(self, key: Key) -> DisplayedMessage | None:
+    def get(self, key: DisplayKey) -> DisplayedMessage | None:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -119,7 +119,7 @@ class Display:
         """Whether no script of this conversation is for the display; only greetings can look different."""
         return not any(voice.scripts for voice in self._voices.values())
 
-    def key(self, message: Message, depth: int | None) -> Key | None:
+    def key(self, message: Message, depth: int | None) -> DisplayKey | None:
         """What the look of a message depends on; None where it is shown as it is stored.
 
         Args:
@@ -132,7 +132,7 @@ class Display:
             return None
         return message.id, hash(message.content), hash(message.thinking), self._version, applying, thought
 
-    def known(self, key: Key) -> DisplayedMessage | None:
+    def known(self, key: DisplayKey) -> DisplayedMessage | None:
         """The look for a key, if it was worked out before."""
         return self._memory.get(key)
 

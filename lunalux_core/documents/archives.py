@@ -27,7 +27,7 @@ _FILE_TYPE = 0o170000
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ArchiveLimits:
     """What an archive may hold: number of files, bytes of one, bytes of all, unpacked.
 
     A file larger than `ratio_from` bytes may grow at most 400-fold; below, the ratio says nothing.
@@ -39,11 +39,11 @@ class Limits:
     ratio_from: int
 
 
-CARD = Limits(10_000, 512 * _MB, 512 * _MB, 1 * _MB)
-COLLECTION = Limits(50_000, 256 * _MB, maxsize, 16 * _MB)
+CARD = ArchiveLimits(10_000, 512 * _MB, 512 * _MB, 1 * _MB)
+COLLECTION = ArchiveLimits(50_000, 256 * _MB, maxsize, 16 * _MB)
 """Files to import; each is read, imported and let go before the next. The largest are archives themselves."""
 
-BACKUP = Limits(maxsize, 64 * 1024 * _MB, 64 * 1024 * _MB, maxsize)
+BACKUP = ArchiveLimits(maxsize, 64 * 1024 * _MB, 64 * 1024 * _MB, maxsize)
 """Unpacked to the disk; chats that repeat themselves pack well."""
 
 
@@ -82,13 +82,13 @@ def open_archive(file: Path | IO[bytes]) -> ZipFile:
         return ZipFile(file)
 
 
-def check_number(infos: Sequence[ZipInfo], limits: Limits) -> None:
+def check_number(infos: Sequence[ZipInfo], limits: ArchiveLimits) -> None:
     """Hold the length of a table of contents against the limits. Raises TooManyFiles."""
     if len(infos) > limits.files:
         raise TooManyFiles
 
 
-def check_sizes(infos: Sequence[ZipInfo], limits: Limits) -> None:
+def check_sizes(infos: Sequence[ZipInfo], limits: ArchiveLimits) -> None:
     """Hold the sizes of all files against the limits. Raises TooLarge."""
     if sum(info.file_size for info in infos) > limits.together:
         raise TooLarge
@@ -96,7 +96,7 @@ def check_sizes(infos: Sequence[ZipInfo], limits: Limits) -> None:
         check_size(info, limits)
 
 
-def check_size(info: ZipInfo, limits: Limits) -> None:
+def check_size(info: ZipInfo, limits: ArchiveLimits) -> None:
     """Hold one file's entry against the limits. Raises TooLarge."""
     # The sizes that the table of contents claims can be trusted that far: zipfile never unpacks more than
     # it says.

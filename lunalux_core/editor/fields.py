@@ -18,7 +18,7 @@ from lunalux_core.documents.coerce import as_object, as_tags, as_text, as_texts
 from lunalux_core.text import clean
 
 FieldKind = Literal["line", "text", "texts", "tags", "number", "role"]
-Section = Literal["basics", "character", "examples", "prompts", "notes"]
+FormSection = Literal["basics", "character", "examples", "prompts", "notes"]
 
 ROLES = ("system", "user", "assistant")
 
@@ -36,7 +36,7 @@ class Field:
     """
 
     id: str
-    section: Section
+    section: FormSection
     path: Path
     kind: FieldKind
     sent: bool = False
@@ -98,7 +98,7 @@ _NOTES = "creator_notes"
 _DEPTH = ("data", "extensions", "depth_prompt")
 
 
-def _data(name: str, section: Section, kind: FieldKind, *, sent: bool = False) -> Field:
+def _data(name: str, section: FormSection, kind: FieldKind, *, sent: bool = False) -> Field:
     return Field(name, section, ("data", name), kind, sent)
 
 

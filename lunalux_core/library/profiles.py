@@ -22,7 +22,7 @@ from lunalux_core.text import clean_line
 
 Task = Literal["memory", "tracker", "impersonate", "suggest", "translate", "director"]
 TASKS: tuple[Task, ...] = get_args(Task)
-Scope = Literal["conversation", "member", "character", "global", "task"]
+ProfileScope = Literal["conversation", "member", "character", "global", "task"]
 LENGTH = 80
 """Characters of a profile's name."""
 NOBODY = "none"
@@ -38,7 +38,7 @@ class ProfilePlace:
             everywhere.
     """
 
-    scope: Scope
+    scope: ProfileScope
     target: str = ""
 
     @classmethod

@@ -34,8 +34,8 @@ KINDS: tuple[ServerKind, ...] = get_args(ServerKind)
 PROVIDERS: tuple[ServerKind, ...] = KINDS[:-1]
 """What a person may say a server is; any other that speaks OpenAI's protocol is `openai` with an address."""
 ValueKind = Literal["number", "whole", "text", "texts", "order", "bias", "object", "choice", "flag"]
-Group = Literal["common", "sampling", "repetition", "temperature", "output", "thinking"]
-GROUPS: tuple[Group, ...] = get_args(Group)
+ParameterGroup = Literal["common", "sampling", "repetition", "temperature", "output", "thinking"]
+GROUPS: tuple[ParameterGroup, ...] = get_args(ParameterGroup)
 
 HOMES: Mapping[str, str] = {
     "openrouter": "https://openrouter.ai/api/v1",
@@ -74,7 +74,7 @@ class Parameter:
     name: str
     value: ValueKind
     help: str
-    group: Group
+    group: ParameterGroup
     wire: Mapping[ServerKind, str] = field(default_factory=dict)
     low: float = 0
     high: float = 0
@@ -112,7 +112,7 @@ def _names(name: str, kinds: Iterable[ServerKind], /, **other: str | None) -> Ma
 def _number(
     name: str,
     help: str,
-    group: Group,
+    group: ParameterGroup,
     low: float,
     high: float,
     wire: Mapping[ServerKind, str],

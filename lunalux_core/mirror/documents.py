@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from lunalux_core.errors import InvalidInput
 from lunalux_core.mirror.base import MirrorKind, Record
 from lunalux_core.mirror.folder import ChangedMeanwhile, data_hash
-from lunalux_core.mirror.work import Event, Work, follow
+from lunalux_core.mirror.work import MirrorEvent, Work, follow
 
 P = TypeVar("P")
 
@@ -158,13 +158,13 @@ class DocumentMirror(Generic[P]):
         if not self._work.dry:
             version = await self._documents.change(item, parsed)
             self._agree(path, Item(item.id, item.name, version), data)
-        self._work.tell(Event("taken", self._kind, path, item.id, item.name))
+        self._work.tell(MirrorEvent("taken", self._kind, path, item.id, item.name))
 
     async def _conflict(self, path: str, item: Item, data: bytes, text: bytes) -> None:
         # The copy first: from the next line on the words of the file are nowhere else.
         kept = self._work.keep(path, data)
         await self._write(path, item, text=text, quiet=True)
-        self._work.tell(Event("conflict", self._kind, path, item.id, item.name, kept=kept))
+        self._work.tell(MirrorEvent("conflict", self._kind, path, item.id, item.name, kept=kept))
 
     async def _write(
         self, path: str, item: Item, *, text: bytes | None = None, restored: bool = False, quiet: bool = False
@@ -174,7 +174,7 @@ class DocumentMirror(Generic[P]):
         self._agree(path, item, data)
         if not quiet:
             self._work.tell(
-                Event("restored" if restored else "written", self._kind, path, item.id, item.name)
+                MirrorEvent("restored" if restored else "written", self._kind, path, item.id, item.name)
             )
 
     def _agree(self, path: str, item: Item, data: bytes) -> None:
@@ -202,7 +202,9 @@ class DocumentMirror(Generic[P]):
         if not self._work.dry:
             item = await self._documents.add(path, parsed)
             self._agree(path, item, data)
-        self._work.tell(Event("added", self._kind, path, item.id if item else "", item.name if item else ""))
+        self._work.tell(
+            MirrorEvent("added", self._kind, path, item.id if item else "", item.name if item else "")
+        )
 
     async def _alike(self, texts: Mapping[str, Item], parsed: P) -> str:
         for key, item in texts.items():

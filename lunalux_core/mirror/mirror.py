@@ -23,7 +23,7 @@ from lunalux_core.mirror.folder import Folder
 from lunalux_core.mirror.pictures import PictureMirror
 from lunalux_core.mirror.shelves import ShelfFiles
 from lunalux_core.mirror.stories import StoryMirror
-from lunalux_core.mirror.work import Event, Work
+from lunalux_core.mirror.work import MirrorEvent, Work
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn_input import TurnReader
@@ -49,7 +49,7 @@ class Mirror:
         self._base = base
         self._reader = reader
 
-    async def run(self, tell: Callable[[Event], None], *, dry: bool = False) -> bool:
+    async def run(self, tell: Callable[[MirrorEvent], None], *, dry: bool = False) -> bool:
         """One pass; whether everything was done. `tell` hears of each thing that was, or would be.
 
         Raises:
@@ -69,7 +69,7 @@ class Mirror:
         await DocumentMirror(work, ShelfFiles(work, "preset")).run()
         return not work.again
 
-    async def watch(self, tell: Callable[[Event], None], ready: Callable[[], None]) -> None:
+    async def watch(self, tell: Callable[[MirrorEvent], None], ready: Callable[[], None]) -> None:
         """Pass after pass, whenever one of the two sides changed, until it is cancelled.
 
         Args:
@@ -170,10 +170,12 @@ def _nothing() -> None:
     pass
 
 
-def _once(tell: Callable[[Event], None], told: dict[tuple[str, str], None]) -> Callable[[Event], None]:
+def _once(
+    tell: Callable[[MirrorEvent], None], told: dict[tuple[str, str], None]
+) -> Callable[[MirrorEvent], None]:
     """Tell what is wrong with a file once, not with every pass."""
 
-    def heard(event: Event) -> None:
+    def heard(event: MirrorEvent) -> None:
         if event.action in ("skipped", "waiting"):
             key = (event.path, event.error.code if event.error else event.action)
             if key in told:

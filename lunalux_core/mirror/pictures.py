@@ -19,7 +19,7 @@ from lunalux_core.importing.cards import new_character
 from lunalux_core.library.characters import load_character, load_pictures, replace_character
 from lunalux_core.mirror.base import Record
 from lunalux_core.mirror.folder import PICTURES, ChangedMeanwhile, data_hash
-from lunalux_core.mirror.work import Action, Event, Work, follow
+from lunalux_core.mirror.work import MirrorAction, MirrorEvent, Work, follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class PictureMirror:
             if path != self._path(owner) and not work.dry:
                 work.folder.move(path, work.folder.trash_path(path))
             self._write(owner, shown)
-            work.tell(Event("conflict", "picture", self._path(owner), owner.id, owner.name, kept=kept))
+            work.tell(MirrorEvent("conflict", "picture", self._path(owner), owner.id, owner.name, kept=kept))
 
     async def _take(self, owner: _Owner, path: str) -> None:
         """Give a character the picture of a file."""
@@ -161,7 +161,7 @@ class PictureMirror:
             status = (self._pictures / name).stat()
             version = f"{name}:{status.st_size}:{status.st_mtime_ns}"
             self._agree(replace(owner, version=version), path, data)
-        self._work.tell(Event("taken", "picture", path, owner.id, owner.name))
+        self._work.tell(MirrorEvent("taken", "picture", path, owner.id, owner.name))
 
     async def _store(self, owner: _Owner, name: str, data: bytes) -> None:
         from lunalux_core.editor.files import write_file
@@ -184,12 +184,12 @@ class PictureMirror:
                 with suppress(OSError):
                     file.unlink(missing_ok=True)
 
-    def _write(self, owner: _Owner, data: bytes, action: Action | None = None) -> None:
+    def _write(self, owner: _Owner, data: bytes, action: MirrorAction | None = None) -> None:
         path = self._path(owner)
         self._work.write(path, data)
         self._agree(owner, path, data)
         if action is not None:
-            self._work.tell(Event(action, "picture", path, owner.id, owner.name))
+            self._work.tell(MirrorEvent(action, "picture", path, owner.id, owner.name))
 
     def _path(self, owner: _Owner) -> str:
         ending = owner.picture.suffix.lower()

@@ -20,7 +20,7 @@ from lunalux_core.mirror.folder import ChangedMeanwhile, data_hash, free_name, n
 from lunalux_core.mirror.story_merge import same_words
 from lunalux_core.mirror.story_store import Page, ReplyRunning, Settled, settle, start, version_of
 from lunalux_core.mirror.story_text import Block, StoryText, read_story, text_hash, write_story
-from lunalux_core.mirror.work import Event, Work, follow
+from lunalux_core.mirror.work import MirrorEvent, Work, follow
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ class StoryMirror:
             self._work.again = True
         except ReplyRunning:
             self._work.again = True
-            self._work.tell(Event("waiting", "story", path))
+            self._work.tell(MirrorEvent("waiting", "story", path))
         except InvalidInput as error:
             self._work.skip("story", str(error.params.get("path") or path), error)
 
@@ -296,7 +296,7 @@ class StoryMirror:
     def _tell(self, owner: Owner, page: Page, settled: Settled, written: Mapping[str, str]) -> None:
         changes, conversation = page.changes, settled.conversation
         name = conversation.title or owner.name
-        event = Event("taken", "story", page.path, conversation.id, name)
+        event = MirrorEvent("taken", "story", page.path, conversation.id, name)
         if changes is not None and (changes.chain or changes.edits):
             if page.is_copy:
                 event = replace(event, action="added")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.library import Library
 
-Action = Literal[
+MirrorAction = Literal[
     "written", "taken", "added", "restored", "conflict", "removed", "moved", "waiting", "skipped"
 ]
 """`written`: a file from the library; `taken`: what changed in a file, into the library; `added`: a file that
@@ -25,7 +25,7 @@ another name; `waiting`: a reply is being written there; `skipped`: a file that 
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class MirrorEvent:
     """One thing that was done, or would be.
 
     Args:
@@ -35,7 +35,7 @@ class Event:
         missing: messages that a file of a story has not any more; they stay in the library.
     """
 
-    action: Action
+    action: MirrorAction
     kind: MirrorKind
     path: str
     id: str = ""
@@ -57,7 +57,7 @@ class Work:
     library: Library
     folder: Folder
     base: Base
-    tell: Callable[[Event], None]
+    tell: Callable[[MirrorEvent], None]
     reader: Callable[[], TurnReader]
     dry: bool = False
     again: bool = field(default=False, init=False)
@@ -113,7 +113,7 @@ class Work:
         self.base.drop(record.path)
         self.folder.files.pop(record.path, None)
         told = kept.relative_to(self.folder.root).as_posix()
-        self.tell(Event("removed", record.kind, record.path, record.id, name, kept=told))
+        self.tell(MirrorEvent("removed", record.kind, record.path, record.id, name, kept=told))
 
     def keep(self, path: str, data: bytes) -> str:
         """Keep a version of a file beside it, after a conflict; the path of the copy, no file of ours."""
@@ -124,14 +124,14 @@ class Work:
         return kept
 
     def skip(self, kind: MirrorKind, path: str, error: LunaluxError) -> None:
-        self.tell(Event("skipped", kind, path, error=error))
+        self.tell(MirrorEvent("skipped", kind, path, error=error))
 
 
 def follow(work: Work, record: Record, path: str) -> None:
     """Let a record be of the file at another path, to which a person moved it."""
     # Without size and time: whether the file was changed, too, is found out by reading it.
     work.base.put(replace(record, path=path, size=-1), record.path)
-    work.tell(Event("moved", record.kind, path, record.id, kept=record.path))
+    work.tell(MirrorEvent("moved", record.kind, path, record.id, kept=record.path))
 
 
 def _was_fresh(record: Record) -> bool:

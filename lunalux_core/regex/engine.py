@@ -49,7 +49,7 @@ class Match:
 
 
 @dataclass(slots=True)
-class Budget:
+class RegexBudget:
     """Processor time for the patterns of one message, in seconds; `spent` grows as they run."""
 
     job: float = JOB_SECONDS
@@ -88,7 +88,7 @@ class EcmaEngine:
             self._drop()
 
     def find_all(
-        self, pattern: str, flags: str, text: str, limit: int | None = None, budget: Budget | None = None
+        self, pattern: str, flags: str, text: str, limit: int | None = None, budget: RegexBudget | None = None
     ) -> list[Match]:
         """All matches from left to right, at most `limit`.
 
@@ -97,12 +97,12 @@ class EcmaEngine:
             EcmaTimeout: REGEX_TIMEOUT; the engine can be used on.
         """
         job = {"source": pattern, "flags": flags, "test": False, "limit": limit}
-        answer = self._run([job], text, budget or Budget())[0]
+        answer = self._run([job], text, budget or RegexBudget())[0]
         if isinstance(answer, LunaluxError):
             raise answer
         return list(_matches(answer["found"]))
 
-    def test(self, pattern: str, flags: str, text: str, budget: Budget | None = None) -> bool:
+    def test(self, pattern: str, flags: str, text: str, budget: RegexBudget | None = None) -> bool:
         """Whether the pattern matches anywhere. Raises like `find_all`."""
         result = self.test_many([(pattern, flags)], text, budget)[0]
         if isinstance(result, LunaluxError):
@@ -110,7 +110,7 @@ class EcmaEngine:
         return result
 
     def test_many(
-        self, patterns: Sequence[tuple[str, str]], text: str, budget: Budget | None = None
+        self, patterns: Sequence[tuple[str, str]], text: str, budget: RegexBudget | None = None
     ) -> list[bool | LunaluxError]:
         """`test` for many (pattern, flags) against one text in one round trip.
 
@@ -118,10 +118,10 @@ class EcmaEngine:
         budget every pattern has its own `JOB_SECONDS` and there is no common limit.
         """
         jobs = [{"source": source, "flags": flags, "test": True, "limit": 1} for source, flags in patterns]
-        answers = self._run(jobs, text, budget or Budget(total=float("inf")))
+        answers = self._run(jobs, text, budget or RegexBudget(total=float("inf")))
         return [each if isinstance(each, LunaluxError) else bool(each["found"]) for each in answers]
 
-    def _run(self, jobs: list[dict[str, Any]], text: str, budget: Budget) -> list[JobResult]:
+    def _run(self, jobs: list[dict[str, Any]], text: str, budget: RegexBudget) -> list[JobResult]:
         body = text.encode("utf-8", "surrogatepass")
         answers: list[JobResult] = []
         died_at = -1
@@ -139,7 +139,7 @@ class EcmaEngine:
         return answers
 
     def _round(
-        self, jobs: list[dict[str, Any]], body: bytes, budget: Budget, answers: list[JobResult]
+        self, jobs: list[dict[str, Any]], body: bytes, budget: RegexBudget, answers: list[JobResult]
     ) -> bool:
         """Send the jobs and append the answers that come; False if the helper ended for no known reason."""
         worker = self._worker = self._worker or Worker()

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from lunalux_core.errors import InvalidInput
 from lunalux_core.macros.grammar import fill_literals, literal_token
-from lunalux_core.regex.engine import Budget, EcmaEngine, EcmaTimeout, Match
+from lunalux_core.regex.engine import EcmaEngine, EcmaTimeout, Match, RegexBudget
 from lunalux_core.regex.script import Pattern, RegexScript, parse_find
 from lunalux_core.regex.text_units import from_units, to_units
 
@@ -64,7 +64,7 @@ def run_scripts(
     expand: Expand | None = None,
     depth: int | None = None,
     is_edit: bool = False,
-    budget: Budget | None = None,
+    budget: RegexBudget | None = None,
     keep_lone_surrogates: bool = False,
 ) -> ScriptResult:
     """The text as the scripts leave it, each working on the result of the one before.
@@ -77,7 +77,7 @@ def run_scripts(
         budget: processor time, shared between the scripts; a new one by default.
         keep_lone_surrogates: keep a surrogate whose other half a script replaced; else it becomes U+FFFD.
     """
-    budget = budget or Budget()
+    budget = budget or RegexBudget()
     applied: list[str] = []
     skipped: list[Skipped] = []
     for script in scripts:
@@ -129,7 +129,7 @@ def why_not(
 
 
 def run_script(
-    script: RegexScript, text: str, engine: EcmaEngine, expand: Expand, budget: Budget
+    script: RegexScript, text: str, engine: EcmaEngine, expand: Expand, budget: RegexBudget
 ) -> str | None:
     """The text after one script, None if its pattern matches nowhere.
 
@@ -152,7 +152,7 @@ def run_script(
     return from_units("".join((*pieces, units[position:])))
 
 
-def _matches(pattern: Pattern, text: str, engine: EcmaEngine, budget: Budget) -> list[Match]:
+def _matches(pattern: Pattern, text: str, engine: EcmaEngine, budget: RegexBudget) -> list[Match]:
     limit = None if pattern.global_ else 1
     return engine.find_all(pattern.source, pattern.flags, text, limit, budget)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lunalux_core.templates.stops import StopWishes, stop_strings
-from lunalux_core.templates.turns import LastLine, Names, Turn, format_last_line, format_turn
+from lunalux_core.templates.turns import LastLine, Names, TextTurn, format_last_line, format_turn
 from lunalux_core.templates.values import Context, Instruct
 
 _NAMES = Names("User", "Assistant")
@@ -26,7 +26,7 @@ def request_text(
     if instruct.story_string_prefix:
         story = instruct.story_string_prefix + ("\n" if instruct.wrap else "") + system
         story += instruct.story_string_suffix
-    turn = format_turn(Turn("user", material), instruct, _NAMES, _as_it_is, "last")
+    turn = format_turn(TextTurn("user", material), instruct, _NAMES, _as_it_is, "last")
     last = format_last_line("", LastLine(), instruct, _NAMES, _as_it_is)
     # The names are ours: an answer may well hold a line that begins with one of them.
     context = Context(names_as_stop_strings=False)

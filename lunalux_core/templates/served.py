@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import takewhile
 
 from lunalux_core.llm.model import Message
-from lunalux_core.templates.turns import LastLine, Names, Turn, format_last_line, format_turn
+from lunalux_core.templates.turns import LastLine, Names, TextTurn, format_last_line, format_turn
 from lunalux_core.templates.values import Instruct
 
 SERVED = "server"
@@ -45,9 +45,9 @@ def produced(instruct: Instruct) -> str:
 
     story = instruct.story_string_prefix + _MARKS[0] + instruct.story_string_suffix
     turns = [
-        Turn("user", _MARKS[1], "user"),
-        Turn("assistant", _MARKS[2], "assistant"),
-        Turn("user", _MARKS[3], "user"),
+        TextTurn("user", _MARKS[1], "user"),
+        TextTurn("assistant", _MARKS[2], "assistant"),
+        TextTurn("user", _MARKS[3], "user"),
     ]
     text = "".join(format_turn(turn, instruct, _NAMES, plain) for turn in turns)
     return story + text + format_last_line("assistant", LastLine(), instruct, _NAMES, plain)

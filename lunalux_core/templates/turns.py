@@ -31,7 +31,7 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class TextTurn:
     """One turn. `system` is a narrator's, a `foreign` one by somebody who is not the chat's usual speaker."""
 
     role: Role
@@ -46,7 +46,7 @@ def named(text: str, name: str) -> str:
 
 
 def format_turn(
-    turn: Turn, instruct: Instruct | None, names: Names, expand: Expand, place: TurnPosition = "between"
+    turn: TextTurn, instruct: Instruct | None, names: Names, expand: Expand, place: TurnPosition = "between"
 ) -> str:
     """A turn with all that belongs to it."""
     name = turn.name if turn.role == "user" else turn.name or names.char
@@ -66,11 +66,11 @@ def format_turn(
     return _between(prefix, text + suffix, instruct)
 
 
-def open_turn(turn: Turn, instruct: Instruct | None, names: Names, expand: Expand) -> str:
+def open_turn(turn: TextTurn, instruct: Instruct | None, names: Names, expand: Expand) -> str:
     """A turn that the model goes on with: nothing stands behind its text."""
     # A mark that no text holds: what comes after it is the suffix, which the model is to write itself.
     mark = "\x00\ufffc"
-    marked = Turn(turn.role, turn.text + mark, turn.name, turn.foreign)
+    marked = TextTurn(turn.role, turn.text + mark, turn.name, turn.foreign)
     return format_turn(marked, instruct, names, expand, "last").rpartition(mark)[0]
 
 

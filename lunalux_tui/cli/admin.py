@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from lunalux_core.backend.repos.cards import CardStatus
     from lunalux_core.backend.running.services import Services
     from lunalux_core.backend.running.settings import BackendSettings
-    from lunalux_core.backend.storage.provision import Change
+    from lunalux_core.backend.storage.provision import StorageChange
     from lunalux_core.language import Language
     from lunalux_tui.cli.serve import Storage
 
@@ -269,7 +269,7 @@ async def reconcile(
 
 async def _provision(
     settings: BackendSettings, kind: Storage, *, dry_run: bool, guards: bool
-) -> list[Change] | None:
+) -> list[StorageChange] | None:
     """Make, or only name, what is missing; None when a dry run cannot see what is there."""
     if kind == "embedded":
         # Opening the store makes its file and tables.
@@ -353,7 +353,7 @@ def _print_declared(declared: dict[str, Any]) -> None:
     output.print_text(f"  {expiry}")
 
 
-def _told(change: Change) -> str:
+def _told(change: StorageChange) -> str:
     """A change in the person's language; the document says it in English."""
     kind = "bare_table" if change.kind == "table" and not change.detail else change.kind
     return t(f"cli.operator.change_{kind}", target=change.target, detail=change.detail)

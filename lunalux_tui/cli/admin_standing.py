@@ -11,7 +11,7 @@ from lunalux_tui.cli.admin_services import DRY_RUN, JSON, in_services
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_core.backend.operators.adoption import Change
+    from lunalux_core.backend.operators.adoption import AdoptionChange
     from lunalux_core.backend.running.services import Services
 
 MOST_CHANGES = 10_000
@@ -37,10 +37,10 @@ async def adopt(
     from lunalux_core.backend.operators.adoption import LOOK
     from lunalux_core.backend.operators.rules import adoption
 
-    changes: list[Change] = []
-    looks: list[Change] = []
+    changes: list[AdoptionChange] = []
+    looks: list[AdoptionChange] = []
 
-    def told(change: Change) -> None:
+    def told(change: AdoptionChange) -> None:
         kept = looks if change.action == LOOK else changes
         # A large service may have millions of changes: each is printed at once, the lists for JSON are
         # bounded.
@@ -91,7 +91,7 @@ async def status(services: Services, as_json: bool = JSON) -> None:
         raise typer.Exit(output.PARTLY)
 
 
-def _row(change: Change) -> dict[str, str]:
+def _row(change: AdoptionChange) -> dict[str, str]:
     return {"action": change.action, "table": change.table, "row": change.row, "detail": change.detail}
 
 

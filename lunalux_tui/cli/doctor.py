@@ -33,7 +33,7 @@ ROOM_BYTES = 200 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class DoctorCheck:
     """What was looked at. `hint` says what to do where `status` is not ok."""
 
     name: str
@@ -47,10 +47,12 @@ def _status(status: CheckStatus) -> str:
     return t(f"cli.doctor.status.{status}") if sys.stdout.isatty() else status
 
 
-def _check(name: str, status: CheckStatus, key: str, /, **params: object) -> Check:
+def _check(name: str, status: CheckStatus, key: str, /, **params: object) -> DoctorCheck:
     """A check whose words, and hint where there is one, stand in the catalogue under `cli.doctor.<key>`."""
     hint = f"cli.doctor.{key}.hint"
-    return Check(name, status, t(f"cli.doctor.{key}.told", **params), t(hint, **params) if has(hint) else "")
+    return DoctorCheck(
+        name, status, t(f"cli.doctor.{key}.told", **params), t(hint, **params) if has(hint) else ""
+    )
 
 
 @doctor_app.command()
@@ -78,8 +80,8 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print one JSON do
         raise typer.Exit(output.FAILED)
 
 
-async def _all(runtime: Runtime) -> list[Check]:
-    looks: tuple[tuple[str, Callable[[Runtime], Awaitable[Check]]], ...] = (
+async def _all(runtime: Runtime) -> list[DoctorCheck]:
+    looks: tuple[tuple[str, Callable[[Runtime], Awaitable[DoctorCheck]]], ...] = (
         ("python", _python),
         ("terminal", _terminal),
         ("configuration", _configuration),
@@ -95,7 +97,9 @@ async def _all(runtime: Runtime) -> list[Check]:
     return [await _guarded(name, look, runtime) for name, look in looks]
 
 
-async def _guarded(name: str, look: Callable[[Runtime], Awaitable[Check]], runtime: Runtime) -> Check:
+async def _guarded(
+    name: str, look: Callable[[Runtime], Awaitable[DoctorCheck]], runtime: Runtime
+) -> DoctorCheck:
     try:
         # A server that takes the connection and says nothing must not hold up the other checks.
         async with asyncio.timeout(SECONDS):
@@ -105,21 +109,21 @@ async def _guarded(name: str, look: Callable[[Runtime], Awaitable[Check]], runti
     except LunaluxError as error:
         # To be signed out is a choice: characters, chats and models of one's own need no account.
         status: CheckStatus = "warn" if isinstance(error, SessionError) else "fail"
-        return Check(name, status, *output.sentence(error))
+        return DoctorCheck(name, status, *output.sentence(error))
     except Exception as error:  # one thing that cannot be looked at never hides the others
         from lunalux_core.diagnostics.crash import crashed
 
-        return Check(name, "fail", *output.sentence(crashed(error, runtime.paths)))
+        return DoctorCheck(name, "fail", *output.sentence(crashed(error, runtime.paths)))
 
 
-async def _python(_runtime: Runtime) -> Check:
+async def _python(_runtime: Runtime) -> DoctorCheck:
     from lunalux_core import __version__
 
     version = ".".join(str(part) for part in sys.version_info[:3])
     return _check("python", "ok", "python", version=__version__, python=version, platform=sys.platform)
 
 
-async def _terminal(_runtime: Runtime) -> Check:
+async def _terminal(_runtime: Runtime) -> DoctorCheck:
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     kind = os.environ.get("TERM", "") or ("windows" if os.name == "nt" else "")
     if not sys.stdout.isatty():
@@ -140,7 +144,7 @@ async def _terminal(_runtime: Runtime) -> Check:
         return _check("terminal", "warn", "not_utf8", detail=detail, encoding=encoding)
     if columns < SMALLEST[0] or rows < SMALLEST[1]:
         return _check("terminal", "warn", "small", detail=detail)
-    return Check("terminal", "ok", detail)
+    return DoctorCheck("terminal", "ok", detail)
 
 
 def _graphics() -> str:
@@ -152,14 +156,14 @@ def _graphics() -> str:
     return t("cli.doctor.blocks.told")
 
 
-async def _configuration(runtime: Runtime) -> Check:
+async def _configuration(runtime: Runtime) -> DoctorCheck:
     path = runtime.paths.config_file
     problems = [output.sentence(problem) for problem in runtime.settings.problems]
     if not problems:
         if not path.exists():
             return _check("configuration", "ok", "no_configuration", path=path)
-        return Check("configuration", "ok", str(path))
-    return Check(
+        return DoctorCheck("configuration", "ok", str(path))
+    return DoctorCheck(
         "configuration",
         "warn",
         " ".join(message for message, _ in problems),
@@ -167,7 +171,7 @@ async def _configuration(runtime: Runtime) -> Check:
     )
 
 
-async def _storage(runtime: Runtime) -> Check:
+async def _storage(runtime: Runtime) -> DoctorCheck:
     library = runtime.library
     result = await library.database.soundness()
     where = runtime.paths.data
@@ -180,10 +184,10 @@ async def _storage(runtime: Runtime) -> Check:
     detail = t("cli.doctor.storage.told", path=where, n=count, free=f"{free / 1e9:.1f}")
     if free < ROOM_BYTES:
         return _check("storage", "warn", "full", detail=detail)
-    return Check("storage", "ok", detail)
+    return DoctorCheck("storage", "ok", detail)
 
 
-async def _keyring(runtime: Runtime) -> Check:
+async def _keyring(runtime: Runtime) -> DoctorCheck:
     def place_of_keys() -> str:
         runtime.credentials.get("doctor")  # so that a file that is damaged is found and told
         return runtime.credentials.place
@@ -191,7 +195,7 @@ async def _keyring(runtime: Runtime) -> Check:
     place = await asyncio.to_thread(place_of_keys)
     damaged = [problem for problem in runtime.problems if problem.code == "CREDENTIALS_DAMAGED"]
     if damaged:
-        return Check("keyring", "warn", *output.sentence(damaged[0]))
+        return DoctorCheck("keyring", "warn", *output.sentence(damaged[0]))
     if place == "keyring":
         return _check("keyring", "ok", "keyring")
     told = _check("keyring", "warn", "key_file", path=place)
@@ -199,7 +203,7 @@ async def _keyring(runtime: Runtime) -> Check:
     return replace(told, status="ok", hint="") if os.environ.get("LUNALUX_HOME") else told
 
 
-async def _scripts(runtime: Runtime) -> Check:
+async def _scripts(runtime: Runtime) -> DoctorCheck:
     # Classes of Unicode letters are what Python's own expressions do not have.
     works = await asyncio.to_thread(runtime.engine.test, r"^\p{L}+$", "u", "Luna")
     if works:
@@ -207,7 +211,7 @@ async def _scripts(runtime: Runtime) -> Check:
     return _check("scripts", "fail", "scripts_wrong")
 
 
-async def _plugins(runtime: Runtime) -> Check:
+async def _plugins(runtime: Runtime) -> DoctorCheck:
     # They are imported, because only that shows whether one fails.
     await asyncio.to_thread(runtime.plugins.start)
     plugins = runtime.plugins.available()
@@ -218,7 +222,7 @@ async def _plugins(runtime: Runtime) -> Check:
     return _check("plug-ins", "ok", "plugins", enabled=len(enabled), n=len(plugins))
 
 
-async def _crashes(runtime: Runtime) -> Check:
+async def _crashes(runtime: Runtime) -> DoctorCheck:
     from lunalux_core.diagnostics.crash import reports
 
     files = reports(runtime.paths)
@@ -227,7 +231,7 @@ async def _crashes(runtime: Runtime) -> Check:
     return _check("crashes", "warn", "reports", n=len(files), path=files[0])
 
 
-async def _model(runtime: Runtime) -> Check:
+async def _model(runtime: Runtime) -> DoctorCheck:
     name = runtime.settings.model
     spec = runtime.models.resolve(name)
     if spec.provider == "practice":
@@ -244,12 +248,12 @@ async def _model(runtime: Runtime) -> Check:
     return _check("model", "ok", "model", name=name, model=spec.model)
 
 
-async def _backend(runtime: Runtime) -> Check:
+async def _backend(runtime: Runtime) -> DoctorCheck:
     await runtime.client.health()
     return _check("backend", "ok", "backend", place=runtime.settings.api_url or runtime.settings.storage)
 
 
-async def _account(runtime: Runtime) -> Check:
+async def _account(runtime: Runtime) -> DoctorCheck:
     state = await runtime.account.ensure()
     who = t("cli.doctor.local.told") if state.local else state.email
     if not state.username:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lunalux_core.mirror.mirror import Mirror
-    from lunalux_core.mirror.work import Event
+    from lunalux_core.mirror.work import MirrorEvent
 
 mirror_app = typer.Typer(add_completion=False)
 commands = {"mirror": mirror_app}
@@ -58,7 +58,7 @@ async def mirror(
     await runtime.first_start()
     counts: Counter[str] = Counter()
 
-    def tell(event: Event) -> None:
+    def tell(event: MirrorEvent) -> None:
         counts[event.action] += 1
         _tell(event, as_json=as_json)
 
@@ -91,7 +91,7 @@ def _sum_up(counts: Counter[str], folder: Path, *, dry: bool) -> None:
         raise typer.Exit(output.PARTLY)
 
 
-async def _watch(mirrored: Mirror, tell: Callable[[Event], None]) -> None:
+async def _watch(mirrored: Mirror, tell: Callable[[MirrorEvent], None]) -> None:
     """Mirror until ctrl+c, which is how it is meant to end."""
     from lunalux_tui.cli.http_server import on_signals
 
@@ -105,7 +105,7 @@ async def _watch(mirrored: Mirror, tell: Callable[[Event], None]) -> None:
         await watching
 
 
-def _tell(event: Event, *, as_json: bool) -> None:
+def _tell(event: MirrorEvent, *, as_json: bool) -> None:
     sentence = output.sentence(event.error) if event.error is not None else ("", "")
     if as_json:
         error = None if event.error is None else {"code": event.error.code, "message": sentence[0]}

@@ -13,7 +13,7 @@ from lunalux_core.backend.money.money import Action, Money, Replay, Reservation
 from lunalux_core.backend.repos.invites import Invites, Rewards
 from lunalux_core.backend.repos.ledger import Ledgers
 from lunalux_core.backend.repos.movements import COIN, OPEN
-from lunalux_core.backend.repos.users import Account, Users
+from lunalux_core.backend.repos.users import NewAccount, Users
 from lunalux_core.backend.repos.wallets import Wallets
 from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.table import Store
@@ -45,7 +45,7 @@ class World:
     def now(self) -> int:
         return self.clock
 
-    async def account(self, user_id: str = "ada", referral: str | None = None) -> Account:
+    async def account(self, user_id: str = "ada", referral: str | None = None) -> NewAccount:
         return await self.users.init(user_id, f"{user_id}@example.org", referral)
 
     async def spend(self, config: ModelConfig, operation: str, user_id: str = "ada") -> bool | Replay:

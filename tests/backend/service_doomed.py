@@ -22,7 +22,7 @@ from doomed import Doomed, Steps
 
 from lunalux_core.backend.accounts.identity import LocalIdentity
 from lunalux_core.backend.accounts.sessions import Session
-from lunalux_core.backend.market.publishing import Publishing, Wish
+from lunalux_core.backend.market.publishing import Publishing, PublishingWish
 from lunalux_core.backend.money.gateway import Gateway, GatewayRequest
 from lunalux_core.backend.money.seed_models import seed_models
 from lunalux_core.backend.running.services import Services, assemble
@@ -117,7 +117,7 @@ async def publish(services: Services, name: str, user: str = "bob") -> None:
     publishing = Publishing(services, user)
     ticket = await publishing.store(card_png(f"Mira {name}"))
     say("upload", user, ticket.key)
-    say("publish", user, await publishing.publish(Wish(ticket.key, "en", "An intro.", None, ())))
+    say("publish", user, await publishing.publish(PublishingWish(ticket.key, "en", "An intro.", None, ())))
 
 
 async def charge_and_forget(services: Services, name: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from api_support import Api, backend, bad, good
 from storage_engines import open_store, plant
 
-from lunalux_core.backend.operators.adoption import CHECKPOINT, Adoption, AdoptionReport, Change
+from lunalux_core.backend.operators.adoption import CHECKPOINT, Adoption, AdoptionChange, AdoptionReport
 from lunalux_core.backend.operators.report import status
 from lunalux_core.backend.operators.rules import adoption
 from lunalux_core.backend.running.services import Services
@@ -167,8 +167,8 @@ async def snapshot(store: Store) -> dict[tuple[str, str, str], Any]:
     }
 
 
-async def run(services: Services, **options: Any) -> tuple[AdoptionReport, list[Change]]:
-    told: list[Change] = []
+async def run(services: Services, **options: Any) -> tuple[AdoptionReport, list[AdoptionChange]]:
+    told: list[AdoptionChange] = []
     adopted = await adoption(services).run(**{"dry_run": False, **options}, told=told.append)
     return adopted, told
 
@@ -268,9 +268,9 @@ async def test_a_run_that_is_stopped_goes_on_where_it_was(tmp_path: Path) -> Non
         for number in range(250):
             for table, row in account(f"u{number:03d}", f"Name {number}", 100, 100):
                 await plant(store, table, row)
-        seen: list[Change] = []
+        seen: list[AdoptionChange] = []
 
-        def stop(change: Change) -> None:
+        def stop(change: AdoptionChange) -> None:
             seen.append(change)
             if change.table == TABLES.wallet and len([c for c in seen if c.table == TABLES.wallet]) > 120:
                 raise Unavailable("The storage is away.")

@@ -32,7 +32,7 @@ from service_doomed import (
     open_service,
 )
 
-from lunalux_core.backend.market.publishing import Publishing, Wish
+from lunalux_core.backend.market.publishing import Publishing, PublishingWish
 from lunalux_core.backend.market.wire_pages import object_key
 from lunalux_core.backend.repos.characters import NewCard
 from lunalux_core.backend.repos.movements import MOVE, OPEN
@@ -156,8 +156,8 @@ async def try_again(services: Services, scenario: str, said: Said) -> None:
     if scenario == "publish":
         for _, user, key in (line for line in said if line[0] == "upload"):
             publishing = Publishing(services, user)
-            first = await publishing.publish(Wish(key, "en", "An intro.", None, ()))
-            assert first == await publishing.publish(Wish(key, "en", "An intro.", None, ()))
+            first = await publishing.publish(PublishingWish(key, "en", "An intro.", None, ()))
+            assert first == await publishing.publish(PublishingWish(key, "en", "An intro.", None, ()))
     elif scenario != "submit_in_vain":
         await SCENARIOS[scenario](services, "0")
 

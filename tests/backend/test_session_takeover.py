@@ -11,7 +11,7 @@ import httpx
 import pytest
 from api_support import Api, Person, backend, bad, good
 
-from lunalux_core.backend.accounts.identity import Account
+from lunalux_core.backend.accounts.identity import ProvedAccount
 from lunalux_core.backend.running.embedded import open_embedded
 from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.running.signatures import Signer
@@ -143,19 +143,19 @@ async def test_a_restart_keeps_sessions_and_a_lost_store_adopts_none(tmp_path: P
 class Proving:
     """An identity whose cookie proves one account, as a Cognito ID token does; the rest is local."""
 
-    def __init__(self, plain: Any, account: Account) -> None:
+    def __init__(self, plain: Any, account: ProvedAccount) -> None:
         self._plain, self._account = plain, account
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._plain, name)
 
-    async def prove(self, cookie: str) -> Account | None:
+    async def prove(self, cookie: str) -> ProvedAccount | None:
         return self._account if cookie == "genuine" else None
 
 
 async def test_only_a_lost_session_is_repaired_and_only_for_its_account(api: Api) -> None:
     ada, bob = await api.person(), await api.person("bob")
-    proving = Proving(api.services.identity, Account(ada.user_id, ada.email))
+    proving = Proving(api.services.identity, ProvedAccount(ada.user_id, ada.email))
     services = replace(api.services, identity=proving)
     transport = StreamingASGITransport(create_app(services))
 

@@ -15,7 +15,7 @@ from storage_engines import ministack, named, plant, sqlite_store
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.dynamodb import DynamoStore
 from lunalux_core.backend.storage.migrate import migrate_sk, move
-from lunalux_core.backend.storage.provision import Change, Provisioner
+from lunalux_core.backend.storage.provision import Provisioner, StorageChange
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.table import Exists, Key, Put, Update
 
@@ -95,8 +95,8 @@ async def test_missing_parts_are_added_to_what_is_there(access: AwsAccess) -> No
     await provisioner.aclose()
     provisioner = Provisioner(access, specs, "grown-cards", ["https://a.example"])
     changes = await provisioner.plan()
-    assert Change("index", "character_table_EN_grown", "GSI_TIME") in changes
-    assert Change("ttl", "user_table_grown", "expiresAt") in changes
+    assert StorageChange("index", "character_table_EN_grown", "GSI_TIME") in changes
+    assert StorageChange("ttl", "user_table_grown", "expiresAt") in changes
     assert {change.kind for change in changes} == {"index", "ttl", "cors"}
     await provisioner.apply(changes)
     assert await provisioner.plan() == []

@@ -23,7 +23,7 @@ from lunalux_core.config.settings import load_settings
 from lunalux_core.library.conversations import load_tree
 from lunalux_core.mirror.mirror import opened
 from lunalux_core.mirror.story_text import read_story
-from lunalux_core.mirror.work import Event
+from lunalux_core.mirror.work import MirrorEvent
 from lunalux_core.runtime import Runtime
 
 CHANGES = {"replace", "rename", "write", "unlink", "mkdir", "rmdir"}
@@ -51,8 +51,8 @@ class Doom:
             self.moment()
 
 
-async def mirrored(runtime: Runtime, files: Path) -> list[Event]:
-    events: list[Event] = []
+async def mirrored(runtime: Runtime, files: Path) -> list[MirrorEvent]:
+    events: list[MirrorEvent] = []
     with opened(runtime.library, runtime.paths, files, lambda: runtime.reader) as mirror:
         await mirror.run(events.append)
     return events

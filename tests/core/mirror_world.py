@@ -17,7 +17,7 @@ from lunalux_core.library.conversations import (
     new_message,
 )
 from lunalux_core.mirror.mirror import opened
-from lunalux_core.mirror.work import Event
+from lunalux_core.mirror.work import MirrorEvent
 from lunalux_core.runtime import Runtime
 
 BOOK = {"entries": {"0": {"uid": 0, "key": ["reef"], "content": "Sharp.", "own": 1}}, "name": "Reef"}
@@ -63,9 +63,9 @@ class World:
 
         return await self.library.database.write(change)
 
-    async def run(self, *, dry: bool = False) -> list[Event]:
+    async def run(self, *, dry: bool = False) -> list[MirrorEvent]:
         """The events of one pass."""
-        events: list[Event] = []
+        events: list[MirrorEvent] = []
         library, paths = self.library, self.runtime.paths
         with opened(library, paths, self.folder, lambda: self.runtime.reader, dry=dry) as mirror:
             await mirror.run(events.append, dry=dry)

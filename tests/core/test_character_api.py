@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunalux_core.character_api.answers import CompletionAnswer, Reply
-from lunalux_core.character_api.calls import Line, chat_call, text_call
+from lunalux_core.character_api.answers import CompletionAnswer, CompletionReply
+from lunalux_core.character_api.calls import CallLine, chat_call, text_call
 from lunalux_core.character_api.server import AnswerEvents
-from lunalux_core.character_api.turns import Ended, Turn, TurnPart
+from lunalux_core.character_api.turns import CompletionTurn, Ended, TurnPart
 from lunalux_core.dialogue.turn import TextDelta
 from lunalux_core.errors import InvalidInput, LunaluxError, ProviderError
 from lunalux_core.library.conversations import new_message
@@ -62,7 +62,7 @@ def test_the_words_after_the_last_reply_are_what_is_said() -> None:
             line("user", [{"type": "text", "text": "Three"}, {"type": "text", "text": "Four"}]),
         )
     )
-    assert call.history == (Line("user", "One"), Line("assistant", "First."))
+    assert call.history == (CallLine("user", "One"), CallLine("assistant", "First."))
     assert (call.text, call.instruction) == ("Two\n\nThree\nFour", "Be brief.\n\nIn rhymes.")
     begun = chat_call(body(line("user", "One"), line("assistant", "It was")))
     assert (begun.text, begun.begins, begun.history) == ("One", "It was", ())
@@ -103,8 +103,8 @@ def test_a_body_of_any_shape_is_read_or_refused_in_a_sentence(fields: dict[str, 
             assert error.message and error.code
 
 
-def reply(text: str) -> Reply:
-    return Reply(text, new_message("", None, "assistant", "Ada", text))
+def reply(text: str) -> CompletionReply:
+    return CompletionReply(text, new_message("", None, "assistant", "Ada", text))
 
 
 async def streamed(*parts: TurnPart | LunaluxError) -> bytes:
@@ -120,7 +120,7 @@ async def streamed(*parts: TurnPart | LunaluxError) -> bytes:
         return error
 
     events = AnswerEvents(
-        Turn(None, come()), CompletionAnswer("Ada", "", is_text=False), told, tells_usage=False
+        CompletionTurn(None, come()), CompletionAnswer("Ada", "", is_text=False), told, tells_usage=False
     )
     await events.first()
     async with asyncio.timeout(20):

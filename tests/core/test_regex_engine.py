@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.regex.engine import Budget, EcmaEngine, EcmaError, EcmaTimeout
+from lunalux_core.regex.engine import EcmaEngine, EcmaError, EcmaTimeout, RegexBudget
 from lunalux_core.regex.engine_process import Worker
 from lunalux_core.regex.text_units import from_units, groups_of, rewrite, to_units
 
@@ -90,7 +90,7 @@ def test_a_batch_answers_in_order_whatever_happens_to_some(engine: EcmaEngine) -
 
 
 def test_a_budget_that_is_used_up_ends_the_batch(engine: EcmaEngine) -> None:
-    budget = Budget(job=0.05, total=0.1)
+    budget = RegexBudget(job=0.05, total=0.1)
     answers = engine.test_many([(RUNAWAY, "")] * 5 + [("a", "")], FOOD, budget)
     assert all(isinstance(answer, EcmaTimeout) for answer in answers)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lunalux_core.errors import InvalidInput
 from lunalux_core.macros.expansion import MacroContext, Variables, expander
-from lunalux_core.regex.engine import Budget, EcmaEngine
+from lunalux_core.regex.engine import EcmaEngine, RegexBudget
 from lunalux_core.regex.script import (
     AI_OUTPUT,
     USER_INPUT,
@@ -99,7 +99,7 @@ def test_scripts_run_in_order_and_say_what_they_did(engine: EcmaEngine) -> None:
 
 def test_a_message_has_one_budget_for_all_its_scripts(engine: EcmaEngine) -> None:
     runaway = RegexScript(name="runaway", find="/(a+)+$/", placement=(AI_OUTPUT,))
-    budget = Budget(job=0.05, total=0.1)
+    budget = RegexBudget(job=0.05, total=0.1)
     result = run_scripts(
         [runaway] * 10, "a" * 40 + "!", placement=AI_OUTPUT, target="store", engine=engine, budget=budget
     )
@@ -116,7 +116,7 @@ def test_five_hundred_scripts_of_every_kind_leave_the_words_and_take_no_longer_t
         RegexScript(name="first", find="/STOP/", replace="END", placement=(AI_OUTPUT,)),
         *(RegexScript(name=f"{n}", find=wild[n % 5], placement=(AI_OUTPUT,)) for n in range(500)),
     ]
-    budget = Budget()
+    budget = RegexBudget()
     began = time.process_time()
     words = "a" * 60 + "! STOP"
     result = run_scripts(scripts, words, placement=AI_OUTPUT, target="store", engine=engine, budget=budget)

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from contextvars import copy_context
 from typing import Any, TypeVar
 
-from lunalux_core.backend.accounts.identity import Account, SignedUp, normal_email
+from lunalux_core.backend.accounts.identity import ProvedAccount, SignedUp, normal_email
 from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.running.settings import CognitoSettings
 from lunalux_core.backend.running.traces import Span, Traces
@@ -102,7 +102,7 @@ class CognitoIdentity:
     async def resend(self, email: str) -> None:
         await self._quietly("resend_confirmation_code", email)
 
-    async def sign_in(self, email: str, password: str) -> Account:
+    async def sign_in(self, email: str, password: str) -> ProvedAccount:
         answer = await self._plain(
             "initiate_auth",
             {},
@@ -133,7 +133,7 @@ class CognitoIdentity:
         )
         return await self.find(email)
 
-    async def prove(self, cookie: str) -> Account | None:
+    async def prove(self, cookie: str) -> ProvedAccount | None:
         """Check an ID token: signature by the pool's keys, issuer, audience, kind, expiry."""
         return await self._in_thread(lambda: self._verify(cookie))
 
@@ -169,7 +169,7 @@ class CognitoIdentity:
         names = {entry["Name"]: entry["Value"] for entry in user["UserAttributes"]}
         return names.get("sub")
 
-    def _verify(self, token: str) -> Account | None:
+    def _verify(self, token: str) -> ProvedAccount | None:
         import jwt
 
         if self._jwks is None:
@@ -191,7 +191,7 @@ class CognitoIdentity:
             return None
         if claims["token_use"] != "id" or not claims.get("email_verified", True):
             return None
-        return Account(claims["sub"], normal_email(str(claims.get("email", ""))), cookie=token)
+        return ProvedAccount(claims["sub"], normal_email(str(claims.get("email", ""))), cookie=token)
 
     def _key_client(self) -> Any:
         """The pool's keys, fetched once an hour at most."""

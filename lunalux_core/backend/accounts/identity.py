@@ -54,7 +54,7 @@ class SignedUp:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class ProvedAccount:
     """A proved identity. `cookie` is what may later prove it again, where the provider has such."""
 
     user_id: str
@@ -77,7 +77,7 @@ class Identity(Protocol):
 
     async def resend(self, email: str) -> None: ...
 
-    async def sign_in(self, email: str, password: str) -> Account:
+    async def sign_in(self, email: str, password: str) -> ProvedAccount:
         """Raises BackendError BAD_CREDENTIALS, USER_NOT_CONFIRMED."""
         ...
 
@@ -90,7 +90,7 @@ class Identity(Protocol):
         """
         ...
 
-    async def prove(self, cookie: str) -> Account | None:
+    async def prove(self, cookie: str) -> ProvedAccount | None:
         """The account a kept cookie still proves, if any."""
         ...
 
@@ -199,13 +199,13 @@ class LocalIdentity:
         if await self._store.get(self._table, _key(email, "SIGNUP")):
             await self._renew_code(email, "SIGNUP", "confirmation")
 
-    async def sign_in(self, email: str, password: str) -> Account:
+    async def sign_in(self, email: str, password: str) -> ProvedAccount:
         email = normal_email(email)
         row = await self._store.get(self._table, _key(email, "IDENTITY"))
         if row is not None:
             user_id = text(row.get("userId"))
             if await _matches(row.get("passwordHash"), password) and 0 < len(user_id) <= LONGEST_ID:
-                return Account(user_id, email)
+                return ProvedAccount(user_id, email)
             raise _bad_credentials()
         waiting = await self._store.get(self._table, _key(email, "SIGNUP"))
         # An address that nobody has costs the same work as a known one.
@@ -242,7 +242,7 @@ class LocalIdentity:
             raise _code_invalid() from None
         return await self.find(email)
 
-    async def prove(self, cookie: str) -> Account | None:
+    async def prove(self, cookie: str) -> ProvedAccount | None:
         return None  # our own store cannot lose a session without losing the account with it
 
     async def find(self, email: str) -> str | None:

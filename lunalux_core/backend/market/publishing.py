@@ -40,7 +40,7 @@ _UPLOAD_ID = re.compile(r"/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.png\Z"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PublishingWish:
     """What the owner wants to publish. `name` None takes the card's."""
 
     key: str
@@ -89,7 +89,7 @@ class Publishing:
         await self._services.blobs.put(ticket.key, data, PNG)
         return ticket
 
-    async def publish(self, wish: Wish) -> str:
+    async def publish(self, wish: PublishingWish) -> str:
         """Put the card on the market; returns its id. Asking again for the same upload gives the same id.
 
         Raises:
@@ -163,7 +163,7 @@ class Publishing:
         name: str,
         intro: str,
         creator: str,
-        wish: Wish,
+        wish: PublishingWish,
     ) -> NewCard:
         settings, blobs = self._services.settings, self._services.blobs
         image = published_key(settings.original_prefix, card_id)

@@ -54,7 +54,7 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class AdoptionChange:
     """A deed that was done, or would be, and the row it was about."""
 
     action: str
@@ -95,7 +95,7 @@ class Adoption:
         self._store, self._home, self._rules = store, home, rules
 
     async def run(
-        self, *, dry_run: bool, told: Callable[[Change], None], restart: bool = False
+        self, *, dry_run: bool, told: Callable[[AdoptionChange], None], restart: bool = False
     ) -> AdoptionReport:
         """Do what every row asks for, or only say it.
 
@@ -126,7 +126,7 @@ class Adoption:
         rules: Rules,
         after: Mapping[str, str] | None,
         dry_run: bool,
-        told: Callable[[Change], None],
+        told: Callable[[AdoptionChange], None],
         report: AdoptionReport,
     ) -> None:
         gate = asyncio.Semaphore(AT_ONCE)
@@ -147,11 +147,11 @@ class Adoption:
                 await self._note(table, after)
         for deed in await rules.finish(dry_run=dry_run):
             report.actions[deed.action] += 1
-            told(Change(deed.action, table, "", deed.detail))
+            told(AdoptionChange(deed.action, table, "", deed.detail))
 
     async def _row(
         self, table: str, rules: Rules, row: Item, dry_run: bool, gate: asyncio.Semaphore
-    ) -> list[Change]:
+    ) -> list[AdoptionChange]:
         name = f"{row['PK']} {row['SK']}"
         async with gate:
             try:
@@ -161,19 +161,19 @@ class Adoption:
             except StorageError:
                 raise
             except (LunaluxError, *ODD) as error:
-                return [Change(LOOK, table, name, f"this row cannot be understood: {error}")]
+                return [AdoptionChange(LOOK, table, name, f"this row cannot be understood: {error}")]
 
     @staticmethod
-    async def _done(table: str, name: str, deed: Deed, dry_run: bool) -> Change:
+    async def _done(table: str, name: str, deed: Deed, dry_run: bool) -> AdoptionChange:
         if dry_run or deed.do is None:
-            return Change(deed.action, table, name, deed.detail)
+            return AdoptionChange(deed.action, table, name, deed.detail)
         try:
             succeeded = await deed.do()
         except (ConditionFailed, Invalid) as error:
-            return Change(LOOK, table, name, f"not done ({error}): {deed.detail}")
+            return AdoptionChange(LOOK, table, name, f"not done ({error}): {deed.detail}")
         if not succeeded:
-            return Change(LOOK, table, name, f"it changed meanwhile, run this again: {deed.detail}")
-        return Change(deed.action, table, name, deed.detail)
+            return AdoptionChange(LOOK, table, name, f"it changed meanwhile, run this again: {deed.detail}")
+        return AdoptionChange(deed.action, table, name, deed.detail)
 
     async def _place(self) -> tuple[str | None, Mapping[str, str] | None]:
         """Table and position that an earlier run came to; None where it was finished, or there was none."""

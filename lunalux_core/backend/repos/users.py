@@ -69,7 +69,7 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class NewAccount:
     """All that belongs to an account at its start. `referred`: whether a code that came along counts."""
 
     user: User
@@ -89,7 +89,7 @@ class _Rows:
     opening: Item | None
     invite: Item | None
 
-    def account(self) -> Account | None:
+    def account(self) -> NewAccount | None:
         """The account, if every row is there."""
         if not (self.profile and self.wallet and self.ledger and self.opening and self.invite):
             return None
@@ -97,7 +97,7 @@ class _Rows:
             return None
         if not text(self.invite.get("inviteCode")):
             return None
-        return Account(
+        return NewAccount(
             user_of(self.profile), wallet_of(self.wallet), ledger_of(self.ledger), invite_of(self.invite)
         )
 
@@ -135,7 +135,7 @@ class Users:
             raise _no_user()
         return user
 
-    async def init(self, user_id: str, email: str, referral: str | None = None) -> Account:
+    async def init(self, user_id: str, email: str, referral: str | None = None) -> NewAccount:
         """The account, made where it is new and completed where it is an old one; safe to repeat.
 
         A valid `referral` code counts once in the account's first day.
@@ -167,7 +167,7 @@ class Users:
         except ConditionFailed:
             return  # somebody was faster
 
-    async def _complete(self, user_id: str, email: str) -> Account:
+    async def _complete(self, user_id: str, email: str) -> NewAccount:
         for _ in range(TRIES):
             rows = await self._read(user_id)
             account = rows.account()

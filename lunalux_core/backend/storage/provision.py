@@ -49,7 +49,7 @@ BLOCKED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class StorageChange:
     """One thing that is missing. `target` is a table or the bucket; `detail` says what of it."""
 
     kind: ChangeKind
@@ -99,34 +99,34 @@ class Provisioner:
         self._tables = Caller(lambda: access.client("dynamodb"))
         self._objects = Caller(lambda: access.client("s3"))
 
-    async def plan(self) -> list[Change]:
+    async def plan(self) -> list[StorageChange]:
         """What is missing, in the order in which it is made. Changes nothing."""
-        changes: list[Change] = []
+        changes: list[StorageChange] = []
         for spec in self._specs.values():
             changes += await self._plan_table(spec)
         return changes + await self._plan_bucket()
 
-    async def apply(self, changes: Sequence[Change] | None = None) -> list[Change]:
+    async def apply(self, changes: Sequence[StorageChange] | None = None) -> list[StorageChange]:
         """Make what `changes`, by default a fresh plan, name; returns what was made."""
         planned = await self.plan() if changes is None else list(changes)
         for change in planned:
             await self._make(change)
         return planned
 
-    async def _plan_table(self, spec: TableSpec) -> list[Change]:
-        ttl = [Change("ttl", spec.name, spec.ttl)] if spec.ttl else []
-        recovery, protection = Change("recovery", spec.name), Change("protection", spec.name)
+    async def _plan_table(self, spec: TableSpec) -> list[StorageChange]:
+        ttl = [StorageChange("ttl", spec.name, spec.ttl)] if spec.ttl else []
+        recovery, protection = StorageChange("recovery", spec.name), StorageChange("protection", spec.name)
         guards = [recovery, protection] if self._guarded else []
         description = await self._ask(self._tables, "describe_table", TableName=spec.name)
         if description is None:
             return [
-                Change("table", spec.name, ", ".join(index.name for index in spec.indexes)),
+                StorageChange("table", spec.name, ", ".join(index.name for index in spec.indexes)),
                 *ttl,
                 *guards,
             ]
         there = {index["IndexName"] for index in description["Table"].get("GlobalSecondaryIndexes", ())}
         changes = [
-            Change("index", spec.name, index.name) for index in spec.indexes if index.name not in there
+            StorageChange("index", spec.name, index.name) for index in spec.indexes if index.name not in there
         ]
         if ttl:
             answer = await self._ask(self._tables, "describe_time_to_live", TableName=spec.name)
@@ -143,15 +143,15 @@ class Provisioner:
         recovery = backups.get("PointInTimeRecoveryDescription", {})
         return bool(recovery.get("PointInTimeRecoveryStatus") == "ENABLED")
 
-    async def _plan_bucket(self) -> list[Change]:
+    async def _plan_bucket(self) -> list[StorageChange]:
         bucket, origins = self._bucket, ", ".join(self._origins)
         if not bucket:
             return []
-        cors = [Change("cors", bucket, origins)] if origins else []
-        guards = [Change("public-access", bucket), Change("encryption", bucket)]
-        lifecycle = [Change("lifecycle", bucket, self._uploads)] if self._uploads else []
+        cors = [StorageChange("cors", bucket, origins)] if origins else []
+        guards = [StorageChange("public-access", bucket), StorageChange("encryption", bucket)]
+        lifecycle = [StorageChange("lifecycle", bucket, self._uploads)] if self._uploads else []
         if await self._ask(self._objects, "head_bucket", Bucket=bucket) is None:
-            return [Change("bucket", bucket), *guards, *lifecycle, *cors]
+            return [StorageChange("bucket", bucket), *guards, *lifecycle, *cors]
         changes = []
         if lifecycle and self._expiry() not in await self._lifecycle_rules():
             changes += lifecycle
@@ -166,7 +166,7 @@ class Provisioner:
                 changes += cors
         return changes
 
-    async def _make(self, change: Change) -> None:
+    async def _make(self, change: StorageChange) -> None:
         match change.kind:
             case "table":
                 await self._create_table(self._specs[change.target])

@@ -19,7 +19,12 @@ from lunalux_core.dialogue.assembly.history import HistoryEntry, HistoryFill, fi
 from lunalux_core.dialogue.assembly.injections import Injection, inject, joined, material_injections
 from lunalux_core.dialogue.assembly.labels import LABELS
 from lunalux_core.dialogue.assembly.material import CountTokens, Expand, HistoryMessage, PromptMaterial
-from lunalux_core.dialogue.assembly.narratium_layout import LayoutPart, Section, by_framework_rules, layout
+from lunalux_core.dialogue.assembly.narratium_layout import (
+    LayoutPart,
+    MessageSection,
+    by_framework_rules,
+    layout,
+)
 from lunalux_core.dialogue.assembly.placeholders import fill, placeholders_in
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, slot_totals, too_large
 from lunalux_core.dialogue.assembly.slots import program_texts
@@ -29,7 +34,7 @@ if TYPE_CHECKING:
     from lunalux_core.documents.pictures import PictureRef
 
 _BETWEEN_EXAMPLES = "\n---\n"
-_SECTIONS: tuple[Section, ...] = ("system", "user")
+_SECTIONS: tuple[MessageSection, ...] = ("system", "user")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,9 @@ from lunalux_core.dialogue.assembly.slots import overridden
 from lunalux_core.presets.builtin import output_contract
 from lunalux_core.presets.document import Preset, PresetPrompt
 
-Section = Literal["system", "user"]
+MessageSection = Literal["system", "user"]
 
-_SECTIONS: Mapping[str, Section] = {
+_SECTIONS: Mapping[str, MessageSection] = {
     "main": "system",
     "worldInfoBefore": "system",
     "personaDescription": "system",
@@ -61,7 +61,7 @@ class LayoutPart:
     """A part of one of the two messages. `text` is without its element and may have placeholders."""
 
     slot: str
-    section: Section
+    section: MessageSection
     text: str
     element: str = ""
 
@@ -101,7 +101,7 @@ def layout(
 def _listed(preset: Preset, material: PromptMaterial, expand: Expand) -> list[LayoutPart]:
     """The preset's prompts; an unknown identifier goes into the section of the known one before it."""
     parts: list[LayoutPart] = []
-    section: Section = "system"
+    section: MessageSection = "system"
     for identifier, enabled in preset.order:
         prompt = preset.prompt(identifier)
         # Also for a prompt that is off, so that switching it off does not move those that follow it.

@@ -39,7 +39,7 @@ class Composition:
     raw: str
 
 
-class Chooser:
+class PhraseChooser:
     """Deterministic choice among options, least used first."""
 
     def __init__(self, seed: bytes, told: str) -> None:
@@ -80,7 +80,7 @@ class _Composer:
         self._pieces: Pieces = pieces_of(self._material)
         self._type = str(request.extra.get("type", "normal"))
         self._last_reply = next((m.content for m in reversed(request.messages) if m.role == "assistant"), "")
-        self._choose = Chooser(_seed(request), _told(request))
+        self._choose = PhraseChooser(_seed(request), _told(request))
         self._used: list[str] = []
 
     def compose(self) -> Composition:

@@ -13,7 +13,7 @@ from lunalux_core.worldbook.engine.timed_effects import TimedEffects
 from lunalux_core.worldbook.entry import Entry
 
 
-class State(Enum):
+class ScanState(Enum):
     """Why a pass is made."""
 
     INITIAL = auto()
@@ -41,7 +41,7 @@ class Screening:
     def is_sticky(self, candidate: Candidate) -> bool:
         return bool(self._effects.sticky) and candidate.identity in self._effects.sticky
 
-    def against(self, candidate: Candidate, state: State) -> str:
+    def against(self, candidate: Candidate, state: ScanState) -> str:
         """The code of the first reason against an entry in this pass, "" if there is none."""
         entry = candidate.entry
         if entry.disabled:
@@ -58,7 +58,7 @@ class Screening:
             return ""
         if candidate.identity in self._effects.cooling:
             return "cooldown"
-        recursing = state is State.RECURSION
+        recursing = state is ScanState.RECURSION
         if entry.delay_until_recursion and not (recursing and entry.delay_until_recursion <= self.level):
             return "needs_recursion"
         if recursing and self._recursive and entry.exclude_recursion:

@@ -24,10 +24,10 @@ class RegexMatcher:
     """
 
     def __init__(self, engine: EcmaEngine) -> None:
-        from lunalux_core.regex.engine import Budget
+        from lunalux_core.regex.engine import RegexBudget
 
         self._engine = engine
-        self._budget = Budget(total=EVALUATION_SECONDS)
+        self._budget = RegexBudget(total=EVALUATION_SECONDS)
         self._known: dict[_Asked, bool | None] = {}
         self.invalid: set[tuple[str, str]] = set()
         self.slow: set[tuple[str, str]] = set()

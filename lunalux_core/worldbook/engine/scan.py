@@ -11,7 +11,7 @@ from dataclasses import replace
 from lunalux_core.worldbook.engine.admission import Admission, AdmittedEntry, PassOutcome, TakenCandidate
 from lunalux_core.worldbook.engine.buffer import Buffer, searched
 from lunalux_core.worldbook.engine.candidates import Candidate
-from lunalux_core.worldbook.engine.filters import Screening, State
+from lunalux_core.worldbook.engine.filters import ScanState, Screening
 from lunalux_core.worldbook.engine.inclusion_groups import losers
 from lunalux_core.worldbook.engine.index import Index
 from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
@@ -60,7 +60,7 @@ class Scan:
         # lowest counts from the first recursion on.
         levels = sorted({candidate.entry.delay_until_recursion for candidate in self.candidates} - {0})
         self._screening.level = levels.pop(0) if levels else 0
-        state: State | None = State.INITIAL
+        state: ScanState | None = ScanState.INITIAL
         number, limit = 0, self._settings.max_recursion_steps
         while state is not None and not 0 < limit <= number:
             number += 1
@@ -69,7 +69,7 @@ class Scan:
             state = self._following(state, bool(triggers))
             if state is None and levels:
                 self._screening.level = levels.pop(0)
-                state = State.RECURSION
+                state = ScanState.RECURSION
             if state is not None:
                 self._remember(triggers)
 
@@ -77,14 +77,14 @@ class Scan:
         """Consider these from the next pass on, unless they are decided already."""
         self._hopeful.update(at for at in places if at not in self.fired and at not in self._failed)
 
-    def _following(self, state: State, triggered: bool) -> State | None:
+    def _following(self, state: ScanState, triggered: bool) -> ScanState | None:
         """What kind of pass comes next, levels of delay aside."""
         # As in SillyTavern: what does not fit the budget ends the recursion, also for entries outside of it.
         if self.admission.overflowed:
             return None
         settings, buffer = self._settings, self._buffer
-        if settings.recursive and (triggered or (state is State.MIN_ACTIVATIONS and buffer.recursion)):
-            return State.RECURSION
+        if settings.recursive and (triggered or (state is ScanState.MIN_ACTIVATIONS and buffer.recursion)):
+            return ScanState.RECURSION
         # A limit of recursion switches minimum activations off, as in SillyTavern.
         if len(self.fired) >= settings.min_activations or settings.max_recursion_steps:
             return None
@@ -92,7 +92,7 @@ class Scan:
         if (0 < furthest < buffer.depth) or buffer.depth > buffer.messages:
             return None
         self._hope(self.index.look(buffer.deepen()))
-        return State.MIN_ACTIVATIONS
+        return ScanState.MIN_ACTIVATIONS
 
     def _remember(self, triggers: Sequence[tuple[Candidate, str]]) -> None:
         contents = [content for _, content in triggers]
@@ -105,7 +105,7 @@ class Scan:
         self._hope(self.index.look(text))
         self._activated_text = "\n".join(contents) + "\n" + self._activated_text
 
-    def _pass(self, state: State, number: int) -> PassOutcome:
+    def _pass(self, state: ScanState, number: int) -> PassOutcome:
         self._matcher.new_pass()
         # In the order of consideration, which decides who gets the budget: sets have no order.
         waiting = sorted(self._hopeful)
@@ -140,7 +140,7 @@ class Scan:
             self._closed.update(fired.taken.candidate.entry.groups)
         return outcome
 
-    def _consider(self, candidate: Candidate, state: State) -> TakenCandidate | None:
+    def _consider(self, candidate: Candidate, state: ScanState) -> TakenCandidate | None:
         """Whether one candidate is taken in this pass (steps 1 to 14 of "Activation")."""
         reason = self._screening.against(candidate, state)
         if not reason:
@@ -154,7 +154,7 @@ class Scan:
             if key is None:
                 # Nothing changes that but a new text with the key in it, and then the index names it again;
                 # unless the key stands in a text that was only hidden from this pass.
-                hidden = state is State.MIN_ACTIVATIONS or not hay.text
+                hidden = state is ScanState.MIN_ACTIVATIONS or not hay.text
                 if not hidden and candidate.place not in self.index.always:
                     self._hopeful.discard(candidate.place)
                 return None
@@ -178,10 +178,10 @@ class Scan:
             return "exclude_keys"
         return ""
 
-    def _haystack(self, entry: Entry, state: State) -> Haystack:
-        return self._buffer.haystack(entry, state is not State.MIN_ACTIVATIONS)
+    def _haystack(self, entry: Entry, state: ScanState) -> Haystack:
+        return self._buffer.haystack(entry, state is not ScanState.MIN_ACTIVATIONS)
 
-    def _prepare_patterns(self, waiting: Sequence[int], state: State) -> None:
+    def _prepare_patterns(self, waiting: Sequence[int], state: ScanState) -> None:
         """Run the patterns of this pass together, where the matcher can."""
         match = self._tools.match_regex
         # A plain function matches one pattern at a time; there is nothing to prepare.

@@ -17,7 +17,7 @@ from lunalux_core.backend.market.publishing import (
     PNG,
     UPLOAD_SECONDS,
     Publishing,
-    Wish,
+    PublishingWish,
     clean_tags,
 )
 from lunalux_core.backend.market.wire_pages import absolute, object_key
@@ -107,7 +107,7 @@ async def finalize_publish(
 ) -> PublishResponse:
     """Put an uploaded card on the market. The same upload again gives the same id."""
     await limit(services, limits.UPLOAD, session.user_id)
-    wish = Wish(body.s3_key, body.language, body.intro or "", body.name, body.tags)
+    wish = PublishingWish(body.s3_key, body.language, body.intro or "", body.name, body.tags)
     return PublishResponse(id=await Publishing(services, session.user_id).publish(wish))
 
 

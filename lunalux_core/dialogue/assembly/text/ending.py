@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from lunalux_core.dialogue.assembly.text.source import TextSource
-from lunalux_core.dialogue.assembly.text.turns import TextTurn
-from lunalux_core.templates.turns import LastLine, Turn, format_last_line
+from lunalux_core.dialogue.assembly.text.turns import PromptTurn
+from lunalux_core.templates.turns import LastLine, TextTurn, format_last_line
 from lunalux_core.templates.values import Instruct
 
 
-def ending_after(source: TextSource, last: str, continued: TextTurn | None) -> str:
+def ending_after(source: TextSource, last: str, continued: PromptTurn | None) -> str:
     """The quiet instruction of the material, and the line that the reply continues.
 
     Args:
@@ -18,7 +18,7 @@ def ending_after(source: TextSource, last: str, continued: TextTurn | None) -> s
     text = last
     if source.instruct is not None:
         if quiet:
-            text += source.formatted(Turn("system", quiet, source.names.user))
+            text += source.formatted(TextTurn("system", quiet, source.names.user))
         text += "" if source.continues else last_line(source, source.instruct)
     else:
         text += f"\n{quiet}" if quiet else ""
@@ -40,7 +40,7 @@ def last_line(source: TextSource, instruct: Instruct) -> str:
     return format_last_line(name, line, instruct, source.names, source.expand)
 
 
-def _with_name(source: TextSource, text: str, continued: TextTurn | None) -> str:
+def _with_name(source: TextSource, text: str, continued: PromptTurn | None) -> str:
     """Without an instruct template: a new line with a name, and the beginning of the reply."""
     forced = source.wishes.force_name
     forced = source.context.always_force_name2 if forced is None else forced

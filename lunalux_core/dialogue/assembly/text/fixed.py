@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from lunalux_core.dialogue.assembly.text.ending import ending_after
 from lunalux_core.dialogue.assembly.text.source import TextSource
-from lunalux_core.dialogue.assembly.text.turns import STORY_SLOT, TextTurn
-from lunalux_core.templates.turns import Turn
+from lunalux_core.dialogue.assembly.text.turns import STORY_SLOT, PromptTurn
+from lunalux_core.templates.turns import TextTurn
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class FixedTexts:
 
 
 def fixed_texts(
-    source: TextSource, story: str, examples: Sequence[str], continued: TextTurn | None
+    source: TextSource, story: str, examples: Sequence[str], continued: PromptTurn | None
 ) -> FixedTexts:
     """The fixed texts around a story string.
 
@@ -67,7 +67,7 @@ def _alignment(source: TextSource) -> str:
     if source.instruct is None or not source.instruct.user_alignment_message:
         return ""
     words = source.expand(source.instruct.user_alignment_message)
-    return source.formatted(Turn("user", words, source.names.user), "first")
+    return source.formatted(TextTurn("user", words, source.names.user), "first")
 
 
 def _chat_start(source: TextSource) -> str:
@@ -80,4 +80,4 @@ def _remembered(source: TextSource) -> str:
     memory = source.material.memory
     if memory.position != "auto" or not memory.block:
         return ""
-    return source.formatted(Turn("system", memory.block))
+    return source.formatted(TextTurn("system", memory.block))

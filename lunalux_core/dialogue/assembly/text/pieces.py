@@ -8,21 +8,21 @@ from dataclasses import dataclass, replace
 from lunalux_core.dialogue.assembly.prompt import PromptMessage, PromptReport, slot_totals
 from lunalux_core.dialogue.assembly.text.fixed import FixedTexts
 from lunalux_core.dialogue.assembly.text.source import TextSource
-from lunalux_core.dialogue.assembly.text.turns import STORY_SLOT, TextTurn
+from lunalux_core.dialogue.assembly.text.turns import STORY_SLOT, PromptTurn
 from lunalux_core.dialogue.assembly.text.window import FittingTurns, TextTokens
 from lunalux_core.templates.story import collapsed
-from lunalux_core.templates.turns import Turn
+from lunalux_core.templates.turns import TextTurn
 
 
 def sent_turns(
-    source: TextSource, turns: Sequence[TextTurn], fitting: FittingTurns, fixed: FixedTexts
-) -> list[TextTurn]:
+    source: TextSource, turns: Sequence[PromptTurn], fitting: FittingTurns, fixed: FixedTexts
+) -> list[PromptTurn]:
     """The turns that are sent, oldest first: memories, events, the alignment turn, and what fits."""
     sent = [turn for at, turn in enumerate(turns) if at in fitting.indexes]
     if fitting.aligned:
-        sent.insert(0, TextTurn(fixed.alignment, "userAlignment", Turn("user", "")))
+        sent.insert(0, PromptTurn(fixed.alignment, "userAlignment", TextTurn("user", "")))
     for told in filter(None, (fitting.earlier_events, fixed.remembered)):
-        sent.insert(0, TextTurn(told, "memory", Turn("system", "")))
+        sent.insert(0, PromptTurn(told, "memory", TextTurn("system", "")))
     if sent and not source.continues:
         instruct = source.instruct
         if instruct is None or (instruct.wrap and source.material.type != "quiet"):
@@ -38,9 +38,9 @@ class TextPieces:
     story: str
     examples: tuple[str, ...]
     chat_start: str
-    turns: tuple[TextTurn, ...]
+    turns: tuple[PromptTurn, ...]
     ending: str
-    continued: TextTurn | None
+    continued: PromptTurn | None
 
     def messages(self, tokens: TextTokens, collapse: bool) -> tuple[PromptMessage, ...]:
         """The pieces as messages, whose contents together are the text.
@@ -64,7 +64,7 @@ class TextPieces:
         self,
         limit: int,
         sent: Sequence[PromptMessage],
-        offered_turns: Sequence[TextTurn],
+        offered_turns: Sequence[PromptTurn],
         offered_examples: int,
         fitting: FittingTurns,
         omitted: int,
@@ -94,7 +94,7 @@ class TextPieces:
         )
 
 
-def _turn_message(tokens: TextTokens, slot: str, turn: TextTurn) -> PromptMessage:
+def _turn_message(tokens: TextTokens, slot: str, turn: PromptTurn) -> PromptMessage:
     message = _message(tokens, slot, turn.text)
     return replace(message, role=turn.turn.role, message_id=turn.own.id if turn.own else "")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lunalux_core.dialogue.assembly.material import Expand, PromptMaterial
-from lunalux_core.templates.turns import Names, Turn, TurnPosition, format_turn
+from lunalux_core.templates.turns import Names, TextTurn, TurnPosition, format_turn
 from lunalux_core.templates.values import Context, Instruct, TextTemplate
 
 
@@ -72,6 +72,6 @@ class TextSource:
             return ""
         return self.expand(self.wishes.start)
 
-    def formatted(self, turn: Turn, place: TurnPosition = "between") -> str:
+    def formatted(self, turn: TextTurn, place: TurnPosition = "between") -> str:
         """A turn with its name and sequences."""
         return format_turn(turn, self.instruct, self.names, self.expand, place)

@@ -9,19 +9,23 @@ from lunalux_core.dialogue.assembly.injections import Injection, inject, joined,
 from lunalux_core.dialogue.assembly.material import HistoryMessage
 from lunalux_core.dialogue.assembly.text.card_texts import post_history
 from lunalux_core.dialogue.assembly.text.source import TextSource
-from lunalux_core.templates.turns import Turn, TurnPosition, open_turn
+from lunalux_core.templates.turns import TextTurn, TurnPosition, open_turn
 from lunalux_core.templates.values import ROLES
 
 STORY_SLOT = "storyString"
 
 
 @dataclass(frozen=True, slots=True)
-class TextTurn:
-    """A turn as text. `own` is the message it comes from, None for texts put between messages."""
+class PromptTurn:
+    """A turn in its place in the prompt, with its `text` as the template formats it.
+
+    Args:
+        own: the message it comes from, None for texts put between messages.
+    """
 
     text: str
     slot: str
-    turn: Turn
+    turn: TextTurn
     own: HistoryMessage | None = None
 
     @property
@@ -30,7 +34,7 @@ class TextTurn:
         return self.own is None and self.slot not in ("postHistory", "chatHistory")
 
 
-def text_turns(source: TextSource, story: str) -> list[TextTurn]:
+def text_turns(source: TextSource, story: str) -> list[PromptTurn]:
     """All turns, oldest first; a turn to continue is the last, without its end sequence.
 
     Args:
@@ -47,11 +51,11 @@ def text_turns(source: TextSource, story: str) -> list[TextTurn]:
             place: TurnPosition = "last" if is_last else "first" if at == 0 else "between"
             text = source.formatted(turn.turn, place)
         formatted.append(replace(turn, text=text))
-    return formatted or [TextTurn("", "chatHistory", Turn("assistant", ""))]
+    return formatted or [PromptTurn("", "chatHistory", TextTurn("assistant", ""))]
 
 
-def _in_order(source: TextSource, story: str) -> list[TextTurn]:
-    """The turns in their order, without their text."""
+def _in_order(source: TextSource, story: str) -> list[PromptTurn]:
+    """The turns in their order, not formatted yet: their `text` is empty."""
     material = source.material
     history = [message for message in material.history if not message.hidden]
     begins = bool(material.history) and not (material.omitted or material.replaced)
@@ -66,14 +70,14 @@ def _in_order(source: TextSource, story: str) -> list[TextTurn]:
     if after := post_history(source):
         # Before the turn to continue, which must stay the last.
         place = max(len(turns) - 1, 0) if source.continues else len(turns)
-        turns.insert(place, TextTurn("", "postHistory", Turn("user", after)))
+        turns.insert(place, PromptTurn("", "postHistory", TextTurn("user", after)))
     return turns
 
 
-def _message(source: TextSource, message: HistoryMessage, first: bool) -> TextTurn:
+def _message(source: TextSource, message: HistoryMessage, first: bool) -> PromptTurn:
     """A message as a turn. Macros are expanded only in the first of a chat, which is the greeting."""
     text = source.expand(message.content) if first else message.content
-    return TextTurn("", "chatHistory", Turn(message.role, text, message.name, message.foreign), message)
+    return PromptTurn("", "chatHistory", TextTurn(message.role, text, message.name, message.foreign), message)
 
 
 def _injections(source: TextSource, story: str) -> list[Injection]:
@@ -91,6 +95,6 @@ def _injections(source: TextSource, story: str) -> list[Injection]:
     return injections
 
 
-def _injected(source: TextSource, injection: Injection) -> TextTurn:
+def _injected(source: TextSource, injection: Injection) -> PromptTurn:
     name = {"user": source.names.user, "assistant": source.names.char}.get(injection.role, "")
-    return TextTurn("", injection.slot, Turn(injection.role, injection.content, name))
+    return PromptTurn("", injection.slot, TextTurn(injection.role, injection.content, name))

@@ -11,8 +11,8 @@ from lunalux_core.dialogue.assembly.material import CountTokens
 from lunalux_core.dialogue.assembly.prompt import SlotTokens, too_large
 from lunalux_core.dialogue.assembly.text.fixed import FixedTexts
 from lunalux_core.dialogue.assembly.text.source import TextSource
-from lunalux_core.dialogue.assembly.text.turns import TextTurn
-from lunalux_core.templates.turns import Turn
+from lunalux_core.dialogue.assembly.text.turns import PromptTurn
+from lunalux_core.templates.turns import TextTurn
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class TextWindow:
     """
 
     def __init__(
-        self, source: TextSource, tokens: TextTokens, fixed: FixedTexts, turns: Sequence[TextTurn]
+        self, source: TextSource, tokens: TextTokens, fixed: FixedTexts, turns: Sequence[PromptTurn]
     ) -> None:
         self._source = source
         self._material = source.material
@@ -113,7 +113,7 @@ class TextWindow:
         # The oldest events are left out first: those next to the turns that are sent matter more.
         for begin in range(len(events)):
             told = "\n".join((heading, *events[begin:]))
-            text = self._source.formatted(Turn("system", told))
+            text = self._source.formatted(TextTurn("system", told))
             if self._tokens.of(text) <= share:
                 return replace(fitting, earlier_events=text, events=len(events) - begin)
         return fitting
@@ -149,8 +149,8 @@ class TextWindow:
         return len(examples)
 
     def before_continued(
-        self, examples: list[str], turns: list[TextTurn]
-    ) -> tuple[list[str], list[TextTurn]]:
+        self, examples: list[str], turns: list[PromptTurn]
+    ) -> tuple[list[str], list[PromptTurn]]:
         """The examples and turns before a turn to continue: examples are left out, then the oldest turns,
         until the prompt fits."""
         # Counted as one text at each step, because it may have fewer tokens than its parts together.
@@ -163,7 +163,7 @@ class TextWindow:
                 break
         return examples, turns
 
-    def _whole(self, examples: Sequence[str], turns: Sequence[TextTurn]) -> int:
+    def _whole(self, examples: Sequence[str], turns: Sequence[PromptTurn]) -> int:
         """The tokens of the text with these before the turn to continue."""
         fixed = self._fixed
         spoken = "".join(turn.text for turn in turns)
