@@ -15,7 +15,8 @@ from lunalux_core.dialogue.assembly.material import (
     HistoryMessage,
     PromptMaterial,
 )
-from lunalux_core.dialogue.assembly.text import TextAssembly, TextPrompt, TextWishes
+from lunalux_core.dialogue.assembly.text.assembly import TextPrompt, text_prompt
+from lunalux_core.dialogue.assembly.text.source import TextWishes
 from lunalux_core.dialogue.template_macros import template_macros
 from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text
 from lunalux_core.errors import LunaluxError
@@ -113,7 +114,7 @@ def _assembled(scenario: Mapping[str, Any]) -> tuple[TextTemplate, TextPrompt]:
         user_last=bool(chat) and as_flag(chat[-1].get("is_user")),
     )
     expand = expander(_macros(scenario, material, template), Variables())
-    return template, TextAssembly(template, material, expand, COUNTERS["guess"], wishes).run()
+    return template, text_prompt(template, material, expand, COUNTERS["guess"], wishes)
 
 
 def _template(scenario: Mapping[str, Any]) -> TextTemplate:

@@ -183,7 +183,8 @@ def _text(
     """The prompt as one text. The person's words have macros of their own, as when they are sent to a chat;
     a reply without any words yet is gone on with all the same.
     """
-    from lunalux_core.dialogue.assembly.text import TextAssembly, TextWishes
+    from lunalux_core.dialogue.assembly.text.assembly import text_prompt
+    from lunalux_core.dialogue.assembly.text.source import TextWishes
     from lunalux_core.dialogue.template_macros import template_macros
 
     turn = draft.request.turn
@@ -200,7 +201,7 @@ def _text(
     start = template.start.value if template.start is not None else ""
     count = counter(turn).text
     material = replace(material, history=tuple(history))
-    return TextAssembly(template, material, expand, count, TextWishes(start=start)).run().prompt
+    return text_prompt(template, material, expand, count, TextWishes(start=start)).prompt
 
 
 def _activate(draft: PromptDraft, engine: EcmaEngine, unknown: dict[str, None], trace: Trace) -> Activation:
@@ -259,7 +260,7 @@ def _scanned(turn: TurnInput, expand: Callable[[str], str], memory: MemoryTexts)
     the memories."""
     note = note_of(turn)
     texts = [expand(note.prompt)] if note is not None and note.scan and note.prompt else []
-    texts += [expand(held.content) for held in turn.injections if held.scan]
+    texts += [expand(injection.content) for injection in turn.injections if injection.scan]
     remembered = memory.whole if turn.settings.memory_scan else ""
     return (*texts, remembered) if remembered else tuple(texts)
 

@@ -1,0 +1,99 @@
+"""From the input to the prompt: the parts of a text, made in the order in which macros are expanded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lunalux_core.dialogue.assembly.material import CountTokens, Expand, PromptMaterial
+from lunalux_core.dialogue.assembly.prompt import Prompt
+from lunalux_core.dialogue.assembly.text.ending import ending_after, last_line
+from lunalux_core.dialogue.assembly.text.fixed import fixed_texts
+from lunalux_core.dialogue.assembly.text.form import text_form
+from lunalux_core.dialogue.assembly.text.pieces import TextPieces, sent_turns
+from lunalux_core.dialogue.assembly.text.source import TextSource, TextWishes
+from lunalux_core.dialogue.assembly.text.story import example_blocks, story_string
+from lunalux_core.dialogue.assembly.text.turns import text_turns
+from lunalux_core.dialogue.assembly.text.window import TextTokens, TextWindow
+from lunalux_core.templates.story import around_story
+from lunalux_core.templates.turns import Names, format_examples
+from lunalux_core.templates.values import TextTemplate
+
+_FACTORY_BUDGET = 4096
+"""Tokens for a prompt where the material does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextPrompt:
+    """The prompt, and the parts of its text that scenarios of text completion are compared by.
+
+    Args:
+        story: the story string without what the template puts around it.
+        last_line: the line that the reply continues; empty without an instruct template.
+    """
+
+    story: str
+    examples: tuple[str, ...]
+    turns: tuple[str, ...]
+    ending: str
+    continued: str | None
+    last_line: str
+    prompt: Prompt
+
+    @property
+    def text(self) -> str:
+        return self.prompt.text
+
+
+def text_prompt(
+    template: TextTemplate,
+    material: PromptMaterial,
+    expand: Expand,
+    count_tokens: CountTokens,
+    wishes: TextWishes = TextWishes(),
+) -> TextPrompt:
+    """The text of one request.
+
+    Args:
+        expand: replaces macros; the order of its calls is the order of the parts below.
+        count_tokens: tokens of a text alone, without the frame of a message.
+
+    Raises:
+        InvalidInput: TEMPLATE_SYNTAX, PROMPT_TOO_LARGE.
+    """
+    names = Names(material.user, material.card.called, material.group)
+    source = TextSource(template, material, expand, wishes, names)
+    tokens = TextTokens(count_tokens, material.budget if material.budget is not None else _FACTORY_BUDGET)
+
+    blocks = example_blocks(source)
+    formatted = format_examples(blocks, source.context, source.instruct, names, expand)
+    story = story_string(source, blocks, formatted)
+    around = around_story(story, source.context, source.instruct, expand)
+    offered = [] if wishes.strip_examples else formatted
+    turns = text_turns(source, story)
+    # The turn to continue is the end of the text, so it must always fit.
+    continued = turns.pop() if source.continues and len(turns) > 1 else None
+    fixed = fixed_texts(source, around, offered, continued)
+
+    window = TextWindow(source, tokens, fixed, turns)
+    fitting = window.fitting_turns()
+    window.check(fitting)
+    examples = offered[: window.fitting_examples(offered, fitting)]
+    sent = sent_turns(source, turns, fitting, fixed)
+    if continued is not None:
+        examples, sent = window.before_continued(examples, sent)
+    ending = ending_after(source, sent[-1].text, continued) if sent else ""
+
+    pieces = TextPieces(fixed.story, tuple(examples), fixed.chat_start, tuple(sent), ending, continued)
+    messages = pieces.messages(tokens, wishes.collapse)
+    report = pieces.report(tokens.limit, messages, turns, len(offered), fitting, material.omitted)
+    prompt = Prompt(messages, report, text_form(source))
+    instruct = source.instruct
+    return TextPrompt(
+        story=story,
+        examples=pieces.examples,
+        turns=tuple(turn.text for turn in sent),
+        ending=ending,
+        continued=continued.text if continued else None,
+        last_line="" if instruct is None or source.continues else last_line(source, instruct),
+        prompt=prompt,
+    )
