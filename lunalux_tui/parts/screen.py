@@ -153,8 +153,8 @@ class KeyBar(Bar):
 
     _parts: Sequence[Part] | None = None
     """What is shown; None where the keys have changed since. Textual draws the bar with each frame of whatever
-    changes, and to find the keys every binding asks the screen whether it can be used: too much for each
-    letter that is typed."""
+    changes, and to find the keys every binding asks the screen whether it can be used. That is too much for
+    each letter that is typed."""
     _check: Timer | None = None
 
     def on_mount(self) -> None:
