@@ -97,12 +97,12 @@ class StreamCleaner:
             chunk = ""
         text = "".join((*self._held, chunk))
         tail = _OPEN_TAIL.search(text) if _SUSPECT.search(text) else None
-        certain, held = (text, "") if tail is None else (text[: tail.start()], tail.group())
-        self._held = [held]
-        self._held_length = len(held)
-        self._in_string = len(held) > 1 and re.match(_STRING_START, held) is not None
+        certain, pending = (text, "") if tail is None else (text[: tail.start()], tail.group())
+        self._held = [pending]
+        self._held_length = len(pending)
+        self._in_string = len(pending) > 1 and re.match(_STRING_START, pending) is not None
         # An introducer also ends a command before it, so the cleaner must see it; alone it leaves no text.
-        return clean(certain if held[:1] in ("\r", "") or held >= "\ud800" else certain + held[0])
+        return clean(certain if pending[:1] in ("\r", "") or pending >= "\ud800" else certain + pending[0])
 
     def flush(self) -> str:
         """What was held back, now that nothing follows."""

@@ -100,6 +100,7 @@ class Account:
             return self.state
         state = await self.snapshot.stored()
         await self.session.load()
+        # Another program may have ended the session, of which the snapshot tells nothing.
         if self.session.key is None and state.status == "signed_in":
             state = replace(state, status="signed_out")
         self._loaded = True
@@ -122,6 +123,7 @@ class Account:
             NetworkError: only when there is no last known state to go on with.
         """
         await self.load()
+        # Several requests may need it at once: the first makes sure, the others find it done.
         async with self._lock:
             if (
                 self.session.validated
@@ -164,6 +166,7 @@ class Account:
         Another program of this home may have signed in meanwhile, and the local account signs in again by
         itself. Otherwise a 460 ends the session here: the token is forgotten, everything else is kept.
         """
+        # Requests under way are refused together: the first gets another session for all of them.
         async with self._refusing:
             if await self.session.replaced(used):
                 return True
@@ -316,6 +319,7 @@ class Account:
         answer = await self._client().sign_in(email, password)
         proof = self._client().identity()
         await self.session.begin(SessionKey(answer.user_id, answer.session_token, self._clock(), proof))
+        # The local account in the middle of a request: nothing else of it has changed.
         if not sync and answer.user_id == self.state.user_id:
             self.session.validated = True
             return await self.snapshot.update(status="signed_in")
@@ -326,6 +330,7 @@ class Account:
                 answer.email,
                 answer.username,
                 local=local,
+                # Of the account before it only prices stay: they are everybody's, and the person saw them.
                 models=self.state.models,
                 agreed=self.state.agreed,
             )

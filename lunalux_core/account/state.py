@@ -92,6 +92,7 @@ def restored_state(value: Any) -> AccountState:
         item, default = cached.get(name), getattr(state, name)
         if name == "username":
             good = isinstance(item, str)
+        # For Python a truth value is an `int`; it must not pass for an amount.
         elif isinstance(default, bool) or not isinstance(default, int):
             good = isinstance(item, type(default))
         else:
@@ -107,6 +108,7 @@ def restored_state(value: Any) -> AccountState:
     restored["models"] = tuple(filter(_is_row, rows)) if isinstance(rows, list) else ()
     for name in ("wallet", "ledger", "invite"):
         if name in cached and not _is_whole(name, restored.get(name)):
+            # Shown only as a whole; without a part all is fetched again.
             restored[name] = {}
             restored["fetched_at"] = 0
     return AccountState(**restored)

@@ -73,8 +73,9 @@ class AccountWallet:
         self, wallet: Mapping[str, Any], ledger: Mapping[str, Any] | None = None
     ) -> AccountState:
         """Take over the wallet that came with a paid reply."""
-        known = self._snapshot.state.ledger
-        return await self._snapshot.update(wallet=dict(wallet), ledger=dict(ledger) if ledger else known)
+        # A reply may come without the totals: then those of before stand until the next fetch.
+        before = self._snapshot.state.ledger
+        return await self._snapshot.update(wallet=dict(wallet), ledger=dict(ledger) if ledger else before)
 
     async def recount(self) -> AccountState:
         """Fetch the wallet because the backend has shown that the known one is wrong, as when coins were

@@ -16,18 +16,18 @@ _SENTENCE = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])|\n")
 def split_passages(text: str) -> list[tuple[str, int]]:
     """Passages of a text in their order, with the tokens of each."""
     passages: list[str] = []
-    held: list[str] = []
+    parts: list[str] = []
     size = 0
     for paragraph in _PARAGRAPH.split(text):
         for part in _parts(paragraph.strip()):
             weight = _weight(part)
-            if held and size + weight > SIZE:
-                passages.append("\n".join(held))
-                held, size = [], 0
-            held.append(part)
+            if parts and size + weight > SIZE:
+                passages.append("\n".join(parts))
+                parts, size = [], 0
+            parts.append(part)
             size += weight
-    if held:
-        passages.append("\n".join(held))
+    if parts:
+        passages.append("\n".join(parts))
     estimator = TokenEstimator()
     return [(passage, estimator.text(passage)) for passage in passages]
 
@@ -38,18 +38,18 @@ def _parts(paragraph: str) -> Iterator[str]:
     if _weight(paragraph) <= SIZE:
         yield paragraph
         return
-    held, size = "", 0
+    part, size = "", 0
     for sentence in _SENTENCE.split(paragraph):
         for piece in _pieces(sentence):
             weight = _weight(piece)
-            if held and size + weight > SIZE:
-                yield held
-                held, size = "", 0
+            if part and size + weight > SIZE:
+                yield part
+                part, size = "", 0
             # Sentences of scripts without blanks are joined without one.
-            held = f"{held} {piece}".strip() if piece.isascii() else held + piece
+            part = f"{part} {piece}".strip() if piece.isascii() else part + piece
             size += weight
-    if held:
-        yield held
+    if part:
+        yield part
 
 
 def _pieces(sentence: str) -> Iterator[str]:

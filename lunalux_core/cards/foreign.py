@@ -118,7 +118,8 @@ def _has_place(value: object, data: Mapping[str, Any]) -> bool:
     if isinstance(value, dict):
         return False
     text = as_text(value).strip()
-    texts = [as_text(item) for held in data.values() for item in (held if isinstance(held, list) else [held])]
+    fields = (item if isinstance(item, list) else [item] for item in data.values())
+    texts = [as_text(item) for field in fields for item in field]
     return isinstance(value, list) or any(text in each or as_text(_called(text)) in each for each in texts)
 
 

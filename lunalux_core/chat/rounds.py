@@ -112,6 +112,7 @@ class Rounds:
             if self.director is not None:
                 speaker = await self.director(conversation_id)
         except LunaluxError as error:
+            # Told, and no more: the natural order stands in, or a model that is away would silence the group.
             yield PluginFailed("director", error.message)
 
         def choose(connection: Connection) -> list[str]:

@@ -24,11 +24,11 @@ _WRITTEN = re.compile(r"\[OOC: (.*)\]", re.DOTALL)
 
 def note_in(header: Mapping[str, Any]) -> str:
     """The note in a chat's header as the person wrote it, "" where there is none."""
-    for held in injections_in(header):
-        if held.id == NOTE_ID:
+    for injection in injections_in(header):
+        if injection.id == NOTE_ID:
             # A chat file from elsewhere may have the note without our brackets.
-            written = _WRITTEN.fullmatch(held.content)
-            return written[1] if written else held.content
+            written = _WRITTEN.fullmatch(injection.content)
+            return written[1] if written else injection.content
     return ""
 
 

@@ -82,6 +82,7 @@ class TurnLoop:
             return
         streaming = StreamingReply(self._database, begun)
         beside: SideReplies | None = None
+        # Before the model is asked: what writes in the background gives way, where it uses the same server.
         self.on_turn()
         try:
             yield TurnStarted(turn.conversation.id, user, reply, turn.model.name)
@@ -130,6 +131,7 @@ class TurnLoop:
         message = await streaming.done(result, turn)
         await self._keep_record(result, turn, message)
         await self.spend(turn)
+        # Last: the memories and trackers that begin with it read what this turn has stored.
         self.on_turn_end(turn.conversation.id)
         return TurnCompleted(message, result.text, result.suggestions, result.report)
 
@@ -144,7 +146,7 @@ class TurnLoop:
 
     async def spend(self, turn: TurnInput) -> None:
         """Take out the texts that a script put in for this prompt alone."""
-        spent = [held.id for held in turn.injections if held.ephemeral]
+        spent = [injection.id for injection in turn.injections if injection.ephemeral]
         if not spent:
             return
         from lunalux_core.dialogue.chat_texts import without_injections

@@ -50,7 +50,7 @@ class UnstoredTurns:
     async def quiet(
         self, conversation_id: str, options: TurnOptions = TurnOptions(), character_id: str = ""
     ) -> str:
-        """What the model says to the instruction of `options` behind the chat. The texts that a script put in
+        """What the model says to the instruction of `options` after the chat. The texts that a script put in
         for one prompt alone are used up by it.
 
         Args:
@@ -83,7 +83,7 @@ class UnstoredTurns:
         text: str,
         options: TurnOptions = TurnOptions(),
     ) -> AsyncGenerator[TurnEvent | Events, None]:
-        """A reply to words behind a history that is stored nowhere.
+        """A reply to words after a history that is stored nowhere.
 
         Args:
             history: (role, name, text) of each line, oldest first; the name may be "" for the person and the
@@ -92,6 +92,7 @@ class UnstoredTurns:
         Raises (from the iterator):
             LunaluxError: as any turn. NotFound: CHARACTER_NOT_FOUND.
         """
+        # A conversation without an id: nothing that is stored belongs to it.
         place = Conversation("", character_id, "", "", None, None, "", {}, {}, "", 0, 0)
 
         def read(connection: Connection) -> TurnInput:

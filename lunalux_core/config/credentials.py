@@ -49,7 +49,7 @@ class Credentials:
         return "keyring" if self._keyring() and not self._refused else str(self._path)
 
     def get(self, name: str) -> str | None:
-        return self._found(name, self._file())
+        return self._find_secret(name, self._file())
 
     def set(self, name: str, secret: str) -> None:
         """Raises StorageError when neither place accepts it."""
@@ -72,7 +72,7 @@ class Credentials:
         # other.
         with locked(self._path):
             entries = self._file()
-            before = self._found(name, entries)
+            before = self._find_secret(name, entries)
             after = change(before)
             if after is None or after != before:  # a locked keyring shows nothing, and may hold something
                 self._put(name, after, entries)
@@ -105,7 +105,7 @@ class Credentials:
             self._refused = True
         return not self._refused
 
-    def _found(self, name: str, entries: dict[str, Any]) -> str | None:
+    def _find_secret(self, name: str, entries: dict[str, Any]) -> str | None:
         if name in entries:
             value = entries[name]
             return value if isinstance(value, str) else None

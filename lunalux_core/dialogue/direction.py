@@ -107,12 +107,12 @@ class ReplyBeginning:
         return self._over(self._held.lstrip())
 
     def _over(self, begun: str) -> str:
-        held, self._held, self._open = self._held, "", False
+        pending, self._held, self._open = self._held, "", False
         if self._watch and begun.startswith(self._base):
             return begun if self._shown else begun.removeprefix(self._base).lstrip()
         if not self._shown:
-            return held
-        return self._base + ("" if held[:1].isspace() else self._between) + held
+            return pending
+        return self._base + ("" if pending[:1].isspace() else self._between) + pending
 
     @property
     def _between(self) -> str:

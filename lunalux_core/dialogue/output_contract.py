@@ -115,8 +115,8 @@ class ContractStream:
 
     def close(self) -> tuple[str, str]:
         """The reply is over: return (visible text, thinking) still held back."""
-        held, self._held = self._held, ""
-        text, thinking = self._take(held)
+        pending, self._held = self._held, ""
+        text, thinking = self._take(pending)
         if self._state == "thinking":
             return text + self._answer_in_thinking(), thinking
         rest = self._end_block(unclosed=True)
@@ -337,8 +337,8 @@ class NamePrefix:
 
     def flush(self) -> str:
         """What was held back, at the end."""
-        held, self._held = self._held, None
-        return without_name(held or "", self._names)
+        pending, self._held = self._held, None
+        return without_name(pending or "", self._names)
 
 
 def without_name(text: str, names: Sequence[str]) -> str:

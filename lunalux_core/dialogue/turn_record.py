@@ -115,7 +115,7 @@ def turn_record(
         "shortened": asdict(shortened) if shortened is not None else None,
         "texts_cut": list(trace.cut),
         "overrides": list(turn.overridden),
-        "injections": [asdict(held) for held in turn.injections],
+        "injections": [asdict(injection) for injection in turn.injections],
         "window": {
             "tokens": window_of(turn),
             "source": turn.model.window_source,

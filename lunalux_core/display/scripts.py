@@ -132,10 +132,6 @@ class Display:
             return None
         return message.id, hash(message.content), hash(message.thinking), self._version, applying, thought
 
-    def known(self, key: DisplayKey) -> DisplayedMessage | None:
-        """The look for a key, if it was worked out before."""
-        return self._memory.get(key)
-
     def show(self, message: Message, depth: int | None) -> DisplayedMessage | None:
         """The look of a message, None where it is shown as it is stored. Slow scripts take seconds here: call
         it in a thread.

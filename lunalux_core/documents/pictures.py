@@ -18,6 +18,7 @@ NAME_LENGTH = 120
 TYPES: Mapping[str, str] = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 """Media types of stored pictures, and how their files end."""
 
+# Side and area as Anthropic documents them, the least as OpenAI does: near enough for an estimate.
 _LONGEST_SEEN = 1568
 _PIXELS_EACH_TOKEN = 750
 _LEAST_TOKENS = 85

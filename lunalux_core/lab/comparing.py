@@ -30,16 +30,16 @@ async def compared_turn(runs: LabRuns, run: LabRun, turn: str) -> dict[str, Any]
     """What came of a turn in a run: its results in order, each with its `difference` from the same repeat of
     the first variant (`base`), else from its first reply. Those that were not had yet are left out."""
     cells = [cell for cell in run.cells if cell.turn == turn]
-    had = [(cell, row) for cell in cells if (row := await runs.result(run.id, cell.key))]
-    return await asyncio.to_thread(_compared, turn, had)
+    rows = [(cell, row) for cell in cells if (row := await runs.result(run.id, cell.key))]
+    return await asyncio.to_thread(_compared, turn, rows)
 
 
-def _compared(turn: str, had: Sequence[tuple[Cell, LabRow]]) -> dict[str, Any]:
-    base = had[0][0].variant if had else None
-    bases = {cell.repeat: row for cell, row in had if cell.variant == base}
+def _compared(turn: str, rows: Sequence[tuple[Cell, LabRow]]) -> dict[str, Any]:
+    base = rows[0][0].variant if rows else None
+    bases = {cell.repeat: row for cell, row in rows if cell.variant == base}
     results = []
-    for cell, row in had:
-        first = had[0][1]
+    for cell, row in rows:
+        first = rows[0][1]
         # Further replies of the first variant stand beside its first: so much is chance.
         other = first if cell.variant == base else bases.get(cell.repeat, first)
         results.append(_result(cell, row, None if row is other else other))

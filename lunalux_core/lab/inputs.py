@@ -25,7 +25,7 @@ from lunalux_core.library.conversations import (
     load_message,
     new_message,
 )
-from lunalux_core.library.naming import LEAST_BEGINNING, NamedReference, found
+from lunalux_core.library.naming import LEAST_BEGINNING, NamedReference, find_named
 from lunalux_core.presets.builtin import BUILTIN_KEYS
 from lunalux_core.presets.document import parse_preset
 from lunalux_core.regular_files import read_regular
@@ -224,7 +224,7 @@ class Inputs:
         try:
             return (await self._runtime.library.presets.find(name)).id
         except NotFound:
-            ours = found([NamedReference(key, key) for key in BUILTIN_KEYS], name)
+            ours = find_named([NamedReference(key, key) for key in BUILTIN_KEYS], name)
             if ours is None:
                 raise
             return ours.name

@@ -155,12 +155,12 @@ class Laboratory:
         return row
 
     async def _result(self, run: LabRun, item: Planned) -> TrialResult:
-        if (had := await self._had(run, item)) is not None:
-            outcomes = await self._judged(item.trial, had.reply, had.record)
+        if (kept_row := await self._had(run, item)) is not None:
+            outcomes = await self._judged(item.trial, kept_row.reply, kept_row.record)
             checks = [outcome.as_json() for outcome in outcomes]
-            if checks != list(had.checks):
+            if checks != list(kept_row.checks):
                 await self._runtime.library.lab.judge(run.id, item.key, checks)
-            return TrialResult(item.trial, had.reply, outcomes, kept=True)
+            return TrialResult(item.trial, kept_row.reply, outcomes, kept=True)
         if (refused := self._refused.get(item.model)) is not None:
             return TrialResult(item.trial, None, error=refused)
         try:

@@ -216,15 +216,15 @@ class _ReportingCopy:
 
     def __init__(self, total: int, progress: Progress | None) -> None:
         self._total = total
-        self._done = 0
+        self._copied = 0
         self._progress = progress
 
     def copy(self, inside: IO[bytes], outside: IO[bytes]) -> None:
         while piece := inside.read(1 << 20):
             outside.write(piece)
-            self._done += len(piece)
+            self._copied += len(piece)
             if self._progress is not None:
-                self._progress(self._done, self._total)
+                self._progress(self._copied, self._total)
 
 
 def _opened(source: Path) -> zipfile.ZipFile:

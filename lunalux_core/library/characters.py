@@ -29,7 +29,7 @@ from lunalux_core.library.character_list import (
     wanted_ids,
 )
 from lunalux_core.library.character_words import WordIndex, store_words
-from lunalux_core.library.naming import NamedReference, found, missing
+from lunalux_core.library.naming import NamedReference, find_named, missing
 
 if TYPE_CHECKING:
     from lunalux_core.library.tags import Tag
@@ -431,7 +431,7 @@ def load_character(connection: Connection, character_id: str) -> Character:
 def _by_part(connection: Connection, name: str, whole: bool) -> str:
     """Id of the only character with this beginning or word in its name. Raises NotFound."""
     called = [NamedReference(row[0], row[1]) for row in connection.execute("SELECT id, name FROM characters")]
-    if not whole and (summary := found(called, name)) is not None:
+    if not whole and (summary := find_named(called, name)) is not None:
         return summary.id
     raise _missing(name, [summary.name for summary in called])
 

@@ -17,7 +17,7 @@ from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import moment_in, plain_text, whole_number
 from lunalux_core.library.conversations import Conversation
 from lunalux_core.library.groups import load_group
-from lunalux_core.library.naming import found, missing
+from lunalux_core.library.naming import find_named, missing
 
 MOST_WORDS = 48
 """Different words of a text that passages are sought by, the last ones."""
@@ -125,7 +125,7 @@ class Documents:
     async def find(self, name: str, reach: Reach) -> Document:
         """By id or name, or a unique beginning or word. Raises NotFound (DOCUMENT_NOT_FOUND)."""
         stored = await self.list(reach)
-        document = found(stored, name)
+        document = find_named(stored, name)
         if document is None:
             raise missing(
                 "DOCUMENT_NOT_FOUND",

@@ -15,7 +15,7 @@ from lunalux_core.database import Connection, Database, Row
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import plain_text, whole_number
-from lunalux_core.library.naming import found, missing
+from lunalux_core.library.naming import find_named, missing
 from lunalux_core.text import clean, clean_line
 
 TurnOrder = Literal["natural", "list", "manual", "pooled", "director"]
@@ -147,7 +147,7 @@ class Groups:
         for group in groups:
             if group.id == key or group.name.casefold() == key.casefold():
                 return group
-        if not whole and (close := found(groups, key)) is not None:
+        if not whole and (close := find_named(groups, key)) is not None:
             return close
         raise _missing(name_or_id, [group.name for group in groups])
 

@@ -11,7 +11,7 @@ from typing import Any
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import json_cell, moment_in, object_in, plain_text, value_in
-from lunalux_core.library.naming import found, missing
+from lunalux_core.library.naming import find_named, missing
 
 KEPT_RUNS = 10
 """Runs that are kept of one file."""
@@ -71,7 +71,7 @@ class LabRuns:
             NotFound: LAB_RUN_NOT_FOUND, with the nearest names.
         """
         runs = await self.list()
-        run = found(runs, name, alike=True)
+        run = find_named(runs, name, alike=True)
         if run is None:
             raise missing(
                 "LAB_RUN_NOT_FOUND",
@@ -159,14 +159,14 @@ class LabRuns:
 
 
 def _load_runs(connection: Connection) -> list[LabRun]:
-    had: dict[str, set[str]] = {}
+    keys_of_run: dict[str, set[str]] = {}
     for row in connection.execute("SELECT run_id, key FROM lab_results"):
-        had.setdefault(row["run_id"], set()).add(row["key"])
+        keys_of_run.setdefault(row["run_id"], set()).add(row["key"])
     rows = connection.execute("SELECT * FROM lab_runs ORDER BY updated_at DESC")
-    return [_run(row, had.get(row["id"], set())) for row in rows]
+    return [_run(row, keys_of_run.get(row["id"], set())) for row in rows]
 
 
-def _run(row: Row, had: set[str]) -> LabRun:
+def _run(row: Row, keys: set[str]) -> LabRun:
     plan = value_in(row["cells"])
     cells = tuple(
         Cell(*fields)
@@ -180,7 +180,7 @@ def _run(row: Row, had: set[str]) -> LabRun:
         cells,
         moment_in(row["created_at"]),
         moment_in(row["updated_at"]),
-        sum(cell.key in had for cell in cells),
+        sum(cell.key in keys for cell in cells),
     )
 
 

@@ -175,7 +175,7 @@ def _cut_one(connection: Connection, message_id: str, versions: Sequence[str]) -
     )
     connection.executemany("UPDATE messages SET parent_id = ? WHERE id = ?", [(parent, i) for i in followed])
     if was_head:
-        # Behind it nothing was shown; a branch that was cut off there stays one.
+        # After it nothing was shown; a branch that was cut off there stays one.
         _cut(connection, place, parent)
     else:
         next_one = message.selected_child or (followed[-1] if followed else "")

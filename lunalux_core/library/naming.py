@@ -31,7 +31,7 @@ class NamedReference:
     name: str
 
 
-def found(things: Sequence[T], name: str, *, alike: bool = False) -> T | None:
+def find_named(things: Sequence[T], name: str, *, alike: bool = False) -> T | None:
     """The thing with this id or name, or with the only name that begins with it or has it as a word, in any
     case; None where there is none or several.
 
@@ -53,11 +53,11 @@ def found(things: Sequence[T], name: str, *, alike: bool = False) -> T | None:
 
 
 def full_name(name: str, names: Iterable[str]) -> str | None:
-    """The one of `names` that is meant: the very same if there is one, else as `found` finds it."""
+    """The one of `names` that is meant: the very same if there is one, else as `find_named` finds it."""
     candidates = list(names)
     if name in candidates:
         return name
-    close = found([NamedReference(each, each) for each in candidates], name)
+    close = find_named([NamedReference(each, each) for each in candidates], name)
     return None if close is None else close.name
 
 

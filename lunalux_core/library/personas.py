@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.ids import now_ms, short_id
-from lunalux_core.library.naming import found, missing
+from lunalux_core.library.naming import find_named, missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Personas:
 def pick(personas: Sequence[Persona], name: str) -> Persona:
     """See `Personas.find`; of equal names the one chosen, else the newest."""
     newest_first = reversed(personas)
-    persona = found(sorted(newest_first, key=lambda persona: not persona.chosen), name, alike=True)
+    persona = find_named(sorted(newest_first, key=lambda persona: not persona.chosen), name, alike=True)
     if persona is None:
         raise missing(
             "PERSONA_NOT_FOUND",

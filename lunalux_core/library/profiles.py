@@ -16,7 +16,7 @@ from lunalux_core.documents.coerce import as_object, as_text, as_texts
 from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import object_in
-from lunalux_core.library.naming import found, missing
+from lunalux_core.library.naming import find_named, missing
 from lunalux_core.templates.values import ReplyStart
 from lunalux_core.text import clean_line
 
@@ -208,6 +208,7 @@ def put_profile(connection: Connection, profile: Profile) -> tuple[Profile, bool
         )
     document = json.dumps(profile.as_document(), ensure_ascii=False)
     row = connection.execute("SELECT id FROM profiles WHERE name_key = ?", (name.casefold(),)).fetchone()
+    # In place and under its id, so that it stays in use where it was.
     if row is not None:
         connection.execute(
             "UPDATE profiles SET name = ?, document = ? WHERE id = ?", (name, document, row["id"])
@@ -223,7 +224,7 @@ def put_profile(connection: Connection, profile: Profile) -> tuple[Profile, bool
 
 def pick(profiles: Sequence[Profile], name: str) -> Profile:
     """See `Profiles.find`."""
-    profile = found(profiles, " ".join(name.split()))
+    profile = find_named(profiles, " ".join(name.split()))
     if profile is None:
         raise missing(
             "PROFILE_NOT_FOUND",

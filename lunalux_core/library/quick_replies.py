@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.ids import now_ms, short_id
-from lunalux_core.library.naming import found, missing
+from lunalux_core.library.naming import find_named, missing
 
 if TYPE_CHECKING:
     from lunalux_core.stscript.quick_replies import QuickReplySet
@@ -154,7 +154,7 @@ def load_in_force(
 
 def pick(stored: Sequence[StoredSet], name: str) -> StoredSet:
     """See `QuickReplies.find`; of equal names the newest."""
-    stored_set = found(list(reversed(stored)), name, alike=True)
+    stored_set = find_named(list(reversed(stored)), name, alike=True)
     if stored_set is None:
         raise missing(
             "QUICK_REPLY_SET_NOT_FOUND",

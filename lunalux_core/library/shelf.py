@@ -14,7 +14,7 @@ from typing import Any, Literal
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import object_or_list, plain_text
-from lunalux_core.library.naming import NamedReference, found, missing
+from lunalux_core.library.naming import NamedReference, find_named, missing
 
 ShelfKind = Literal["worldbook", "preset", "regex"]
 
@@ -70,7 +70,7 @@ class Shelf:
                 return _item(row)
             rows = connection.execute("SELECT id, name FROM shelf WHERE kind = ?", (self.kind,))
             called = [NamedReference(row["id"], row["name"]) for row in rows]
-            if not whole and (item := found(called, name_or_id)) is not None:
+            if not whole and (item := find_named(called, name_or_id)) is not None:
                 return _item(connection.execute("SELECT * FROM shelf WHERE id = ?", (item.id,)).fetchone())
             raise missing(
                 f"{self.kind.upper()}_NOT_FOUND",

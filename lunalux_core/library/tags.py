@@ -16,7 +16,7 @@ from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import object_in, plain_text, whole_number
 from lunalux_core.library.character_words import tag_key
-from lunalux_core.library.naming import NamedReference, found, missing
+from lunalux_core.library.naming import NamedReference, find_named, missing
 from lunalux_core.text import clean_line
 
 Folder = Literal["none", "open", "closed"]
@@ -183,11 +183,11 @@ class Tags:
         def change(connection: Connection) -> Tagging:
             tag = load_tag(connection, tag_id)
             rows = connection.execute("SELECT character_id FROM character_tags WHERE tag_id = ?", (tag_id,))
-            had = tuple(row[0] for row in rows)
+            characters = tuple(row[0] for row in rows)
             rows = connection.execute("SELECT group_id FROM group_tags WHERE tag_id = ?", (tag_id,))
             groups = tuple(row[0] for row in rows)
             connection.execute("DELETE FROM tags WHERE id = ?", (tag_id,))
-            return Tagging(tag, removed=had, groups=groups)
+            return Tagging(tag, removed=characters, groups=groups)
 
         return await self._database.write(change)
 
@@ -383,7 +383,7 @@ def pick(tags: Sequence[Tag], name: str) -> Tag:
     """See `Tags.find`."""
     by_id = {tag.id: tag for tag in tags}
     # Spaces do not tell tags apart, so names are compared in the form in which they are unique.
-    called = found([NamedReference(tag.id, tag_key(tag.name)) for tag in tags], tag_key(name) or name)
+    called = find_named([NamedReference(tag.id, tag_key(tag.name)) for tag in tags], tag_key(name) or name)
     if called is None:
         raise _missing(name, [tag.name for tag in tags])
     return by_id[called.id]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.ids import now_ms, short_id
-from lunalux_core.library.naming import found, missing
+from lunalux_core.library.naming import find_named, missing
 
 if TYPE_CHECKING:
     from lunalux_core.templates.reading import TemplateDocument
@@ -67,7 +67,7 @@ def named_like(stored: Sequence[StoredTemplate], name: str) -> Sequence[StoredTe
     # Templates that came alone have an empty bundle, so an empty name would be that of all of them.
     if exact and key:
         return exact
-    single = found(stored, key, alike=True)
+    single = find_named(stored, key, alike=True)
     if single is not None:
         return [template for template in stored if template.name.casefold() == single.name.casefold()]
     raise missing(

@@ -20,7 +20,7 @@ from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import moment_in, plain_text, value_in, whole_number
 from lunalux_core.library.conversations import load_conversation
 from lunalux_core.library.memories import PERSON, fingerprints, path_ids
-from lunalux_core.library.naming import found, missing
+from lunalux_core.library.naming import find_named, missing
 
 Form = Literal["text", "json"]
 TrackerRun = Literal["turns", "memory", "command"]
@@ -111,7 +111,7 @@ class Trackers:
     async def find(self, conversation_id: str, name: str) -> TrackerState:
         """By id or name, or a unique beginning or word of them, in any case. Raises NotFound."""
         states = await self.shown(conversation_id)
-        tracker = found([state.tracker for state in states], name)
+        tracker = find_named([state.tracker for state in states], name)
         if tracker is None:
             raise _missing(name, [state.tracker.name for state in states])
         return next(state for state in states if state.tracker is tracker)

@@ -103,7 +103,7 @@ class PriceList:
 
     def __init__(self, place: Path | None = None) -> None:
         self._place = place
-        self._known: dict[str, Prices | None] | None = None
+        self._prices: dict[str, Prices | None] | None = None
 
     async def find(self, spec: ModelSpec) -> Prices | None:
         """The price of a model; None for one that nobody lists, and for a server of the person's own."""
@@ -111,13 +111,13 @@ class PriceList:
         if address is None:
             return None
         key = f"{address} {spec.model}"
-        if self._known is None:
-            self._known = await asyncio.to_thread(self._load)
-        if key not in self._known:
+        if self._prices is None:
+            self._prices = await asyncio.to_thread(self._load)
+        if key not in self._prices:
             # None is kept as well: what nobody lists need not be looked for again.
-            self._known[key] = await asyncio.to_thread(_listed, spec)
+            self._prices[key] = await asyncio.to_thread(_listed, spec)
             await asyncio.to_thread(self._keep)
-        return self._known[key]
+        return self._prices[key]
 
     def _load(self) -> dict[str, Prices | None]:
         """What was kept of this version of the list."""
@@ -130,11 +130,11 @@ class PriceList:
         return {key: _read(row) for key, row in rows.items()} if isinstance(rows, dict) else {}
 
     def _keep(self) -> None:
-        if self._place is None or self._known is None:
+        if self._place is None or self._prices is None:
             return
         rows = {
             key: [prices.read, prices.cached, prices.written] if prices is not None else None
-            for key, prices in self._known.items()
+            for key, prices in self._prices.items()
         }
         with suppress(OSError):  # it is asked again next time
             self._place.parent.mkdir(parents=True, exist_ok=True)

@@ -141,12 +141,12 @@ class Registry:
         Raises:
             NotFound: MODEL_UNKNOWN, with the nearest names.
         """
-        from lunalux_core.library.naming import NamedReference, found
+        from lunalux_core.library.naming import NamedReference, find_named
 
         try:
             return self.resolve(name)
         except NotFound:
-            close = found([NamedReference(spec.name, spec.name) for spec in self.specs()], name)
+            close = find_named([NamedReference(spec.name, spec.name) for spec in self.specs()], name)
             if close is None:
                 raise
             return self.resolve(close.name)

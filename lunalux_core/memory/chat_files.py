@@ -118,7 +118,7 @@ def store_from_file(
     connection: Connection, conversation_id: str, entries: Sequence[Any], ids: Sequence[str]
 ) -> None:
     """Keep the memories of our own JSON; `ids` are the stored messages by their numbers there."""
-    made: dict[int, str] = {}
+    memory_ids: dict[int, str] = {}
     for at, entry in enumerate(well_formed_value(list(entries))):
         # The number stays taken, since chapters name their parts by it.
         if not isinstance(entry, dict) or entry.get("kind") not in KINDS:
@@ -143,7 +143,7 @@ def store_from_file(
         memory = replace(
             memory,
             sources=_sources(entry.get("sources"), ids),
-            parts=tuple(made[part] for part in _numbers(entry.get("parts")) if part in made),
+            parts=tuple(memory_ids[part] for part in _numbers(entry.get("parts")) if part in memory_ids),
         )
         if not memory.text.strip() and memory.state != "failed":
             continue
@@ -151,7 +151,7 @@ def store_from_file(
         # No message has an empty fingerprint, so what was stale where it came from stays so.
         if not as_flag(entry.get("sound", True)):
             coverage = [(message_id, "") for message_id, _ in coverage]
-        made[at] = add_memory(connection, memory, coverage).id
+        memory_ids[at] = add_memory(connection, memory, coverage).id
 
 
 def _sources(value: Any, ids: Sequence[str]) -> tuple[Mapping[str, Any], ...]:

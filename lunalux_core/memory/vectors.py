@@ -144,17 +144,19 @@ class VectorRanker:
     async def _build_some(self, job: _Job, names: Sequence[str]) -> bool:
         """Make the vectors of some texts; False where the server gives none."""
         texts = await self._database.read(lambda c: job.texts_of(c, names))
-        made = [name for name in names if texts.get(name, "").strip()]
-        if not made:
+        wordy = [name for name in names if texts.get(name, "").strip()]
+        if not wordy:
             return True
         model = self._settings().vectors_model
-        vectors = await self._embeddings.of([texts[name] for name in made])
+        vectors = await self._embeddings.of([texts[name] for name in wordy])
         if not vectors:
             return False
         vector_of = {
-            job.key_of[name]: vector for name, vector in zip(made, vectors, strict=True) if vector is not None
+            job.key_of[name]: vector
+            for name, vector in zip(wordy, vectors, strict=True)
+            if vector is not None
         }
-        self._passed.update(job.key_of[name] for name in made if job.key_of[name] not in vector_of)
+        self._passed.update(job.key_of[name] for name in wordy if job.key_of[name] not in vector_of)
         await self._database.write(
             lambda c: store_vectors(c, model, list(vector_of), list(vector_of.values()))
         )

@@ -75,7 +75,7 @@ class DocumentMirror(Generic[P]):
         items = {item.id: item for item in await self._documents.items()}
         await self._follow()
         for record in self._work.base.of(self._kind):
-            await self._attempt(record.path, self._known(record, items.get(record.id)))
+            await self._attempt(record.path, self._follow_record(record, items.get(record.id)))
         recorded = {record.id for record in self._work.base.of(self._kind)}
         await self._loose([item for item in items.values() if item.id not in recorded])
         recorded = {record.id for record in self._work.base.of(self._kind)}
@@ -108,7 +108,7 @@ class DocumentMirror(Generic[P]):
                     loose.remove(path)
                     del missing[record.path]
 
-    async def _known(self, record: Record, item: Item | None) -> None:
+    async def _follow_record(self, record: Record, item: Item | None) -> None:
         work = self._work
         if (trouble := work.folder.trouble(record.path)) is not None:
             raise trouble

@@ -87,7 +87,7 @@ class PictureMirror:
         else:
             self._work.base.drop(record.path)
 
-    def _found(self, owner: _Owner, record: Record | None) -> tuple[Record | None, str]:
+    def _find_picture(self, owner: _Owner, record: Record | None) -> tuple[Record | None, str]:
         """The record and the file of a character's picture, wherever a person moved it; "" for no file."""
         work = self._work
         beside = [f"{owner.folder}/card{ending}" for ending in PICTURES]
@@ -108,7 +108,7 @@ class PictureMirror:
 
     async def _compare(self, owner: _Owner, record: Record | None) -> None:
         work = self._work
-        record, path = self._found(owner, record)
+        record, path = self._find_picture(owner, record)
         unchanged = record is not None and bool(path) and work.is_unchanged(record)
         if record is not None and unchanged and owner.version == record.library:
             return
@@ -213,7 +213,7 @@ def without_card(data: bytes) -> bytes:
     if not png.is_png(data):
         return data
     try:
-        held = next(png.texts(data, png.CARD_KEYWORDS), None)
-        return data if held is None else png.write_texts(data, [], png.CARD_KEYWORDS)
+        card = next(png.texts(data, png.CARD_KEYWORDS), None)
+        return data if card is None else png.write_texts(data, [], png.CARD_KEYWORDS)
     except LunaluxError:  # what cannot be taken apart is shown as it is
         return data

@@ -270,14 +270,14 @@ class StoryMirror:
         is_known = record is not None and version == record.library and forks == tuple(record.forks)
         if is_there and is_known and page.story is None:
             return
-        held = self._held(page) if is_there else StoryText()
-        if is_there and _is_alike(held, conversation, branch):
+        file_story = self._held(page) if is_there else StoryText()
+        if is_there and _is_alike(file_story, conversation, branch):
             self._agree(page, conversation, version, forks, self._read[page.path])
             return
         if not page.path:
             page.path = self._new_path(owner, settled)
         blocks = tuple(Block(m.id, m.role, m.name, m.text) for m in branch.messages)
-        story = replace(held, conversation=conversation.id, title=conversation.title, blocks=blocks)
+        story = replace(file_story, conversation=conversation.id, title=conversation.title, blocks=blocks)
         data = write_story(story).encode()
         action = "written" if is_there or record is None else "restored"
         self._work.write(page.path, data)
@@ -288,10 +288,10 @@ class StoryMirror:
         """What a file holds as the library heard it. Raises ChangedMeanwhile where it says more by now."""
         if page.story is not None:
             return page.story
-        held = self._story(page.path)
+        file_story = self._story(page.path)
         if page.record is None or data_hash(self._read[page.path]) != page.record.file:
             raise ChangedMeanwhile(page.path)
-        return held
+        return file_story
 
     def _tell(self, owner: Owner, page: Page, settled: Settled, written: Mapping[str, str]) -> None:
         changes, conversation = page.changes, settled.conversation

@@ -66,7 +66,7 @@ class _Comparison:
         self._base = base
         self._file = file
         self._line = line
-        self._known = {message.id: message for message in line}
+        self._stored = {message.id: message for message in line}
         self._claimed = {block.id for block in file if block.id}
 
     def changes(self) -> Changes:
@@ -79,7 +79,7 @@ class _Comparison:
             common += 1
         edits = self._edits(common)
         rest = [block for block in self._file[common:] if not self._was_deleted(block)]
-        if all(block.id in self._known for block in rest):
+        if all(block.id in self._stored for block in rest):
             return self._with_gaps(common, edits, rest)
         if common == len(self._line):
             parent = self._line[-1].id if self._line else ""
@@ -89,7 +89,7 @@ class _Comparison:
 
     def _with_gaps(self, common: int, edits: tuple[Edit, ...], rest: Sequence[Block]) -> Changes:
         """Known messages alone are left, some of them perhaps missing or in another order."""
-        pairs = [(block, self._known[block.id]) for block in rest]
+        pairs = [(block, self._stored[block.id]) for block in rest]
         if any(self._is_conflict(block, message) for block, message in pairs):
             return self._branch(common, rest, edits, conflict=True)
         missing = [m for m in self._line if m.id in self._base and m.id not in self._claimed]
@@ -112,7 +112,7 @@ class _Comparison:
         """Whether a block stands for a message, by its id, its words or its place."""
         if block.id == message.id:
             return True
-        if block.id in self._known or message.id in self._claimed:
+        if block.id in self._stored or message.id in self._claimed:
             return False
         if same_words(block, message):
             return True
@@ -136,7 +136,7 @@ class _Comparison:
 
     def _was_deleted(self, block: Block) -> bool:
         """Whether a block is of a message that the library deleted, and nobody changed since."""
-        return block.id not in self._known and self._base.get(block.id) == text_hash(block.text)
+        return block.id not in self._stored and self._base.get(block.id) == text_hash(block.text)
 
 
 def _goes_on(block: Block, message: Said) -> bool:

@@ -165,8 +165,8 @@ def _hear(
     """Do what the changed files of `pages` ask for; what branches off is added to `forks`."""
     # What had a file is heard as a branch, though by now it may be no more than a version of a message: a
     # program that was killed may have stored what the file asks for, and shown it.
-    had = {identity for page in pages if page.record for identity in page.record.messages}
-    branches = branches_of(said, conversation.head_id, forks | had)
+    filed = {identity for page in pages if page.record for identity in page.record.messages}
+    branches = branches_of(said, conversation.head_id, forks | filed)
     _assign(pages, branches)
     voices = _Voices(connection, conversation, said, reader)
     for page in pages:

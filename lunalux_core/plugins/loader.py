@@ -31,6 +31,7 @@ def available(folder: Path, enabled: Sequence[str], problems: Mapping[str, str])
     from importlib.metadata import entry_points
 
     infos = {e.name: PluginInfo(e.name, "package", False) for e in entry_points(group=GROUP)}
+    # Last, so that a file takes the place of a package of its name.
     for path in _files(folder):
         infos[path.stem] = PluginInfo(path.stem, str(path), False)
     listed = []
@@ -102,6 +103,7 @@ def _from_package(name: str) -> Any:
 def _from_file(name: str, path: Path, digest: str) -> Any:
     from importlib.util import module_from_spec, spec_from_file_location
 
+    # The person agreed to run what was in the file at that time.
     if _digest(path) != digest:
         raise PluginError(
             "PLUGIN_CHANGED", f"{path.name} changed since it was enabled.", "Enable it again.", name=name

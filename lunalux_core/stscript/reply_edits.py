@@ -64,8 +64,8 @@ def with_new_reply(document: Document, label: str, fields: Document) -> Document
     used = [as_integer(item.get("id"), 0) for item in replies if isinstance(item, dict)]
     # `idIndex` is the next id, but a file made by hand may have that one already.
     number = max([*used, as_integer(document.get("idIndex"), 1) - 1, 0]) + 1
-    made = {"id": number, "label": label, "title": "", "message": "", "contextList": [], **fields}
-    return {**document, "idIndex": number + 1, "qrList": [*replies, made]}
+    reply = {"id": number, "label": label, "title": "", "message": "", "contextList": [], **fields}
+    return {**document, "idIndex": number + 1, "qrList": [*replies, reply]}
 
 
 def with_fields(document: Document, place: int, fields: Document) -> Document:

@@ -403,7 +403,7 @@ class LunaluxApp(ThemedApp):
         if settings.lang != before.lang:
             self._speak(settings.lang)
         if settings.theme != before.theme:
-            for problem in self.wear(settings.theme):
+            for problem in self.use_theme(settings.theme):
                 self.tell(problem)
         if settings.keys != before.keys:
             self.read_keymap(settings)

@@ -109,13 +109,13 @@ class Stories(Offers):
         if not self.app.check_action("go", ("chat",)):
             return
         count = 0
-        async for offer in self._found(query):
+        async for offer in self._fitting(query):
             if (hit := self.hit(offer, query)) is not None:
                 yield hit
                 if (count := count + 1) == FOUND_MOST:
                     return
 
-    async def _found(self, query: str) -> AsyncIterator[Offer]:
+    async def _fitting(self, query: str) -> AsyncIterator[Offer]:
         app = self.host
         library = app.runtime.library
         for character in await library.characters.list(query, limit=FOUND_MOST):
@@ -238,7 +238,7 @@ class Palette(CommandPalette):
             event.stop()
 
     @on(Worker.StateChanged)
-    def _found(self, event: Worker.StateChanged) -> None:
+    def _search_ended(self, event: Worker.StateChanged) -> None:
         if self._waits and not self._looks and event.state is WorkerState.SUCCESS:
             self._waits = False
             self.query_one(OptionList).action_select()

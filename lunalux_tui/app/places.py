@@ -26,8 +26,8 @@ class Place:
 
     def make(self) -> Screen[Any]:
         """The screen itself."""
-        made: Screen[Any] = getattr(import_module(self.module), self.screen)()
-        return made
+        screen: Screen[Any] = getattr(import_module(self.module), self.screen)()
+        return screen
 
 
 PLACES = (

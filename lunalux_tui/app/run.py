@@ -33,7 +33,7 @@ def run(settings: Any = None, character: str = "", conversation: str = "", new: 
 
     code, afterwards = asyncio.run(_run(settings or load_settings(), character, conversation, new))
     while afterwards is not None:
-        problem = _done(afterwards)
+        problem = _do_afterwards(afterwards)
         # The work may have changed the configuration file.
         settings = load_settings()
         if problem is not None:  # the app opens again as it was, and says why
@@ -42,7 +42,7 @@ def run(settings: Any = None, character: str = "", conversation: str = "", new: 
     return code
 
 
-def _done(work: Callable[[], object]) -> LunaluxError | None:
+def _do_afterwards(work: Callable[[], object]) -> LunaluxError | None:
     """Do what the closed app left to be done; the error where it cannot be."""
     from lunalux_core.errors import LunaluxError
 

@@ -30,9 +30,9 @@ class MessageDraft:
         self._conversations = conversations
         self._waiting = ""
         """The text that was sent and is not stored as a message yet."""
-        self._known = asyncio.Event()
+        self._nothing_sent = asyncio.Event()
         """Set while no sent text waits to be stored."""
-        self._known.set()
+        self._nothing_sent.set()
         self._kept: str | None = ""
         """The draft as it is stored, None while that is unknown."""
         self._writes = 0
@@ -45,7 +45,7 @@ class MessageDraft:
     def wait(self, text: str) -> None:
         """The text was sent; the prompt keeps it until `stored`."""
         self._waiting = text
-        self._known.clear()
+        self._nothing_sent.clear()
 
     def stored(self) -> None:
         """The text is stored as a message: remove it from the prompt."""
@@ -62,12 +62,12 @@ class MessageDraft:
     def _nothing_waits(self) -> None:
         self._waiting = ""
         self._kept = None  # storing a message also clears the stored draft
-        self._known.set()
+        self._nothing_sent.set()
 
     async def keep(self) -> None:
         """Store the text of the prompt with the conversation."""
         # A sent text may become a message or a draft again; wait until that is known.
-        await self._known.wait()
+        await self._nothing_sent.wait()
         conversation, draft = self._chat.conversation, self._words.text
         if conversation is None or draft == self._kept:
             return

@@ -126,7 +126,7 @@ class OpenChatView:
 
     def show_found(self, words: Sequence[str]) -> None:
         """Let words that were looked for stand out in the messages, until the prompt is gone back to."""
-        self._pane.transcript.found = tuple(words)
+        self._pane.transcript.search_words = tuple(words)
 
     def surroundings_changed(self) -> None:
         """Follow what scripts, presets and names make of the messages on screen."""

@@ -138,7 +138,7 @@ class ChatPane(Column):
         messages = self.transcript.messages
         self.last_reply(messages[-1] if messages else None)
         self.remember_words()
-        # Behind the frame: messages are seen at once, and again as scripts show them when that is known.
+        # After the frame: messages are seen at once, and again as scripts show them when that is known.
         self.call_after_refresh(self.message_display.follow, anew=True)
 
     def remember_words(self) -> None:

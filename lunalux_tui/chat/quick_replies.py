@@ -58,16 +58,16 @@ class QuickReplies:
     async def follow(self) -> None:
         """Read which sets are in force in the chat that is open, and show their buttons."""
         chat = self._opener.chat
-        held: Sequence[tuple[StoredSet, bool]] = ()
+        in_force: Sequence[tuple[StoredSet, bool]] = ()
         if chat.conversation is not None:
-            held = await self._runtime.library.quick_replies.in_force(chat.conversation.id, chat.row_id)
-        self._automation.follow([stored for stored, _ in held])
+            in_force = await self._runtime.library.quick_replies.in_force(chat.conversation.id, chat.row_id)
+        self._automation.follow([stored for stored, _ in in_force])
         between = self._automation.waits_for("user", "member", "generation")
         # The core stops between the steps of a turn only where something may be due there.
         self._runtime.chat.loop.moments = self if between else None
         pressable = [
             (reply, stored.content)
-            for stored, visible in held
+            for stored, visible in in_force
             if visible
             for reply in stored.content.replies
             if not reply.hidden
@@ -78,7 +78,7 @@ class QuickReplies:
         ]
         shown = self.buttons if self._runtime.settings.reply_buttons else ()
         await self._view.show_reply_buttons(shown)
-        await self._ask_once([stored for stored, _ in held])
+        await self._ask_once([stored for stored, _ in in_force])
 
     async def opened(self) -> None:
         """Another conversation is on screen: follow it, and run what is due then."""
@@ -129,11 +129,11 @@ class QuickReplies:
 
         stored = await self._runtime.library.quick_replies.list()
         chat = self._opener.chat
-        held: set[str] = set()
+        set_ids: set[str] = set()
         if chat.conversation is not None:
             in_force = await self._runtime.library.quick_replies.in_force(chat.conversation.id, chat.row_id)
-            held = {quick_set.id for quick_set, _ in in_force}
-        sets = sorted(stored, key=lambda stored_set: stored_set.id not in held)
+            set_ids = {quick_set.id for quick_set, _ in in_force}
+        sets = sorted(stored, key=lambda stored_set: stored_set.id not in set_ids)
         replies = [
             (quick_set.content, reply)
             for quick_set in sets

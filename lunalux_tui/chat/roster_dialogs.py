@@ -112,7 +112,7 @@ class OwnTagsDialog(PickDialog):
         self._tags = runtime.library.tags
         self._given: Tags | GroupTags = groups or self._tags
         self._ids = list(character_ids)
-        self._known: Sequence[Tag] = ()
+        self._all_tags: Sequence[Tag] = ()
         self._having: Counter[str] = Counter()
         self.changes: list[Tagging] = []
 
@@ -125,7 +125,7 @@ class OwnTagsDialog(PickDialog):
         await self._read()
 
     async def _read(self) -> None:
-        self._known = await self._tags.list()
+        self._all_tags = await self._tags.list()
         tags_of = await self._given.of(self._ids)
         self._having = Counter(tag.id for tags in tags_of.values() for tag in tags)
         self._draw()
@@ -138,10 +138,10 @@ class OwnTagsDialog(PickDialog):
                 right=t(f"own_tags.folders.{tag.folder}") if tag.folder != "none" else "",
                 mark=self._sign(tag.id),
             )
-            for tag in self._known
+            for tag in self._all_tags
         ]
         words = clean_line(self.words, 60)
-        if words and all(tag.name.casefold() != words.casefold() for tag in self._known):
+        if words and all(tag.name.casefold() != words.casefold() for tag in self._all_tags):
             rows.append(Row(NEW, t("own_tags.new", name=words), mark="+"))
         self.show(rows)
 
@@ -171,13 +171,13 @@ class OwnTagsDialog(PickDialog):
         elif self._sign(row_id) == "✓":
             change = await self._given.remove(row_id, self._ids)
         else:
-            name = next(tag.name for tag in self._known if tag.id == row_id)
+            name = next(tag.name for tag in self._all_tags if tag.id == row_id)
             change = await self._given.add(name, self._ids)
         self.changes.append(change)
         await self._read()
 
     def _chosen(self) -> Tag | None:
-        return next((tag for tag in self._known if tag.id == self.rows.chosen), None)
+        return next((tag for tag in self._all_tags if tag.id == self.rows.chosen), None)
 
     @work(exit_on_error=False, group="own-tags")
     async def action_rename(self) -> None:

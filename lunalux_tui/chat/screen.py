@@ -391,7 +391,7 @@ class ChatScreen(LunaScreen[None]):
         self.roster.clear()
         if not self.runtime.settings.prose:  # there, writing goes on at what is chosen
             self.transcript.selected = ""
-        self.transcript.found = ()
+        self.transcript.search_words = ()
         self.status.from_passage = bool(self.transcript.selected)
         self.prompt.focus()
         self.remove_class("-list")

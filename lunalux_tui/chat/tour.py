@@ -45,7 +45,7 @@ class TourBar(Widget):
         super().__init__(id="tour")
         self._chat = chat
         self._step = step
-        self._known: set[str] = set()
+        self._taken_steps: set[str] = set()
         self._lines: Sequence[Line] = ()
 
     @property
@@ -88,7 +88,7 @@ class TourBar(Widget):
 
     def done(self, step: str) -> None:
         """Go on if this is what the tip asked for; a tip that comes later is left out then."""
-        self._known.add(step)
+        self._taken_steps.add(step)
         if self._step < len(STEPS) and self.step == step:
             self.next()
 
@@ -96,7 +96,7 @@ class TourBar(Widget):
     async def next(self) -> None:
         """The next tip, or the end."""
         self._step += 1
-        while self._step < len(STEPS) and self.step in self._known:
+        while self._step < len(STEPS) and self.step in self._taken_steps:
             self._step += 1
         over = self._step >= len(STEPS)
         await self._chat.runtime.library.state.set(STATE, -1 if over else self._step)

@@ -82,13 +82,15 @@ async def show_coupon(services: Services, code: str = CODE, as_json: bool = JSON
     Example: lunalux admin coupon show WELCOME-2026 --json
     """
     issued = await _find(services, code)
-    had = [{"user_id": who, "created_at": when} for who, when in await services.coupons.claims(issued.code)]
+    claims = [
+        {"user_id": who, "created_at": when} for who, when in await services.coupons.claims(issued.code)
+    ]
     row = _row(issued)
     if as_json:
-        output.print_json({**row, "claims": had})
+        output.print_json({**row, "claims": claims})
         return
     tell(row, as_json=False)
-    output.print_table(["user", "when"], [list(claim.values()) for claim in had])
+    output.print_table(["user", "when"], [list(claim.values()) for claim in claims])
 
 
 @coupon_app.command("revoke")

@@ -107,9 +107,9 @@ async def create(
     # Before it the characters that come with the program cannot be named.
     await runtime.first_start()
     groups = runtime.library.groups
-    made = await groups.create(name, [member for member, _ in await _found(runtime, characters)])
+    group = await groups.create(name, [member for member, _ in await _find_members(runtime, characters)])
     await groups.set(
-        made.id,
+        group.id,
         order=order,
         cards=cards,
         self_responses=self_responses,
@@ -119,7 +119,7 @@ async def create(
         # 0 is a delay, too, so "not given" is None and leaves the usual one.
         **({} if auto_delay is None else {"auto_delay": auto_delay}),
     )
-    await _print(runtime, await groups.get(made.id), as_json)
+    await _print(runtime, await groups.get(group.id), as_json)
 
 
 @group_app.command("set")
@@ -170,7 +170,7 @@ async def add(
 
     Example: lunalux group add "The night watch" Seraphina
     """
-    joining = await _found(runtime, characters)
+    joining = await _find_members(runtime, characters)
     await _change(runtime, group, lambda now: [*now, *joining], as_json)
 
 
@@ -285,7 +285,7 @@ async def _use_profiles(runtime: Runtime, group: Group, written: list[str]) -> N
         await runtime.library.profiles.use(use, identity)
 
 
-async def _found(runtime: Runtime, names: list[str]) -> Members:
+async def _find_members(runtime: Runtime, names: list[str]) -> Members:
     return [((await named_character(runtime, name)).id, False) for name in names]
 
 

@@ -71,7 +71,7 @@ async def show(runtime: Runtime, conversation: str = ID, memory: str = MEMORY, a
 
     Example: lunalux memory show 3fa8c21b "The harbour"
     """
-    await _print_one(runtime, await _found(runtime, conversation, memory), as_json)
+    await _print_one(runtime, await _find(runtime, conversation, memory), as_json)
 
 
 @memory_app.command()
@@ -113,7 +113,7 @@ async def add(
         pinned=pin,
     )
     # One transaction for the messages of the range and the memory, so that neither changes in between.
-    made = await runtime.library.database.write(
+    memory = await runtime.library.database.write(
         lambda c: add_entry(
             c,
             wanted,
@@ -122,9 +122,9 @@ async def add(
         )
     )
     if as_json:
-        await _print_one(runtime, made, as_json)
+        await _print_one(runtime, memory, as_json)
     else:
-        output.print_text(made.id)
+        output.print_text(memory.id)
 
 
 @memory_app.command()
@@ -145,7 +145,7 @@ async def edit(
 
     Example: lunalux memory edit 3fa8c21b "The harbour" --text "They meet at dawn, not at dusk."
     """
-    stored = await _found(runtime, conversation, memory)
+    stored = await _find(runtime, conversation, memory)
     values = given(
         text=None if text is None else well_formed(text),
         title=None if title is None else well_formed(title),
@@ -176,7 +176,7 @@ async def pin(
 
     Example: lunalux memory pin 3fa8c21b "The harbour"
     """
-    stored = await _found(runtime, conversation, memory)
+    stored = await _find(runtime, conversation, memory)
     await _print_one(runtime, await runtime.library.memories.edit(stored.id, pinned=not off), as_json)
 
 
@@ -193,7 +193,7 @@ def delete(
     """
 
     delete_named(
-        lambda runtime: _found(runtime, conversation, memory),
+        lambda runtime: _find(runtime, conversation, memory),
         lambda memory: t("cli.delete", name=memory.name),
         lambda runtime, memory: runtime.library.memories.delete(memory.id),
         yes=yes,
@@ -376,7 +376,7 @@ def _keywords(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(well_formed(word) for word in words if word.strip())
 
 
-async def _found(runtime: Runtime, conversation: str, name: str) -> Memory:
+async def _find(runtime: Runtime, conversation: str, name: str) -> Memory:
     place = await runtime.library.conversations.named(conversation)
     return await runtime.library.memories.find(place.id, name)
 

@@ -82,9 +82,9 @@ async def add(
     personas = runtime.library.personas
     # Looked up first: where it is not found, no persona is made.
     book = (await runtime.library.worldbooks.find(worldbook)).name if worldbook else ""
-    made = await personas.save(_name(name), text_of(description))
-    await personas.bind(made.id, book)
-    _print(await personas.find(made.id), as_json)
+    persona = await personas.save(_name(name), text_of(description))
+    await personas.bind(persona.id, book)
+    _print(await personas.find(persona.id), as_json)
 
 
 @persona_app.command()

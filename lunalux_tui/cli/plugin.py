@@ -60,7 +60,7 @@ async def enable(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> No
     """
     name = _named(runtime, name)
     entry = runtime.plugins.entry(name)
-    # Behind the @ stands the digest of the file that was trusted; a plug-in has one entry.
+    # After the @ stands the digest of the file that was trusted; a plug-in has one entry.
     others = [plugin for plugin in runtime.settings.plugins if plugin.partition("@")[0] != name]
     _store(runtime, [*others, entry])
     _tell(name, True, as_json)

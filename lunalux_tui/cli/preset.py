@@ -166,7 +166,7 @@ async def find_preset(runtime: Runtime, name: str) -> ShelfItem | str:
 
     Raises NotFound.
     """
-    from lunalux_core.library.naming import NamedReference, found
+    from lunalux_core.library.naming import NamedReference, find_named
     from lunalux_core.presets.builtin import builtin_presets
 
     with suppress(NotFound):
@@ -182,7 +182,7 @@ async def find_preset(runtime: Runtime, name: str) -> ShelfItem | str:
         called += [NamedReference(preset.key, preset.title) for preset in shipped]
         # Keys and titles apart: together, each preset would be there twice, and no beginning would be unique.
         for names in (called[: len(shipped)], called[len(shipped) :]):
-            if (item := found(names, name)) is not None:
+            if (item := find_named(names, name)) is not None:
                 return item.id
         raise
 

@@ -96,13 +96,13 @@ async def add(
 
     place = await runtime.library.conversations.named(conversation)
     language = lang or await _language(runtime, place.id)
-    made = Tracker("", place.id, "", "")
+    tracker = Tracker("", place.id, "", "")
     if template:
         from lunalux_core.trackers.templates import template_named
 
-        made = template_named(template).tracker(place.id, language)
-    made = replace(
-        made,
+        tracker = template_named(template).tracker(place.id, language)
+    tracker = replace(
+        tracker,
         **given(
             name=_line(called or name) or None,
             instruction=well_formed(instruction) if instruction is not None else None,
@@ -115,7 +115,7 @@ async def add(
         ),
     )
     written = _value(value, value_file)
-    stored = await runtime.library.trackers.add(made, checked_by_hand(made, written) if written else "")
+    stored = await runtime.library.trackers.add(tracker, checked_by_hand(tracker, written) if written else "")
     if as_json:
         output.print_json(await _row(runtime, stored))
     else:
@@ -135,7 +135,7 @@ async def show(
 
     Example: lunalux tracker show 3fa8c21b clothes
     """
-    state = await _found(runtime, conversation, tracker)
+    state = await _find(runtime, conversation, tracker)
     if values:
         await _print_values(runtime, state.tracker, as_json)
         return
@@ -158,7 +158,7 @@ async def run_(
     Example: lunalux tracker run 3fa8c21b clothes --model ollama:qwen3:8b
     """
     place = await runtime.library.conversations.named(conversation)
-    wanted = [(await _found(runtime, place.id, name)).tracker.id for name in trackers or ()]
+    wanted = [(await _find(runtime, place.id, name)).tracker.id for name in trackers or ()]
     reviser = runtime.models.named(model).name if model else ""
     revised = await runtime.trackers.run(place.id, wanted, reviser)
     for revision in revised:
@@ -202,7 +202,7 @@ async def edit(
     """
     from lunalux_core.trackers.keeper import checked_by_hand
 
-    stored = await _found(runtime, conversation, tracker)
+    stored = await _find(runtime, conversation, tracker)
     changes = given(
         name=_line(name) if name is not None else None,
         instruction=well_formed(instruction) if instruction is not None else None,
@@ -253,7 +253,7 @@ def delete(
         output.deleted({"id": state.tracker.id, "name": state.tracker.name}, as_json=as_json)
 
     delete_asked(
-        lambda runtime: _found(runtime, conversation, tracker),
+        lambda runtime: _find(runtime, conversation, tracker),
         lambda state: t("cli.delete", name=state.tracker.name),
         remove,
         yes=yes,
@@ -291,7 +291,7 @@ async def _language(runtime: Runtime, conversation_id: str) -> Language:
     return await runtime.library.database.read(lambda c: story_language(c, conversation_id, spoken))
 
 
-async def _found(runtime: Runtime, conversation: str, name: str) -> TrackerState:
+async def _find(runtime: Runtime, conversation: str, name: str) -> TrackerState:
     place = await runtime.library.conversations.named(conversation)
     return await runtime.library.trackers.find(place.id, name)
 

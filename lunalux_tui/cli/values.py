@@ -33,10 +33,10 @@ class PlainValue:
         if value is None:
             return [] if self._many else None
         if self._many:
-            return [self._one(item, param, ctx) for item in value]
-        return self._one(value, param, ctx)
+            return [self._single(item, param, ctx) for item in value]
+        return self._single(value, param, ctx)
 
-    def _one(self, value: Any, param: Any, ctx: Any) -> Any:
+    def _single(self, value: Any, param: Any, ctx: Any) -> Any:
         if self._kind is Path:
             from lunalux_core.regular_files import path_of
 

@@ -53,6 +53,7 @@ class JsonView(Selectable, can_focus=True):
         first = next((at for at in range(shorter) if before[at] != lines[at]), shorter)
         rest = shorter - first
         back = next((at for at in range(rest) if before[-1 - at] != lines[-1 - at]), rest)
+        # A first text has nothing that changed.
         self._changed = (first, len(lines) - back) if before else (0, 0)
         self.virtual_size = Size(self.size.width, len(lines))
         if before:

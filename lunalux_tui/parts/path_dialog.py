@@ -135,7 +135,7 @@ class PathDialog(AskDialog[str]):
     ) -> None:
         super().__init__(title, value=value, hint=hint, placeholder=placeholder)
         self._offers = offers
-        self._found: Sequence[PathMatch] = ()
+        self._matches: Sequence[PathMatch] = ()
         self._walked = False
 
     def compose_body(self) -> ComposeResult:
@@ -166,9 +166,9 @@ class PathDialog(AskDialog[str]):
     @work(group="path", exclusive=True, exit_on_error=False)
     async def _look(self, text: str) -> None:
         # A folder may be on a slow disk; a later look at another one takes the place of this one.
-        self._found = await asyncio.to_thread(fitting, text) if text.strip() else await self._beginnings()
+        self._matches = await asyncio.to_thread(fitting, text) if text.strip() else await self._beginnings()
         offered = self._offers if not text.strip() else ()
-        rows = [*offered, *map(_row, self._found)]
+        rows = [*offered, *map(_row, self._matches)]
         self.rows.empty = t("path.none")
         self.rows.set_rows(rows, at=rows[0].id if rows else None)
 
@@ -184,7 +184,7 @@ class PathDialog(AskDialog[str]):
             return
         text = self.field.value
         # Once somebody has walked to a row with the arrows, tab means that row.
-        wanted = longest(self._found, text) if text.strip() and self._found and not self._walked else text
+        wanted = longest(self._matches, text) if text.strip() and self._matches and not self._walked else text
         if wanted == text and self.rows.chosen:
             wanted = self.rows.chosen
         self._put(wanted)

@@ -187,7 +187,7 @@ class ScriptScreen(LunaScreen[None]):
         if event.id.startswith("place "):
             place = int(event.id.removeprefix("place "))
             there = place in script.placement
-            kept = [held for held in script.placement if held != place]
+            kept = [number for number in script.placement if number != place]
             self.change(placement=kept if there else sorted([*kept, place]))
         elif event.id == SUBSTITUTE:
             self.change(substituteRegex=(script.substitute + 1) % 3)

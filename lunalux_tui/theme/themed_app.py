@@ -34,7 +34,7 @@ class ThemedApp(App[None]):
         self.no_colour = "NO_COLOR" in os.environ
         super().__init__(ansi_color=True if self.no_colour else None)
         self._stamp: Stamp = ()
-        self._theme_problems: list[InvalidInput] = self.wear(wanted)
+        self._theme_problems: list[InvalidInput] = self.use_theme(wanted)
 
     def tell(self, error: LunaluxError, severity: Any = "error") -> None:
         """Tell a failure; the app says how."""
@@ -56,7 +56,7 @@ class ThemedApp(App[None]):
             self._theme_names = sorted(loaded, key=lambda name: (not theme_files.bundled(name), name))
         return self._theme_names
 
-    def wear(self, name: str) -> list[InvalidInput]:
+    def use_theme(self, name: str) -> list[InvalidInput]:
         """Put on a theme, or the default where it cannot be read; returns what is wrong with it."""
         problems: list[InvalidInput] = []
         own = self.runtime.paths.themes
@@ -81,7 +81,7 @@ class ThemedApp(App[None]):
     # -- the person's folder -----------------------------------------------------------------------
 
     def watch_themes(self) -> None:
-        """Look at the themes folder every second: a file that is saved is worn at once."""
+        """Look at the themes folder every second: a file that is saved is in use at once."""
         self._stamp = stamp_of(self.runtime.paths.themes)
         self.set_interval(WATCH_SECONDS, self._look)
 
@@ -95,10 +95,10 @@ class ThemedApp(App[None]):
         self.themes_changed(changed)
 
     def themes_changed(self, changed: set[str]) -> None:
-        """Theme files were written or deleted: tell what is wrong, wear what is right."""
-        names, worn = self.theme_names(), self.runtime.settings.theme
-        if worn in changed and worn in names:  # a broken file is told; what is worn stays
-            self.wear(worn)
+        """Theme files were written or deleted: tell what is wrong, use what is right."""
+        names, used = self.theme_names(), self.runtime.settings.theme
+        if used in changed and used in names:  # a broken file is told; the theme in use stays
+            self.use_theme(used)
         for screen in self._every_screen():
             follow = getattr(screen, "follow_themes", None)
             if follow is not None:

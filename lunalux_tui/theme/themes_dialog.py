@@ -1,4 +1,4 @@
-"""Choosing a theme: the one under the cursor is worn at once, escape puts the old one on again."""
+"""Choosing a theme: the one under the cursor is in use at once, escape brings the old one back."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class ThemesDialog(PickDialog):
     def _try_on(self) -> None:
         """Wear what the cursor stands on."""
         if self.rows.chosen and self.rows.chosen != self._lunalux.theme:
-            self._lunalux.wear(self.rows.chosen)
+            self._lunalux.use_theme(self.rows.chosen)
 
     def action_cancel(self) -> None:
-        self._lunalux.wear(self._lunalux.runtime.settings.theme)
+        self._lunalux.use_theme(self._lunalux.runtime.settings.theme)
         super().action_cancel()
 
 

@@ -301,7 +301,7 @@ async def test_who_claims_while_a_coupon_moves_claims_once(tmp_path: Path) -> No
         (move,) = await rules.deeds(row)
         good(await bob.post("/api/coupon/redeem", {"coupon": "Odd One"}))  # after the row was read
         assert move.do is not None
-        made = await Adoption._done(TABLES.coupons, "Odd One", move, dry_run=False)
+        made = await Adoption._do(TABLES.coupons, "Odd One", move, dry_run=False)
         assert made.action == "look"
         await run(services)
         for person in (ada, bob):

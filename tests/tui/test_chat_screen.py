@@ -227,7 +227,7 @@ async def test_what_was_found_is_counted_and_stands_out_also_after_the_jump() ->
         assert {word.casefold() for word in marked(dialog.rows)} == {"needle"}
         assert len(marked(dialog.rows)) >= len(titles)
         await driven.press("enter")
-        await driven.until(lambda: driven.app.screen is driven.chat and driven.chat.transcript.found)
+        await driven.until(lambda: driven.app.screen is driven.chat and driven.chat.transcript.search_words)
         await driven.pilot.pause(0.1)
         assert "Needle" in marked(driven.chat.transcript)
         await driven.press("escape")

@@ -292,7 +292,7 @@ async def test_what_a_reply_and_the_chat_took_is_told(monkeypatch: pytest.Monkey
         await driven.say("Good evening")
         await driven.say("And?")
         dialog = await inspect(driven)
-        item = next(item for item in dialog._found["messages"] if item.title == "What it took")
+        item = next(item for item in dialog._items_by_view["messages"] if item.title == "What it took")
         assert "2 replies" in item.text and "2 replies have no known price" in item.text
         assert "tokens a second" in item.text and item.detail == "no price known"
         await driven.press("6")

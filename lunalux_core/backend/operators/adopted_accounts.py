@@ -102,8 +102,8 @@ class UserRows(Rule):
         profile = await self._store.get(self._table, profile_key(user_id))
         if profile is None:
             return [Deed(LOOK, f"this name is owned by {shown(user_id)}, who has no profile")]
-        held = text(profile.get("username"))
-        if held and len(held) <= LONGEST_OWNED and key not in owner_keys(Username.known(held)):
+        username = text(profile.get("username"))
+        if username and len(username) <= LONGEST_OWNED and key not in owner_keys(Username.known(username)):
             # Only while the profile has another name: its owner may take this one back meanwhile.
             writes: list[Operation] = [
                 Delete(self._table, key, when=Eq("userId", user_id)),
@@ -160,15 +160,15 @@ class WalletRows(Rule):
 def _drifts(wallet: Item, ledger: Item | None) -> Iterator[str]:
     """Whole balances that are below zero, or not what a whole ledger says."""
     for c in CURRENCIES:
-        held = wallet.get(COIN[c], 0)
-        if not is_whole(held):
+        balance = wallet.get(COIN[c], 0)
+        if not is_whole(balance):
             continue
-        if held < 0:
-            yield f"{COIN[c]} {held}"
+        if balance < 0:
+            yield f"{COIN[c]} {balance}"
         elif ledger is not None and not is_odd(ledger, (USED[c], GAIN[c])):
             said = ledger_of(ledger).balance(c)
-            if said != held:
-                yield f"{COIN[c]} {held}, the ledger says {said}"
+            if said != balance:
+                yield f"{COIN[c]} {balance}, the ledger says {said}"
 
 
 class LedgerRows(Rule):

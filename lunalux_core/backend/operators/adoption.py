@@ -135,8 +135,8 @@ class Adoption:
             page = await self._store.scan(table, after=after, limit=PAGE)
             # The checkpoint stands in one of the tables that are read.
             rows = [row for row in page.items if (row["PK"], row["SK"]) != CHECKPOINT]
-            made = await asyncio.gather(*(self._row(table, rules, row, dry_run, gate) for row in rows))
-            for change in (change for changes in made for change in changes):
+            outcomes = await asyncio.gather(*(self._row(table, rules, row, dry_run, gate) for row in rows))
+            for change in (change for changes in outcomes for change in changes):
                 report.actions[change.action] += 1
                 told(change)
             report.rows[table] += len(rows)
@@ -156,7 +156,7 @@ class Adoption:
         async with gate:
             try:
                 deeds = await rules.deeds(row)
-                return [await self._done(table, name, deed, dry_run) for deed in deeds]
+                return [await self._do(table, name, deed, dry_run) for deed in deeds]
             # No trouble of this row alone: the run ends, and the next goes on from the checkpoint.
             except StorageError:
                 raise
@@ -164,7 +164,7 @@ class Adoption:
                 return [AdoptionChange(LOOK, table, name, f"this row cannot be understood: {error}")]
 
     @staticmethod
-    async def _done(table: str, name: str, deed: Deed, dry_run: bool) -> AdoptionChange:
+    async def _do(table: str, name: str, deed: Deed, dry_run: bool) -> AdoptionChange:
         if dry_run or deed.do is None:
             return AdoptionChange(deed.action, table, name, deed.detail)
         try:

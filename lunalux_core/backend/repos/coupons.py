@@ -280,8 +280,8 @@ class Coupons:
     async def claims(self, code: str) -> list[tuple[str, str]]:
         """Who had a coupon and when (ISO), oldest first; for operators."""
         rows = [row for row in await self._family(code) if str(row["SK"]).startswith(CLAIM)]
-        had = [(str(row["SK"]).removeprefix(CLAIM), text(row.get("createdAt"))) for row in rows]
-        return sorted(had, key=lambda claim: claim[1])
+        claims = [(str(row["SK"]).removeprefix(CLAIM), text(row.get("createdAt"))) for row in rows]
+        return sorted(claims, key=lambda claim: claim[1])
 
     async def revoke(self, code: str) -> bool:
         """Take a coupon back, so that nobody can claim it any more; False where nothing was left to take.

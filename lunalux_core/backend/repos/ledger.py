@@ -178,8 +178,10 @@ class Ledgers:
         writes: list[Operation] = []
         for c in currencies:
             said = moved[c] if stored is None else stored.balance(c)
-            held = wallet.get(COIN[c], 0)
-            balances[c] = max(0, said if is_number(held) and abs(held) > LARGEST else whole(held, said))
+            balance = wallet.get(COIN[c], 0)
+            balances[c] = max(
+                0, said if is_number(balance) and abs(balance) > LARGEST else whole(balance, said)
+            )
             if ledger is not None:
                 used = max(0, whole(ledger.get(USED[c])))
                 totals[USED[c]] = used if used + balances[c] <= LARGEST else 0

@@ -146,6 +146,7 @@ async def json_body(request: Request, kind: type[Body]) -> Body:
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:
+        # Without what was sent, which may be a secret.
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         raise RequestValidationError([p | {"loc": ("body", *p["loc"])} for p in problems]) from None
 

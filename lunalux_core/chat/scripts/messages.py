@@ -37,7 +37,7 @@ def _index(host: ConversationHost, written: str, whole_text: str, length: int) -
     return int(text)
 
 
-async def _one(host: ConversationHost, written: str) -> tuple[Message, int]:
+async def _message_at(host: ConversationHost, written: str) -> tuple[Message, int]:
     """One message and its number; the last where nothing is written. Raises InvalidInput (CHAT_EMPTY)."""
     path = await host.path()
     if not path:
@@ -81,7 +81,7 @@ async def _set_hidden(host: ConversationHost, call: AppCall, hidden: bool) -> st
 async def _delete_swipe(host: ConversationHost, call: AppCall) -> str:
     """Deletes the version that is shown, or the one of a number (from 1); gives the number, from 0, of the
     one that is shown then."""
-    message, _ = await _one(host, "")
+    message, _ = await _message_at(host, "")
     versions = await host.runtime.library.conversations.siblings(message.id)
     if len(versions) < 2:
         raise InvalidInput(
@@ -90,7 +90,7 @@ async def _delete_swipe(host: ConversationHost, call: AppCall) -> str:
     number = whole(call.text, "1", low=1, high=len(versions)) if call.text.strip() else message.swipe + 1
     await host.runtime.chat.edits.delete(versions[number - 1])
     await host.surface.messages_changed()
-    return str((await _one(host, ""))[0].swipe)
+    return str((await _message_at(host, ""))[0].swipe)
 
 
 async def _count(host: ConversationHost, call: AppCall) -> str:
@@ -137,7 +137,7 @@ async def _tokens(host: ConversationHost, call: AppCall) -> str:
 
 async def _branch(host: ConversationHost, call: AppCall) -> str:
     """Go on from a message; what followed stays as a branch of its own. Gives the number of the message."""
-    message, place = await _one(host, call.text or call.named.get("mesId", ""))
+    message, place = await _message_at(host, call.text or call.named.get("mesId", ""))
     await host.runtime.chat.edits.truncate(message.id)
     await host.surface.messages_changed()
     return str(place)
@@ -145,7 +145,7 @@ async def _branch(host: ConversationHost, call: AppCall) -> str:
 
 async def _checkpoint(host: ConversationHost, call: AppCall) -> str:
     """Give a message a name; gives that name."""
-    message, place = await _one(host, call.named.get("mesId", ""))
+    message, place = await _message_at(host, call.named.get("mesId", ""))
     name = clean_line(call.text) or f"Checkpoint {place}"
     await host.runtime.chat.edits.mark(message.id, name)
     await host.surface.messages_changed()

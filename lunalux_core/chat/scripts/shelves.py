@@ -122,10 +122,10 @@ async def _create_entry(host: ConversationHost, call: AppCall) -> str:
     view = BookView({"data": {"character_book": document}})
     keys = split_keys(call.named.get("key", ""))
     ((path, raw),) = view.added(Entry(0, keys=keys, content=call.text))[0].items()
-    held = document.get("entries")
+    entries = document.get("entries")
     # Of a book whose entries have names the editor gives the new one alone, else the whole list.
-    if len(path) > 3 and isinstance(held, dict):
-        raw = {**held, path[-1]: raw}
+    if len(path) > 3 and isinstance(entries, dict):
+        raw = {**entries, path[-1]: raw}
     await host.runtime.library.worldbooks.save(item.id, document={**document, "entries": raw})
     await host.surface.surroundings_changed()
     # The editor gives a new entry the number after the highest.
@@ -149,8 +149,8 @@ async def _find_entry(host: ConversationHost, call: AppCall) -> str:
     for slot in view.slots:
         value = getattr(slot.entry, name)
         for text in value if isinstance(value, tuple) else (value,):
-            held = _told(text).casefold()
-            rank = 0 if held == wanted else 1 if wanted in held else 2 if held and held in wanted else None
+            low = _told(text).casefold()
+            rank = 0 if low == wanted else 1 if wanted in low else 2 if low and low in wanted else None
             if rank is not None:
                 best.setdefault(rank, str(slot.uid))
     return best[min(best)] if best else ""

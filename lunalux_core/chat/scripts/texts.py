@@ -56,15 +56,15 @@ async def _list(host: ConversationHost, call: AppCall) -> str:
     place = await host.runtime.library.conversations.get(host.place)
     return dump_json(
         {
-            held.id: {
-                "value": held.content,
-                "position": held.position,
-                "depth": float(held.depth),
-                "role": held.role,
-                "scan": held.scan,
-                "ephemeral": held.ephemeral,
+            injection.id: {
+                "value": injection.content,
+                "position": injection.position,
+                "depth": float(injection.depth),
+                "role": injection.role,
+                "scan": injection.scan,
+                "ephemeral": injection.ephemeral,
             }
-            for held in injections_in(place.metadata)
+            for injection in injections_in(place.metadata)
         }
     )
 

@@ -17,9 +17,15 @@ async def injections(draft: PromptDraft, context: TurnContext) -> PromptDraft:
     turn = draft.request.turn
     expand = expander(macro_context(turn, draft.request.sent), draft.variables)
     texts = tuple(
-        StandingText(expand(held.content), STANDING[held.position], held.depth, held.role, "injection")
-        for held in turn.injections
-        if held.position in STANDING
+        StandingText(
+            expand(injection.content),
+            STANDING[injection.position],
+            injection.depth,
+            injection.role,
+            "injection",
+        )
+        for injection in turn.injections
+        if injection.position in STANDING
     )
     if not texts:
         return draft

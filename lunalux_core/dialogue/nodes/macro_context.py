@@ -53,9 +53,9 @@ def macro_context(turn: TurnInput, said: str, outlets: Mapping[str, str] | None 
 def tracker_values(standing: Sequence[TrackerState]) -> dict[str, str]:
     """What the trackers that are on hold, for ``{{tracker::NAME}}``."""
     return {
-        held.tracker.name.casefold(): held.value.value.strip() if held.value else ""
-        for held in standing
-        if held.tracker.enabled
+        state.tracker.name.casefold(): state.value.value.strip() if state.value else ""
+        for state in standing
+        if state.tracker.enabled
     }
 
 

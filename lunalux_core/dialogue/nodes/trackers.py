@@ -21,13 +21,13 @@ async def trackers(draft: PromptDraft, context: TurnContext) -> PromptDraft:
     standing = draft.request.turn.trackers
     placed = _placed(draft)
     texts = []
-    for held in standing:
-        if (text := prompt_text(held)) and held.tracker.name.casefold() not in placed:
-            tracker = held.tracker
+    for state in standing:
+        if (text := prompt_text(state)) and state.tracker.name.casefold() not in placed:
+            tracker = state.tracker
             texts.append(StandingText(text, tracker.position, tracker.depth, tracker.role))
 
     def record(used: bool = True) -> list[dict[str, Any]]:
-        return [account(held, TokenEstimator().text(prompt_text(held)), used) for held in standing]
+        return [account(state, TokenEstimator().text(prompt_text(state)), used) for state in standing]
 
     context.trace.trackers = record
     if not texts:

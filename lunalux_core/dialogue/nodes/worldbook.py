@@ -260,7 +260,7 @@ def _scanned(turn: TurnInput, expand: Callable[[str], str], memory: MemoryTexts)
     the memories."""
     note = note_of(turn)
     texts = [expand(note.prompt)] if note is not None and note.scan and note.prompt else []
-    texts += [expand(held.content) for held in turn.injections if held.scan]
+    texts += [expand(injection.content) for injection in turn.injections if injection.scan]
     remembered = memory.whole if turn.settings.memory_scan else ""
     return (*texts, remembered) if remembered else tuple(texts)
 

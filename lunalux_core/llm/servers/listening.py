@@ -109,9 +109,9 @@ def _programs(proc: Path, user: int, inodes: frozenset[str]) -> Iterator[tuple[i
             if folder.stat().st_uid != user:
                 continue
             links = [str(entry.readlink()) for entry in (folder / "fd").iterdir()]
-            held = [link[8:-1] for link in links if link.startswith("socket:[") and link[8:-1] in inodes]
-            if held:
+            sockets = [link[8:-1] for link in links if link.startswith("socket:[") and link[8:-1] in inodes]
+            if sockets:
                 command = (folder / "cmdline").read_bytes()[:4000].replace(b"\0", b" ")
-                yield int(folder.name), command.decode("utf-8", "replace").lower(), held
+                yield int(folder.name), command.decode("utf-8", "replace").lower(), sockets
         except OSError:
             continue  # it has ended, or is not ours to look at

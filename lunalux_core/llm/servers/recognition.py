@@ -139,8 +139,8 @@ async def _koboldcpp(asker: Asker, props: Mapping[str, Any], version: Mapping[st
 
 def _lmstudio(model: str, rows: object) -> ServerFacts:
     row = next((row for row in _dicts(rows) if row.get("id") == model), {})
-    held = row.get("state") == "loaded"
-    window = whole(row.get("loaded_context_length")) if held else None
+    loaded = row.get("state") == "loaded"
+    window = whole(row.get("loaded_context_length")) if loaded else None
     return ServerFacts(
         title="LM Studio",
         window=window or whole(row.get("max_context_length")),

@@ -116,8 +116,8 @@ class ReplyDecoder:
             for delta in other.flush():
                 yield replace(delta, choice=place)
         # Too short to be decided, and now there is no more: it was the reply's own text.
-        held, self._held = self._held, ""
-        text, thinking = self._splitter.feed(held)
+        pending, self._held = self._held, ""
+        text, thinking = self._splitter.feed(pending)
         yield from self._deltas(text, thinking)
         text, thinking = self._splitter.close()
         yield from self._deltas(text, thinking)

@@ -52,10 +52,10 @@ class ThinkingSplitter:
 
     def close(self) -> tuple[str, str]:
         """The text is over: return (answer, reasoning) still held back."""
-        held, self._held = self._held, ""
+        pending, self._held = self._held, ""
         if self._state == "inside":
-            return "", held
-        return held.lstrip() if self._closed_one else held, ""
+            return "", pending
+        return pending.lstrip() if self._closed_one else pending, ""
 
     def _open(self) -> bool:
         """Decide what the text begins with. False: it takes more text to know."""

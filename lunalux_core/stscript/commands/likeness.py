@@ -33,9 +33,9 @@ async def _fuzzy(call: Invocation) -> str:
 
 def _items(call: Invocation) -> list[str]:
     written = call.argument("list") or ""
-    held = lookup(call, written)
+    value = lookup(call, written)
     try:
-        items = parse_json(written if held is UNDEFINED else held)
+        items = parse_json(written if value is UNDEFINED else value)
     except ValueError:
         return []
     return [item for item in items if isinstance(item, str)] if isinstance(items, list) else []

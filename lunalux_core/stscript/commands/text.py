@@ -56,7 +56,7 @@ def _pattern(call: Invocation) -> Pattern:
     return pattern
 
 
-async def _found(call: Invocation, pattern: Pattern, limit: int | None) -> list[Any]:
+async def _find_matches(call: Invocation, pattern: Pattern, limit: int | None) -> list[Any]:
     """Matches; in a thread of its own, because another process looks for them."""
     call.make(len(call.text))
     try:
@@ -67,12 +67,12 @@ async def _found(call: Invocation, pattern: Pattern, limit: int | None) -> list[
 
 
 async def _test(call: Invocation) -> str:
-    return "true" if await _found(call, _pattern(call), 1) else "false"
+    return "true" if await _find_matches(call, _pattern(call), 1) else "false"
 
 
 async def _match(call: Invocation) -> str:
     pattern = _pattern(call)
-    matches = await _found(call, pattern, None if pattern.global_ else 1)
+    matches = await _find_matches(call, pattern, None if pattern.global_ else 1)
     rows = [[call.text[match.start : match.end], *_groups(call.text, match)] for match in matches]
     if pattern.global_:
         return dump_json(rows)
@@ -97,7 +97,7 @@ async def _replace(call: Invocation) -> str:
         return call.text
     places = [
         (match.start, match.end, _groups(call.text, match), _names(call.text, match))
-        for match in await _found(call, pattern, None if pattern.global_ else 1)
+        for match in await _find_matches(call, pattern, None if pattern.global_ else 1)
     ]
     return _replaced(call, places, replacer)
 

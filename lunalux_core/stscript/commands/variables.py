@@ -83,7 +83,7 @@ def _name(value: object) -> str:
 
 
 def _joined(values: list[Any]) -> Any:
-    # Behind key= the parser has split off the first word of the value, as if it were the name.
+    # After key= the parser has split off the first word of the value, as if it were the name.
     return " ".join(map(to_text, values)) if isinstance(values[0], str) else values[0]
 
 

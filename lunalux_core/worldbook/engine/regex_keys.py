@@ -28,19 +28,19 @@ class RegexMatcher:
 
         self._engine = engine
         self._budget = RegexBudget(total=EVALUATION_SECONDS)
-        self._known: dict[_Asked, bool | None] = {}
+        self._answers: dict[_Asked, bool | None] = {}
         self.invalid: set[tuple[str, str]] = set()
         self.slow: set[tuple[str, str]] = set()
 
     def __call__(self, pattern: str, flags: str, text: str) -> bool | None:
         question = (pattern, flags, text)
-        if question not in self._known:
+        if question not in self._answers:
             self.prepare([(pattern, flags)], text)
-        return self._known[question]
+        return self._answers[question]
 
     def prepare(self, patterns: Iterable[tuple[str, str]], text: str) -> None:
         """Find out for all of these whether they match this text."""
-        new = [pattern for pattern in dict.fromkeys(patterns) if (*pattern, text) not in self._known]
+        new = [pattern for pattern in dict.fromkeys(patterns) if (*pattern, text) not in self._answers]
         if not new:
             return
         for pattern, answer in zip(new, self._engine.test_many(new, text, self._budget), strict=True):
@@ -48,9 +48,9 @@ class RegexMatcher:
                 bad = answer.code == "REGEX_INVALID"
                 (self.invalid if bad else self.slow).add(pattern)
                 # None: the caller takes an invalid pattern for a plain key. A slow one must not match at all.
-                self._known[*pattern, text] = None if bad else False
+                self._answers[*pattern, text] = None if bad else False
             else:
-                self._known[*pattern, text] = answer
+                self._answers[*pattern, text] = answer
 
 
 def regex_matcher(engine: EcmaEngine) -> RegexMatcher:

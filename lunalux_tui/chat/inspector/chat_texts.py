@@ -25,11 +25,17 @@ def chat_texts(record: Mapping[str, Any]) -> Iterator[Item]:
 def _injections(injections: list[Mapping[str, Any]]) -> Item:
     title = t("inspector.injections.title")
     runs: list[Run] = [(title, ACCENT | BOLD)]
-    for held in injections:
-        place = t(f"inspector.injections.{held['position']}", n=held["depth"], role=held["role"])
-        more = [t("inspector.injections.scanned")] if held["scan"] else []
-        more += [t("inspector.injections.once")] if held["ephemeral"] else []
-        runs += [("", 0), (f"{held['id']} · {', '.join((place, *more))}", MUTED), (held["content"], 0)]
+    for injection in injections:
+        place = t(
+            f"inspector.injections.{injection['position']}", n=injection["depth"], role=injection["role"]
+        )
+        more = [t("inspector.injections.scanned")] if injection["scan"] else []
+        more += [t("inspector.injections.once")] if injection["ephemeral"] else []
+        runs += [
+            ("", 0),
+            (f"{injection['id']} · {', '.join((place, *more))}", MUTED),
+            (injection["content"], 0),
+        ]
     text = "\n".join(run for run, _ in runs)
-    names = in_a_list(clean_line(held["id"], 40) for held in injections)
+    names = in_a_list(clean_line(injection["id"], 40) for injection in injections)
     return Item(title, names, str(len(injections)), text=text, told=lambda: runs)

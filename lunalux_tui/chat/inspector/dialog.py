@@ -80,7 +80,7 @@ class InspectorDialog(Dialog[None]):
         """Which way a change was looked for that the next text begins with; 0 where none was."""
         self._view = VIEWS[0]
         self._record: Record | None = None
-        self._found: dict[str, list[Item]] = {}
+        self._items_by_view: dict[str, list[Item]] = {}
         """The items of every view; none until the first turn is read."""
         self._items: dict[str, Item] = {}
 
@@ -169,7 +169,9 @@ class InspectorDialog(Dialog[None]):
         spending = await conversations.spending(self._conversation_id)
         inspected = InspectedRecord(record, before, texts, await self._reply(), spending)
         # In a thread: comparing long prompts takes a while, in which keys are to be read.
-        self._found = await asyncio.to_thread(lambda: {view: items(view, inspected) for view in VIEWS})
+        self._items_by_view = await asyncio.to_thread(
+            lambda: {view: items(view, inspected) for view in VIEWS}
+        )
         self._show()
 
     async def _load(self, at: int) -> Record:
@@ -214,7 +216,7 @@ class InspectorDialog(Dialog[None]):
         """A prompt that cannot be made: what is in the way, by size."""
         message, hint = tell(error)
         self._record = None
-        self._found = {view: [] for view in VIEWS}
+        self._items_by_view = {view: [] for view in VIEWS}
         self.query_one(TurnHead).of = self.query_one(ViewTabs).of = None
         self._show()
         self.rows.empty = message
@@ -235,10 +237,10 @@ class InspectorDialog(Dialog[None]):
     def _show(self, *, from_start: bool = False) -> None:
         """Show the rows of the view that hold the words of the filter."""
         self.query_one(ViewTabs).view = self._view
-        if not self._found:
+        if not self._items_by_view:
             return
         words = self.field.value.casefold().split()
-        fitting = [item for item in self._found[self._view] if item.holds(words)]
+        fitting = [item for item in self._items_by_view[self._view] if item.holds(words)]
         self._items = {str(place): item for place, item in enumerate(fitting)}
         self.rows.empty = t("dialog.nothing") if words else t(f"inspector.empty.{self._view}")
         rows = [

@@ -132,8 +132,8 @@ class Desk:
             before = await self._scene_of(memory)
             written = await self.runtime.memory_writer.rewrite(memory.id, also=also, confirm=confirm)
             if written.memories:
-                made = tuple(made.id for made in written.memories)
-                self.remember(memory.conversation_id, Change(t("memory_pane.done.rewritten"), before, made))
+                ids = tuple(memory.id for memory in written.memories)
+                self.remember(memory.conversation_id, Change(t("memory_pane.done.rewritten"), before, ids))
                 self.say(t("memory_pane.done.rewritten"))
             elif written.error is not None:
                 self._tell_error(written.error)

@@ -52,10 +52,10 @@ class MemoryEntries:
 
     def of(self, state: EntryState) -> TabEntry:
         """The entry of a memory."""
-        made = self._entries.get(state.memory.id)
-        if made is None or made[0] != state:
-            made = self._entries[state.memory.id] = (state, self._new(state))
-        return made[1]
+        cached = self._entries.get(state.memory.id)
+        if cached is None or cached[0] != state:
+            cached = self._entries[state.memory.id] = (state, self._new(state))
+        return cached[1]
 
     def _new(self, state: EntryState) -> TabEntry:
         memory, status = state.memory, state.status

@@ -169,15 +169,15 @@ class TrackersTab(Tab):
         chosen = await self.ask(PickDialog(t("memory_pane.tracker.which"), rows, two_lines=True))
         if not chosen:
             return
-        made = Tracker("", self.conversation_id, "", "")
+        tracker = Tracker("", self.conversation_id, "", "")
         if chosen != OWN:
-            made = template_named(chosen).tracker(self.conversation_id, language)
+            tracker = template_named(chosen).tracker(self.conversation_id, language)
 
         async def save(written: Values) -> None:
-            await self.runtime.library.trackers.add(replace(made, **_definition(written)))
+            await self.runtime.library.trackers.add(replace(tracker, **_definition(written)))
 
         title = t("memory_pane.tracker.form.add_title")
-        if await self._ask_definition(f"tracker:new:{self.conversation_id}:{chosen}", title, made, save):
+        if await self._ask_definition(f"tracker:new:{self.conversation_id}:{chosen}", title, tracker, save):
             self.say(t("memory_pane.tracker.added"))
 
     def action_change(self) -> None:

@@ -99,7 +99,7 @@ class Transcript(Selectable, can_focus=True):
     virtual_size = reactive(Size(0, 0), layout=False)  # growing must not lay out the whole screen again
     selected: reactive[str] = reactive("", repaint=False)
     """Id of the message that keys act on; "" for none."""
-    found: reactive[tuple[str, ...]] = reactive(())
+    search_words: reactive[tuple[str, ...]] = reactive(())
     """Words that were looked for; they stand out in every message."""
 
     class OlderWanted(TextualMessage):
@@ -426,10 +426,10 @@ class Transcript(Selectable, can_focus=True):
         if strip is None:
             margin = ("▌ " if chosen else "  ", ACCENT)
             words = entry.lines[place]
-            if self.found and entry.message is not None:
+            if self.search_words and entry.message is not None:
                 from lunalux_tui.render.found import found_runs
 
-                words = tuple(found_runs(words, self.found))
+                words = tuple(found_runs(words, self.search_words))
             strip = palette.strip((margin, *words), width, chosen)
             if drawn := entry.pixels.get(place):
                 cells = Strip(drawn)
@@ -439,7 +439,7 @@ class Transcript(Selectable, can_focus=True):
 
     # -- choosing and folding ----------------------------------------------------------------------
 
-    def watch_found(self) -> None:
+    def watch_search_words(self) -> None:
         if self._palette is not None:
             self._forget_strips(self._palette)
 

@@ -185,7 +185,7 @@ class WorldbookSection(EditorSection):
         self.show()
 
     @on(Input.Submitted, "#book-search")
-    def _found(self, event: Input.Submitted) -> None:
+    def _search_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.rows.focus()
 

@@ -125,8 +125,8 @@ def editing_keys() -> set[str]:
     from textual.widgets import Input, TextArea
 
     # Textual declares several keys as one text between commas; this takes them apart.
-    made = Binding.make_bindings([*TextArea.BINDINGS, *Input.BINDINGS])
-    return {binding.key for binding in made}
+    text_bindings = Binding.make_bindings([*TextArea.BINDINGS, *Input.BINDINGS])
+    return {binding.key for binding in text_bindings}
 
 
 def _title(action: Action) -> str:

@@ -166,7 +166,7 @@ class PluginsSection(SectionView):
 
 
 def _name(entry: str) -> str:
-    # Behind the @ stands the digest of the file that was trusted.
+    # After the @ stands the digest of the file that was trusted.
     return entry.partition("@")[0]
 
 

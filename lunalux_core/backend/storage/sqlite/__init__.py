@@ -113,7 +113,7 @@ class SqliteStore:
         checks.check_transaction(operations, self._specs)
 
         def work(db: sqlite3.Connection) -> None:
-            if token is None or not self._known(db, token, operations):
+            if token is None or not self._was_applied(db, token, operations):
                 self._apply(db, operations)
 
         await self._transaction(work)
@@ -261,7 +261,7 @@ class SqliteStore:
                 db.execute(self._layout.upsert[operation.table], (*key, text))
         return changes
 
-    def _known(self, db: sqlite3.Connection, token: str, operations: Sequence[Operation]) -> bool:
+    def _was_applied(self, db: sqlite3.Connection, token: str, operations: Sequence[Operation]) -> bool:
         """Whether this very transaction was applied lately; notes it otherwise."""
         content, now = fingerprint(operations), int(time.time())
         db.execute("DELETE FROM _tokens WHERE at <= ?", (now - TOKEN_SECONDS,))
