@@ -12,7 +12,9 @@ due        which messages are to be summarised next
 asking     one request to the model that writes
 background background tasks of conversations
 consent    whether the person agreed to a model that costs
-writer     writing memories, in the background or on request
+writer     when memories are written: in the background or on request
+summary_writer one memory, written by a model: of a scene or a chapter
+storage    storing it, only if nothing changed meanwhile
 instructions the instructions for the model that writes
 answers    reading and checking its answers
 rows       a memory as JSON

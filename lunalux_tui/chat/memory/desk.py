@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lunalux_core.database import Connection
     from lunalux_core.library.memories import Memory, Removed
-    from lunalux_core.memory.writer import WritingResult
+    from lunalux_core.memory.summary_writer import WritingResult
     from lunalux_core.runtime import Runtime
     from lunalux_tui.parts.screen import Work
 
