@@ -152,8 +152,8 @@ class KeyBar(Bar):
     GROUND = PANEL
 
     _parts: Sequence[Part] | None = None
-    """What is shown; None where the keys have changed since. Textual draws the bar with each frame of whatever
-    changes, and to find the keys every binding asks the screen whether it can be used. That is too much for
+    """What is shown; None where the keys have changed since. Textual draws the bar with each frame of
+    whatever changes, and to find the keys every binding asks the screen whether it can be used: too much for
     each letter that is typed."""
     _check: Timer | None = None
 
