@@ -174,6 +174,7 @@ def with_metadata(header: Mapping[str, Any], values: Mapping[str, Any]) -> dict[
     metadata = {**as_object(header.get(METADATA)), **values}
     metadata = {key: value for key, value in metadata.items() if key not in values or value}
     rest = {key: value for key, value in header.items() if key != METADATA}
+    # A header without `chat_metadata` does not get an empty one.
     return {**rest, METADATA: metadata} if metadata or METADATA in header else rest
 
 

@@ -85,6 +85,7 @@ def profile_chain(
     Raises:
         NotFound: PROFILE_NOT_FOUND, the named one.
     """
+    # Most libraries have no profile in use: one quick query tells, and nothing of profiles is loaded.
     if not named and not uses_profiles(connection):
         return Chain()
     from lunalux_core.library.profiles import ProfilePlace, load_profiles, pick, profile_in_use

@@ -103,6 +103,7 @@ class TurnReader:
                 first = message
                 # Every greeting began from the same variables; those of the one that is shown count.
                 keep_globals(connection, opening)
+        # The greetings are stored beside each other, none of them shown: the first one begins the chat.
         if first is not None:
             select_message(connection, first.id)
         touch_character(connection, character_id, conversation.created_at)
@@ -247,6 +248,7 @@ class TurnReader:
         """The model of this turn as macros see it; nothing where there is none."""
         try:
             model = self.model(options)
+        # A conversation can begin without a model: only replies need one.
         except LunaluxError:
             return {}
         return {

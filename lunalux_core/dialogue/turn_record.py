@@ -95,6 +95,7 @@ def turn_record(
     turn = ready.request.turn
     slots = {part for message in ready.prompt.messages for part in message.slot.split("+")}
     slots.update(slot.slot for slot in ready.prompt.report.slots)
+    # Sorted, since a set of texts has another order in every process.
     prompts = (turn.preset.prompt(slot) for slot in sorted(slots))
     return {
         "kind": turn.kind,

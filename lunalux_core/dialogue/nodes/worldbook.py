@@ -64,6 +64,7 @@ def worldbook(
             from lunalux_core.dialogue.nodes.near_entries import near_entries
 
             draft = replace(draft, forced=await near_entries(draft, used))
+        # In a thread: large books take longer to scan than the event loop may stand still.
         ready = await asyncio.to_thread(_build, draft, engine, context.trace)
         turn, activation = draft.request.turn, ready.activation
         if activation.overflowed and turn.settings.worldbook_overflow_alert:
