@@ -202,6 +202,14 @@ class Draft:
             ValueError: a number that is none; nothing is changed.
         """
         text = clean(text)
+        origin = self.snapshot.origin
+        # As it was at the beginning, down to an odd type: a text brought back must not count as a change. Two
+        # values may be shown alike, a missing list and an empty one for instance.
+        if data_of(origin) is not None and text == card_field.shown(origin):
+            restored = restore(self.document, origin, card_field.path)
+            if restored != self.document:
+                self.become(replace(self.snapshot, document=restored), card_field.id, joined=True)
+            return
         if text == card_field.shown(self.document):
             return
         # JSON has no empty number, so the field goes away.
@@ -209,13 +217,7 @@ class Draft:
             value: Any = REMOVED
         else:
             value = card_field.value(text)
-        origin = self.snapshot.origin
-        # As it was at the beginning, down to an odd type: a text brought back must not count as a change.
-        if data_of(origin) is not None and text == card_field.shown(origin):
-            restored = restore(self.document, origin, card_field.path)
-            self.become(replace(self.snapshot, document=restored), card_field.id, joined=True)
-        else:
-            self.edit({card_field.path: value}, card_field.id, joined=True)
+        self.edit({card_field.path: value}, card_field.id, joined=True)
 
     def attach(self, picture: Attachment | None) -> None:
         """Another picture, or none."""

@@ -97,6 +97,14 @@ def test_an_edit_touches_its_path_only_and_going_back_leaves_no_trace(
     assert draft.document == document
 
 
+def test_blanks_in_a_list_that_was_not_there_leave_no_trace() -> None:
+    document = {"spec": "chara_card_v2", "data": {"name": "Ada"}}
+    draft = draft_of(document)
+    for text in (" ", ""):  # both are shown as nothing
+        draft.write(BY_ID["source"], text)
+    assert draft.document == document
+
+
 def test_a_field_that_is_cleared_and_restored_keeps_its_odd_type() -> None:
     document = {"spec": "chara_card_v2", "data": {"name": 7, "extensions": None, "tags": "a,b"}}
     draft = draft_of(document)
