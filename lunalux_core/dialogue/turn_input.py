@@ -133,7 +133,7 @@ class TurnReader:
         self, connection: Connection, group_id: str, title: str, options: TurnOptions
     ) -> Conversation:
         """A new conversation of a group with its members' greetings."""
-        from lunalux_core.groups.prompt import begin_group
+        from lunalux_core.groups.openings import begin_group
 
         persona = load_persona(connection, None)
         language = self._group_language(connection, group_id)

@@ -21,7 +21,7 @@ def speakers(
     """Who answers, in order: the one character (as ""), or members of the group; nobody unasked if manual."""
     if not conversation.group_id:
         return [""]
-    from lunalux_core.groups.prompt import answering
+    from lunalux_core.groups.answering import answering
 
     return answering(connection, conversation.group_id, said, options.speaker)
 
@@ -38,7 +38,7 @@ def called_up(
         raise InvalidInput(
             "NOT_A_GROUP", "Only a group has members that can be asked to speak.", "Write something instead."
         )
-    from lunalux_core.groups.prompt import answering
+    from lunalux_core.groups.answering import answering
 
     chosen = answering(connection, conversation.group_id, said, options.speaker, asked=True)
     if not chosen:
@@ -65,7 +65,7 @@ def addressed(
     """The member of a group whose card a single prompt is about, even if all are muted; "" elsewhere."""
     if not conversation.group_id:
         return ""
-    from lunalux_core.groups.prompt import answering, first_member
+    from lunalux_core.groups.answering import answering, first_member
 
     # In a manual group nobody answers unasked, but a prompt needs somebody whose card it is about.
     chosen = speakers(connection, conversation, said, options) or answering(

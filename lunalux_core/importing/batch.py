@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.database import storage_error
 from lunalux_core.importing.cards import CardReader, KnownContents, PreparedFile, clear_leftovers, store
-from lunalux_core.importing.chats import ChatOwners
+from lunalux_core.importing.chat_owners import ChatOwners
 from lunalux_core.importing.results import ImportResult, OnDuplicate
 from lunalux_core.importing.sources import ImportSource, place
 from lunalux_core.library.characters import content_hashes

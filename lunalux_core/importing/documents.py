@@ -11,7 +11,7 @@ from lunalux_core.cards.file_kind import FileKind, recognise
 from lunalux_core.database import data_version
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import CardReader, PreparedFile
-from lunalux_core.importing.chats import ChatOwners, owner, shown, stamp_of
+from lunalux_core.importing.chat_owners import ChatOwners, owner, shown, stamp_of
 from lunalux_core.importing.results import (
     ImportKind,
     ImportOutcome,
@@ -140,7 +140,7 @@ class DocumentImport:
             case FileKind.CHAT:
                 yield from self._chats(source, data)
             case FileKind.GROUP:
-                from lunalux_core.importing.groups import take_group
+                from lunalux_core.importing.group_definitions import take_group
 
                 yield take_group(self, source, data)
             case FileKind.BYAF:
@@ -243,7 +243,7 @@ class DocumentImport:
     def chat(self, label: str, log: ChatLog, source: ImportSource, character_id: str = "") -> ImportResult:
         """A chat to its character; one that was imported before is left as it has become since."""
         from lunalux_core.chat.files import store_chat, store_group_chat
-        from lunalux_core.chat.group_files import group_for, is_group_chat, missing_warnings
+        from lunalux_core.chat.group_chat_files import group_for, is_group_chat, missing_warnings
 
         path = place(source)
 

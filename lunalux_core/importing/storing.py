@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from lunalux_core.chatlogs.chatlog import ChatLog
     from lunalux_core.database import Connection
     from lunalux_core.importing.cards import CardReader
-    from lunalux_core.importing.chats import ChatOwners
+    from lunalux_core.importing.chat_owners import ChatOwners
     from lunalux_core.importing.results import ImportResult
     from lunalux_core.importing.shelf_documents import ShelfDocument
     from lunalux_core.importing.sources import ImportSource

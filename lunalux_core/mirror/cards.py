@@ -22,7 +22,7 @@ from lunalux_core.library.characters import (
     replace_character,
 )
 from lunalux_core.mirror.documents import Item
-from lunalux_core.mirror.files import text_of
+from lunalux_core.mirror.file_text import text_of
 from lunalux_core.mirror.folder import ChangedMeanwhile, free_name, name_key
 from lunalux_core.mirror.work import Work
 

@@ -20,7 +20,7 @@ from lunalux_core.library.shelf import (
 )
 from lunalux_core.mirror.base import MirrorKind, Record
 from lunalux_core.mirror.documents import Item
-from lunalux_core.mirror.files import json_of
+from lunalux_core.mirror.file_text import json_of
 from lunalux_core.mirror.folder import ChangedMeanwhile, free_name, name_key
 from lunalux_core.mirror.work import Work
 

@@ -18,8 +18,10 @@ from lunalux_tui.account.panels import BalancePanel, InvitePanel, MovesPanel, No
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import in_a_row, t, tell
 from lunalux_tui.parts.amounts import rewards_due
+from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.parts.panel import Panel
-from lunalux_tui.parts.screen import KeyBar, LunaScreen, PlaceBar
+from lunalux_tui.parts.place_bar import PlaceBar
+from lunalux_tui.parts.screen import LunaScreen
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account

@@ -18,7 +18,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from lunalux_tui.parts.drawn import Bar, palette_of
-from lunalux_tui.parts.screen import KeyBar, PlaceBar
+from lunalux_tui.parts.key_bar import KeyBar
+from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.theme.styles import BOLD, REVERSE
 
 LETTERS = "asdfghjklqwertyuiopzxcvbnm"

@@ -65,7 +65,7 @@ class FileActions:
 
     async def import_chat(self) -> None:
         """Ask for the file of a chat, and open it as a conversation with who is talked with."""
-        from lunalux_core.chat.group_files import import_chat
+        from lunalux_core.chat.group_chat_files import import_chat
         from lunalux_tui.parts.files import path_of, read_file
         from lunalux_tui.parts.path_dialog import PathDialog
 

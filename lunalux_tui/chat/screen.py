@@ -29,8 +29,10 @@ from lunalux_tui.chat.roster import Roster
 from lunalux_tui.chat.transcript.transcript import Transcript
 from lunalux_tui.chat.transcript.window import Window
 from lunalux_tui.parts.drawn import SideBySide
+from lunalux_tui.parts.key_bar import KeyBar
+from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.rows import Rows
-from lunalux_tui.parts.screen import KeyBar, LunaScreen, PlaceBar
+from lunalux_tui.parts.screen import LunaScreen
 
 if TYPE_CHECKING:
     from textual.screen import Screen

@@ -188,7 +188,7 @@ async def import_(
 
         imported = await import_conversation(library, whose, data, path.name, user_name=user, path=path)
     else:
-        from lunalux_core.chat.group_files import import_group_chat
+        from lunalux_core.chat.group_chat_files import import_group_chat
 
         chosen = (await library.groups.find(group)).id if group else ""
         imported = await import_group_chat(
@@ -365,9 +365,9 @@ async def _owner(library: Library, data: bytes, path: Path, character: str, grou
 
     Raises NotFound (CHAT_WITHOUT_CHARACTER).
     """
-    from lunalux_core.chat.group_files import is_group_chat
+    from lunalux_core.chat.group_chat_files import is_group_chat
     from lunalux_core.chatlogs.read import read_chat
-    from lunalux_core.importing.chats import ChatOwners, owner
+    from lunalux_core.importing.chat_owners import ChatOwners, owner
 
     if character:
         return (await library.characters.find(character)).id

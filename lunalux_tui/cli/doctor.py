@@ -149,7 +149,7 @@ async def _terminal(_runtime: Runtime) -> DoctorCheck:
 
 def _graphics() -> str:
     """How pictures are drawn, as far as the environment tells."""
-    from lunalux_tui.parts.graphics import graphics
+    from lunalux_tui.parts.picture_support import graphics
 
     if graphics(os.environ) == "kitty":
         return t("cli.doctor.kitty.told")

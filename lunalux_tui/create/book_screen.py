@@ -20,7 +20,8 @@ from lunalux_tui.create.sections.worldbook import WorldbookSection
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import keymap_of
 from lunalux_tui.parts.kept_head import KeptHead
-from lunalux_tui.parts.screen import KeyBar, LunaScreen
+from lunalux_tui.parts.key_bar import KeyBar
+from lunalux_tui.parts.screen import LunaScreen
 
 if TYPE_CHECKING:
     from lunalux_core.library.shelf import ShelfItem

@@ -33,9 +33,11 @@ from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Column, SideBySide, keymap_of
 from lunalux_tui.parts.files import importable_paths
 from lunalux_tui.parts.form_field import FieldBox
+from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.parts.picture import Picture
+from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.rows import Rows
-from lunalux_tui.parts.screen import Handler, KeyBar, LunaScreen, PlaceBar
+from lunalux_tui.parts.screen import Handler, LunaScreen
 
 if TYPE_CHECKING:
     from lunalux_tui.chat.host import ChatHost

@@ -18,7 +18,7 @@ from lunalux_tui.i18n import t
 from lunalux_tui.parts.amounts import DOWNLOADS, LIKES, LUNA, compact
 from lunalux_tui.parts.drawn import fit
 from lunalux_tui.render.monogram import monogram
-from lunalux_tui.render.picture_cells import Lines
+from lunalux_tui.render.picture_drawing import Lines
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.theme.palette import Palette
 from lunalux_tui.theme.styles import (

@@ -21,7 +21,9 @@ from lunalux_tui.market.card_actions import CardActions
 from lunalux_tui.market.grid import MarketGrid
 from lunalux_tui.market.grid_pictures import GridPictures
 from lunalux_tui.market.lists import MarketLists, Work
-from lunalux_tui.parts.screen import KeyBar, LunaScreen, PlaceBar
+from lunalux_tui.parts.key_bar import KeyBar
+from lunalux_tui.parts.place_bar import PlaceBar
+from lunalux_tui.parts.screen import LunaScreen
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState

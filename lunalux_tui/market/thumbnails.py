@@ -15,7 +15,7 @@ from typing import Any
 
 from lunalux_core.errors import LunaluxError, NetworkError
 from lunalux_core.library.market_cache import MarketCard
-from lunalux_tui.render.picture_cells import Drawing, Lines
+from lunalux_tui.render.picture_drawing import Drawing, Lines
 
 KEPT = 600
 """Pictures held in memory; some 20 KB each."""

@@ -14,7 +14,8 @@ from textual.screen import ModalScreen, Screen
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.screen import KeyBar, LunaScreen
+from lunalux_tui.parts.key_bar import KeyBar
+from lunalux_tui.parts.screen import LunaScreen
 from lunalux_tui.parts.told import Told
 
 if TYPE_CHECKING:

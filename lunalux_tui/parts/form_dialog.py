@@ -14,7 +14,7 @@ from textual.widgets import Static
 from lunalux_core.errors import LunaluxError
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.dialog import Dialog
-from lunalux_tui.parts.screen import KeyBar
+from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.parts.told import Told
 
 Result = TypeVar("Result")

@@ -23,9 +23,9 @@ from textual.widget import Widget
 
 from lunalux_core.text import clean_line
 from lunalux_tui.parts.drawn import palette_of, within
-from lunalux_tui.parts.graphics import cell_of, pictures_wanted, tell_terminal
+from lunalux_tui.parts.picture_support import cell_of, pictures_wanted, tell_terminal
 from lunalux_tui.render.monogram import monogram
-from lunalux_tui.render.picture_cells import Drawing, draw
+from lunalux_tui.render.picture_drawing import Drawing, draw
 from lunalux_tui.theme.styles import SURFACE
 
 FILE_LIMIT = 64 * 1024 * 1024
@@ -137,7 +137,7 @@ class Picture(Widget):
 
 
 def _drawn(source: Path | bytes, width: int, height: int, cell: object) -> Drawing:
-    from lunalux_tui.render.picture_cells import Cell
+    from lunalux_tui.render.picture_drawing import Cell
 
     if isinstance(source, Path):
         if source.stat().st_size > FILE_LIMIT:

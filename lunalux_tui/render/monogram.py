@@ -11,7 +11,7 @@ from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 
-from lunalux_tui.render.picture_cells import Lines
+from lunalux_tui.render.picture_drawing import Lines
 from lunalux_tui.theme.palette import Palette
 from lunalux_tui.theme.styles import BOLD, MUTED, PANEL
 

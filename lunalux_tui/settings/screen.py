@@ -13,8 +13,10 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import in_a_row, t, tell
 from lunalux_tui.parts.drawn import Column, SideBySide
 from lunalux_tui.parts.explanation import ExplanationView
+from lunalux_tui.parts.key_bar import KeyBar
+from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.rows import Row, Rows
-from lunalux_tui.parts.screen import KeyBar, LunaScreen, PlaceBar
+from lunalux_tui.parts.screen import LunaScreen
 from lunalux_tui.settings.head import SettingsHead
 from lunalux_tui.settings.sections import BY_ID, SECTIONS, Section
 from lunalux_tui.settings.sections.base import SectionView

@@ -22,9 +22,10 @@ from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.drawn import Bar, Column, Part, SideBySide
 from lunalux_tui.parts.form_field import FieldBox
 from lunalux_tui.parts.kept_head import KeptHead
+from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.parts.reader import Reader
 from lunalux_tui.parts.rows import Row, Rows
-from lunalux_tui.parts.screen import KeyBar, LunaScreen
+from lunalux_tui.parts.screen import LunaScreen
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, WARNING
 
 if TYPE_CHECKING:

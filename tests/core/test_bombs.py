@@ -112,7 +112,7 @@ DRAW = """
     import sys, pathlib
     from lunalux_core.errors import LunaluxError
     from lunalux_core.cards.pictures import check_picture
-    from lunalux_tui.render.picture_cells import draw
+    from lunalux_tui.render.picture_drawing import draw
     data = pathlib.Path(sys.argv[1]).read_bytes()
     for read in (lambda: check_picture(data), lambda: draw(data, 20, 10)):
         try:

@@ -93,7 +93,7 @@ def _clean(data: bytes) -> None:
 
 
 def _drawn(data: bytes) -> None:
-    from lunalux_tui.render.picture_cells import mosaic
+    from lunalux_tui.render.picture_drawing import mosaic
 
     try:
         mosaic(data, 2, 2)

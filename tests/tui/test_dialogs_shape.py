@@ -28,9 +28,9 @@ from lunalux_tui.market.mine_dialog import EditOwnDialog
 from lunalux_tui.market.publish_dialog import PublishDialog
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.form_dialog import FormDialog
+from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.parts.path_dialog import PathDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
-from lunalux_tui.parts.screen import KeyBar
 from lunalux_tui.parts.told import Told
 from lunalux_tui.settings.model_dialog import ModelDialog
 

@@ -13,7 +13,7 @@ from PIL import Image
 from rich.segment import Segment
 
 from lunalux_core.config.paths import Paths
-from lunalux_tui.render.picture_cells import LARGEST, Lines, mosaic
+from lunalux_tui.render.picture_drawing import LARGEST, Lines, mosaic
 
 
 def encoded(picture: Image.Image, kind: str = "PNG") -> bytes:

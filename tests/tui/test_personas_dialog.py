@@ -7,8 +7,8 @@ from market_world import frame
 from textual.widgets import Input, Static
 
 from lunalux_tui.chat.personas_dialog import PersonaDialog, PersonasDialog
+from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.parts.pick_dialog import PickDialog
-from lunalux_tui.parts.screen import KeyBar
 
 BOOK = {"entries": {"0": {"uid": 0, "key": ["sea"], "content": "The sea is grey."}}}
 

@@ -22,9 +22,9 @@ from lunalux_core.config.settings import load_settings
 from lunalux_core.runtime import Runtime
 from lunalux_tui.app.app import LunaluxApp
 from lunalux_tui.app.first_frame import read_opening
-from lunalux_tui.parts.graphics import graphics
 from lunalux_tui.parts.picture import Picture
-from lunalux_tui.render.picture_cells import Cell, draw
+from lunalux_tui.parts.picture_support import graphics
+from lunalux_tui.render.picture_drawing import Cell, draw
 
 PLACEHOLDER = "\U0010eeee"
 PIECE = re.compile(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\")

@@ -10,8 +10,8 @@ from textual.widgets import Input
 from lunalux_core.runtime import Runtime
 from lunalux_tui.app.help_dialog import HelpDialog, HelpText
 from lunalux_tui.app.jump import JumpScreen
+from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.rows import Rows
-from lunalux_tui.parts.screen import PlaceBar
 
 
 def place(driven: Driven) -> str:

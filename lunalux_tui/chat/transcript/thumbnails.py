@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from lunalux_tui.parts.graphics import cell_of, pictures_wanted, tell_terminal
-from lunalux_tui.render.picture_cells import draw
+from lunalux_tui.parts.picture_support import cell_of, pictures_wanted, tell_terminal
+from lunalux_tui.render.picture_drawing import draw
 
 if TYPE_CHECKING:
     from lunalux_core.documents.pictures import PictureRef
     from lunalux_tui.chat.transcript.transcript import Transcript
-    from lunalux_tui.render.picture_cells import Drawing
+    from lunalux_tui.render.picture_drawing import Drawing
 
 ROWS = 8
 """Lines of a drawing at most: a look, no more."""

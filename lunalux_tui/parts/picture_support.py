@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, cast
 
 from textual.app import App
 
-from lunalux_tui.render.picture_cells import Cell
+from lunalux_tui.render.picture_drawing import Cell
 
 Graphics = Literal["kitty", "blocks"]
 USUAL = Cell(10, 20)
