@@ -193,8 +193,7 @@ async def test_one_wallet_many_replies_and_one_reply_asked_for_many_times(region
         assert wallet.star_coin == 100 - 5 * len(settled) >= 0
     assert len(delivered) >= 15, "the wire was rough, not closed"
     done = region.wire.done
-    harms = ("throttle", "busy", "drop-request", "drop-answer", "in-doubt")
-    assert sum(done[harm] > 0 for harm in harms) >= 4, done  # one kind may be missing by chance
+    assert min(done[harm] for harm in ("throttle", "busy", "drop-request", "drop-answer", "in-doubt")) > 0
 
 
 async def test_a_coupon_of_five_claims_and_twelve_people(region: Region) -> None:

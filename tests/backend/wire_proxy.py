@@ -11,7 +11,7 @@ import asyncio
 import json
 import random
 from asyncio import StreamWriter
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from fault_proxy import FaultProxy
@@ -36,6 +36,7 @@ class WireProxy(FaultProxy):
         super().__init__(port)
         self.chances: Mapping[str, float] = {}
         self.done: Counter[str] = Counter()
+        self._due: dict[str, float] = defaultdict(float)
         self.slow_s = 0.0
         """How long every answer is held back, whatever the chances."""
         self.bucket: tuple[int, str] | None = None
@@ -47,15 +48,21 @@ class WireProxy(FaultProxy):
         safe from each other."""
 
     def _fault_of(self, head: bytes, path: str) -> str:
-        drawn = self._chance.random()
+        transacts = b"TransactWriteItems" in head
+        drawn, chosen = self._chance.random(), ""
         for harm, share in self.chances.items():
+            if transacts or harm != "busy":
+                self._due[harm] += share
+            # A rare one that did not come by chance is done once its turn has come.
+            if drawn < share or (self._due[harm] >= 1 and not self.done[harm]):
+                chosen = harm
+                break
             drawn -= share
-            if drawn < 0:
-                if harm == "busy" and b"TransactWriteItems" not in head:
-                    harm = "throttle"
-                self.done[harm] += 1
-                return "refuse" if harm == "drop-request" else harm
-        return ""
+        if chosen == "busy" and not transacts:
+            chosen = "throttle"
+        if chosen:
+            self.done[chosen] += 1
+        return "refuse" if chosen == "drop-request" else chosen
 
     async def _answer(self, fault: str, head: bytes, body: bytes, writer: StreamWriter) -> None:
         dynamodb = b"x-amz-target" in head.lower()
