@@ -138,6 +138,13 @@ class Shell:
             self.read(0.05)
         return true()
 
+    def interrupt(self, keys: str) -> None:
+        """End the line. What is typed before the next prompt may be thrown away with it."""
+        ready = self.seen.count(PROMPT)
+        self.type(keys)
+        if ready:
+            self.until(lambda: self.seen.count(PROMPT) > ready, 60)
+
     def shown(self, pattern: str) -> bool:
         return re.search(pattern.encode(), self.seen) is not None
 
@@ -188,10 +195,7 @@ def test_tab_and_enter_run_no_name(kind: str, open_shell: Callable[[str], Shell]
     shell = open_shell(kind)
     shell.type("lunalux chat \t\t")
     shell.read(1.5)
-    ready = shell.seen.count(PROMPT)
-    shell.type("\x03\x03")
-    if ready:
-        shell.until(lambda: shell.seen.count(PROMPT) > ready, 60)
+    shell.interrupt("\x03\x03")
     shell.read(0.3)
     assert not (tmp_path / "hit").exists(), shell.seen[-2000:]
     lost = [name(one) for one in range(0, len(NAMES), 5) if complete(shell, tmp_path, one) != name(one)]
@@ -236,10 +240,7 @@ def complete(shell: Shell, folder: Path, number: int, opened: str = "") -> str |
     ran = shell.until((folder / "called").is_file, 3 if not opened else 0.5)
     if ran and before:  # its own prompt is not that of ctrl+c
         shell.until(lambda: shell.seen.count(PROMPT) > before, 60)
-    ready = shell.seen.count(PROMPT)
-    shell.type("\x03")
-    if ready:  # what is typed before the next prompt may be thrown away with the line that ctrl+c ends
-        shell.until(lambda: shell.seen.count(PROMPT) > ready, 60)
+    shell.interrupt("\x03")
     shell.read(0.1)
     assert not (folder / "hit").exists(), (name(number), shell.seen[-2000:])
     noted = folder / "called"
