@@ -20,8 +20,9 @@ SPARE = 1.15
 what goes, and there is no third try."""
 
 
-async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> TurnInput | None:
-    """The turn for the true window, None where nobody names one that would help.
+async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> tuple[TurnInput, int] | None:
+    """The turn for the true window and this window by the server's count; None where nobody names one that
+    would help.
 
     What the refusal names is learnt. One that names no window is followed by a question to the server.
     """
@@ -49,7 +50,7 @@ async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> 
     if factor > MOST_FACTOR:  # estimates go no higher, so the window has to be less
         tokens, factor = math.floor(tokens * MOST_FACTOR / factor), MOST_FACTOR
     model = replace(turn.model, context_tokens=max(tokens, 1), window_source="server")
-    return replace(turn, model=model, token_factor=factor, refused=True)
+    return replace(turn, model=model, token_factor=factor, refused=True), window
 
 
 def _estimated(ready: Ready) -> int:

@@ -64,10 +64,11 @@ def llm(
             return await _answered(models(), answer, ready)
         except ProviderError as error:
             # Once something was shown, a second prompt would begin another reply.
-            turn = None if answer.begun else await shorter_turn(models(), ready, error)
-            if turn is None:
+            shorter = None if answer.begun else await shorter_turn(models(), ready, error)
+            if shorter is None:
                 raise
-            told = Shortened(turn.model.context_tokens, int(str(error.params.get("prompt", 0))))
+            turn, window = shorter
+            told = Shortened(window, int(str(error.params.get("prompt", 0))))
         context.tell(told)
         context.trace.begin_again()
         ready = await again().run(replace(ready.request, turn=turn), context)
