@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from lunalux_core.dialogue.nodes.context import context
+from lunalux_core.dialogue.nodes.card_and_preset import preset
+from lunalux_core.dialogue.nodes.finished_prompt import worldbook
 from lunalux_core.dialogue.nodes.llm import llm
-from lunalux_core.dialogue.nodes.output import output
+from lunalux_core.dialogue.nodes.outgoing_history import context
 from lunalux_core.dialogue.nodes.plugin import plugin, plugin_message, plugin_prompt
-from lunalux_core.dialogue.nodes.preset import preset
-from lunalux_core.dialogue.nodes.regex import regex
+from lunalux_core.dialogue.nodes.reply_scripts import regex
 from lunalux_core.dialogue.nodes.text_template import text_template
+from lunalux_core.dialogue.nodes.turn_result import output
 from lunalux_core.dialogue.nodes.user_input import user_input
-from lunalux_core.dialogue.nodes.worldbook import worldbook
 from lunalux_core.dialogue.workflow import Node, TurnContext, Workflow
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _memory(rankers: Callable[[], Sequence[Ranker]]) -> Node[PromptDraft, Prompt
 
 
 def _trackers() -> Node[PromptDraft, PromptDraft]:
-    from lunalux_core.dialogue.nodes.trackers import trackers
+    from lunalux_core.dialogue.nodes.tracker_values import trackers
 
     return trackers
 
@@ -98,7 +98,7 @@ def _bank(rankers: Callable[[], Sequence[Ranker]]) -> Node[PromptDraft, PromptDr
 
 
 def _injections() -> Node[PromptDraft, PromptDraft]:
-    from lunalux_core.dialogue.nodes.injections import injections
+    from lunalux_core.dialogue.nodes.chat_injections import injections
 
     return injections
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lunalux_core.dialogue.context_window import window_of
 from lunalux_core.dialogue.counting import counter
-from lunalux_core.dialogue.window import window_of
 from lunalux_core.llm.tokens import MOST_FACTOR
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.active_books import active_books, parsed_card
+from lunalux_core.dialogue.context_window import allowed_window
 from lunalux_core.dialogue.openings import GreetingOpener, MakeEngine, Opened, card_context, keep_globals
 from lunalux_core.dialogue.profile_choice import Choice, Chooser, profile_chain
 from lunalux_core.dialogue.turn import TurnInput, TurnOptions, TurnTask
-from lunalux_core.dialogue.window import allowed_window
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.library.characters import Character, load_character, touch_character
 from lunalux_core.library.conversations import (

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lunalux_core.dialogue.active_books import parsed_card
-from lunalux_core.dialogue.assembly.material import DepthText
+from lunalux_core.dialogue.assembly.prompt_material import DepthText
 from lunalux_core.dialogue.turn import GroupContext
 from lunalux_core.errors import NotFound
 from lunalux_core.library.characters import Character, has_character, load_character

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from lunalux_core.dialogue.assembly.material import (
+from lunalux_core.dialogue.assembly.prompt_material import (
     DepthText,
     HistoryMessage,
     PromptMaterial,

@@ -159,7 +159,7 @@ class ChatPane(Column):
 
     def _window(self) -> int:
         """Tokens that the model in use has for prompt and reply; 0 where there is no such model."""
-        from lunalux_core.dialogue.window import allowed_window
+        from lunalux_core.dialogue.context_window import allowed_window
 
         models, settings = self._runtime.models, self._runtime.settings
         try:

@@ -21,7 +21,7 @@ from lunalux_core.chat.files import titles_of
 from lunalux_core.chatlogs.chatlog import write_jsonl, write_markdown, write_native, write_text
 from lunalux_core.chatlogs.read import read_chats
 from lunalux_core.dialogue.assembly import assemble
-from lunalux_core.dialogue.assembly.material import CardFields, HistoryMessage, PromptMaterial
+from lunalux_core.dialogue.assembly.prompt_material import CardFields, HistoryMessage, PromptMaterial
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import new_character
 from lunalux_core.importing.shelf_documents import shelf_documents

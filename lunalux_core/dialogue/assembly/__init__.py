@@ -14,7 +14,8 @@ See docs/spec/formats.md: Presets, Context and token counts.
 
 from __future__ import annotations
 
-from lunalux_core.dialogue.assembly.material import (
+from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, SlotTokens
+from lunalux_core.dialogue.assembly.prompt_material import (
     AuthorsNote,
     CardFields,
     CountTokens,
@@ -26,7 +27,6 @@ from lunalux_core.dialogue.assembly.material import (
     NotePosition,
     PromptMaterial,
 )
-from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, SlotTokens
 from lunalux_core.presets.document import Preset
 
 __all__ = [

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lunalux_core.bank.choice import choose
-from lunalux_core.dialogue.assembly.material import StandingText
+from lunalux_core.dialogue.assembly.prompt_material import StandingText
+from lunalux_core.dialogue.context_window import window_of
 from lunalux_core.dialogue.turn import PromptDraft
-from lunalux_core.dialogue.window import window_of
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.library.documents import Passage, Reach, load_passages, passage_names
 

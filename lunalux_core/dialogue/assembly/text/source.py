@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lunalux_core.dialogue.assembly.material import Expand, PromptMaterial
+from lunalux_core.dialogue.assembly.prompt_material import Expand, PromptMaterial
 from lunalux_core.templates.turns import Names, TextTurn, TurnPosition, format_turn
 from lunalux_core.templates.values import Context, Instruct, TextTemplate
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lunalux_core.dialogue.assembly.material import CardFields, PromptMaterial
+from lunalux_core.dialogue.assembly.prompt_material import CardFields, PromptMaterial
 from lunalux_core.dialogue.authors_note import ChatNote
+from lunalux_core.dialogue.context_window import prompt_budget
 from lunalux_core.dialogue.turn import PromptDraft, TurnInput, TurnRequest
-from lunalux_core.dialogue.window import prompt_budget
 from lunalux_core.dialogue.workflow import TurnContext
 
 

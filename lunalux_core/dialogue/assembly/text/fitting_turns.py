@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from lunalux_core.dialogue.assembly.history import MEMORY_SHARE
 from lunalux_core.dialogue.assembly.labels import LABELS
-from lunalux_core.dialogue.assembly.material import CountTokens
 from lunalux_core.dialogue.assembly.prompt import SlotTokens, too_large
+from lunalux_core.dialogue.assembly.prompt_material import CountTokens
 from lunalux_core.dialogue.assembly.text.fixed import FixedTexts
+from lunalux_core.dialogue.assembly.text.prompt_turns import PromptTurn
 from lunalux_core.dialogue.assembly.text.source import TextSource
-from lunalux_core.dialogue.assembly.text.turns import PromptTurn
 from lunalux_core.templates.turns import TextTurn
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from lunalux_core.dialogue.assembly.material import HistoryMessage
+from lunalux_core.dialogue.assembly.prompt_material import HistoryMessage
 from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.turn import PromptDraft, ScriptSkipped, TurnInput
 from lunalux_core.dialogue.workflow import Node, TurnContext

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lunalux_core.dialogue.assembly.injections import Injection, inject, joined, material_injections
-from lunalux_core.dialogue.assembly.material import HistoryMessage
+from lunalux_core.dialogue.assembly.prompt_material import HistoryMessage
 from lunalux_core.dialogue.assembly.text.card_texts import post_history
 from lunalux_core.dialogue.assembly.text.source import TextSource
 from lunalux_core.templates.turns import TextTurn, TurnPosition, open_turn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lunalux_core.dialogue.assembly.material import NotePosition
+from lunalux_core.dialogue.assembly.prompt_material import NotePosition
 from lunalux_core.dialogue.assembly.text.card_texts import card_field, system_prompt
 from lunalux_core.dialogue.assembly.text.source import TextSource
 from lunalux_core.templates.story import render_story

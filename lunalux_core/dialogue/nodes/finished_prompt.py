@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial, assemble
 from lunalux_core.dialogue.assembly.directions import directions_of
-from lunalux_core.dialogue.assembly.material import HistoryMessage, MemoryTexts
 from lunalux_core.dialogue.assembly.prefill import prefilled, takes_beginning
+from lunalux_core.dialogue.assembly.prompt_material import HistoryMessage, MemoryTexts
+from lunalux_core.dialogue.context_window import allowed_window, window_of
 from lunalux_core.dialogue.counting import counter
+from lunalux_core.dialogue.nodes.card_and_preset import note_of
 from lunalux_core.dialogue.nodes.macro_context import macro_context
-from lunalux_core.dialogue.nodes.preset import note_of
 from lunalux_core.dialogue.tight import TIGHT_WINDOW, fitted
 from lunalux_core.dialogue.turn import Beginning, PromptDraft, Ready, TextsCut, TurnInput, WorldbookOverflowed
 from lunalux_core.dialogue.turn_record import Trace
-from lunalux_core.dialogue.window import allowed_window, window_of
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import InvalidInput
 from lunalux_core.macros.expansion import MacroContext, expander

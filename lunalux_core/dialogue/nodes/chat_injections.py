@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lunalux_core.dialogue.assembly.material import StandingText
+from lunalux_core.dialogue.assembly.prompt_material import StandingText
 from lunalux_core.dialogue.chat_texts import STANDING
 from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.turn import PromptDraft
