@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from lunalux_core.llm.registry import Offer, Registry
     from lunalux_core.llm.servers.pool import HttpPool
     from lunalux_core.market import Market
-    from lunalux_core.memory.story import Ranker
-    from lunalux_core.memory.vectors import VectorRanker
+    from lunalux_core.memory.story_memory import Ranker
+    from lunalux_core.memory.vector_ranking import VectorRanker
     from lunalux_core.memory.writer import MemoryWriter
     from lunalux_core.plugins.runner import Plugins
     from lunalux_core.regex.engine import EcmaEngine
@@ -256,7 +256,7 @@ class Runtime:
     @cached_property
     def vectors(self) -> VectorRanker:
         """Closeness of memories by an embedding server, where the person names one."""
-        from lunalux_core.memory.vectors import VectorRanker
+        from lunalux_core.memory.vector_ranking import VectorRanker
 
         return VectorRanker(self.library.database, lambda: self.settings)
 

@@ -45,7 +45,7 @@ from lunalux_core.library.conversations import (
 )
 from lunalux_core.library.groups import Group, load_group
 from lunalux_core.library.message_edits import MARK_LENGTH
-from lunalux_core.memory.chat_files import (
+from lunalux_core.memory.memories_in_chat_files import (
     MEMORY,
     memories_for_file,
     rolling_of,

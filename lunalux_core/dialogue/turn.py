@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.trackers import TrackerState
     from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage
     from lunalux_core.llm.token_counts import TokenCounts
-    from lunalux_core.memory.story import StoryMemory
+    from lunalux_core.memory.story_memory import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
     from lunalux_core.templates.values import ReplyStart, TextTemplate

@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from lunalux_core.library.trackers import TrackerState
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
-    from lunalux_core.memory.reading import MemoryReader
-    from lunalux_core.memory.story import StoryMemory
+    from lunalux_core.memory.memory_reader import MemoryReader
+    from lunalux_core.memory.story_memory import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
     from lunalux_core.templates.values import ReplyStart
@@ -77,7 +77,7 @@ class TurnReader:
 
     @cached_property
     def _memories(self) -> MemoryReader:
-        from lunalux_core.memory.reading import MemoryReader
+        from lunalux_core.memory.memory_reader import MemoryReader
 
         return MemoryReader()
 

@@ -10,7 +10,7 @@ from typing import Any
 from lunalux_core.documents.coerce import as_object
 from lunalux_core.documents.json_text import well_formed_value
 from lunalux_core.library.trackers import Tracker
-from lunalux_core.memory.answers import (
+from lunalux_core.memory.memory_answers import (
     UnusableAnswer,
     json_object_in,
     same_script,

@@ -23,7 +23,7 @@ from lunalux_core.library.trackers import (
     load_values,
     store_value,
 )
-from lunalux_core.memory.books import moment
+from lunalux_core.memory.memory_books import moment
 from lunalux_core.text import clean, clean_line
 from lunalux_core.trackers.shape import LONGEST_SHAPE, LONGEST_VALUE
 

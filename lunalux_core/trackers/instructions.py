@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from lunalux_core.language import Language
 from lunalux_core.library.trackers import Tracker
-from lunalux_core.memory.instructions import CLOSE, OPEN, Wish, quoted
+from lunalux_core.memory.memory_instructions import CLOSE, OPEN, Wish, quoted
 
 FRAME: Mapping[Language, str] = {
     "en": (

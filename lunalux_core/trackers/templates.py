@@ -11,7 +11,7 @@ from lunalux_core.language import Language
 from lunalux_core.library.conversations import load_conversation, load_path
 from lunalux_core.library.naming import nearest
 from lunalux_core.library.trackers import Form, Tracker, TrackerRun
-from lunalux_core.memory.answers import script_of
+from lunalux_core.memory.memory_answers import script_of
 
 LOOKED_AT = 20
 """Messages that tell the language of a story."""

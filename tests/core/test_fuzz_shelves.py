@@ -37,14 +37,14 @@ from lunalux_core.library.conversations import Message, append_message, create_c
 from lunalux_core.library.memories import load_memories
 from lunalux_core.library.profiles import put_profile
 from lunalux_core.library.trackers import Tracker, add_tracker, load_tracker
-from lunalux_core.memory.books import (
+from lunalux_core.memory.memories_in_chat_files import memories_for_file, store_from_file
+from lunalux_core.memory.memory_books import (
     memory_book,
     memory_text,
     read_memory_book,
     read_memory_text,
     store_memories,
 )
-from lunalux_core.memory.chat_files import memories_for_file, store_from_file
 from lunalux_core.trackers.answers import read_value
 from lunalux_core.trackers.shape import departure, labels, read_shape
 

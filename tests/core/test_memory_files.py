@@ -16,8 +16,8 @@ from lunalux_core.config.settings import load_settings
 from lunalux_core.library.documents import Document, Reach
 from lunalux_core.library.memories import Memory, fingerprints
 from lunalux_core.library.trackers import Tracker, TrackerValue, load_values, store_value
-from lunalux_core.memory.books import memory_book, read_memory_book, store_memories
 from lunalux_core.memory.entries import add_entry
+from lunalux_core.memory.memory_books import memory_book, read_memory_book, store_memories
 from lunalux_core.runtime import Runtime
 
 

@@ -15,7 +15,7 @@ from lunalux_core.library.documents import Passage, Reach, load_passages, passag
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.memory.story import Ranker
+    from lunalux_core.memory.story_memory import Ranker
 
 MOST_NEAR = 5
 """Passages that nothing but closeness calls for."""

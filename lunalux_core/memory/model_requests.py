@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lunalux_core.language import Language
 from lunalux_core.llm.model import CompletionText, Message, ModelRequest
 from lunalux_core.llm.whole_answer import Charged, whole_answer
-from lunalux_core.memory.instructions import Wish
+from lunalux_core.memory.memory_instructions import Wish
 
 if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec

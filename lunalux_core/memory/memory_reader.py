@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lunalux_core.database import Connection
 from lunalux_core.library.memories import coverages, load_memories, memory_revision
-from lunalux_core.memory.story import EVENTS, STANDING_IN, SortedMemories, StoryMemory
+from lunalux_core.memory.story_memory import EVENTS, STANDING_IN, SortedMemories, StoryMemory
 
 KEPT = 4
 """Conversations whose memories are kept ready."""

@@ -24,10 +24,10 @@ from lunalux_core.library.memories import (
     load_memories,
     path_ids,
 )
-from lunalux_core.memory.books import LONGEST_TEXT, moment
-from lunalux_core.memory.reading import MemoryReader
+from lunalux_core.memory.memory_books import LONGEST_TEXT, moment
+from lunalux_core.memory.memory_reader import MemoryReader
+from lunalux_core.memory.memory_wording import plain_story
 from lunalux_core.memory.selection import select
-from lunalux_core.memory.wording import plain_story
 from lunalux_core.text import clean, clean_line
 
 MEMORY = "memory"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from lunalux_core.database import Connection, Database
 from lunalux_core.library.vectors import load_vectors, store_vectors, text_hash
 from lunalux_core.memory.embeddings import LONGEST_TEXT, Embeddings, address_of, vectors_in
-from lunalux_core.memory.story import StoryMemory, T, TextsOf
+from lunalux_core.memory.story_memory import StoryMemory, T, TextsOf
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
