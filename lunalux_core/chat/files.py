@@ -231,7 +231,7 @@ def _store_memories(connection: Connection, conversation_id: str, log: ChatLog, 
     files keep beside a story.
     """
     if log.trackers:
-        from lunalux_core.trackers.chat_files import store_trackers
+        from lunalux_core.trackers.trackers_in_chat_files import store_trackers
 
         store_trackers(connection, conversation_id, log.trackers, ids)
     if log.documents:
@@ -311,7 +311,7 @@ def _metadata(header: Mapping[str, Any]) -> Mapping[str, Any]:
 async def conversation_log(library: Library, conversation_id: str) -> ChatLog:
     """A conversation with its whole tree, as chat files know it. Raises NotFound."""
     from lunalux_core.bank.chat_files import documents_for_file
-    from lunalux_core.trackers.chat_files import trackers_for_file
+    from lunalux_core.trackers.trackers_in_chat_files import trackers_for_file
 
     def read(connection: Connection) -> ChatLog:
         conversation = load_conversation(connection, conversation_id)

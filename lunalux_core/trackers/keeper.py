@@ -34,9 +34,9 @@ from lunalux_core.memory.background import BackgroundTasks
 from lunalux_core.memory.consent import consents, costs, store_consent
 from lunalux_core.memory.memory_answers import UnusableAnswer, script_of
 from lunalux_core.memory.model_requests import TurnFormat, asked, request_id
-from lunalux_core.trackers.answers import read_value
-from lunalux_core.trackers.instructions import once_more, tracker_wish
 from lunalux_core.trackers.shape import LONGEST_VALUE
+from lunalux_core.trackers.tracker_answers import read_value
+from lunalux_core.trackers.tracker_instructions import once_more, tracker_wish
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings

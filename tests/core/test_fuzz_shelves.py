@@ -45,8 +45,8 @@ from lunalux_core.memory.memory_books import (
     read_memory_text,
     store_memories,
 )
-from lunalux_core.trackers.answers import read_value
 from lunalux_core.trackers.shape import departure, labels, read_shape
+from lunalux_core.trackers.tracker_answers import read_value
 
 INPUTS = 100_000
 SECONDS = 240

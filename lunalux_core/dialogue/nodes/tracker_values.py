@@ -11,7 +11,7 @@ from lunalux_core.dialogue.nodes.placing import placing_texts
 from lunalux_core.dialogue.turn import PromptDraft
 from lunalux_core.dialogue.workflow import TurnContext
 from lunalux_core.llm.tokens import TokenEstimator
-from lunalux_core.trackers.wording import account, prompt_text
+from lunalux_core.trackers.tracker_wording import account, prompt_text
 
 _MACRO = re.compile(r"\{\{\s*tracker\s*::\s*([^{}]+?)\s*\}\}", re.IGNORECASE)
 
