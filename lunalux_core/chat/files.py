@@ -235,7 +235,7 @@ def _store_memories(connection: Connection, conversation_id: str, log: ChatLog, 
 
         store_trackers(connection, conversation_id, log.trackers, ids)
     if log.documents:
-        from lunalux_core.bank.chat_files import store_documents
+        from lunalux_core.bank.documents_in_chat_files import store_documents
 
         store_documents(connection, conversation_id, log.documents)
     rolling = [(ids[at], text) for at in log.path() if (text := rolling_of(log.nodes[at].line))]
@@ -310,7 +310,7 @@ def _metadata(header: Mapping[str, Any]) -> Mapping[str, Any]:
 
 async def conversation_log(library: Library, conversation_id: str) -> ChatLog:
     """A conversation with its whole tree, as chat files know it. Raises NotFound."""
-    from lunalux_core.bank.chat_files import documents_for_file
+    from lunalux_core.bank.documents_in_chat_files import documents_for_file
     from lunalux_core.trackers.trackers_in_chat_files import trackers_for_file
 
     def read(connection: Connection) -> ChatLog:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lunalux_core.bank.choice import choose
+from lunalux_core.bank.passage_choice import choose
 from lunalux_core.dialogue.assembly.prompt_material import StandingText
 from lunalux_core.dialogue.context_window import window_of
 from lunalux_core.dialogue.turn import PromptDraft

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from lunalux_core.bank.reading import KINDS, LARGEST_TEXT
+from lunalux_core.bank.document_text import KINDS, LARGEST_TEXT
 from lunalux_core.database import Connection
 from lunalux_core.documents.coerce import as_integer, as_text
 from lunalux_core.documents.json_text import well_formed_value
