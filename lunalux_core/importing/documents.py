@@ -158,7 +158,7 @@ class DocumentImport:
 
     def _chats(self, source: ImportSource, data: bytes) -> Iterator[ImportResult]:
         """The chats of one file; one that finds no character does not keep the others away."""
-        from lunalux_core.chat.files import titles_of
+        from lunalux_core.chat.conversation_files import titles_of
         from lunalux_core.chatlogs.read import read_chats
 
         path = place(source)
@@ -242,7 +242,7 @@ class DocumentImport:
 
     def chat(self, label: str, log: ChatLog, source: ImportSource, character_id: str = "") -> ImportResult:
         """A chat to its character; one that was imported before is left as it has become since."""
-        from lunalux_core.chat.files import store_chat, store_group_chat
+        from lunalux_core.chat.conversation_files import store_chat, store_group_chat
         from lunalux_core.chat.group_chat_files import group_for, is_group_chat, missing_warnings
 
         path = place(source)

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from lunalux_core.chat.scripts.host import ConversationHost
+from lunalux_core.chat.scripts.conversation_host import ConversationHost
 from lunalux_core.dialogue.turn import TurnCompleted, TurnOptions
 from lunalux_tui.cli import output
 from lunalux_tui.i18n import t

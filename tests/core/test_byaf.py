@@ -205,7 +205,7 @@ async def test_the_way_back_loses_nothing(library: Library, paths: Paths, tmp_pa
 
 
 async def test_any_character_and_its_chats_go_there(library: Library, paths: Paths, tmp_path: Path) -> None:
-    from lunalux_core.chat.files import import_conversation
+    from lunalux_core.chat.conversation_files import import_conversation
     from lunalux_core.importing import add_starters
 
     await add_starters(library, paths)

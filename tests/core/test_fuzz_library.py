@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.chat.files import store_chat
+from lunalux_core.chat.conversation_files import store_chat
 from lunalux_core.chat.journal import ReplyJournal, read_journal
 from lunalux_core.chatlogs.chatlog import ChatLog, LogNode, write_jsonl, write_native
 from lunalux_core.chatlogs.read import read_chat

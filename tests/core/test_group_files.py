@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from muting import mute
 
-from lunalux_core.chat.files import export_conversation
+from lunalux_core.chat.conversation_files import export_conversation
 from lunalux_core.chat.group_chat_files import import_group_chat, is_group_chat
 from lunalux_core.chatlogs.read import read_chat
 from lunalux_core.config.paths import Paths

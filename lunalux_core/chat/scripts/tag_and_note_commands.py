@@ -9,7 +9,7 @@ from lunalux_core.chat.scripts.arguments import bad, whole
 from lunalux_core.dialogue.authors_note import DEEPEST, ChatNote
 
 if TYPE_CHECKING:
-    from lunalux_core.chat.scripts.host import ConversationHost
+    from lunalux_core.chat.scripts.conversation_host import ConversationHost
     from lunalux_core.library.tags import GroupTags, Tags
     from lunalux_core.stscript.host import AppCall
 

@@ -10,7 +10,7 @@ from lunalux_core.errors import InvalidInput
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
-    from lunalux_core.chat.scripts.host import ConversationHost
+    from lunalux_core.chat.scripts.conversation_host import ConversationHost
     from lunalux_core.library.conversations import Message
     from lunalux_core.stscript.host import AppCall
 

@@ -13,7 +13,7 @@ from lunalux_core.stscript.values import dump_json, is_true, number_text, parse_
 from lunalux_core.worldbook.fields import FIELDS
 
 if TYPE_CHECKING:
-    from lunalux_core.chat.scripts.host import ConversationHost
+    from lunalux_core.chat.scripts.conversation_host import ConversationHost
     from lunalux_core.editor.worldbook import BookView, Slot
     from lunalux_core.library.shelf import ShelfItem
     from lunalux_core.stscript.host import AppCall

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lunalux_core.chat.scripts.arguments import bad, flag
-from lunalux_core.chat.scripts.shelves import switch_set
+from lunalux_core.chat.scripts.library_commands import switch_set
 from lunalux_core.documents.coerce import as_integer
 from lunalux_core.stscript.quick_replies import VERSION, read_set
 from lunalux_core.stscript.reply_edits import (
@@ -23,7 +23,7 @@ from lunalux_core.stscript.values import dump_json
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
-    from lunalux_core.chat.scripts.host import ConversationHost
+    from lunalux_core.chat.scripts.conversation_host import ConversationHost
     from lunalux_core.library.quick_replies import StoredSet
     from lunalux_core.stscript.host import AppCall
 

@@ -23,7 +23,7 @@ from lunalux_core.stscript.values import dump_json
 from lunalux_core.text import clean, clean_line
 
 if TYPE_CHECKING:
-    from lunalux_core.chat.scripts.host import ConversationHost
+    from lunalux_core.chat.scripts.conversation_host import ConversationHost
     from lunalux_core.database import Connection
     from lunalux_core.documents.prompt_values import Role
     from lunalux_core.stscript.host import AppCall

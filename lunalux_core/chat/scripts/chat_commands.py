@@ -9,7 +9,7 @@ from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
-    from lunalux_core.chat.scripts.host import ConversationHost
+    from lunalux_core.chat.scripts.conversation_host import ConversationHost
     from lunalux_core.stscript.host import AppCall
 
 

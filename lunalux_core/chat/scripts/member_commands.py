@@ -11,7 +11,7 @@ from lunalux_core.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lunalux_core.chat.scripts.host import ConversationHost
+    from lunalux_core.chat.scripts.conversation_host import ConversationHost
     from lunalux_core.library.groups import Group, Member
     from lunalux_core.stscript.host import AppCall
 

@@ -13,7 +13,7 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.stscript.faults import Aborted, Fault
 
 if TYPE_CHECKING:
-    from lunalux_core.chat.scripts.host import ConversationHost
+    from lunalux_core.chat.scripts.conversation_host import ConversationHost
     from lunalux_core.dialogue.direction import Person
     from lunalux_core.dialogue.turn import TurnEvent, TurnOptions
     from lunalux_core.stscript.host import AppCall

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lunalux_core.chat.scripts.host import ConversationHost
+    from lunalux_core.chat.scripts.conversation_host import ConversationHost
     from lunalux_core.stscript.host import AppCall
 
 

@@ -9,7 +9,7 @@ from lunalux_core.chat.scripts.arguments import bad, listed, number, one_of
 from lunalux_core.dialogue.direction import Direction
 
 if TYPE_CHECKING:
-    from lunalux_core.chat.scripts.host import ConversationHost
+    from lunalux_core.chat.scripts.conversation_host import ConversationHost
     from lunalux_core.dialogue.turn import TurnOptions
     from lunalux_core.stscript.host import AppCall
 

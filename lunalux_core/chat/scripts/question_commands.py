@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lunalux_core.chat.scripts.arguments import listed
 
 if TYPE_CHECKING:
-    from lunalux_core.chat.scripts.host import ConversationHost
+    from lunalux_core.chat.scripts.conversation_host import ConversationHost
     from lunalux_core.stscript.host import AppCall
 
 

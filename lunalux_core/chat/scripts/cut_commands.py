@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lunalux_core.chat.scripts.arguments import bad, flag, whole
-from lunalux_core.chat.scripts.messages import MOST, chosen
+from lunalux_core.chat.scripts.message_commands import MOST, chosen
 from lunalux_core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lunalux_core.chat.scripts.host import ConversationHost
+    from lunalux_core.chat.scripts.conversation_host import ConversationHost
     from lunalux_core.library.conversations import Message
     from lunalux_core.stscript.host import AppCall
 
