@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.profiles import Task
     from lunalux_core.llm.model import ChatModel, ModelSpec
     from lunalux_core.llm.model_prices import PriceList
-    from lunalux_core.llm.registry import Offer, Registry
+    from lunalux_core.llm.model_registry import Offer, Registry
     from lunalux_core.llm.servers.pool import HttpPool
     from lunalux_core.market import Market
     from lunalux_core.memory.story_memory import Ranker
@@ -120,7 +120,7 @@ class Runtime:
         """The models a person can choose."""
         import os
 
-        from lunalux_core.llm.registry import Registry, saved_specs
+        from lunalux_core.llm.model_registry import Registry, saved_specs
 
         def official(spec: ModelSpec) -> ChatModel:
             from lunalux_core.client.official import OfficialModel

@@ -21,7 +21,7 @@ from lunalux_core.dialogue.workflow import Node, TurnContext, Workflow
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import Completion, PromptDraft, Ready, TurnInput, TurnRequest, TurnResult
-    from lunalux_core.llm.registry import Registry
+    from lunalux_core.llm.model_registry import Registry
     from lunalux_core.memory.story_memory import Ranker
     from lunalux_core.plugins.runner import Plugins
     from lunalux_core.regex.engine import EcmaEngine

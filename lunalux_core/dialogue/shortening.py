@@ -13,7 +13,7 @@ from lunalux_core.llm.tokens import MOST_FACTOR
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import Ready, TurnInput
     from lunalux_core.errors import ProviderError
-    from lunalux_core.llm.registry import Registry
+    from lunalux_core.llm.model_registry import Registry
 
 SPARE = 1.15
 """How much more than the refusal's own count is reckoned with: what stays of the prompt may be denser than

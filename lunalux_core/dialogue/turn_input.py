@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.library.trackers import TrackerState
     from lunalux_core.llm.model import ModelSpec
-    from lunalux_core.llm.registry import Registry
+    from lunalux_core.llm.model_registry import Registry
     from lunalux_core.memory.memory_reader import MemoryReader
     from lunalux_core.memory.story_memory import StoryMemory
     from lunalux_core.presets.document import Preset

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lunalux_core.groups.prompt import MemberCard
     from lunalux_core.library import Library
     from lunalux_core.llm.model import ModelSpec
-    from lunalux_core.llm.registry import Registry
+    from lunalux_core.llm.model_registry import Registry
 
 MESSAGES = 12
 """Of the chat, the last are shown to the director."""

@@ -14,7 +14,7 @@ from lunalux_core.memory.memory_instructions import Wish
 
 if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec
-    from lunalux_core.llm.registry import Registry
+    from lunalux_core.llm.model_registry import Registry
     from lunalux_core.templates.values import Instruct
 
 TurnFormat = Callable[["ModelSpec", Language], Awaitable["Instruct | None"]]

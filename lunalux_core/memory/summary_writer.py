@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.library import Library
     from lunalux_core.llm.model import ModelSpec
-    from lunalux_core.llm.registry import Registry
+    from lunalux_core.llm.model_registry import Registry
     from lunalux_core.llm.whole_answer import Charged
 
 Confirm = Callable[[Sequence[Memory]], Awaitable[bool]]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.library import Library
     from lunalux_core.llm.model import ModelSpec
-    from lunalux_core.llm.registry import Registry
+    from lunalux_core.llm.model_registry import Registry
 
 PROTECTED_SHARE = 0.3
 """Share of the context window for the newest messages; a scene or two and the memories fit beside them."""

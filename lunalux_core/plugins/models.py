@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 
 from lunalux_core.errors import PluginError, ProviderError
 from lunalux_core.llm.model import Delta, ModelRequest, ModelSpec
-from lunalux_core.llm.registry import Offer
+from lunalux_core.llm.model_registry import Offer
 from lunalux_core.plugins.api import Model, ModelCall
 from lunalux_core.plugins.runner import Plugins
 

@@ -22,11 +22,11 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.dialogue.turn import Shortened, TextsCut
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import ModelSpec
-from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.model_registry import Registry
 from lunalux_core.llm.servers.facts import ServerFacts
-from lunalux_core.llm.servers.failures import Failures
 from lunalux_core.llm.servers.refused_window import named_window
 from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.server_failures import Failures
 
 # -- recognised by asking ----------------------------------------------------------------------------
 

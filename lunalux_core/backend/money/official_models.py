@@ -34,7 +34,7 @@ class OfficialModels:
         settings = self._settings
         try:
             if kind == "practice":
-                from lunalux_core.llm.practice.model import PRACTICE, PracticeModel, practice_rate
+                from lunalux_core.llm.practice.practice_model import PRACTICE, PracticeModel, practice_rate
 
                 spec = replace(PRACTICE, name=model_id, model=name)
                 return PracticeModel(practice_rate(os.environ), spec)

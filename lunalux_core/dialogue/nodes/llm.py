@@ -43,7 +43,7 @@ from lunalux_core.llm.model import (
     ModelRequest,
     Usage,
 )
-from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.model_registry import Registry
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.tokens import calibrated, estimator
 from lunalux_core.text import StreamCleaner

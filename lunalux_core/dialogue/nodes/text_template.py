@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lunalux_core.dialogue.turn import PromptDraft, TemplateFailed, TurnInput
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.model_registry import Registry
 from lunalux_core.regex.engine import EcmaEngine
 
 if TYPE_CHECKING:

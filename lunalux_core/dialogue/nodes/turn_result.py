@@ -10,7 +10,7 @@ from lunalux_core.dialogue.turn import ReplyDraft, TurnResult
 from lunalux_core.dialogue.turn_record import turn_record
 from lunalux_core.dialogue.turn_sampling import sampling_record
 from lunalux_core.dialogue.workflow import Node, TurnContext
-from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.model_registry import Registry
 
 
 def output(models: Callable[[], Registry]) -> Node[ReplyDraft, TurnResult]:

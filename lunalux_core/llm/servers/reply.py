@@ -15,9 +15,9 @@ from dataclasses import fields, replace
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import Delta, Finish, Message, Sampling, Usage
 from lunalux_core.llm.servers.events import ContentKind, EventContent, finish_of, is_busy, read_event
-from lunalux_core.llm.servers.failures import Failures
 from lunalux_core.llm.servers.marks import Marks
 from lunalux_core.llm.servers.reports import ServerReport, read_report
+from lunalux_core.llm.servers.server_failures import Failures
 from lunalux_core.llm.servers.thinking import ThinkingSplitter
 from lunalux_core.llm.tokens import TokenEstimator, wide_characters
 

@@ -17,14 +17,14 @@ from weakref import WeakKeyDictionary
 from lunalux_core.llm.model import CompletionText, Delta, Message, ModelRequest, Sampling
 from lunalux_core.llm.parameters import PARAMETERS, kind_of
 from lunalux_core.llm.servers.facts import SILENT
-from lunalux_core.llm.servers.http import Call
+from lunalux_core.llm.servers.http_call import Call
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.servers.openai import OpenAIModel
 from lunalux_core.llm.servers.pool import HttpPool
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.request_fields import completed, request_fields
-from lunalux_core.llm.servers.server import (
+from lunalux_core.llm.servers.server_model import (
     REFUSES_FIELD,
     TOO_MANY_TOKENS,
     ServerExchange,

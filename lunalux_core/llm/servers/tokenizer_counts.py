@@ -16,7 +16,7 @@ from lunalux_core.llm.servers.facts import whole
 from lunalux_core.llm.token_counts import TokenCounts
 
 if TYPE_CHECKING:
-    from lunalux_core.llm.servers.server import ServerModel
+    from lunalux_core.llm.servers.server_model import ServerModel
 
 MOST_PAID = 24
 """Texts that a service which is paid for, and limits requests, is asked for after one turn."""

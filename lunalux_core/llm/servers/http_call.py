@@ -23,12 +23,12 @@ from urllib.parse import urljoin
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import Delta
-from lunalux_core.llm.servers.failures import RETRIABLE, Failures
 from lunalux_core.llm.servers.network import diagnosis, same_origin, speaks_tls
 from lunalux_core.llm.servers.pool import HttpPool, Retry, Timeouts
 from lunalux_core.llm.servers.reply import REPLY_LIMIT, ReplyDecoder
 from lunalux_core.llm.servers.reports import html_text, read_report
 from lunalux_core.llm.servers.response_body import read_reply
+from lunalux_core.llm.servers.server_failures import RETRIABLE, Failures
 
 if TYPE_CHECKING:
     import httpx

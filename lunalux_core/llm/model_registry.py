@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.llm.model import SERVERLESS, USUAL_WINDOW, ChatModel, ModelSpec, Prefill
 from lunalux_core.llm.parameters import HOMES, sampling_of
-from lunalux_core.llm.practice.model import PRACTICE, PracticeModel, practice_rate
+from lunalux_core.llm.practice.practice_model import PRACTICE, PracticeModel, practice_rate
 from lunalux_core.llm.servers.pool import HttpPool, host_of, is_near
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from lunalux_core.llm.servers.anthropic import AnthropicModel
     from lunalux_core.llm.servers.facts import ServerFacts
     from lunalux_core.llm.servers.gemini import GeminiModel
-    from lunalux_core.llm.servers.http import Call
+    from lunalux_core.llm.servers.http_call import Call
     from lunalux_core.llm.servers.learnt_refusals import Learnt
     from lunalux_core.llm.servers.openai import OpenAIModel
-    from lunalux_core.llm.servers.server import ServerModel
+    from lunalux_core.llm.servers.server_model import ServerModel
     from lunalux_core.llm.token_counts import TokenCounts
 
 HOSTED = frozenset({"openrouter", "anthropic", "deepseek", "mistral"})
@@ -193,7 +193,7 @@ class Registry:
         Raises:
             InvalidInput: REQUEST_NOT_HTTP, the model is asked otherwise; else as `open`.
         """
-        from lunalux_core.llm.servers.server import ServerModel
+        from lunalux_core.llm.servers.server_model import ServerModel
 
         opened = None
         if spec.provider not in SERVERLESS:
@@ -209,7 +209,7 @@ class Registry:
 
     def learnt(self, spec: ModelSpec) -> Learnt | None:
         """What the model's server has taught so far; None for models without a server."""
-        from lunalux_core.llm.servers.server import ServerModel
+        from lunalux_core.llm.servers.server_model import ServerModel
 
         if spec.provider in SERVERLESS:
             return None
@@ -238,7 +238,7 @@ class Registry:
         return self._pool.counts(opened.base_url, f"{spec.model} {facts.loaded}")
 
     async def _count_beside(self, opened: ServerModel) -> None:
-        from lunalux_core.llm.servers.counting import count_noted
+        from lunalux_core.llm.servers.tokenizer_counts import count_noted
 
         facts, counts = opened.facts(), self.counts(opened.spec)
         if facts is not None and counts is not None and counts.noted:
