@@ -338,7 +338,7 @@ def test_a_list_loads_no_network_and_no_screen() -> None:
 def test_a_turn_loads_nothing_for_what_is_not_there() -> None:
     """No memory, tracker, document, profile, plug-in or template of the library, no server of a model."""
     spare = {
-        "lunalux_core.library.documents",
+        "lunalux_core.library.bank_documents",
         "lunalux_core.library.memories",
         "lunalux_core.library.profiles",
         "lunalux_core.library.templates",

@@ -30,7 +30,7 @@ from lunalux_core.ids import now_ms
 if TYPE_CHECKING:
     from lunalux_core.client.backend import BackendClient
     from lunalux_core.config.credentials import Credentials
-    from lunalux_core.library.cache import Cache
+    from lunalux_core.library.network_cache import Cache
 
 
 class Account:

@@ -6,5 +6,5 @@ files      a file as a document, not yet stored
 choice     which passages go into a prompt, and their words
 rows       documents and passages as JSON
 
-Where they are kept and found: `lunalux_core.library.documents`.
+Where they are kept and found: `lunalux_core.library.bank_documents`.
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lunalux_core.bank.document_text import read_document
 from lunalux_core.bank.passages import split_passages
-from lunalux_core.library.documents import Document
+from lunalux_core.library.bank_documents import Document
 from lunalux_core.text import clean_line, well_formed
 
 

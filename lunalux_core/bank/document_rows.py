@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lunalux_core.documents.dates import iso_time
-from lunalux_core.library.documents import Document, Passage
+from lunalux_core.library.bank_documents import Document, Passage
 
 
 def document_row(document: Document) -> dict[str, Any]:

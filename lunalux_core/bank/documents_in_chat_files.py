@@ -11,7 +11,7 @@ from lunalux_core.database import Connection
 from lunalux_core.documents.coerce import as_integer, as_text
 from lunalux_core.documents.json_text import well_formed_value
 from lunalux_core.errors import InvalidInput
-from lunalux_core.library.documents import Document, add_document, documents_of, passages_of, words_of
+from lunalux_core.library.bank_documents import Document, add_document, documents_of, passages_of, words_of
 from lunalux_core.llm.tokens import TokenEstimator
 from lunalux_core.memory.memory_books import moment
 from lunalux_core.text import clean, clean_line

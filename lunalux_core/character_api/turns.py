@@ -103,7 +103,7 @@ class Turns:
             start = ReplyStart("", call.begins, True)
         pictures = []
         if call.pictures:
-            from lunalux_core.library.pictures import attachment
+            from lunalux_core.library.message_pictures import attachment
 
             for number, data in enumerate(call.pictures, 1):
                 # In a thread, for decoding a large picture would hold up every other call.

@@ -12,7 +12,7 @@ from lunalux_core.cards.pictures import LARGEST_FILE
 from lunalux_core.chatlogs.pictures import LogPicture, without_pictures
 from lunalux_core.documents.pictures import MOST_EACH
 from lunalux_core.errors import LunaluxError
-from lunalux_core.library.pictures import attachment, load_pictures, store_picture
+from lunalux_core.library.message_pictures import attachment, load_pictures, store_picture
 from lunalux_core.regular_files import read_regular
 
 if TYPE_CHECKING:

@@ -102,7 +102,7 @@ def _said_by(
 def _with_pictures(connection: Connection, line: Message, pictures: Sequence[Attachment]) -> Message:
     """A line with its pictures, which are kept, and wait beside the draft no more."""
     from lunalux_core.documents.pictures import MOST_EACH
-    from lunalux_core.library.pictures import remove_drafted, store_picture, too_many
+    from lunalux_core.library.message_pictures import remove_drafted, store_picture, too_many
 
     by_hash = {attached.ref.hash: attached for attached in pictures}
     if len(by_hash) > MOST_EACH:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lunalux_core.library.pictures import load_pictures
+from lunalux_core.library.message_pictures import load_pictures
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from lunalux_core.documents.pictures import Attachment, PictureRef
     from lunalux_core.errors import LunaluxError
     from lunalux_core.language import Language
+    from lunalux_core.library.bank_documents import Passage, Reach
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
-    from lunalux_core.library.documents import Passage, Reach
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.library.trackers import TrackerState
     from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage

@@ -30,8 +30,8 @@ from lunalux_core.library.conversations import (
 )
 from lunalux_core.library.groups import first_language, touch_group
 from lunalux_core.library.personas import Persona, load_persona
+from lunalux_core.library.program_state import load_globals, load_token_factor
 from lunalux_core.library.shelf import first_item, load_shelf
-from lunalux_core.library.state import load_globals, load_token_factor
 from lunalux_core.library.turns import History, branch_state, kept_beside, load_history
 from lunalux_core.text import clean_line
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.chat_texts import ChatInjection
     from lunalux_core.dialogue.turn import GroupContext
     from lunalux_core.language import Language
-    from lunalux_core.library.documents import Passage, Reach
+    from lunalux_core.library.bank_documents import Passage, Reach
     from lunalux_core.library.profiles import Task
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.library.trackers import TrackerState
@@ -357,7 +357,7 @@ class TurnReader:
         self, connection: Connection, asked: TurnTask, history: History, cast: Sequence[Character]
     ) -> tuple[Passage, ...]:
         """Passages of the data bank that the last messages call for."""
-        from lunalux_core.library.documents import called_passages
+        from lunalux_core.library.bank_documents import called_passages
 
         reach = self._reach(asked, cast)
         if reach is None:
@@ -368,7 +368,7 @@ class TurnReader:
 
     def _reach(self, asked: TurnTask, cast: Sequence[Character]) -> Reach | None:
         """Whose documents count; None where they have no share of the window."""
-        from lunalux_core.library.documents import Reach
+        from lunalux_core.library.bank_documents import Reach
 
         if not self._settings.bank_share:
             return None

@@ -14,7 +14,7 @@ from lunalux_core.library.characters import Character, load_character
 from lunalux_core.library.conversations import load_conversation, load_message
 from lunalux_core.library.groups import load_group
 from lunalux_core.library.personas import load_persona
-from lunalux_core.library.state import load_globals
+from lunalux_core.library.program_state import load_globals
 from lunalux_core.library.turns import branch_state
 from lunalux_core.macros.expansion import MacroContext
 

@@ -85,7 +85,7 @@ def searched(memories: Sequence[Memory], query: str) -> list[Memory]:
 
 def _words(query: str) -> list[str]:
     """Words of a query; of scripts without blanks between words, each pair of signs."""
-    from lunalux_core.library.documents import sought_words
+    from lunalux_core.library.bank_documents import sought_words
 
     return list(dict.fromkeys(sought_words(query)))[:MOST_WORDS]
 

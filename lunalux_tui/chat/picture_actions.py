@@ -59,7 +59,7 @@ class PictureActions:
         Raises:
             LunaluxError: one cannot be read, or is none; those before it are there.
         """
-        from lunalux_core.library.pictures import attachment_of
+        from lunalux_core.library.message_pictures import attachment_of
         from lunalux_tui.parts.files import path_of
 
         conversation = self._open.conversation

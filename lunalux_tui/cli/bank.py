@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from lunalux_core.errors import InvalidInput, LunaluxError
-from lunalux_core.library.documents import Document, Reach
+from lunalux_core.library.bank_documents import Document, Reach
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import YES

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 from test_memory_prompts import remember, runtime, story
 
-from lunalux_core.library.documents import Document
+from lunalux_core.library.bank_documents import Document
 from lunalux_core.library.memories import Memory
 from lunalux_core.memory.vector_ranking import address_of, vectors_in
 from lunalux_core.runtime import Runtime

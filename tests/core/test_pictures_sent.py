@@ -30,7 +30,7 @@ from lunalux_core.dialogue.turn import PicturesNamed, TurnEvent, TurnOptions
 from lunalux_core.documents.pictures import Attachment
 from lunalux_core.errors import InvalidInput, LimitExceeded
 from lunalux_core.library.conversations import Conversation
-from lunalux_core.library.pictures import attachment, attachment_of
+from lunalux_core.library.message_pictures import attachment, attachment_of
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
 from lunalux_core.llm.model_registry import Registry
 from lunalux_core.llm.servers.images import shown_body

@@ -161,7 +161,7 @@ async def test_replies_run_by_themselves_at_their_moments_once_they_are_allowed(
         )
 
     async def log(driven: Driven) -> str:
-        from lunalux_core.library.state import load_globals
+        from lunalux_core.library.program_state import load_globals
 
         return (await driven.app.runtime.library.database.read(load_globals)).get("log", "")
 

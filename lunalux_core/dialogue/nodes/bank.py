@@ -11,7 +11,7 @@ from lunalux_core.dialogue.assembly.prompt_material import StandingText
 from lunalux_core.dialogue.context_window import window_of
 from lunalux_core.dialogue.turn import PromptDraft
 from lunalux_core.dialogue.workflow import Node, TurnContext
-from lunalux_core.library.documents import Passage, Reach, load_passages, passage_names
+from lunalux_core.library.bank_documents import Passage, Reach, load_passages, passage_names
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import LunaluxError
-from lunalux_core.library.documents import Document
+from lunalux_core.library.bank_documents import Document
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.chat.memory.tab import Tab, TabEntry
