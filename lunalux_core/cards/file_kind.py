@@ -18,8 +18,8 @@ from lunalux_core.documents.json_text import decode_text, parse_json
 from lunalux_core.errors import InvalidInput
 from lunalux_core.regex.foreign import is_risu as is_risu_regex
 from lunalux_core.regex.script import LISTS
-from lunalux_core.worldbook.foreign import is_entry
-from lunalux_core.worldbook.foreign import is_foreign as is_foreign_book
+from lunalux_core.worldbook.foreign_books import is_entry
+from lunalux_core.worldbook.foreign_books import is_foreign as is_foreign_book
 
 
 class FileKind(StrEnum):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lunalux_core.cards.card import Card
 from lunalux_core.documents.coerce import as_object
 from lunalux_core.errors import InvalidInput
-from lunalux_core.worldbook.read import read_book
+from lunalux_core.worldbook.book_reader import read_book
 
 _RUNTIMES = {
     "TavernHelper_scripts": "Tavern Helper",

@@ -54,7 +54,7 @@ from lunalux_core.memory.memories_in_chat_files import (
     store_rolling,
 )
 from lunalux_core.text import clean, clean_line
-from lunalux_core.worldbook.engine.inputs import TimedState
+from lunalux_core.worldbook.engine.engine_inputs import TimedState
 
 ChatFormat = Literal["jsonl", "md", "txt", "json"]
 FORMATS: tuple[ChatFormat, ...] = ("jsonl", "md", "txt", "json")

@@ -18,7 +18,7 @@ from lunalux_core.cards.card import Card
 from lunalux_core.cards.document_edits import Path
 from lunalux_core.documents.coerce import as_flag, as_object, as_text
 from lunalux_core.text import clean_line
-from lunalux_core.worldbook.read import (
+from lunalux_core.worldbook.book_reader import (
     Book,
     Entry,
     Shape,

@@ -35,6 +35,7 @@ def try_book(
     from lunalux_core.dialogue.nodes.finished_prompt import engine_settings
     from lunalux_core.llm.tokens import estimator
     from lunalux_core.macros.expansion import ChatMessage, MacroContext, expander
+    from lunalux_core.worldbook.book_reader import own_settings, read_book
     from lunalux_core.worldbook.engine import (
         Activation,
         ActiveBook,
@@ -44,7 +45,6 @@ def try_book(
         activate,
         regex_matcher,
     )
-    from lunalux_core.worldbook.read import own_settings, read_book
 
     card = Card(document, "")
     if card.character_book is None:

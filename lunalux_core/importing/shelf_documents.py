@@ -38,7 +38,7 @@ def read_document(data: bytes, filename: str = "") -> tuple[Any, tuple[str, ...]
     Raises:
         InvalidInput: JSON_INVALID. LimitExceeded: as `json_text`.
     """
-    from lunalux_core.worldbook.foreign import png_document
+    from lunalux_core.worldbook.foreign_books import png_document
 
     inside = png_document(data)
     if inside is not None:
@@ -135,7 +135,7 @@ def _fingerprint(document: Any) -> bytes:
 
 
 def _worldbook(document: Any, stem: str) -> Sequence[ShelfDocument]:
-    from lunalux_core.worldbook.read import read_book, write_world_info
+    from lunalux_core.worldbook.book_reader import read_book, write_world_info
 
     read = read_book(document, stem)
     return [ShelfDocument(read.book.name or stem, write_world_info(read.book), read.notes)]

@@ -31,8 +31,8 @@ from lunalux_core.presets.document import parse_preset
 from lunalux_core.regular_files import read_regular
 from lunalux_core.templates.values import ReplyStart
 from lunalux_core.text import well_formed
+from lunalux_core.worldbook.book_reader import Book, own_settings, read_book
 from lunalux_core.worldbook.engine import ActiveBook
-from lunalux_core.worldbook.read import Book, own_settings, read_book
 
 if TYPE_CHECKING:
     from lunalux_core.cards.read import LoadedCard

@@ -27,7 +27,7 @@ from lunalux_core.library.memories import (
     path_ids,
 )
 from lunalux_core.text import clean, clean_line
-from lunalux_core.worldbook.read import Book, Entry, read_book, write_world_info
+from lunalux_core.worldbook.book_reader import Book, Entry, read_book, write_world_info
 
 EXTENSION_KEY = "lunalux"
 MARK, START, END = "stmemorybooks", "STMB_start", "STMB_end"

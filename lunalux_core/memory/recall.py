@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 
 from lunalux_core.library.memories import Memory
 from lunalux_core.worldbook.engine.candidates import Candidate
+from lunalux_core.worldbook.engine.engine_inputs import Tools, WorldbookSettings
+from lunalux_core.worldbook.engine.entry_keys import Haystack, Matcher
 from lunalux_core.worldbook.engine.index import Index
-from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
-from lunalux_core.worldbook.engine.keys import Haystack, Matcher
 from lunalux_core.worldbook.entry import Entry
 
 RANK_CONSTANT = 60

@@ -229,7 +229,7 @@ def _about(item: ShelfItem) -> dict[str, Any]:
     """What else a list tells of an item: how many entries a worldbook has, and whose settings count."""
     if item.kind != "worldbook":
         return {}
-    from lunalux_core.worldbook.read import own_settings, read_book
+    from lunalux_core.worldbook.book_reader import own_settings, read_book
 
     try:
         book = read_book(item.document, item.name).book

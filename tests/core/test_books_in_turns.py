@@ -20,7 +20,7 @@ from lunalux_core.dialogue.turn import TurnEvent, TurnInput, TurnKind, Worldbook
 from lunalux_core.importing import import_data
 from lunalux_core.presets.document import read_preset
 from lunalux_core.runtime import Runtime
-from lunalux_core.worldbook.read import own_settings, read_book, with_own_settings
+from lunalux_core.worldbook.book_reader import own_settings, read_book, with_own_settings
 
 
 def book(key: str, content: str, **head: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.importing.shelf_documents import shelf_documents
 from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.regex.substitution import run_scripts
-from lunalux_core.worldbook.read import Entry, read_book
+from lunalux_core.worldbook.book_reader import Entry, read_book
 
 KINDS = {
     FileKind.CARD: ("card", "agnai_character", "faraday", "risu_character"),

@@ -28,6 +28,7 @@ from lunalux_core.importing.shelf_documents import shelf_documents
 from lunalux_core.macros.expansion import MacroContext, Variables, expander
 from lunalux_core.presets.document import preset_document, read_preset
 from lunalux_core.regex.script import parse_find, scripts_inside
+from lunalux_core.worldbook.book_reader import read_book, write_book, write_character_book, write_world_info
 from lunalux_core.worldbook.engine import (
     ActiveBook,
     ScanContext,
@@ -37,7 +38,6 @@ from lunalux_core.worldbook.engine import (
     WorldbookSettings,
     activate,
 )
-from lunalux_core.worldbook.read import read_book, write_book, write_character_book, write_world_info
 
 ROUNDS = 100_000
 WILD: tuple[Any, ...] = (

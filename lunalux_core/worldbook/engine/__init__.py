@@ -15,7 +15,7 @@ See docs/spec/formats.md: Worldbooks.
 from __future__ import annotations
 
 from lunalux_core.worldbook.engine.activation import activate
-from lunalux_core.worldbook.engine.inputs import (
+from lunalux_core.worldbook.engine.engine_inputs import (
     ActiveBook,
     ScanContext,
     ScanMessage,
@@ -24,13 +24,13 @@ from lunalux_core.worldbook.engine.inputs import (
     WorldbookSettings,
     setting_name,
 )
-from lunalux_core.worldbook.engine.regex_keys import RegexMatcher, regex_matcher
-from lunalux_core.worldbook.engine.results import (
+from lunalux_core.worldbook.engine.engine_results import (
     Activated,
     Activation,
     DepthEntry,
     Skipped,
 )
+from lunalux_core.worldbook.engine.regex_keys import RegexMatcher, regex_matcher
 
 __all__ = [
     "Activated",

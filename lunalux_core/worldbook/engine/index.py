@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 from lunalux_core.worldbook.engine.candidates import Candidate
-from lunalux_core.worldbook.engine.keys import JS_BLANKS, Haystack, Matcher
+from lunalux_core.worldbook.engine.entry_keys import JS_BLANKS, Haystack, Matcher
 
 _HEAD = 6
 """Letters a longer key is filed under."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from lunalux_core.regex.script import Pattern, parse_slashed
-from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
+from lunalux_core.worldbook.engine.engine_inputs import Tools, WorldbookSettings
 from lunalux_core.worldbook.entry import AND_ALL, AND_ANY, NOT_ALL, NOT_ANY, Entry
 
 JS_BLANKS = (

@@ -14,7 +14,14 @@ from typing import Any
 
 from lunalux_core.documents.coerce import as_flag, as_object, as_optional_integer, as_text, is_integer
 from lunalux_core.errors import InvalidInput
-from lunalux_core.worldbook import foreign as worldbook_foreign
+from lunalux_core.worldbook import foreign_books as worldbook_foreign
+from lunalux_core.worldbook.book_warnings import book_warnings
+from lunalux_core.worldbook.book_writer import (
+    write_book,
+    write_character_book,
+    write_lorebook_v3,
+    write_world_info,
+)
 from lunalux_core.worldbook.entry import (
     AFTER,
     AND_ALL,
@@ -37,18 +44,11 @@ from lunalux_core.worldbook.entry import (
     ReadBook,
     Shape,
 )
-from lunalux_core.worldbook.fields import (
+from lunalux_core.worldbook.entry_fields import (
     entry_from_character_book,
     entry_from_world_info,
     is_index,
     javascript_order,
-)
-from lunalux_core.worldbook.warnings import book_warnings
-from lunalux_core.worldbook.write import (
-    write_book,
-    write_character_book,
-    write_lorebook_v3,
-    write_world_info,
 )
 
 __all__ = [

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lunalux_core.documents.prompt_values import Role
-from lunalux_core.worldbook.engine.inputs import TimedState
+from lunalux_core.worldbook.engine.engine_inputs import TimedState
 from lunalux_core.worldbook.entry import Entry
 
 ROLES: tuple[Role, ...] = ("system", "user", "assistant")

@@ -13,7 +13,7 @@ from typing import Any
 
 from lunalux_core.documents.coerce import as_object
 from lunalux_core.worldbook.entry import BEFORE, Book, CharacterFilter, Entry
-from lunalux_core.worldbook.fields import (
+from lunalux_core.worldbook.entry_fields import (
     FIELDS,
     Field,
     entry_from_character_book,
