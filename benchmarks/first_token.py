@@ -27,9 +27,9 @@ from pathlib import Path
 import httpx
 
 from lunalux_core.backend.money.billing import ModelConfig
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.embedded import open_embedded
 from lunalux_core.backend.running.services import Services
-from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import InProcessClient
 from lunalux_core.client.backend import BackendClient

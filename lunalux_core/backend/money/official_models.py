@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from lunalux_core.backend.running.settings import ProviderSettings
+from lunalux_core.backend.running.backend_settings import ProviderSettings
 from lunalux_core.errors import BackendError, InvalidInput
 from lunalux_core.llm.model import ChatModel, ModelSpec
 from lunalux_core.llm.servers.pool import HttpPool, Retry, Timeouts

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, assert_never
 
-from lunalux_core.backend.storage.checks import MOST, conditions
+from lunalux_core.backend.storage.operation_checks import MOST, conditions
 from lunalux_core.backend.storage.table import (
     Absent,
     All,

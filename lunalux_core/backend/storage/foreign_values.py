@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeGuard
 
-from lunalux_core.backend.storage.checks import check_value
+from lunalux_core.backend.storage.operation_checks import check_value
 from lunalux_core.backend.storage.table import Absent, Condition, Eq, Exists, Ge, Invalid, Item, Le
 
 LARGEST = 2**53 - 1

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from lunalux_core.backend.storage.foreign import (
+from lunalux_core.backend.storage.foreign_values import (
     is_whole,
     mapping,
     optional_text,
