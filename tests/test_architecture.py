@@ -182,7 +182,7 @@ RUNS_PATTERNS = (
             (
                 "lunalux_core.backend.market.thumbnails",
                 "lunalux_core.backend.market.thumbnail_worker",
-                "lunalux_core.cards.pictures",
+                "lunalux_core.cards.card_pictures",
                 "lunalux_tui.render.picture_drawing",
             ),
         ),

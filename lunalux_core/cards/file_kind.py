@@ -11,8 +11,8 @@ from typing import Any
 
 from lunalux_core.cards import png
 from lunalux_core.cards.charx import is_zip
-from lunalux_core.cards.foreign import is_foreign as is_foreign_card
-from lunalux_core.cards.foreign import looks_like_yaml
+from lunalux_core.cards.foreign_cards import is_foreign as is_foreign_card
+from lunalux_core.cards.foreign_cards import looks_like_yaml
 from lunalux_core.documents.coerce import as_object, as_text
 from lunalux_core.documents.json_text import decode_text, parse_json
 from lunalux_core.errors import InvalidInput

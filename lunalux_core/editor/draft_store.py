@@ -136,7 +136,7 @@ class DraftStore:
             InvalidInput: CHARACTER_NAMELESS. StorageError: it cannot be stored; the draft is untouched.
         """
         require_name(draft)
-        from lunalux_core.cards.read import LoadedCard
+        from lunalux_core.cards.card_reader import LoadedCard
         from lunalux_core.importing import new_character
 
         snapshot, key, was = draft.snapshot, draft.key, draft.character_id

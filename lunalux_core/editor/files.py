@@ -27,7 +27,7 @@ def read_snapshot(data: bytes, filename: str) -> tuple[Snapshot, tuple[str, ...]
 
     Raises what `cards.read.read_card` raises.
     """
-    from lunalux_core.cards.read import read_card
+    from lunalux_core.cards.card_reader import read_card
 
     loaded = read_card(data, filename)
     picture = Attachment(loaded.picture, loaded.picture_ext) if loaded.picture is not None else None
@@ -43,7 +43,7 @@ def read_picture(data: bytes) -> Attachment:
         InvalidInput: PICTURE_UNKNOWN, PICTURE_BROKEN. LimitExceeded: PICTURE_TOO_LARGE.
     """
     from lunalux_core.cards.assets import picture_ext
-    from lunalux_core.cards.pictures import check_picture
+    from lunalux_core.cards.card_pictures import check_picture
 
     ext = picture_ext(data)
     if ext is None:
@@ -61,7 +61,7 @@ def export(snapshot: Snapshot, target: ExportFormat, spec: Literal["v2", "v3"] |
 
     picture = snapshot.picture.data if snapshot.picture else None
     if target == "png" and picture is not None and not is_png(picture):
-        from lunalux_core.cards.pictures import as_png
+        from lunalux_core.cards.card_pictures import as_png
 
         picture = as_png(picture)
     card = Card(snapshot.document, "")

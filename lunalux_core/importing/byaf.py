@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def take_byaf(storing: ImportStore, source: ImportSource, data: bytes) -> Iterator[ImportResult]:
     """One result for each character, then one for each scenario with words in it."""
     from lunalux_core.cards.byaf import first_message, ours, read_byaf
-    from lunalux_core.cards.read import LoadedCard
+    from lunalux_core.cards.card_reader import LoadedCard
 
     archive = read_byaf(data)
     several = len(archive.characters) > 1

@@ -27,8 +27,8 @@ from lunalux_core.library.characters import (
 )
 
 if TYPE_CHECKING:
+    from lunalux_core.cards.card_reader import LoadedCard
     from lunalux_core.cards.file_kind import FileKind
-    from lunalux_core.cards.read import LoadedCard
     from lunalux_core.config.paths import Paths
     from lunalux_core.library import Library
 
@@ -91,8 +91,8 @@ async def import_data(
     """
     import asyncio
 
-    from lunalux_core.cards.read import read_card
-    from lunalux_core.cards.warnings import card_warnings
+    from lunalux_core.cards.card_reader import read_card
+    from lunalux_core.cards.card_warnings import card_warnings
 
     loaded = await asyncio.to_thread(read_card, data, filename)
     identity = short_id()
@@ -186,8 +186,8 @@ class CardReader:
             return PreparedFile(failed(item, not_understood(item, error)), source=item)
 
     def _read(self, source: ImportSource) -> PreparedFile:
+        from lunalux_core.cards.card_reader import MAX_ARCHIVE, read_card
         from lunalux_core.cards.file_kind import LEFT_ALONE, FileKind, recognise
-        from lunalux_core.cards.read import MAX_ARCHIVE, read_card
 
         path = place(source)
         if size_of(source) > MAX_ARCHIVE:
@@ -229,7 +229,7 @@ class CardReader:
             base = f"{there}.{identity}"
             new = replace(new, picture=f"{base}{loaded.picture_ext}" if new.picture else "")
         files = () if self._dry_run else _write_files(self._pictures, base, loaded, data, original)
-        from lunalux_core.cards.warnings import card_warnings
+        from lunalux_core.cards.card_warnings import card_warnings
 
         notes = (*loaded.warnings, *card_warnings(loaded.card))
         if there is not None:

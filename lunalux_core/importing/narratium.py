@@ -63,9 +63,9 @@ def _character(
     record: Mapping[str, Any],
     pictures: Mapping[str, str],
 ) -> ImportResult:
+    from lunalux_core.cards.card_reader import read_card
     from lunalux_core.cards.export import export_card
     from lunalux_core.cards.png import is_png
-    from lunalux_core.cards.read import read_card
 
     text = dump_json(record.get("data"))
     loaded = read_card(text.encode("utf-8", "surrogatepass"), f"{as_text(record.get('id'))}.json")

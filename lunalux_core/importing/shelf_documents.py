@@ -53,8 +53,8 @@ def read_worldbook_document(data: bytes, filename: str = "") -> tuple[Any, tuple
     Raises:
         InvalidInput: also CARD_WITHOUT_WORLDBOOK, and what reading a card raises.
     """
+    from lunalux_core.cards.card_reader import read_card
     from lunalux_core.cards.file_kind import FileKind, recognise
-    from lunalux_core.cards.read import read_card
 
     if recognise(data, filename) is not FileKind.CARD:
         return read_document(data, filename)

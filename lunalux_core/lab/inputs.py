@@ -35,7 +35,7 @@ from lunalux_core.worldbook.book_reader import Book, own_settings, read_book
 from lunalux_core.worldbook.engine import ActiveBook
 
 if TYPE_CHECKING:
-    from lunalux_core.cards.read import LoadedCard
+    from lunalux_core.cards.card_reader import LoadedCard
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.profile_choice import ProfileGap
     from lunalux_core.dialogue.turn_input import TurnReader
@@ -387,7 +387,7 @@ def _history(said: Sequence[Said], names: dict[str, str]) -> tuple[Message, ...]
 
 
 def _character(path: Path, data: bytes) -> Character:
-    from lunalux_core.cards.read import read_card
+    from lunalux_core.cards.card_reader import read_card
 
     return _as_character(read_card(data, path.name))
 

@@ -87,7 +87,7 @@ async def attachment_of(path: Path) -> Attachment:
         NotFound: FILE_NOT_FOUND. InvalidInput: FILE_UNREADABLE, FILE_NOT_REGULAR, PICTURE_UNKNOWN,
         PICTURE_BROKEN. LimitExceeded: FILE_TOO_LARGE, PICTURE_TOO_LARGE.
     """
-    from lunalux_core.cards.pictures import LARGEST_FILE
+    from lunalux_core.cards.card_pictures import LARGEST_FILE
     from lunalux_core.regular_files import read_regular
 
     return await asyncio.to_thread(lambda: attachment(read_regular(path, LARGEST_FILE), path.name))
@@ -95,7 +95,7 @@ async def attachment_of(path: Path) -> Attachment:
 
 def attachment(data: bytes, name: str) -> Attachment:
     """The bytes of a picture, cleaned (blocking). Raises as `cards.pictures.clean_picture`."""
-    from lunalux_core.cards.pictures import clean_picture
+    from lunalux_core.cards.card_pictures import clean_picture
 
     clean = clean_picture(data)
     # Of the cleaned bytes, so that a picture is one whatever else its file holds.

@@ -27,7 +27,7 @@ from lunalux_core.mirror.folder import ChangedMeanwhile, free_name, name_key
 from lunalux_core.mirror.work import Work
 
 if TYPE_CHECKING:
-    from lunalux_core.cards.read import LoadedCard
+    from lunalux_core.cards.card_reader import LoadedCard
     from lunalux_core.mirror.base import MirrorKind, Record
 
 
@@ -51,7 +51,7 @@ class CardFiles:
         return canonical_json(await self._document(item)) == canonical_json(parsed.card.export("v3"))
 
     def parse(self, path: str, data: bytes) -> LoadedCard:
-        from lunalux_core.cards.read import read_card
+        from lunalux_core.cards.card_reader import read_card
 
         # For its error alone: `read_card` would also take pictures and archives.
         text_of(path, data)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.read import LoadedCard
+from lunalux_core.cards.card_reader import LoadedCard
 from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.importing.cards import new_character

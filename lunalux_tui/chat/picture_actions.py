@@ -102,9 +102,9 @@ class PictureActions:
         import asyncio
 
         from lunalux_core.cards.assets import picture_ext
+        from lunalux_core.cards.card_pictures import LARGEST_FILE
         from lunalux_core.cards.charx import is_zip
         from lunalux_core.cards.file_kind import FileKind, recognise
-        from lunalux_core.cards.pictures import LARGEST_FILE
         from lunalux_core.regular_files import read_regular
 
         def look() -> bool:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from lunalux_core.cards.byaf import ours, read_byaf, theirs
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.cards.placeholder_picture import placeholder_png
-from lunalux_core.cards.read import read_card
 from lunalux_core.config.paths import Paths
 from lunalux_core.documents import archives
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError

@@ -10,9 +10,9 @@ import pytest
 from foreign_files import SEEDS
 
 from lunalux_core.cards.card import Card
+from lunalux_core.cards.card_reader import read_card
+from lunalux_core.cards.card_warnings import card_warnings
 from lunalux_core.cards.file_kind import FileKind, recognise_document
-from lunalux_core.cards.read import read_card
-from lunalux_core.cards.warnings import card_warnings
 from lunalux_core.chatlogs.chatlog import ChatLog
 from lunalux_core.chatlogs.dates import parse_date, st_date
 from lunalux_core.chatlogs.read import read_chats

@@ -12,11 +12,11 @@ import pytest
 from foreign_files import SEEDS, TAVERN_LINES
 
 from lunalux_core.cards.card import Card
+from lunalux_core.cards.card_reader import read_card
+from lunalux_core.cards.card_warnings import card_warnings
 from lunalux_core.cards.export import export_card
 from lunalux_core.cards.file_kind import recognise
-from lunalux_core.cards.read import read_card
 from lunalux_core.cards.validation import validate
-from lunalux_core.cards.warnings import card_warnings
 from lunalux_core.chat.conversation_files import titles_of
 from lunalux_core.chatlogs.chatlog import write_jsonl, write_markdown, write_native, write_text
 from lunalux_core.chatlogs.read import read_chats

@@ -13,9 +13,9 @@ import pytest
 from mirror_world import ADA, BOOK, PRESET, STORY, World
 
 from lunalux_core.cards.card import Card
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.cards.export import export_card
 from lunalux_core.cards.placeholder_picture import placeholder_png
-from lunalux_core.cards.read import read_card
 from lunalux_core.config.settings import load_settings
 from lunalux_core.errors import InvalidInput, LunaluxError, StorageError
 from lunalux_core.importing import import_data

@@ -23,7 +23,7 @@ from servers.fake import Fake, Route, running
 from servers.fake_llamacpp import LlamaCpp
 from servers.server_world import completed, opened
 
-from lunalux_core.cards.pictures import LONGEST_KEPT, clean_picture
+from lunalux_core.cards.card_pictures import LONGEST_KEPT, clean_picture
 from lunalux_core.chat.conversation_files import export_conversation, import_conversation
 from lunalux_core.config.paths import Paths
 from lunalux_core.dialogue.turn import PicturesNamed, TurnEvent, TurnOptions

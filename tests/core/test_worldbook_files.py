@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.cards.read import read_card
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.errors import InvalidInput
 from lunalux_core.worldbook.book_reader import (
     AFTER,

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from lunalux_core.cards.read import read_card
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.config.settings import load_settings
 from lunalux_core.editor.fields import BY_ID
 from lunalux_core.runtime import Runtime

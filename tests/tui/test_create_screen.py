@@ -12,8 +12,8 @@ from market_world import frame
 from textual.events import Key, Paste
 from textual.widgets import Input, TextArea
 
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.cards.placeholder_picture import placeholder_png
-from lunalux_core.cards.read import read_card
 from lunalux_core.config.settings import load_settings
 from lunalux_core.editor.draft_store import DraftStore
 from lunalux_core.editor.fields import BY_ID

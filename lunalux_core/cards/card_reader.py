@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
-from lunalux_core.cards import assets, byaf, charx, file_kind, foreign, png_card
+from lunalux_core.cards import assets, byaf, charx, file_kind, foreign_cards, png_card
 from lunalux_core.cards.assets import Asset
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.png import is_png
@@ -119,8 +119,8 @@ def _from_text(data: bytes, filename: str) -> LoadedCard:
         card = _from_json(text)
         return LoadedCard(card, None, "", "json", (*mended, *_warnings(card)), filename=filename)
     # YAML takes nearly any text for something, so it gets none that had to be mended first.
-    if not mended and (foreign.looks_like_yaml(text) or filename.lower().endswith((".yaml", ".yml"))):
-        card = foreign.from_yaml(text)
+    if not mended and (foreign_cards.looks_like_yaml(text) or filename.lower().endswith((".yaml", ".yml"))):
+        card = foreign_cards.from_yaml(text)
         return LoadedCard(card, None, "", "yaml", _warnings(card), filename=filename)
     raise _no_card(file_kind.FileKind.UNKNOWN)
 
@@ -137,7 +137,7 @@ def _from_json(text: str) -> Card:
         inner = as_object(as_object(document).get("data"))
         if "name" not in inner and "name" in as_object(inner.get("data")):
             return Card.of({**as_object(document), **inner})  # an envelope within an envelope
-        return foreign.from_object(document) or Card(document, text)
+        return foreign_cards.from_object(document) or Card(document, text)
     if kind is file_kind.FileKind.UNKNOWN and not isinstance(document, dict):
         parse_object(text)  # says what it is instead
     raise _no_card(kind)
