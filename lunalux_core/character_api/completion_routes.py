@@ -14,9 +14,15 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from lunalux_core.character_api.answers import CompletionAnswer, CompletionReply, error_body, event, model_row
 from lunalux_core.character_api.calls import CompletionCall, chat_call, text_call
-from lunalux_core.character_api.turns import CompletionTurn, Ended, Turns
+from lunalux_core.character_api.completion_answers import (
+    CompletionAnswer,
+    CompletionReply,
+    error_body,
+    event,
+    model_row,
+)
+from lunalux_core.character_api.completion_turns import CompletionTurn, Ended, Turns
 from lunalux_core.dialogue.turn import TextDelta, ThinkingDelta
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError
 

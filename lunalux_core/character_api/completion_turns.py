@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lunalux_core.character_api.answers import CompletionReply
+from lunalux_core.character_api.completion_answers import CompletionReply
 from lunalux_core.character_api.places import Places
 from lunalux_core.dialogue.direction import Direction
 from lunalux_core.dialogue.turn import (
