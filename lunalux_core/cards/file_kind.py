@@ -118,7 +118,7 @@ def recognise_document(document: object) -> FileKind:
 def _list_kind(document: list[Any]) -> FileKind:
     """Regex scripts, entries of a worldbook (JanitorAI), or a chat; an odd item among them does not count."""
     from lunalux_core.chatlogs.chatlog import is_list_of_lines
-    from lunalux_core.chatlogs.foreign import is_foreign
+    from lunalux_core.chatlogs.foreign_chats import is_foreign
 
     items = [item for item in document if isinstance(item, dict)]
     if is_list_of_lines(document) or is_foreign(document):
@@ -224,7 +224,7 @@ def _is_narratium(document: Mapping[str, Any]) -> bool:
 
 def _is_chat(document: Mapping[str, Any]) -> bool:
     from lunalux_core.chatlogs.chatlog import FORMAT
-    from lunalux_core.chatlogs.foreign import is_foreign
+    from lunalux_core.chatlogs.foreign_chats import is_foreign
 
     return _is_chat_head(document) or document.get("format") == FORMAT or is_foreign(document)
 

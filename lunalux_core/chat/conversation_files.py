@@ -19,8 +19,8 @@ from lunalux_core.chatlogs.chatlog import (
     write_native,
     write_text,
 )
-from lunalux_core.chatlogs.pictures import LogPicture
-from lunalux_core.chatlogs.read import read_chats
+from lunalux_core.chatlogs.chatlog_pictures import LogPicture
+from lunalux_core.chatlogs.chatlog_reader import read_chats
 from lunalux_core.database import Connection
 from lunalux_core.dialogue.authors_note import ChatNote
 from lunalux_core.documents.coerce import as_object, as_text

@@ -13,7 +13,7 @@ from lunalux_core.chat.conversation_files import (
     titles_of,
 )
 from lunalux_core.chatlogs.chatlog import ChatLog
-from lunalux_core.chatlogs.read import read_chats
+from lunalux_core.chatlogs.chatlog_reader import read_chats
 from lunalux_core.documents.coerce import as_flag, as_object, as_text
 from lunalux_core.errors import NotFound
 from lunalux_core.library.characters import id_by_name

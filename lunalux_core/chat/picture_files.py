@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunalux_core.cards.assets import data_uri_bytes
 from lunalux_core.cards.card_pictures import LARGEST_FILE
-from lunalux_core.chatlogs.pictures import LogPicture, without_pictures
+from lunalux_core.chatlogs.chatlog_pictures import LogPicture, without_pictures
 from lunalux_core.documents.pictures import MOST_EACH
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.message_pictures import attachment, load_pictures, store_picture

@@ -159,7 +159,7 @@ class DocumentImport:
     def _chats(self, source: ImportSource, data: bytes) -> Iterator[ImportResult]:
         """The chats of one file; one that finds no character does not keep the others away."""
         from lunalux_core.chat.conversation_files import titles_of
-        from lunalux_core.chatlogs.read import read_chats
+        from lunalux_core.chatlogs.chatlog_reader import read_chats
 
         path = place(source)
         logs = read_chats(data, path.name)

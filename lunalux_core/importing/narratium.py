@@ -135,7 +135,7 @@ def _dialogues(
 ) -> Iterator[ImportResult]:
     from dataclasses import replace
 
-    from lunalux_core.chatlogs.read import read_chat
+    from lunalux_core.chatlogs.chatlog_reader import read_chat
 
     for tree in _objects(document.get("character_dialogues")):
         owner = as_text(tree.get("character_id") or tree.get("id"))

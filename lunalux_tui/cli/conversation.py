@@ -366,7 +366,7 @@ async def _owner(library: Library, data: bytes, path: Path, character: str, grou
     Raises NotFound (CHAT_WITHOUT_CHARACTER).
     """
     from lunalux_core.chat.group_chat_files import is_group_chat
-    from lunalux_core.chatlogs.read import read_chat
+    from lunalux_core.chatlogs.chatlog_reader import read_chat
     from lunalux_core.importing.chat_owners import ChatOwners, owner
 
     if character:

@@ -14,8 +14,8 @@ from lunalux_core.cards.card_reader import read_card
 from lunalux_core.cards.card_warnings import card_warnings
 from lunalux_core.cards.file_kind import FileKind, recognise_document
 from lunalux_core.chatlogs.chatlog import ChatLog
-from lunalux_core.chatlogs.dates import parse_date, st_date
-from lunalux_core.chatlogs.read import read_chats
+from lunalux_core.chatlogs.chatlog_dates import parse_date, st_date
+from lunalux_core.chatlogs.chatlog_reader import read_chats
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.importing.shelf_documents import shelf_documents
 from lunalux_core.regex.engine import EcmaEngine

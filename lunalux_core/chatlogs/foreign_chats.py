@@ -13,7 +13,7 @@ from typing import Any
 
 from lunalux_core.chatlogs.cai import is_cai, read_cai
 from lunalux_core.chatlogs.chatlog import ChatLog, LogNode, message_text
-from lunalux_core.chatlogs.dates import parse_date
+from lunalux_core.chatlogs.chatlog_dates import parse_date
 from lunalux_core.chatlogs.kobold import is_kobold, read_kobold
 from lunalux_core.chatlogs.oobabooga import is_ooba, read_ooba
 from lunalux_core.chatlogs.risu import is_risu, read_risu

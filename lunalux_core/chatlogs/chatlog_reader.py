@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lunalux_core.chatlogs import foreign
+from lunalux_core.chatlogs import foreign_chats
 from lunalux_core.chatlogs.chatlog import (
     ChatLog,
     is_header,
@@ -51,7 +51,7 @@ def read_chats(data: bytes, filename: str = "") -> tuple[ChatLog, ...]:
         return (read_lines(enumerate(whole, 1), filename),)
     # A SillyTavern file of a single line is one JSON document, too.
     if isinstance(whole, list) or (isinstance(whole, dict) and not is_header(whole) and "mes" not in whole):
-        logs = foreign.read(whole)
+        logs = foreign_chats.read(whole)
         if logs is None:
             raise unknown_chat(filename)
         return _without_empty(logs)
