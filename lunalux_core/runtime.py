@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lunalux_core.account import Account
     from lunalux_core.chat.chat import Chat
-    from lunalux_core.client.backend import BackendClient
+    from lunalux_core.client.backend_client import BackendClient
     from lunalux_core.config.credentials import Credentials
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.turn import Billed, Completion, Ready, TurnInput, TurnRequest, TurnResult
@@ -123,7 +123,7 @@ class Runtime:
         from lunalux_core.llm.model_registry import Registry, saved_specs
 
         def official(spec: ModelSpec) -> ChatModel:
-            from lunalux_core.client.official import OfficialModel
+            from lunalux_core.client.official_model import OfficialModel
 
             return OfficialModel(self.client, spec, self.account, self.library.cache)
 
@@ -153,7 +153,7 @@ class Runtime:
     @cached_property
     def client(self) -> BackendClient:
         """The backend, remote or in this process; connected on the first request."""
-        from lunalux_core.client.backend import BackendClient
+        from lunalux_core.client.backend_client import BackendClient
 
         return BackendClient(
             self._connect,

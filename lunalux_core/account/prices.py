@@ -12,7 +12,7 @@ from lunalux_core.prices import Price, kept_price, price_changed, price_of, read
 
 if TYPE_CHECKING:
     from lunalux_core.account.snapshot import Snapshot
-    from lunalux_core.client.backend import BackendClient
+    from lunalux_core.client.backend_client import BackendClient
     from lunalux_core.wire.official import ModelConfigsResponse
 
 

@@ -14,7 +14,7 @@ from lunalux_core.text import coupon_code
 
 if TYPE_CHECKING:
     from lunalux_core.account.snapshot import Snapshot
-    from lunalux_core.client.backend import BackendClient
+    from lunalux_core.client.backend_client import BackendClient
 
 
 class AccountWallet:

@@ -22,7 +22,7 @@ from lunalux_core.llm.model import Delta, ModelRequest, ModelSpec, Usage
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account
-    from lunalux_core.client.backend import BackendClient
+    from lunalux_core.client.backend_client import BackendClient
     from lunalux_core.library.network_cache import Cache
     from lunalux_core.wire.official import ExpectedCost, SubmitRequest
 

@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 import httpx
 
-from lunalux_core.client.failures import cut, nonsense, refusal, trouble, unreachable
-from lunalux_core.client.session import SessionKey
+from lunalux_core.client.backend_failures import cut, nonsense, refusal, trouble, unreachable
+from lunalux_core.client.session_key import SessionKey
 from lunalux_core.errors import LunaluxError
 from lunalux_core.ids import now_ms
 from lunalux_core.language import Language
