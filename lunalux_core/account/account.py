@@ -15,13 +15,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lunalux_core.account.account_state import AccountState
+from lunalux_core.account.agreed_prices import AgreedPrices
 from lunalux_core.account.fetch import AccountFetch
 from lunalux_core.account.invitations import Invitations
 from lunalux_core.account.local_account import LocalAccount
-from lunalux_core.account.prices import AgreedPrices
 from lunalux_core.account.session import Session
 from lunalux_core.account.snapshot import Snapshot
-from lunalux_core.account.state import AccountState
 from lunalux_core.account.wallet import AccountWallet
 from lunalux_core.client.session_key import SessionKey
 from lunalux_core.errors import BackendError, LunaluxError, NetworkError, SessionError

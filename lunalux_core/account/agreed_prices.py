@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.account.state import AccountState, official_config, wire_fields
+from lunalux_core.account.account_state import AccountState, official_config, wire_fields
 from lunalux_core.errors import LunaluxError
 from lunalux_core.prices import Price, kept_price, price_changed, price_of, read_price
 
