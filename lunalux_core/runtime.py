@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import Billed, Completion, Ready, TurnInput, TurnRequest, TurnResult
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import Workflow
-    from lunalux_core.display.cache import Displays
+    from lunalux_core.display.display_cache import Displays
     from lunalux_core.errors import LunaluxError
     from lunalux_core.groups.director import Director
     from lunalux_core.language import Language
@@ -225,7 +225,7 @@ class Runtime:
     @cached_property
     def displays(self) -> Displays:
         """How messages are to be shown."""
-        from lunalux_core.display.cache import Displays
+        from lunalux_core.display.display_cache import Displays
 
         return Displays(self.library.database, lambda: self.reader, lambda: self.engine)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lunalux_core.database import Connection, Database
     from lunalux_core.dialogue.turn_input import TurnReader
-    from lunalux_core.display.scripts import Display, DisplayCache, DisplayedMessage
+    from lunalux_core.display.display_scripts import Display, DisplayCache, DisplayedMessage
     from lunalux_core.library.conversations import Message
     from lunalux_core.regex.engine import EcmaEngine
 
@@ -29,7 +29,7 @@ class Displays:
 
     @cached_property
     def _memory(self) -> DisplayCache:
-        from lunalux_core.display.scripts import DisplayCache
+        from lunalux_core.display.display_scripts import DisplayCache
 
         return DisplayCache()
 
@@ -37,7 +37,7 @@ class Displays:
         """Read it anew; what was worked out before is remembered. Raises NotFound."""
 
         def read(connection: Connection) -> Display:
-            from lunalux_core.display.scripts import Display
+            from lunalux_core.display.display_scripts import Display
             from lunalux_core.display.speaker_scripts import read_speaker_scripts
 
             scripts = read_speaker_scripts(connection, self._reader(), conversation_id)
