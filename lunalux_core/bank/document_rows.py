@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lunalux_core.documents.dates import iso_time
+from lunalux_core.documents.iso_time import iso_time
 from lunalux_core.library.bank_documents import Document, Passage
 
 

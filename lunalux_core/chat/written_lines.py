@@ -26,7 +26,7 @@ from lunalux_core.text import clean_line
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.turn_input import TurnReader
-    from lunalux_core.documents.pictures import Attachment
+    from lunalux_core.documents.picture_refs import Attachment
 
 LONGEST_NAME = 200
 
@@ -101,7 +101,7 @@ def _said_by(
 
 def _with_pictures(connection: Connection, line: Message, pictures: Sequence[Attachment]) -> Message:
     """A line with its pictures, which are kept, and wait beside the draft no more."""
-    from lunalux_core.documents.pictures import MOST_EACH
+    from lunalux_core.documents.picture_refs import MOST_EACH
     from lunalux_core.library.message_pictures import remove_drafted, store_picture, too_many
 
     by_hash = {attached.ref.hash: attached for attached in pictures}

@@ -9,7 +9,7 @@ from lunalux_core.library.message_pictures import load_pictures
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.documents.pictures import Attachment, PictureRef
+    from lunalux_core.documents.picture_refs import Attachment, PictureRef
 
 MOST = 20
 """Pictures of one request: each is read, and paid for, again with every turn."""

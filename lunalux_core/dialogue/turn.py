@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial
     from lunalux_core.dialogue.chat_texts import ChatInjection
     from lunalux_core.dialogue.profile_choice import ProfileGap
-    from lunalux_core.documents.pictures import Attachment, PictureRef
+    from lunalux_core.documents.picture_refs import Attachment, PictureRef
     from lunalux_core.errors import LunaluxError
     from lunalux_core.language import Language
     from lunalux_core.library.bank_documents import Passage, Reach

@@ -26,7 +26,7 @@ from lunalux_core.library.cells import (
 from lunalux_core.library.parts import in_parts
 
 if TYPE_CHECKING:
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
     from lunalux_core.library.spending import Spending
 
 MessageRole = Literal["system", "user", "assistant"]
@@ -165,7 +165,7 @@ class Message:
         """The pictures that go with it."""
         if PICTURES not in self.extra:
             return ()
-        from lunalux_core.documents.pictures import refs_in
+        from lunalux_core.documents.picture_refs import refs_in
 
         return refs_in(self.extra)
 

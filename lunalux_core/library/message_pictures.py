@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from lunalux_core.database import Connection, Database
-from lunalux_core.documents.pictures import MOST_EACH, Attachment, PictureRef, picture_name
+from lunalux_core.documents.picture_refs import MOST_EACH, Attachment, PictureRef, picture_name
 from lunalux_core.errors import LimitExceeded
 from lunalux_core.ids import now_ms
 from lunalux_core.library.cells import plain_text, whole_number

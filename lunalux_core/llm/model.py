@@ -15,7 +15,7 @@ from lunalux_core.documents.prompt_values import Sampling as Sampling
 from lunalux_core.llm.parameters import ServerKind
 
 if TYPE_CHECKING:
-    from lunalux_core.documents.pictures import Attachment
+    from lunalux_core.documents.picture_refs import Attachment
     from lunalux_core.language import Language
 
 Provider = Literal[ServerKind, "practice", "official", "plugin"]

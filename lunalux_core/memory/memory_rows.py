@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from lunalux_core.documents.dates import iso_time
+from lunalux_core.documents.iso_time import iso_time
 from lunalux_core.library.memories import Memory
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lunalux_core.documents.dates import iso_time
+from lunalux_core.documents.iso_time import iso_time
 from lunalux_core.library.trackers import Tracker, TrackerState, TrackerValue
 from lunalux_core.llm.tokens import TokenEstimator
 

@@ -26,7 +26,7 @@ from lunalux_tui.parts.removal import removal
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.reply_bar import ReplyButton
     from lunalux_tui.chat.transcript.window import MessageDisplay

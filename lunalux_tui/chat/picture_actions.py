@@ -11,7 +11,7 @@ from lunalux_tui.chat.view import Asker
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import OpenChat
 

@@ -37,7 +37,7 @@ from lunalux_tui.parts.screen import LunaScreen
 if TYPE_CHECKING:
     from textual.screen import Screen
 
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
     from lunalux_tui.chat.reply_bar import ReplyButton
     from lunalux_tui.chat.view import Answer
 

@@ -50,7 +50,7 @@ from lunalux_tui.cli.stdin import input_text
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_core.documents.pictures import Attachment
+    from lunalux_core.documents.picture_refs import Attachment
     from lunalux_core.library.groups import Group
 
 chat_app = typer.Typer(add_completion=False)

@@ -27,7 +27,7 @@ from lunalux_core.cards.card_pictures import LONGEST_KEPT, clean_picture
 from lunalux_core.chat.conversation_files import export_conversation, import_conversation
 from lunalux_core.config.paths import Paths
 from lunalux_core.dialogue.turn import PicturesNamed, TurnEvent, TurnOptions
-from lunalux_core.documents.pictures import Attachment
+from lunalux_core.documents.picture_refs import Attachment
 from lunalux_core.errors import InvalidInput, LimitExceeded
 from lunalux_core.library.conversations import Conversation
 from lunalux_core.library.message_pictures import attachment, attachment_of

@@ -31,7 +31,7 @@ from lunalux_core.dialogue.assembly.slots import program_texts
 from lunalux_core.presets.document import Preset
 
 if TYPE_CHECKING:
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
 
 _BETWEEN_EXAMPLES = "\n---\n"
 _SECTIONS: tuple[MessageSection, ...] = ("system", "user")
@@ -154,7 +154,7 @@ class NarratiumAssembly:
     def _spoken(self, message: HistoryMessage, *, named: bool) -> str:
         text = self._expand(message.content.replace("\r", ""))
         if message.pictures:  # sent with the last message of the request; the text says whose they are
-            from lunalux_core.documents.pictures import in_words
+            from lunalux_core.documents.picture_refs import in_words
 
             text = in_words(text, message.pictures)
         if not named or message.role == "system":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from lunalux_core.llm.model import Role
 
 if TYPE_CHECKING:
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
     from lunalux_core.language import Language
 
 GenerationType = Literal["normal", "continue", "impersonate", "swipe", "regenerate", "quiet"]

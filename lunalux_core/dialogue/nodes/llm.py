@@ -155,7 +155,7 @@ def _messages(ready: Ready) -> tuple[Message, ...]:
     data = ready.request.turn.picture_data
     if not data:
         return messages
-    from lunalux_core.documents.pictures import Attachment
+    from lunalux_core.documents.picture_refs import Attachment
 
     return tuple(
         replace(

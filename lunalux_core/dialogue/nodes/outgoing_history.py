@@ -61,7 +61,7 @@ def _seen(turn: TurnInput, message: HistoryMessage) -> HistoryMessage:
     """
     if not message.pictures:
         return message
-    from lunalux_core.documents.pictures import in_words
+    from lunalux_core.documents.picture_refs import in_words
 
     taken = turn.picture_data if message.role == "user" else {}
     named = [picture for picture in message.pictures if picture.hash not in taken]
