@@ -150,7 +150,7 @@ class PictureMirror:
 
     async def _take(self, owner: _Owner, path: str) -> None:
         """Give a character the picture of a file."""
-        from lunalux_core.editor.files import read_picture
+        from lunalux_core.editor.draft_files import read_picture
 
         data = self._work.folder.read(path)
         attached = read_picture(data)
@@ -164,7 +164,7 @@ class PictureMirror:
         self._work.tell(MirrorEvent("taken", "picture", path, owner.id, owner.name))
 
     async def _store(self, owner: _Owner, name: str, data: bytes) -> None:
-        from lunalux_core.editor.files import write_file
+        from lunalux_core.editor.draft_files import write_file
 
         # The file lies there before the row names it, and the former one goes after that.
         if not (self._pictures / name).exists():

@@ -14,7 +14,7 @@ from lunalux_core.worldbook.entry_fields import FIELDS
 
 if TYPE_CHECKING:
     from lunalux_core.chat.scripts.conversation_host import ConversationHost
-    from lunalux_core.editor.worldbook import BookView, Slot
+    from lunalux_core.editor.card_worldbook import BookView, Slot
     from lunalux_core.library.shelf import ShelfItem
     from lunalux_core.stscript.host import AppCall
 
@@ -66,7 +66,7 @@ async def _set_field(host: ConversationHost, call: AppCall) -> str:
 
 async def _entry(host: ConversationHost, call: AppCall, uid: str) -> tuple[ShelfItem, BookView, Slot, str]:
     """The entry that file= and a uid mean, and the name of its field."""
-    from lunalux_core.editor.worldbook import BookView
+    from lunalux_core.editor.card_worldbook import BookView
 
     written = call.named.get("field", "content").strip()
     name = "uid" if written == "uid" else _NAMES.get(written, "")
@@ -114,7 +114,7 @@ def _typed(now: object, written: str) -> object:
 
 async def _create_entry(host: ConversationHost, call: AppCall) -> str:
     """Adds an entry to a book (file=) that is called by key=; gives its uid."""
-    from lunalux_core.editor.worldbook import BookView, split_keys
+    from lunalux_core.editor.card_worldbook import BookView, split_keys
     from lunalux_core.worldbook.entry import Entry
 
     item = await host.runtime.library.worldbooks.find(call.named.get("file", "").strip())
@@ -135,7 +135,7 @@ async def _create_entry(host: ConversationHost, call: AppCall) -> str:
 
 async def _find_entry(host: ConversationHost, call: AppCall) -> str:
     """The uid of the first entry of a book whose field is the text, else holds it, else stands in it."""
-    from lunalux_core.editor.worldbook import BookView
+    from lunalux_core.editor.card_worldbook import BookView
 
     written = call.named.get("field", "key").strip()
     if not (name := _NAMES.get(written, "")):

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from lunalux_core.editor.card_fields import BY_ID, FIELDS, Field, split_tags
 from lunalux_core.editor.draft import Draft
-from lunalux_core.editor.fields import BY_ID, FIELDS, Field, split_tags
 from lunalux_core.editor.greetings import greetings
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.tokens import estimator
