@@ -133,7 +133,7 @@ class TurnReader:
         self, connection: Connection, group_id: str, title: str, options: TurnOptions
     ) -> Conversation:
         """A new conversation of a group with its members' greetings."""
-        from lunalux_core.groups.openings import begin_group
+        from lunalux_core.groups.group_openings import begin_group
 
         persona = load_persona(connection, None)
         language = self._group_language(connection, group_id)
@@ -170,7 +170,7 @@ class TurnReader:
     def character_name(self, connection: Connection, conversation: Conversation, speaker: str = "") -> str:
         """Who replies: the character, or the speaker of a group (an id)."""
         if conversation.group_id:
-            from lunalux_core.groups.prompt import load_speaker
+            from lunalux_core.groups.group_prompt import load_speaker
 
             return load_speaker(connection, None, speaker).name
         return load_character(connection, conversation.character_id).name
@@ -382,7 +382,7 @@ class TurnReader:
         if not conversation.group_id:
             character = asked.character or load_character(connection, conversation.character_id)
             return character, parsed_card(character.document), None, []
-        from lunalux_core.groups.prompt import group_prompt, load_speaker
+        from lunalux_core.groups.group_prompt import group_prompt, load_speaker
 
         character = load_speaker(connection, asked.reply, asked.speaker)
         group = group_prompt(connection, conversation.group_id, character)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lunalux_core.dialogue.openings import GreetingOpener, card_context, carried_state, keep_globals
-from lunalux_core.groups.prompt import member_cards
+from lunalux_core.groups.group_prompt import member_cards
 from lunalux_core.ids import uuid4
 from lunalux_core.library.characters import Character
 from lunalux_core.library.conversations import (
