@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from lunalux_core.chatlogs.byaf import scenario_log
 from lunalux_core.documents.coerce import as_text
 from lunalux_core.errors import LunaluxError
-from lunalux_core.importing.cards import store
-from lunalux_core.importing.results import ImportResult, failed
+from lunalux_core.importing.card_import import store
+from lunalux_core.importing.import_results import ImportResult, failed
 from lunalux_core.importing.sources import ImportSource, place
 from lunalux_core.text import clean_line
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.documents.coerce import as_object, as_text
 from lunalux_core.documents.json_text import canonical_json, decode_text, dump_json, parse_json
 from lunalux_core.errors import LunaluxError
-from lunalux_core.importing.cards import store
-from lunalux_core.importing.results import ImportResult, failed
+from lunalux_core.importing.card_import import store
+from lunalux_core.importing.import_results import ImportResult, failed
 from lunalux_core.importing.shelf_documents import ShelfDocument, shelf_documents
 from lunalux_core.importing.sources import ImportSource
 from lunalux_core.library.characters import allow_own_scripts

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lunalux_core.dialogue.direction import Direction
 from lunalux_core.dialogue.turn import TurnInput, TurnOptions, TurnTask
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.importing.cards import new_character
+from lunalux_core.importing.card_import import new_character
 from lunalux_core.importing.shelf_documents import read_worldbook_document
 from lunalux_core.lab.experiment import Experiment, LabTurn, LabVariant, Said, Trial
 from lunalux_core.lab.file import Table, mistake, unknown_book

@@ -12,7 +12,7 @@ from lunalux_core.database import Connection
 from lunalux_core.documents.json_text import canonical_json, dump_json
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import short_id
-from lunalux_core.importing.cards import new_character
+from lunalux_core.importing.card_import import new_character
 from lunalux_core.library.characters import (
     Character,
     ask_about_scripts,

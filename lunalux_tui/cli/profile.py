@@ -177,7 +177,7 @@ async def import_profiles(
 
     Example: lunalux profile import ~/SillyTavern/data/default-user/settings.json
     """
-    from lunalux_core.importing.profiles import ReadProfile, connection_profiles
+    from lunalux_core.importing.connection_profiles import ReadProfile, connection_profiles
 
     def read(path: Path) -> list[ReadProfile]:
         profiles = connection_profiles(read_json(path))

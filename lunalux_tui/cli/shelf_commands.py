@@ -65,7 +65,7 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
         name: str = typer.Option("", help="What to call it, for a single file."),
         as_json: bool = JSON,
     ) -> None:
-        from lunalux_core.importing.documents import OFF
+        from lunalux_core.importing.document_import import OFF
         from lunalux_core.importing.shelf_documents import put
 
         async def store(document: ShelfDocument) -> tuple[dict[str, Any], Sequence[str]]:

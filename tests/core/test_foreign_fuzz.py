@@ -23,7 +23,7 @@ from lunalux_core.chatlogs.chatlog_reader import read_chats
 from lunalux_core.dialogue.assembly import assemble
 from lunalux_core.dialogue.assembly.prompt_material import CardFields, HistoryMessage, PromptMaterial
 from lunalux_core.errors import LunaluxError
-from lunalux_core.importing.cards import new_character
+from lunalux_core.importing.card_import import new_character
 from lunalux_core.importing.shelf_documents import shelf_documents
 from lunalux_core.macros.expansion import MacroContext, Variables, expander
 from lunalux_core.presets.document import preset_document, read_preset

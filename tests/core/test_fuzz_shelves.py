@@ -30,7 +30,7 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.importing import address as fetching
 from lunalux_core.importing import gather, import_files
 from lunalux_core.importing.address import fetch_file
-from lunalux_core.importing.profiles import connection_profiles
+from lunalux_core.importing.connection_profiles import connection_profiles
 from lunalux_core.library import Library
 from lunalux_core.library.characters import NewCharacter, insert_character
 from lunalux_core.library.conversations import Message, append_message, create_conversation, new_message

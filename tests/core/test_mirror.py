@@ -197,7 +197,7 @@ async def test_a_conflict_keeps_both(world: World) -> None:
     card = Card.parse((await world.library.characters.get(world.ada)).document)
     changed = card.with_edits({"data.description": "LIBRARY"}).export("v3")
     loaded = json.dumps(changed).encode()
-    from lunalux_core.importing.cards import new_character
+    from lunalux_core.importing.card_import import new_character
 
     new = new_character(world.ada, read_card(loaded))
     await world.library.characters.replace(world.ada, new)

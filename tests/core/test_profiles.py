@@ -15,7 +15,7 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.dialogue.turn import ProfileLacks, TurnOptions
 from lunalux_core.errors import InvalidInput, NotFound
-from lunalux_core.importing.profiles import connection_profiles
+from lunalux_core.importing.connection_profiles import connection_profiles
 from lunalux_core.library.profiles import Profile, ProfilePlace
 from lunalux_core.runtime import Runtime
 from lunalux_core.templates.reading import template_documents

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from lunalux_core.database import Connection, storage_error
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError, StorageError
 from lunalux_core.ids import short_id
-from lunalux_core.importing.results import ImportResult, OnDuplicate, failed, not_understood
+from lunalux_core.importing.import_results import ImportResult, OnDuplicate, failed, not_understood
 from lunalux_core.importing.sources import ImportSource, Room, place, read_source, size_of, unreadable
 from lunalux_core.library.characters import (
     NewCharacter,

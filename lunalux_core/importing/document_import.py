@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from lunalux_core.cards.file_kind import FileKind, recognise
 from lunalux_core.database import data_version
 from lunalux_core.errors import LunaluxError
-from lunalux_core.importing.cards import CardReader, PreparedFile
+from lunalux_core.importing.card_import import CardReader, PreparedFile
 from lunalux_core.importing.chat_owners import ChatOwners, owner, shown, stamp_of
-from lunalux_core.importing.results import (
+from lunalux_core.importing.import_results import (
     ImportKind,
     ImportOutcome,
     ImportResult,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text, as_texts
 from lunalux_core.documents.json_text import well_formed_value
-from lunalux_core.importing.results import ImportResult
+from lunalux_core.importing.import_results import ImportResult
 from lunalux_core.library.characters import has_character, id_by_name
 from lunalux_core.library.tags import FOLDERS, LENGTH, Folder, Tag, put_tag, tag_characters, tag_group
 from lunalux_core.text import clean_line
