@@ -15,7 +15,7 @@ from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.importing.card_import import new_character
 from lunalux_core.importing.shelf_documents import read_worldbook_document
 from lunalux_core.lab.experiment import Experiment, LabTurn, LabVariant, Said, Trial
-from lunalux_core.lab.file import Table, mistake, unknown_book
+from lunalux_core.lab.experiment_file import Table, mistake, unknown_book
 from lunalux_core.library.character_list import CharacterSummary
 from lunalux_core.library.characters import Character
 from lunalux_core.library.conversations import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunalux_core.errors import InvalidInput
 from lunalux_core.lab.experiment import Check, Experiment
-from lunalux_core.lab.file import mistake
+from lunalux_core.lab.experiment_file import mistake
 from lunalux_core.regex.script import parse_find
 
 if TYPE_CHECKING:
