@@ -7,7 +7,7 @@ import re
 from lunalux_core.macros.builtins import TRIM
 from lunalux_core.macros.context import MacroContext
 from lunalux_core.macros.evaluation import ExpansionRun
-from lunalux_core.macros.registry import Builtin, Call
+from lunalux_core.macros.macro_registry import Builtin, Call
 from lunalux_core.stscript.closure import Closure
 from lunalux_core.stscript.faults import Fault
 from lunalux_core.stscript.scope import Scope, Stores
