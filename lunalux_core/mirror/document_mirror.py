@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from lunalux_core.errors import InvalidInput
-from lunalux_core.mirror.base import MirrorKind, Record
 from lunalux_core.mirror.folder import ChangedMeanwhile, data_hash
+from lunalux_core.mirror.sync_base import MirrorKind, Record
 from lunalux_core.mirror.work import MirrorEvent, Work, follow
 
 P = TypeVar("P")

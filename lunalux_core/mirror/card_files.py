@@ -21,14 +21,14 @@ from lunalux_core.library.characters import (
     load_character,
     replace_character,
 )
-from lunalux_core.mirror.documents import Item
+from lunalux_core.mirror.document_mirror import Item
 from lunalux_core.mirror.file_text import text_of
 from lunalux_core.mirror.folder import ChangedMeanwhile, free_name, name_key
 from lunalux_core.mirror.work import Work
 
 if TYPE_CHECKING:
     from lunalux_core.cards.card_reader import LoadedCard
-    from lunalux_core.mirror.base import MirrorKind, Record
+    from lunalux_core.mirror.sync_base import MirrorKind, Record
 
 
 class CardFiles:

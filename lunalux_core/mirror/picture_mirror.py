@@ -17,8 +17,8 @@ from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.importing.card_import import new_character
 from lunalux_core.library.characters import load_character, load_pictures, replace_character
-from lunalux_core.mirror.base import Record
 from lunalux_core.mirror.folder import PICTURES, ChangedMeanwhile, data_hash
+from lunalux_core.mirror.sync_base import Record
 from lunalux_core.mirror.work import MirrorAction, MirrorEvent, Work, follow
 
 

@@ -18,10 +18,10 @@ from lunalux_core.library.shelf import (
     load_shelf_texts,
     save_item,
 )
-from lunalux_core.mirror.base import MirrorKind, Record
-from lunalux_core.mirror.documents import Item
+from lunalux_core.mirror.document_mirror import Item
 from lunalux_core.mirror.file_text import json_of
 from lunalux_core.mirror.folder import ChangedMeanwhile, free_name, name_key
+from lunalux_core.mirror.sync_base import MirrorKind, Record
 from lunalux_core.mirror.work import Work
 
 _FOLDERS: dict[str, str] = {"worldbook": "worldbooks", "preset": "presets"}
