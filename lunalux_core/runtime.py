@@ -205,7 +205,7 @@ class Runtime:
     def _plugin_models(self) -> list[Offer]:
         if not self.settings.plugins:
             return []
-        from lunalux_core.plugins.models import offers
+        from lunalux_core.plugins.plugin_models import offers
 
         return offers(self.plugins)
 
