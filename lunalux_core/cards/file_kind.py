@@ -174,7 +174,7 @@ def _is_worldbook(document: Mapping[str, Any]) -> bool:
 
 
 def _is_preset(document: Mapping[str, Any]) -> bool:
-    from lunalux_core.presets.fields import is_preset, is_prompt_export
+    from lunalux_core.presets.preset_fields import is_preset, is_prompt_export
 
     prompts = document.get("prompts")
     if not isinstance(prompts, list):
@@ -243,7 +243,7 @@ def _is_theme(document: Mapping[str, Any]) -> bool:
 
 
 def _is_novelai(document: Mapping[str, Any]) -> bool:
-    from lunalux_core.presets.fields import is_novelai
+    from lunalux_core.presets.preset_fields import is_novelai
 
     return is_novelai(document)
 

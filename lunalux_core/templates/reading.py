@@ -15,7 +15,7 @@ from typing import Any, cast
 from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text
 from lunalux_core.documents.json_text import well_formed_value
 from lunalux_core.errors import InvalidInput
-from lunalux_core.presets.fields import without_unsafe
+from lunalux_core.presets.preset_fields import without_unsafe
 from lunalux_core.templates.handlebars import parse
 from lunalux_core.templates.sampling import read_sampler
 from lunalux_core.templates.values import (
