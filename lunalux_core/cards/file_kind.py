@@ -16,7 +16,7 @@ from lunalux_core.cards.foreign_cards import looks_like_yaml
 from lunalux_core.documents.coerce import as_object, as_text
 from lunalux_core.documents.json_text import decode_text, parse_json
 from lunalux_core.errors import InvalidInput
-from lunalux_core.regex.foreign import is_risu as is_risu_regex
+from lunalux_core.regex.risu_scripts import is_risu as is_risu_regex
 from lunalux_core.regex.script import LISTS
 from lunalux_core.worldbook.foreign_books import is_entry
 from lunalux_core.worldbook.foreign_books import is_foreign as is_foreign_book

@@ -211,7 +211,7 @@ def _lore_items(items: Any) -> dict[str, Any] | None:
 
 def _with_risu(data: dict[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
     """With the lorebook and the scripts that a character of RisuAI keeps beside its texts."""
-    from lunalux_core.regex.foreign import read_risu
+    from lunalux_core.regex.risu_scripts import read_risu
     from lunalux_core.worldbook.book_reader import read_book, write_character_book
 
     lore, scripts = document.get("globalLore"), document.get("customscript")

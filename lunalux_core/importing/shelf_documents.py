@@ -149,7 +149,7 @@ def _preset(document: Any, stem: str) -> Sequence[ShelfDocument]:
 
 
 def _scripts(document: Any, stem: str) -> Sequence[ShelfDocument]:
-    from lunalux_core.regex.foreign import is_risu, read_risu
+    from lunalux_core.regex.risu_scripts import is_risu, read_risu
     from lunalux_core.regex.script import read_scripts, write_script
 
     notes: tuple[str, ...] = ()
