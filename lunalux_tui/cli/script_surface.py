@@ -109,7 +109,7 @@ async def run_on_conversation(
         conversation: an id, or its beginning.
     """
     from lunalux_core.chat.script_setting import script_setting
-    from lunalux_core.stscript.commands.table import everything
+    from lunalux_core.stscript.commands.command_table import everything
     from lunalux_core.stscript.interpreter import Interpreter
 
     place = await runtime.library.conversations.named(conversation)

@@ -18,11 +18,11 @@ from lunalux_core.config.settings import load_settings
 from lunalux_core.dialogue.turn import TurnEvent, TurnOptions
 from lunalux_core.errors import LunaluxError
 from lunalux_core.runtime import Runtime
-from lunalux_core.stscript.budget import Limits
-from lunalux_core.stscript.commands.table import everything
+from lunalux_core.stscript.commands.command_table import everything
 from lunalux_core.stscript.faults import SENTENCES
 from lunalux_core.stscript.interpreter import Interpreter, ScriptOutcome
-from lunalux_core.stscript.quick_replies import read_set
+from lunalux_core.stscript.quick_reply_files import read_set
+from lunalux_core.stscript.run_limits import Limits
 
 pytestmark = pytest.mark.usefixtures("home")
 

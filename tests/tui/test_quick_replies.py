@@ -9,7 +9,7 @@ from chat_world import Driven, open_app
 
 from lunalux_core.library.quick_replies import ReplyUse
 from lunalux_core.runtime import Runtime
-from lunalux_core.stscript.quick_replies import read_set
+from lunalux_core.stscript.quick_reply_files import read_set
 from lunalux_tui.chat.reply_bar import ReplyBar
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Rows

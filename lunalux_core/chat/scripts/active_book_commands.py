@@ -8,7 +8,7 @@ from lunalux_core.chat.scripts.arguments import one_of
 from lunalux_core.documents.coerce import as_object, as_text
 from lunalux_core.errors import NotFound
 from lunalux_core.library.personas import load_persona
-from lunalux_core.stscript.values import dump_json
+from lunalux_core.stscript.script_values import dump_json
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:

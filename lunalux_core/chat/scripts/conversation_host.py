@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
     from lunalux_core.stscript.host import AppCall
     from lunalux_core.stscript.interpreter import Setting
-    from lunalux_core.stscript.quick_replies import QuickReplySet
+    from lunalux_core.stscript.quick_reply_files import QuickReplySet
     from lunalux_core.stscript.scope import Stores
 
 MOST_ASKED = 50
@@ -116,7 +116,7 @@ class ConversationHost:
         self.shown = True
 
     async def quick_reply(self, name: str, named: Mapping[str, str]) -> str | None:
-        from lunalux_core.stscript.quick_replies import named as find
+        from lunalux_core.stscript.quick_reply_files import named as find
 
         reply = find(await self.sets(), name)
         return None if reply is None else reply.message

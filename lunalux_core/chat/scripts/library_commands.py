@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lunalux_core.chat.scripts.arguments import bad, flag, one_of, switched
 from lunalux_core.library.quick_replies import ReplyScope, ReplyUse
-from lunalux_core.stscript.values import dump_json, is_true, number_text, parse_json, to_number
+from lunalux_core.stscript.script_values import dump_json, is_true, number_text, parse_json, to_number
 from lunalux_core.worldbook.entry_fields import FIELDS
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from lunalux_core.dialogue.chat_texts import (
     without_injections,
 )
 from lunalux_core.library.conversations import load_conversation, set_conversation
-from lunalux_core.stscript.values import dump_json
+from lunalux_core.stscript.script_values import dump_json
 from lunalux_core.text import clean, clean_line
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ async def _setinput(host: ConversationHost, call: AppCall) -> str:
 
 async def _help(host: ConversationHost, call: AppCall) -> str:
     """What the commands do, or those whose name or use holds the text."""
-    from lunalux_core.stscript.commands.table import everything
+    from lunalux_core.stscript.commands.command_table import everything
 
     lines = []
     for command in everything(host.offers):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.chat.scripts.arguments import bad, flag
 from lunalux_core.chat.scripts.library_commands import switch_set
 from lunalux_core.documents.coerce import as_integer
-from lunalux_core.stscript.quick_replies import VERSION, read_set
+from lunalux_core.stscript.quick_reply_files import VERSION, read_set
 from lunalux_core.stscript.reply_edits import (
     FIELDS,
     FLAGS,
@@ -19,7 +19,7 @@ from lunalux_core.stscript.reply_edits import (
     with_menu,
     with_new_reply,
 )
-from lunalux_core.stscript.values import dump_json
+from lunalux_core.stscript.script_values import dump_json
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lunalux_core.macros.grammar import SPACES
+from lunalux_core.stscript.argument_macros import ARGUMENT
 from lunalux_core.stscript.closure import Breaker, Closure
 from lunalux_core.stscript.commands.declaration import Command, Invocation
-from lunalux_core.stscript.expansion import ARGUMENT
 from lunalux_core.stscript.faults import Fault, ScriptSource
-from lunalux_core.stscript.values import (
+from lunalux_core.stscript.script_values import (
     UNDEFINED,
     dump_json,
     is_false,

@@ -9,9 +9,9 @@ from typing import Any
 from lunalux_core.macros.grammar import SPACES
 from lunalux_core.stscript.closure import Closure
 from lunalux_core.stscript.commands.declaration import Command, Invocation
-from lunalux_core.stscript.commands.flow import lookup
+from lunalux_core.stscript.commands.flow_commands import lookup
 from lunalux_core.stscript.faults import Fault
-from lunalux_core.stscript.values import as_list, number_text, to_number, to_text, truthy
+from lunalux_core.stscript.script_values import as_list, number_text, to_number, to_text, truthy
 
 
 def _numbers(call: Invocation) -> list[float]:

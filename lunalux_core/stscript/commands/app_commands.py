@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lunalux_core.stscript.commands.declaration import Command, Invocation
-from lunalux_core.stscript.commands.flow import lookup
+from lunalux_core.stscript.commands.flow_commands import lookup
 from lunalux_core.stscript.host import AppCall
-from lunalux_core.stscript.values import UNDEFINED, to_text
+from lunalux_core.stscript.script_values import UNDEFINED, to_text
 
 
 def _app(name: str, *aliases: str, raw_quotes: bool = False, ours: bool = False) -> Command:

@@ -12,7 +12,7 @@ from lunalux_core.regex.script import Pattern
 from lunalux_core.stscript.commands.declaration import Command, Invocation
 from lunalux_core.stscript.faults import Fault
 from lunalux_core.stscript.patterns import filled, read_pattern
-from lunalux_core.stscript.values import dump_json, slice_units, to_number
+from lunalux_core.stscript.script_values import dump_json, slice_units, to_number
 from lunalux_core.templates.cleanup import to_sentence_end
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from lunalux_core.stscript.closure import Closure
 from lunalux_core.stscript.commands.declaration import Command, Invocation
 from lunalux_core.stscript.faults import Fault
-from lunalux_core.stscript.values import (
+from lunalux_core.stscript.script_values import (
     dump_json,
     is_false,
     names_of,

@@ -9,7 +9,7 @@ from lunalux_core.stscript.closure import Closure
 from lunalux_core.stscript.commands.declaration import Command, Invocation
 from lunalux_core.stscript.faults import Fault, ScriptSource
 from lunalux_core.stscript.scope import Store
-from lunalux_core.stscript.values import UNDEFINED, dump_json, to_text
+from lunalux_core.stscript.script_values import UNDEFINED, dump_json, to_text
 
 Pick = Callable[[Invocation], Store]
 

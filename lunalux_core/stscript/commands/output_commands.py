@@ -7,7 +7,7 @@ import math
 from lunalux_core.stscript.closure import Closure
 from lunalux_core.stscript.commands.declaration import Command, Invocation
 from lunalux_core.stscript.faults import Aborted, Fault
-from lunalux_core.stscript.values import dump_json, is_false, to_number
+from lunalux_core.stscript.script_values import dump_json, is_false, to_number
 
 _SEVERITIES = ("error", "warning", "success", "info")
 

@@ -11,7 +11,7 @@ from lunalux_core.macros.macro_registry import Builtin, Call
 from lunalux_core.stscript.closure import Closure
 from lunalux_core.stscript.faults import Fault
 from lunalux_core.stscript.scope import Scope, Stores
-from lunalux_core.stscript.values import UNDEFINED, to_text
+from lunalux_core.stscript.script_values import UNDEFINED, to_text
 
 _AROUND_TRIM = re.compile(rf"(?:\r?\n)*{TRIM}(?:\r?\n)*")
 ARGUMENT = "arg::"

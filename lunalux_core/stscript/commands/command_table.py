@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lunalux_core.stscript.commands import app, flow, likeness, lists, maths, output, text, variables
+from lunalux_core.stscript.commands import (
+    app_commands,
+    flow_commands,
+    likeness,
+    list_commands,
+    maths_commands,
+    output_commands,
+    text_commands,
+    variable_commands,
+)
 from lunalux_core.stscript.commands.declaration import Command, Registry
 
 _ALL: tuple[Command, ...] = (
-    *output.COMMANDS,
-    *variables.COMMANDS,
-    *flow.COMMANDS,
-    *maths.COMMANDS,
-    *text.COMMANDS,
-    *lists.COMMANDS,
+    *output_commands.COMMANDS,
+    *variable_commands.COMMANDS,
+    *flow_commands.COMMANDS,
+    *maths_commands.COMMANDS,
+    *text_commands.COMMANDS,
+    *list_commands.COMMANDS,
     *likeness.COMMANDS,
-    *app.COMMANDS,
+    *app_commands.COMMANDS,
 )
 
 
