@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from lunalux_core.memory.writer import MemoryWriter
     from lunalux_core.plugins.runner import Plugins
     from lunalux_core.regex.engine import EcmaEngine
-    from lunalux_core.templates.values import Instruct
+    from lunalux_core.templates.template_values import Instruct
     from lunalux_core.trackers.keeper import TrackerKeeper
 
 

@@ -249,7 +249,7 @@ def _is_novelai(document: Mapping[str, Any]) -> bool:
 
 
 def _is_text_preset(document: Mapping[str, Any]) -> bool:
-    from lunalux_core.templates.reading import is_master, kind_of
+    from lunalux_core.templates.template_files import is_master, kind_of
 
     return kind_of(document) is not None or is_master(document)
 

@@ -98,7 +98,7 @@ class Turns:
     async def _options(self, call: CompletionCall, profile: str) -> TurnOptions:
         start = None
         if call.begins:
-            from lunalux_core.templates.values import ReplyStart
+            from lunalux_core.templates.template_values import ReplyStart
 
             start = ReplyStart("", call.begins, True)
         pictures = []

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.profiles import Profile, Task
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.model_registry import Registry
-    from lunalux_core.templates.values import ReplyStart
+    from lunalux_core.templates.template_values import ReplyStart
 
 ProfilePart = Literal["model", "preset", "template"]
 

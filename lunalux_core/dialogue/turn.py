@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lunalux_core.memory.story_memory import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
-    from lunalux_core.templates.values import ReplyStart, TextTemplate
+    from lunalux_core.templates.template_values import ReplyStart, TextTemplate
     from lunalux_core.worldbook.engine import Activation, ActiveBook
 
 TurnKind = Literal["normal", "continue", "impersonate", "swipe", "regenerate"]

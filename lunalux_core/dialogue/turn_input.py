@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from lunalux_core.memory.story_memory import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
-    from lunalux_core.templates.values import ReplyStart
+    from lunalux_core.templates.template_values import ReplyStart
     from lunalux_core.worldbook.engine import ActiveBook
 
 DEFAULT_PRESET = "mirror_realm"
@@ -437,7 +437,7 @@ def reply_start(conversation: Conversation) -> ReplyStart | None:
     value = conversation.reply_start.get("value")
     if not isinstance(value, str) or not value.strip():
         return None
-    from lunalux_core.templates.values import ReplyStart
+    from lunalux_core.templates.template_values import ReplyStart
 
     return ReplyStart("", value, conversation.reply_start.get("show") is not False)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from lunalux_core.documents.coerce import as_object, as_text, as_texts
 from lunalux_core.library.profiles import LENGTH, Profile
-from lunalux_core.templates.values import ReplyStart
+from lunalux_core.templates.template_values import ReplyStart
 from lunalux_core.text import clean, clean_line
 
 MOST = 1000

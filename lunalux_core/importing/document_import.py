@@ -36,7 +36,7 @@ from lunalux_core.library.personas import load_persona
 from lunalux_core.library.shelf import ShelfKind
 from lunalux_core.library.templates import put_template
 from lunalux_core.regex.risu_scripts import is_risu
-from lunalux_core.templates.reading import TemplateDocument, template_documents
+from lunalux_core.templates.template_files import TemplateDocument, template_documents
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:

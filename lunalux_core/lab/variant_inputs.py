@@ -29,7 +29,7 @@ from lunalux_core.library.naming import LEAST_BEGINNING, NamedReference, find_na
 from lunalux_core.presets.builtin import BUILTIN_KEYS
 from lunalux_core.presets.document import parse_preset
 from lunalux_core.regular_files import read_regular
-from lunalux_core.templates.values import ReplyStart
+from lunalux_core.templates.template_values import ReplyStart
 from lunalux_core.text import well_formed
 from lunalux_core.worldbook.book_reader import Book, own_settings, read_book
 from lunalux_core.worldbook.engine import ActiveBook

@@ -15,7 +15,7 @@ from lunalux_core.memory.memory_instructions import Wish
 if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.model_registry import Registry
-    from lunalux_core.templates.values import Instruct
+    from lunalux_core.templates.template_values import Instruct
 
 TurnFormat = Callable[["ModelSpec", Language], Awaitable["Instruct | None"]]
 """Gives the instruct template of a model of text completion; None where it is unknown."""

@@ -18,8 +18,8 @@ from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.importing.connection_profiles import connection_profiles
 from lunalux_core.library.profiles import Profile, ProfilePlace
 from lunalux_core.runtime import Runtime
-from lunalux_core.templates.reading import template_documents
-from lunalux_core.templates.values import ReplyStart
+from lunalux_core.templates.template_files import template_documents
+from lunalux_core.templates.template_values import ReplyStart
 
 END = (chunk("Yes."), chunk(finish="stop"), b"data: [DONE]\n\n")
 SCRIPT = {

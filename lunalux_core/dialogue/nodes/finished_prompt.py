@@ -46,7 +46,7 @@ from lunalux_core.worldbook.entry import Entry
 
 if TYPE_CHECKING:
     from lunalux_core.memory.story_memory import Ranker
-    from lunalux_core.templates.values import TextTemplate
+    from lunalux_core.templates.template_values import TextTemplate
 
 _STRATEGIES = {"evenly": 0, "character": 1, "global": 2}
 

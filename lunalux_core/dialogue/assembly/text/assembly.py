@@ -14,9 +14,9 @@ from lunalux_core.dialogue.assembly.text.pieces import TextPieces, sent_turns
 from lunalux_core.dialogue.assembly.text.prompt_turns import text_turns
 from lunalux_core.dialogue.assembly.text.source import TextSource, TextWishes
 from lunalux_core.dialogue.assembly.text.story_texts import example_blocks, story_string
-from lunalux_core.templates.story import around_story
-from lunalux_core.templates.turns import Names, format_examples
-from lunalux_core.templates.values import TextTemplate
+from lunalux_core.templates.story_string import around_story
+from lunalux_core.templates.template_values import TextTemplate
+from lunalux_core.templates.turn_texts import Names, format_examples
 
 _FACTORY_BUDGET = 4096
 """Tokens for a prompt where the material does not say."""

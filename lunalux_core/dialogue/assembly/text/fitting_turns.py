@@ -12,7 +12,7 @@ from lunalux_core.dialogue.assembly.prompt_material import CountTokens
 from lunalux_core.dialogue.assembly.text.fixed import FixedTexts
 from lunalux_core.dialogue.assembly.text.prompt_turns import PromptTurn
 from lunalux_core.dialogue.assembly.text.source import TextSource
-from lunalux_core.templates.turns import TextTurn
+from lunalux_core.templates.turn_texts import TextTurn
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from lunalux_core.dialogue.assembly.injections import Injection, inject, joined,
 from lunalux_core.dialogue.assembly.prompt_material import HistoryMessage
 from lunalux_core.dialogue.assembly.text.card_texts import post_history
 from lunalux_core.dialogue.assembly.text.source import TextSource
-from lunalux_core.templates.turns import TextTurn, TurnPosition, open_turn
-from lunalux_core.templates.values import ROLES
+from lunalux_core.templates.template_values import ROLES
+from lunalux_core.templates.turn_texts import TextTurn, TurnPosition, open_turn
 
 STORY_SLOT = "storyString"
 

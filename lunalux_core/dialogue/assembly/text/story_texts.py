@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from lunalux_core.dialogue.assembly.prompt_material import NotePosition
 from lunalux_core.dialogue.assembly.text.card_texts import card_field, system_prompt
 from lunalux_core.dialogue.assembly.text.source import TextSource
-from lunalux_core.templates.story import render_story
-from lunalux_core.templates.turns import split_examples
+from lunalux_core.templates.story_string import render_story
+from lunalux_core.templates.turn_texts import split_examples
 
 
 def example_blocks(source: TextSource) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lunalux_core.llm.model import Role
-from lunalux_core.templates.values import Context, Expand, Instruct
+from lunalux_core.templates.template_values import Context, Expand, Instruct
 
 TurnPosition = Literal["first", "last", "between"]
 """Where a turn stands, as far as its sequence depends on that."""

@@ -18,7 +18,7 @@ from lunalux_core.errors import InvalidInput
 from lunalux_core.presets.preset_fields import without_unsafe
 from lunalux_core.templates.handlebars import parse
 from lunalux_core.templates.sampling import read_sampler
-from lunalux_core.templates.values import (
+from lunalux_core.templates.template_values import (
     ROLES,
     Context,
     Instruct,

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 
 from lunalux_core.templates.handlebars import parse
-from lunalux_core.templates.turns import named
-from lunalux_core.templates.values import Context, Expand, Instruct
+from lunalux_core.templates.template_values import Context, Expand, Instruct
+from lunalux_core.templates.turn_texts import named
 
 FIELDS = (
     "system", "description", "personality", "scenario", "persona", "wiBefore", "wiAfter", "loreBefore",

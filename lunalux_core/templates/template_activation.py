@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from lunalux_core.templates.values import Instruct
+from lunalux_core.templates.template_values import Instruct
 
 Matches = Callable[[str, str, str], bool]
 """Whether a JavaScript pattern (source, flags) finds something in a text; never raises."""
