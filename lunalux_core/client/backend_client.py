@@ -22,7 +22,6 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.ids import now_ms
 from lunalux_core.language import Language
 from lunalux_core.wire.auth import RefreshResponse, SignInResponse, SignUpResponse
-from lunalux_core.wire.base import Success, Wire
 from lunalux_core.wire.characters import (
     CharacterPageResponse,
     LikedResponse,
@@ -44,6 +43,7 @@ from lunalux_core.wire.users import (
     SettleResponse,
     WalletResponse,
 )
+from lunalux_core.wire.wire_body import Success, Wire
 
 if TYPE_CHECKING:
     from lunalux_core.library.market_cache import Sort
