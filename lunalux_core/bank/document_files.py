@@ -15,7 +15,7 @@ def document_of(
     path: Path, conversation_id: str = "", character_id: str = ""
 ) -> tuple[Document, list[tuple[str, int]]]:
     """The document and its passages, each with its tokens; a whole book takes seconds. Raises as
-    `reading.read_document`."""
+    `document_text.read_document`."""
     kind, text, content = read_document(path)
     name = clean_line(well_formed(path.name), 120)
     digest = sha256(content).hexdigest()

@@ -1,4 +1,4 @@
-"""How messages are to be shown, by conversation (see `display.scripts`).
+"""How messages are to be shown, by conversation (see `display.display_scripts`).
 
 Light to import: what works on texts is loaded on the database's thread, when the first look is asked for.
 """

@@ -25,7 +25,7 @@ def snapshot_name(snapshot: Snapshot) -> str:
 def read_snapshot(data: bytes, filename: str) -> tuple[Snapshot, tuple[str, ...]]:
     """A card file as the state of a draft, with its picture, and what is worth knowing about it.
 
-    Raises what `cards.read.read_card` raises.
+    Raises what `cards.card_reader.read_card` raises.
     """
     from lunalux_core.cards.card_reader import read_card
 
@@ -55,7 +55,7 @@ def read_picture(data: bytes) -> Attachment:
 
 
 def export(snapshot: Snapshot, target: ExportFormat, spec: Literal["v2", "v3"] | None = None) -> bytes:
-    """A draft as a card file (blocking). Raises what `cards.export` and `pictures.as_png` raise."""
+    """A draft as a card file (blocking). Raises what `cards.export` and `card_pictures.as_png` raise."""
     from lunalux_core.cards.export import export_card
     from lunalux_core.cards.png import is_png
 

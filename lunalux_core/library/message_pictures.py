@@ -94,7 +94,7 @@ async def attachment_of(path: Path) -> Attachment:
 
 
 def attachment(data: bytes, name: str) -> Attachment:
-    """The bytes of a picture, cleaned (blocking). Raises as `cards.pictures.clean_picture`."""
+    """The bytes of a picture, cleaned (blocking). Raises as `cards.card_pictures.clean_picture`."""
     from lunalux_core.cards.card_pictures import clean_picture
 
     clean = clean_picture(data)

@@ -1,7 +1,7 @@
 """Which memories a text calls for: by their keywords, and by whatever other ranking there is.
 
 Keywords are matched as the worldbook matches its keys, so Chinese and Japanese need no blanks around them.
-Rankings of any origin (`story.Ranker`: vectors, for one) are joined by reciprocal rank fusion.
+Rankings of any origin (`story_memory.Ranker`: vectors, for one) are joined by reciprocal rank fusion.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class _Job:
 
 
 class VectorRanker:
-    """Orders texts by closeness; see `memory.story.Ranker`."""
+    """Orders texts by closeness; see `memory.story_memory.Ranker`."""
 
     name = "vectors"
 
@@ -75,7 +75,7 @@ class VectorRanker:
     async def closest(
         self, kind: str, key_of: Mapping[str, str], texts: Sequence[str], texts_of: TextsOf
     ) -> Sequence[str]:
-        """What of these is close to the last messages, the closest first; see `memory.story.Ranker`."""
+        """What of these is close to the last messages, the closest first; see `story_memory.Ranker`."""
         if not key_of or (query := await self._embeddings.query(texts)) is None:
             return []
         signs = await self._signs_for(len(query), list(key_of.values()))

@@ -23,41 +23,41 @@ MOST_ASKED = 50
 
 ASKING = ("input", "popup", "buttons")
 _SUBJECTS: Mapping[str, tuple[str, ...]] = {
-    "asking": (*ASKING, "setinput", "help"),
-    "lines": ("send", "sendas", "sys", "comment", "roll"),
-    "turns": ("trigger", "continue", "regenerate", "swipe", "impersonate"),
-    "quiet": ("gen", "genraw", "ask"),
-    "texts": ("inject", "flushinject", "listinjects", "ooc"),
-    "messages": (
+    "question_commands": (*ASKING, "setinput", "help"),
+    "line_commands": ("send", "sendas", "sys", "comment", "roll"),
+    "turn_commands": ("trigger", "continue", "regenerate", "swipe", "impersonate"),
+    "generate_commands": ("gen", "genraw", "ask"),
+    "prompt_text_commands": ("inject", "flushinject", "listinjects", "ooc"),
+    "message_commands": (
         *("hide", "unhide", "messages", "delete-swipe", "count", "tokens", "trimtokens", "scene"),
         *("branch-create", "checkpoint-create"),
     ),
-    "cuts": ("cut", "delmode", "delname", "addswipe"),
-    "chats": ("newchat", "getchatname", "renamechat", "char-find"),
-    "members": (
+    "cut_commands": ("cut", "delmode", "delname", "addswipe"),
+    "chat_commands": ("newchat", "getchatname", "renamechat", "char-find"),
+    "member_commands": (
         *("member-enable", "member-disable", "member-add", "member-remove", "member-count"),
         *("member-get", "member-up", "member-down"),
     ),
-    "books": ("getchatbook", "getcharbook", "getpersonabook", "getglobalbooks"),
-    "shelves": (
+    "active_book_commands": ("getchatbook", "getcharbook", "getpersonabook", "getglobalbooks"),
+    "library_commands": (
         *("world", "getentryfield", "setentryfield", "createentry", "findentry"),
         *("qr-set", "regex", "regex-toggle"),
     ),
-    "replies": (
+    "quick_reply_commands": (
         *("qr-list", "qr-set-list", "qr-get", "qr-create", "qr-update"),
         *("qr-contextadd", "qr-contextdel", "qr-contextclear", "qr-set-create", "qr-set-update"),
         *("qr-set-on", "qr-set-off", "qr-chat-set", "qr-chat-set-on", "qr-chat-set-off"),
     ),
-    "order": (
+    "tag_and_note_commands": (
         *("tag-add", "tag-remove", "tag-exists", "tag-list"),
         *("note", "note-depth", "note-frequency", "note-position", "note-role"),
     ),
-    "choices": ("persona", "model", "preset", "profile"),
-    "panes": ("memory",),
+    "choice_commands": ("persona", "model", "preset", "profile"),
+    "pane_commands": ("memory",),
 }
 OFFERS = tuple(name for names in _SUBJECTS.values() for name in names)
 """Every command on the app."""
-PANES = _SUBJECTS["panes"]
+PANES = _SUBJECTS["pane_commands"]
 _MODULES = {name: module for module, names in _SUBJECTS.items() for name in names}
 _SILENT = frozenset(
     {

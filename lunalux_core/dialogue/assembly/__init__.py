@@ -1,6 +1,6 @@
 """Assembly of prompts: from preset, card, worldbook and history to the messages of one request.
 
-material     the input              prompt         the result, and the error for one that is too large
+prompt_material  the input          prompt         the result, and the error for one that is too large
 slots        the preset's prompts   placeholders   inserting values without expanding macros in them
 injections   texts at a depth       history        the newest messages that fit
 examples     example dialogues      labels         our own headings and instructions

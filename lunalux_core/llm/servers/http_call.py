@@ -80,7 +80,7 @@ async def stream_reply(pool: HttpPool, base_url: str, exchange: Exchange) -> Asy
 
     Raises:
         NetworkError: MODEL_UNREACHABLE, MODEL_TIMEOUT, MODEL_STREAM_CUT.
-        ProviderError: the server refused, or its answer is of no use; codes in `failures`.
+        ProviderError: the server refused, or its answer is of no use; codes in `server_failures`.
     """
     tries = amended = 0
     while True:

@@ -1,6 +1,6 @@
 """What the decoders of all protocols share: splitting, counting, ending a reply.
 
-A decoder turns parsed JSON events into deltas. It knows nothing of HTTP; `http.stream_reply` feeds it,
+A decoder turns parsed JSON events into deltas. It knows nothing of HTTP; `http_call.stream_reply` feeds it,
 calls `flush` when nothing more will come for whatever reason, and `end` when the end was a proper one. What
 an event says is read in `events`, for every dialect alike.
 

@@ -62,8 +62,8 @@ TOO_MANY_TOKENS = re.compile(
 
 @dataclass(slots=True)
 class ServerExchange(ABC):
-    """One call; see `http.Exchange`. `kind` is what the server is, as far as is known. `learnt` is what it
-    has taught so far, a copy: it is kept once a call that was changed by it has been taken."""
+    """One call; see `http_call.Exchange`. `kind` is what the server is, as far as is known. `learnt` is what
+    it has taught so far, a copy: it is kept once a call that was changed by it has been taken."""
 
     failures: Failures
     spec: ModelSpec

@@ -140,7 +140,7 @@ class TextCompletionModel(OpenAIModel):
 
 @dataclass(slots=True)
 class TextExchange(ServerExchange):
-    """One call that sends a text; see `http.Exchange`."""
+    """One call that sends a text; see `http_call.Exchange`."""
 
     completion: CompletionText = _NO_TEXT
     protocol: TextProtocol = "generic"

@@ -2,7 +2,7 @@
 
 Asking every entry of a large book about every pass is what makes a scan slow. The index asks once for all:
 keys that are single words by looking up the words of the text, all others by the first letters. What it
-names is then asked exactly (`keys.Matcher`); what it does not name has no plain key in the text.
+names is then asked exactly (`entry_keys.Matcher`); what it does not name has no plain key in the text.
 
 See docs/spec/formats.md: Worldbook departures.
 """
