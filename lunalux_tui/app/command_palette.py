@@ -25,7 +25,7 @@ from lunalux_tui.render.message import moment
 from lunalux_tui.theme.themes_dialog import title_of
 
 if TYPE_CHECKING:
-    from lunalux_tui.chat.host import ChatHost
+    from lunalux_tui.chat.chat_host import ChatHost
 
 BY_TITLE, BY_WORD, BY_HELP, BY_LETTERS = 4.0, 3.0, 2.0, 1.0
 """How well words fit: they begin the title, stand in it, stand in the help, or only their letters do."""

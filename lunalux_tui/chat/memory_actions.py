@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.text import clean_line
 from lunalux_tui.chat.memory.desk import Desk
+from lunalux_tui.chat.protocols import Asker, Background
 from lunalux_tui.chat.questions import Question
-from lunalux_tui.chat.view import Asker, Background
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Part
 from lunalux_tui.theme.styles import BOLD, MUTED, WARNING

@@ -13,11 +13,11 @@ from textual.message import Message as TextualMessage
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.conversations import Message
-from lunalux_tui.chat.actions import ChatTranscript
-from lunalux_tui.chat.bars import SHOWN, ChatHeader, StatusBar, Suggestions
+from lunalux_tui.chat.action_declarations import ChatTranscript
+from lunalux_tui.chat.conversation_bars import SHOWN, ChatHeader, StatusBar, Suggestions
 from lunalux_tui.chat.draft import MessageDraft
 from lunalux_tui.chat.opener import OpenChat
-from lunalux_tui.chat.prompt import Prompt
+from lunalux_tui.chat.prompt_field import Prompt
 from lunalux_tui.chat.slash_list import SlashList
 from lunalux_tui.chat.transcript.window import Window
 from lunalux_tui.i18n import t, tell

@@ -40,7 +40,7 @@ from lunalux_tui.parts.rows import Rows
 from lunalux_tui.parts.screen import Handler, LunaScreen
 
 if TYPE_CHECKING:
-    from lunalux_tui.chat.host import ChatHost
+    from lunalux_tui.chat.chat_host import ChatHost
     from lunalux_tui.parts.dialog import Dialog
 
 Answer = TypeVar("Answer")
