@@ -216,7 +216,7 @@ class ConversationActions:
 
     async def inspect(self) -> None:
         """How the prompt of the last turn came about, and what would be sent now."""
-        from lunalux_tui.chat.inspector.dialog import InspectorDialog
+        from lunalux_tui.chat.inspector.inspector_dialog import InspectorDialog
 
         conversation = self._open.conversation
         if conversation is not None:
