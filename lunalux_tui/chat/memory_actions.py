@@ -79,7 +79,7 @@ class MemoryActions:
             self._view.say(t("memory_pane.covered_by_none"))
 
     async def _show(self, *, covering: str = "", tab: str = "memories") -> None:
-        from lunalux_tui.chat.memory.dialog import MemoryDialog
+        from lunalux_tui.chat.memory.memory_dialog import MemoryDialog
 
         conversation = self._opener.chat.conversation
         if conversation is None:
