@@ -31,8 +31,8 @@ from lunalux_tui.chat.opener import OpenChat
 from lunalux_tui.chat.pane import ChatPane
 from lunalux_tui.chat.prompt_field import Prompt
 from lunalux_tui.chat.roster import Roster
+from lunalux_tui.chat.transcript.message_window import Window
 from lunalux_tui.chat.transcript.transcript import Transcript
-from lunalux_tui.chat.transcript.window import Window
 from lunalux_tui.parts.drawn import SideBySide
 from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.parts.place_bar import PlaceBar
