@@ -16,7 +16,7 @@ from lunalux_core.editor.draft import Draft, Snapshot
 from lunalux_tui.actions import Action, bindings, first_key
 from lunalux_tui.create.open_draft import PAUSE
 from lunalux_tui.create.sections import BY_ID
-from lunalux_tui.create.sections.worldbook import WorldbookSection
+from lunalux_tui.create.sections.worldbook_section import WorldbookSection
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import keymap_of
 from lunalux_tui.parts.kept_head import KeptHead

@@ -20,15 +20,15 @@ from lunalux_core.editor.draft import Draft
 from lunalux_core.errors import LunaluxError
 from lunalux_tui.actions import Action, bindings, first_key
 from lunalux_tui.create.actions import CREATE_ACTIONS
-from lunalux_tui.create.file_actions import FileActions
-from lunalux_tui.create.head import CreateHead
+from lunalux_tui.create.card_file_actions import FileActions
+from lunalux_tui.create.draft_head import CreateHead
 from lunalux_tui.create.json_view import JsonView
 from lunalux_tui.create.library_actions import LibraryActions
 from lunalux_tui.create.open_draft import OpenDraft
 from lunalux_tui.create.section_rows import SectionRows
 from lunalux_tui.create.section_views import SectionViews
 from lunalux_tui.create.sections import BY_ID, SECTIONS, Section, section_of
-from lunalux_tui.create.sections.base import EditorSection
+from lunalux_tui.create.sections.editor_section import EditorSection
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Column, SideBySide, keymap_of
 from lunalux_tui.parts.files import importable_paths
@@ -312,7 +312,7 @@ class CreateScreen(LunaScreen[None]):
 
     def action_test_book(self) -> None:
         """Try the worldbook on a text."""
-        from lunalux_tui.create.sections.worldbook import WorldbookSection
+        from lunalux_tui.create.sections.worldbook_section import WorldbookSection
 
         self.show_section("book", enter=True)
         view = self.section_view

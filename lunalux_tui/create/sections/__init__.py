@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_tui.create.sections.base import EditorSection
+    from lunalux_tui.create.sections.editor_section import EditorSection
 
 
 @dataclass(frozen=True, slots=True)
