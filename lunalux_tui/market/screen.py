@@ -16,10 +16,10 @@ from lunalux_core.text import clean_line
 from lunalux_tui.actions import bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.market.actions import CARD_ACTIONS, LIST_ACTIONS
-from lunalux_tui.market.bars import MarketFilters, MarketHead, SearchField
 from lunalux_tui.market.card_actions import CardActions
 from lunalux_tui.market.grid import MarketGrid
 from lunalux_tui.market.grid_pictures import GridPictures
+from lunalux_tui.market.list_head import MarketFilters, MarketHead, SearchField
 from lunalux_tui.market.lists import MarketLists, Work
 from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.parts.place_bar import PlaceBar
