@@ -169,7 +169,7 @@ class Commands(Stories):
         """The sections of the settings, and every setting."""
         from lunalux_core.config.settings import DECLARATIONS
         from lunalux_tui.settings.sections import SECTIONS, section_of
-        from lunalux_tui.settings.sections.values import help_of, label_of
+        from lunalux_tui.settings.sections.setting_values import help_of, label_of
 
         app = self.host
         if not self.app.check_action("settings", ()):

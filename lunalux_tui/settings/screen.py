@@ -19,8 +19,8 @@ from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.parts.screen import LunaScreen
 from lunalux_tui.settings.head import SettingsHead
 from lunalux_tui.settings.sections import BY_ID, SECTIONS, Section
-from lunalux_tui.settings.sections.base import SectionView
 from lunalux_tui.settings.sections.search_results import SearchResults
+from lunalux_tui.settings.sections.section_view import SectionView
 
 SETTINGS_ACTIONS = (
     Action("settings.search", "search", "slash,ctrl+f", footer=20),

@@ -10,7 +10,7 @@ from lunalux_core.config.settings import DECLARATIONS, Declaration
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_tui.settings.sections.base import SectionView
+    from lunalux_tui.settings.sections.section_view import SectionView
 
 
 @dataclass(frozen=True, slots=True)
