@@ -141,7 +141,7 @@ class Commands(Stories):
     """These too, every declared action of screen and app, the settings, themes and languages."""
 
     def _commands(self) -> Iterator[Offer]:
-        from lunalux_tui.app.plugins import palette_commands, start_command
+        from lunalux_tui.app.plugin_parts import palette_commands, start_command
 
         app = self.host
         for action, node in reachable(self.app, self.screen).items():
