@@ -69,7 +69,7 @@ class BookScreen(LunaScreen[None]):
         """The document as it is now."""
         return self.draft.card.get("character_book")
 
-    # -- what the section asks of its screen (`sections.host.EditorHost`) ----------------------------
+    # -- what the section asks of its screen (`sections.editor_host.EditorHost`) ----------------------------
 
     def touched(self) -> None:
         """The book changed: keep it when typing pauses."""
