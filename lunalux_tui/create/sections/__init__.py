@@ -36,7 +36,7 @@ SECTIONS = (
     Section("character"),
     Section("greetings", "greetings", "GreetingsSection"),
     Section("examples"),
-    Section("book", "worldbook", "WorldbookSection"),
+    Section("book", "worldbook_section", "WorldbookSection"),
     Section("prompts"),
     Section("notes"),
     Section("finish", "finish", "FinishSection"),

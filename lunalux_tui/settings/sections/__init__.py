@@ -36,7 +36,7 @@ class Section:
 
     def load(self) -> type[SectionView]:
         """The class of its view."""
-        module, _, name = (self.view or "values:ValuesSection").partition(":")
+        module, _, name = (self.view or "setting_values:ValuesSection").partition(":")
         view: type[SectionView] = getattr(import_module(f"{__name__}.{module}"), name)
         return view
 
