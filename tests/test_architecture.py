@@ -347,6 +347,9 @@ def test_a_turn_loads_nothing_for_what_is_not_there() -> None:
         "lunalux_core.llm.token_counts",
         "lunalux_core.plugins.runner",
         "lunalux_core.dialogue.assembly.sillytavern",
+        "lunalux_core.dialogue.nodes.plugin",
+        "lunalux_core.dialogue.nodes.text_template",
+        "lunalux_core.dialogue.shortening",
     }
     first = modules_after(run_main("chat", "Marigold", "-m", "Good evening"))  # the starters are put in
     again = modules_after(run_main("chat", "Marigold", "-m", "And then?"))

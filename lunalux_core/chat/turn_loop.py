@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lunalux_core.chat.reply_store import SideReplies, StoredTurn, StreamingReply, claimed, take_back
 from lunalux_core.dialogue.turn import (
@@ -129,11 +129,11 @@ class TurnLoop:
     ) -> TurnCompleted:
         """Store a reply that came to its end, and what goes with it."""
         message = await streaming.done(result, turn)
-        await self._keep_record(result, turn, message)
+        report = await self._keep_record(result, turn, message)
         await self.spend(turn)
         # Last: the memories and trackers that begin with it read what this turn has stored.
         self.on_turn_end(turn.conversation.id)
-        return TurnCompleted(message, result.text, result.suggestions, result.report)
+        return TurnCompleted(message, result.text, result.suggestions, report)
 
     async def unstored(self, turn: TurnInput) -> AsyncGenerator[TurnEvent | TurnResult, None]:
         """What the nodes give of a turn of which nothing is stored but what it cost."""
@@ -194,17 +194,24 @@ class TurnLoop:
         if begun.tail is not None:
             begun.tail.remove()
 
-    async def _keep_record(self, result: TurnResult, turn: TurnInput, message: Message | None) -> None:
-        """Keep how the prompt came about; a turn that went through is never undone by that."""
+    async def _keep_record(
+        self, result: TurnResult, turn: TurnInput, message: Message | None
+    ) -> Mapping[str, Any]:
+        """Keep how the prompt came about, and tell it; a turn that went through is never undone by that."""
         from lunalux_core.dialogue.prompt_beginning import with_beginning
         from lunalux_core.library.turn_records import pack
 
         records, place = self._library.records, turn.conversation.id
         try:
             before = await records.newest_like(place, turn.model.name)
-            packed = await asyncio.to_thread(
-                lambda: pack(with_beginning(result.report, before, result.usage))
-            )
-            await records.keep(place, message.id if message else "", packed)
         except StorageError:
-            return
+            return await asyncio.to_thread(result.report)
+
+        def work() -> tuple[Mapping[str, Any], bytes]:
+            report = result.report()
+            return report, pack(with_beginning(report, before, result.usage))
+
+        report, packed = await asyncio.to_thread(work)
+        with suppress(StorageError):
+            await records.keep(place, message.id if message else "", packed)
+        return report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -126,6 +127,7 @@ class UnstoredTurns:
                 if isinstance(step, TurnResult):
                     reply = new_message("", None, "assistant", turn.character.name, step.text)
                     told = replace(reply, thinking=step.thinking, **finished(step, reply))
-                    yield TurnCompleted(told, step.text, step.suggestions, step.report)
+                    report = await asyncio.to_thread(step.report)
+                    yield TurnCompleted(told, step.text, step.suggestions, report)
                 else:
                     yield step

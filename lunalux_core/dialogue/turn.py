@@ -488,7 +488,10 @@ class ReplyDraft:
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
-    """What a finished turn leaves behind for the library; `global_variables` only where they changed."""
+    """What a finished turn leaves behind for the library; `global_variables` only where they changed.
+
+    `report` makes its record (`turn_record`): for long prompts that takes too long for the event loop.
+    """
 
     text: str
     raw: str
@@ -500,7 +503,7 @@ class TurnResult:
     billing: Mapping[str, object] | None
     state: Mapping[str, Any]
     global_variables: Mapping[str, str] | None
-    report: Mapping[str, Any]
+    report: Callable[[], Mapping[str, Any]]
     token_factor: float | None = None
     finish: Finish = "stop"
     speed: Mapping[str, float] = field(default_factory=dict)

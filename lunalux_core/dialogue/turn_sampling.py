@@ -40,7 +40,7 @@ def turn_sampling(turn: TurnInput, form: TextForm | None = None) -> TurnSampling
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for source, layer in layers:
-        for name, value in _values(sampling_of(layer)).items():
+        for name, value in _values(sampling_of(layer)).items() if layer else ():
             if name not in values:
                 values[name], sources[name] = value, source
     # The room was kept free of the prompt, so more would not fit whatever anybody asked for.

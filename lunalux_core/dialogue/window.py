@@ -1,15 +1,19 @@
-"""How many tokens a turn has: the window of its model, what of it is allowed, and the reply's part."""
+"""How many tokens a turn has, the window of its model, what of it is allowed and the reply's part, and how it
+counts them.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from lunalux_core.llm.servers.pool import is_near
+from lunalux_core.llm.tokens import TokenEstimator, estimator
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.dialogue.turn import TurnInput
     from lunalux_core.llm.model import ModelSpec
+    from lunalux_core.llm.token_counts import KnownTokens
 
 
 def allowed_window(model: ModelSpec, settings: Settings) -> int:
@@ -63,3 +67,15 @@ def reply_room(turn: TurnInput) -> int:
 def preset_counts(turn: TurnInput) -> bool:
     """Whether the preset's numbers are meant for this model: an imported one, which is made for chats."""
     return turn.preset.source == "sillytavern" and turn.model.mode == "chat"
+
+
+def counter(turn: TurnInput) -> TokenEstimator | KnownTokens:
+    """What counts the texts of this turn: as its model's server has counted, as far as that is known, else by
+    estimate.
+    """
+    estimate = estimator(turn.model.model, turn.token_factor)
+    if turn.counts is None:
+        return estimate
+    from lunalux_core.llm.token_counts import KnownTokens
+
+    return KnownTokens(estimate, turn.counts)

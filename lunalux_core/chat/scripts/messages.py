@@ -95,7 +95,7 @@ async def _delete_swipe(host: ConversationHost, call: AppCall) -> str:
 
 async def _count(host: ConversationHost, call: AppCall) -> str:
     """About how many tokens the messages of the branch are, hidden ones left out."""
-    from lunalux_core.dialogue.counting import counter
+    from lunalux_core.dialogue.window import counter
 
     # A turn knows the model that replies here, and each model counts in its own way.
     turn = await host.runtime.chat.previews.turn(host.place, "", host.surface.options())
@@ -105,7 +105,7 @@ async def _count(host: ConversationHost, call: AppCall) -> str:
 
 async def _trim_tokens(host: ConversationHost, call: AppCall) -> str:
     """The beginning (direction=start) or the end of a text, limit= tokens long."""
-    from lunalux_core.dialogue.counting import counter
+    from lunalux_core.dialogue.window import counter
 
     if "limit" not in call.named:
         raise bad("limit=", "")
@@ -129,7 +129,7 @@ async def _trim_tokens(host: ConversationHost, call: AppCall) -> str:
 
 async def _tokens(host: ConversationHost, call: AppCall) -> str:
     """About how many tokens a text is."""
-    from lunalux_core.dialogue.counting import counter
+    from lunalux_core.dialogue.window import counter
 
     turn = await host.runtime.chat.previews.turn(host.place, "", host.surface.options())
     return str(counter(turn).text(call.text))

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from lunalux_core.dialogue.assembly.prompt import TextForm
 from lunalux_core.dialogue.direction import ReplyBeginning
 from lunalux_core.dialogue.output_contract import ContractStream, NamePrefix, own_names
-from lunalux_core.dialogue.shortening import shorter_turn
 from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
@@ -64,10 +63,15 @@ def llm(
             return await _answered(models(), answer, ready)
         except ProviderError as error:
             # Once something was shown, a second prompt would begin another reply.
-            turn = None if answer.begun else await shorter_turn(models(), ready, error)
-            if turn is None:
+            if error.code != "CONTEXT_TOO_LONG" or answer.begun:
                 raise
-            told = Shortened(turn.model.context_tokens, int(str(error.params.get("prompt", 0))))
+            from lunalux_core.dialogue.shortening import shorter_turn
+
+            shorter = await shorter_turn(models(), ready, error)
+            if shorter is None:
+                raise
+            turn, window = shorter
+            told = Shortened(window, int(str(error.params.get("prompt", 0))))
         context.tell(told)
         context.trace.begin_again()
         ready = await again().run(replace(ready.request, turn=turn), context)

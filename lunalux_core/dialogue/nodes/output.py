@@ -47,7 +47,7 @@ def turn_result(reply: ReplyDraft, context: TurnContext) -> TurnResult:
         state=state,
         global_variables=dict(ready.variables.global_.all()) if changed else None,
         token_factor=completion.token_factor,
-        report=turn_record(
+        report=lambda: turn_record(
             ready,
             context.trace,
             completion.shape,

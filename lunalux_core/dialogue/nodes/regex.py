@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.dialogue.nodes.llm import told_beginning
 from lunalux_core.dialogue.nodes.macro_context import macro_context
-from lunalux_core.dialogue.nodes.plugin import raw_answer
 from lunalux_core.dialogue.output_contract import own_names, parse_reply, without_name
 from lunalux_core.dialogue.turn import Completion, ReplyDraft, ScriptSkipped
 from lunalux_core.dialogue.workflow import Node, TurnContext
@@ -27,6 +26,8 @@ def regex(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Node[Completion
     async def node(completion: Completion, context: TurnContext) -> ReplyDraft:
         turn = completion.ready.request.turn
         if turn.settings.plugins:
+            from lunalux_core.dialogue.nodes.plugin import raw_answer
+
             completion = await raw_answer(completion, plugins(), context)
         tag_marks = marks(turn.model.options.thinking_marks)
         parsed = parse_reply(completion.text, going_on=turn.kind == "continue", thinking=tag_marks)

@@ -1,4 +1,6 @@
-"""textTemplate: how the turns of a model for text completion are written. Chat models pass through."""
+"""textTemplate: how the turns of a model for text completion are written, and how a chat model that is to go
+on from a beginning does so. All other chats do without it.
+"""
 
 from __future__ import annotations
 
@@ -41,13 +43,9 @@ def text_template(models: Callable[[], Registry], engine: EcmaEngine) -> Node[Pr
 
 
 async def _begun(draft: PromptDraft, models: Callable[[], Registry]) -> PromptDraft:
-    """With what is known of a chat model that is to go on from a beginning."""
+    """With what is known of a chat model that is to go on from a beginning; to ask may cost a request."""
     turn = draft.request.turn
-    params = turn.preset.params
     continues = turn.kind == "continue" and bool(turn.partial.strip())
-    # To ask costs a request to the server; most turns begin with nothing.
-    if not (continues or turn.start or params.assistant_prefill or params.assistant_impersonation):
-        return draft
     prefill = await models().prefill(turn.model)
     goes_on = continues and prefill in ("prefix", "trailing", "flags")
     return replace(draft, prefill=prefill, material=replace(draft.material, goes_on=goes_on))

@@ -18,14 +18,11 @@ from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial, as
 from lunalux_core.dialogue.assembly.directions import directions_of
 from lunalux_core.dialogue.assembly.material import HistoryMessage, MemoryTexts
 from lunalux_core.dialogue.assembly.prefill import prefilled, takes_beginning
-from lunalux_core.dialogue.counting import counter
 from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.nodes.preset import note_of
-from lunalux_core.dialogue.tight import TIGHT_WINDOW, fitted
 from lunalux_core.dialogue.turn import Beginning, PromptDraft, Ready, TextsCut, TurnInput, WorldbookOverflowed
-from lunalux_core.dialogue.turn_record import Trace
-from lunalux_core.dialogue.window import allowed_window, window_of
-from lunalux_core.dialogue.workflow import Node, TurnContext
+from lunalux_core.dialogue.window import allowed_window, counter, window_of
+from lunalux_core.dialogue.workflow import Node, Trace, TurnContext
 from lunalux_core.errors import InvalidInput
 from lunalux_core.macros.expansion import MacroContext, expander
 from lunalux_core.presets.document import Preset
@@ -129,11 +126,16 @@ def _assembled(draft: PromptDraft, engine: EcmaEngine, trace: Trace) -> Ready:
             return _text(draft, draft.template, material, context, unknown)
         return _chat(draft, preset, material, expander(context, draft.variables, unknown), own)
 
-    if draft.without_memory is not None:  # memories go before the card loses a word
+    trace.cut = ()
+    try:
         prompt = make(turn.preset, material)
-    else:
-        cuts = turn.refused or window_of(turn) <= TIGHT_WINDOW
-        prompt, trace.cut = fitted(make, turn.preset, material, turn.language, cuts=cuts)
+    except InvalidInput as error:
+        # Memories go before the card loses a word.
+        if error.code != "PROMPT_TOO_LARGE" or draft.without_memory is not None:
+            raise
+        from lunalux_core.dialogue.shortening import fitted
+
+        prompt, trace.cut = fitted(make, turn, material, error)
     prompt = replace(prompt, report=replace(prompt.report, unknown_macros=tuple(unknown)))
     return Ready(draft.request, prompt, activation, draft.variables, beginning)
 
@@ -259,7 +261,7 @@ def _activate(draft: PromptDraft, engine: EcmaEngine, unknown: dict[str, None], 
 def _scanned(turn: TurnInput, expand: Callable[[str], str], memory: MemoryTexts) -> tuple[str, ...]:
     """Texts beside the messages that keys are sought in: the note, where it is due, what scripts put in, and
     the memories."""
-    note = note_of(turn)
+    note = note_of(turn) if turn.conversation.note else None
     texts = [expand(note.prompt)] if note is not None and note.scan and note.prompt else []
     texts += [expand(injection.content) for injection in turn.injections if injection.scan]
     remembered = memory.whole if turn.settings.memory_scan else ""
