@@ -225,7 +225,7 @@ def test_what_several_screens_use_knows_no_screen() -> None:
 def test_only_the_app_knows_its_class() -> None:
     """Everybody else knows `parts.host.Host`, so that a screen can be read, and tested, without the app."""
     users = users_of("lunalux_tui.app.app", among=TUI)
-    assert users <= {"lunalux_tui.app.run", "lunalux_tui.app.declared_actions"}
+    assert users <= {"lunalux_tui.app.start", "lunalux_tui.app.declared_actions"}
 
 
 def test_the_command_line_knows_no_screen() -> None:

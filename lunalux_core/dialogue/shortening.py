@@ -55,8 +55,9 @@ _BESIDE = ("persona", "before", "after")
 Make = Callable[["Preset", "PromptMaterial"], "Prompt"]
 
 
-async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> TurnInput | None:
-    """The turn for the true window after a CONTEXT_TOO_LONG, None where nobody names one that would help.
+async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> tuple[TurnInput, int] | None:
+    """The turn for the true window after a CONTEXT_TOO_LONG, and this window as the server counts it; None
+    where nobody names one that would help.
 
     What the refusal names is learnt. One that names no window is followed by a question to the server.
     """
@@ -82,7 +83,7 @@ async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> 
     if factor > MOST_FACTOR:  # estimates go no higher, so the window has to be less
         tokens, factor = math.floor(tokens * MOST_FACTOR / factor), MOST_FACTOR
     model = replace(turn.model, context_tokens=max(tokens, 1), window_source="server")
-    return replace(turn, model=model, token_factor=factor, refused=True)
+    return replace(turn, model=model, token_factor=factor, refused=True), window
 
 
 def _estimated(ready: Ready) -> int:

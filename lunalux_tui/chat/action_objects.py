@@ -12,11 +12,11 @@ from lunalux_tui.chat.group_actions import GroupActions
 from lunalux_tui.chat.message_actions import MessageActions
 from lunalux_tui.chat.open_view import OpenChatView
 from lunalux_tui.chat.opener import LibraryWatcher, OpenChat, Opener
+from lunalux_tui.chat.protocols import Writing
 from lunalux_tui.chat.questions import Questions
 from lunalux_tui.chat.roster_actions import RosterActions
 from lunalux_tui.chat.script_actions import ScriptActions
 from lunalux_tui.chat.turn_runner import RunnerView, TurnRunner
-from lunalux_tui.chat.view import Writing
 
 if TYPE_CHECKING:
     from textual.timer import Timer

@@ -19,7 +19,7 @@ from lunalux_tui.parts.rows import Row
 if TYPE_CHECKING:
     from lunalux_core.llm.probe import ModelTest
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.chat.view import Asker
+    from lunalux_tui.chat.protocols import Asker
     from lunalux_tui.parts.host import Host
 
 LONGEST_NAME = 60

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
-    from lunalux_tui.chat.view import Asker, Shown
+    from lunalux_tui.chat.protocols import Asker, Shown
 
 SHOWN_NAMES = 5
 """How many of the files that were dropped are named."""

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from lunalux_core.library.conversations import Conversation, Message
     from lunalux_core.library.groups import Group
     from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.protocols import Shown, TurnStarter
     from lunalux_tui.chat.transcript.transcript import Transcript
-    from lunalux_tui.chat.view import Shown, TurnStarter
 
 
 @dataclass

@@ -171,7 +171,7 @@ def chat(
     if not (message or flags.kinds or image) and (silent or not (flags.show or speaker)):
         # Without a message the app is meant, which needs a terminal at both ends.
         if sys.stdin.isatty() and sys.stdout.isatty() and not (silent or instruction or replies > 1):
-            from lunalux_tui.app.run import run
+            from lunalux_tui.app.start import run
 
             raise typer.Exit(run(character=character, conversation=conversation, new=new))
         raise InvalidInput(

@@ -291,8 +291,8 @@ async def override(
     Example: lunalux conversation override 3fa8c21b --scenario "Ten years later, on the same ship."
     """
     from lunalux_core.chat.overrides import change_overrides
+    from lunalux_tui.cli.plain_values import given
     from lunalux_tui.cli.stdin import text_of
-    from lunalux_tui.cli.values import given
 
     wishes = {"scenario": scenario, "examples": examples, "main_prompt": main_prompt}
     texts = given(**{name: None if text is None else text_of(text) for name, text in wishes.items()})

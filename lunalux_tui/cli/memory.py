@@ -16,9 +16,9 @@ from lunalux_core.runtime import Runtime
 from lunalux_core.text import well_formed
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, ID, YES, free_path, read_file, write_file
+from lunalux_tui.cli.plain_values import given
 from lunalux_tui.cli.run import delete_named, in_runtime
 from lunalux_tui.cli.shelf_commands import JSON, read_json
-from lunalux_tui.cli.values import given
 from lunalux_tui.i18n import t
 
 memory_app = typer.Typer(

@@ -18,9 +18,9 @@ from lunalux_core.runtime import Runtime
 from lunalux_core.text import well_formed
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import ID, YES, read_file
+from lunalux_tui.cli.plain_values import given
 from lunalux_tui.cli.run import delete_asked, in_runtime
 from lunalux_tui.cli.shelf_commands import JSON
-from lunalux_tui.cli.values import given
 from lunalux_tui.i18n import t
 
 tracker_app = typer.Typer(

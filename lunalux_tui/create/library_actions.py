@@ -18,8 +18,8 @@ from lunalux_tui.parts.rows import Row
 
 if TYPE_CHECKING:
     from lunalux_core.language import Language
+    from lunalux_tui.create.editor_view import EditorView
     from lunalux_tui.create.open_draft import OpenDraft
-    from lunalux_tui.create.view import EditorView
 
 NEW, OPEN = "new", "open "
 """Ids of rows: one begins a character, the others go on with a draft or a character by its key."""

@@ -223,6 +223,22 @@ async def test_a_second_refusal_ends_the_turn(paths: Paths) -> None:
     assert last.status == "failed"
 
 
+async def test_the_window_that_is_told_is_the_servers(paths: Paths) -> None:
+    """Also where it counts many times as many tokens as we do, and the turn is fitted to fewer of ours."""
+
+    class Dense(VLLM):
+        def refusal(self, prompt: int, body: Any) -> Any:
+            return VLLM.refusal(self, prompt * 40, body)
+
+    fake = Dense(60_000)
+    async with running(fake), opened(paths, fake.url, "vllm") as (runtime, place):
+        await fill(runtime, place, 400)
+        events = await say(runtime, place)
+        (told,) = [one for one in events if isinstance(one, Shortened)]
+        assert told.window == 60_000 < told.needed
+        assert completed(events).report["shortened"] == {"window": 60_000, "needed": told.needed}
+
+
 async def test_a_refusal_that_names_nothing_is_followed_by_a_question(paths: Paths) -> None:
     class Curt(LlamaCpp):
         def refusal(self, prompt: int, body: Any) -> Any:

@@ -23,7 +23,7 @@ from lunalux_core.memory.consent import consents
 from lunalux_core.memory.entries import add_entry
 from lunalux_core.runtime import Runtime
 from lunalux_tui.chat.memory.compare_dialog import CompareDialog
-from lunalux_tui.chat.memory.dialog import MemoryDialog
+from lunalux_tui.chat.memory.memory_dialog import MemoryDialog
 from lunalux_tui.chat.screen import ChatScreen
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.fields_dialog import FieldsDialog

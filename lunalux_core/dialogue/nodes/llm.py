@@ -67,10 +67,11 @@ def llm(
                 raise
             from lunalux_core.dialogue.shortening import shorter_turn
 
-            turn = await shorter_turn(models(), ready, error)
-            if turn is None:
+            shorter = await shorter_turn(models(), ready, error)
+            if shorter is None:
                 raise
-            told = Shortened(turn.model.context_tokens, int(str(error.params.get("prompt", 0))))
+            turn, window = shorter
+            told = Shortened(window, int(str(error.params.get("prompt", 0))))
         context.tell(told)
         context.trace.begin_again()
         ready = await again().run(replace(ready.request, turn=turn), context)

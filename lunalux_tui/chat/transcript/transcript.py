@@ -20,7 +20,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from lunalux_core.library.conversations import Message
-from lunalux_tui.chat.transcript.layout import TranscriptLayout
+from lunalux_tui.chat.transcript.transcript_layout import TranscriptLayout
 from lunalux_tui.parts.drawn import palette_of, within
 from lunalux_tui.parts.selectable import Selectable
 from lunalux_tui.render.layout import Fold

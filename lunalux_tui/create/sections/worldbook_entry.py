@@ -25,7 +25,7 @@ from lunalux_core.worldbook.entry import (
     Entry,
 )
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.create.sections.base import show_remark
+from lunalux_tui.create.sections.editor_section import show_remark
 from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.parts.drawn import Column
 from lunalux_tui.parts.form_field import FieldBox

@@ -13,7 +13,7 @@ from textual.widgets import Input
 from lunalux_core.editor.card_worldbook import BookView, Slot
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.create.sections import Section
-from lunalux_tui.create.sections.base import EditorSection
+from lunalux_tui.create.sections.editor_section import EditorSection
 from lunalux_tui.create.sections.worldbook_entry import EntryForm, EntryRows, Setting, shown
 from lunalux_tui.create.sections.worldbook_test import FIRES, Trial
 from lunalux_tui.i18n import t

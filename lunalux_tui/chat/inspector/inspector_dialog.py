@@ -13,9 +13,9 @@ from textual.widgets import Input
 
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.chat.inspector.bars import TurnHead, ViewTabs
 from lunalux_tui.chat.inspector.changes import blocks, walk_rows, walk_text
 from lunalux_tui.chat.inspector.items import Item
+from lunalux_tui.chat.inspector.turn_head import TurnHead, ViewTabs
 from lunalux_tui.chat.inspector.views import VIEWS, InspectedRecord, Record, items
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.dialog import Dialog

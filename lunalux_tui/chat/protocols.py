@@ -33,7 +33,7 @@ class Background(Protocol):
 
 
 class PromptText(Protocol):
-    """What the person writes (`prompt.Prompt`)."""
+    """What the person writes (`prompt_field.Prompt`)."""
 
     @property
     def text(self) -> str:

@@ -20,8 +20,8 @@ from lunalux_tui.parts.rows import Row
 if TYPE_CHECKING:
     from lunalux_core.cards.export import ExportFormat
     from lunalux_core.editor.draft import Draft
+    from lunalux_tui.create.editor_view import EditorView
     from lunalux_tui.create.open_draft import OpenDraft
-    from lunalux_tui.create.view import EditorView
 
 LARGEST_COPY = 72_000
 """Characters that every terminal with OSC 52 takes; many cut off longer ones without a word."""

@@ -14,7 +14,7 @@ from lunalux_tui.chat.transcript.transcript import Transcript
 from lunalux_tui.parts.drawn import keymap_of
 
 if TYPE_CHECKING:
-    from lunalux_tui.chat.prompt import Prompt
+    from lunalux_tui.chat.prompt_field import Prompt
 
 CHAT_ACTIONS = (
     Action("chat.stop", "stop", "escape"),

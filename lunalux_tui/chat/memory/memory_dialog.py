@@ -11,7 +11,7 @@ from textual.reactive import reactive
 
 from lunalux_core.errors import NotFound
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.chat.bars import short_number
+from lunalux_tui.chat.conversation_bars import short_number
 from lunalux_tui.chat.inspector.shares import WindowShares, shares_of
 from lunalux_tui.chat.memory.documents_tab import DocumentsTab
 from lunalux_tui.chat.memory.memories_tab import MemoriesTab

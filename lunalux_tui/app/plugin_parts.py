@@ -17,7 +17,7 @@ from lunalux_tui.theme.styles import BOLD, HEADING, SURFACE
 from lunalux_tui.theme.styles import Line as StyledLine
 
 if TYPE_CHECKING:
-    from lunalux_tui.chat.host import ChatHost
+    from lunalux_tui.chat.chat_host import ChatHost
     from lunalux_tui.chat.screen import ChatScreen
 
 SHOWN_LINES = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from textual.worker import Worker, WorkerState
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.runtime import Runtime
     from lunalux_tui.parts.host import Host
-    from lunalux_tui.settings.sections.host import SettingsHost
 
 WORK = "settings"
 """The group of the workers that ask something."""
@@ -27,6 +26,19 @@ WORK = "settings"
 def through(actions: Sequence[Action]) -> tuple[Action, ...]:
     """The same actions, run by the screen on the view that is shown: by key and from the palette alike."""
     return tuple(replace(action, method=f"screen.section('{action.id}')") for action in actions)
+
+
+class SettingsHost(Protocol):
+    """The settings screen (`settings.screen.SettingsScreen`) as its sections see it."""
+
+    def show_section(self, section_id: str, *, enter: bool = False, at: str = "") -> None:
+        """Show a section; `enter` puts the cursor into it, on the row `at` if one is named."""
+
+    def explain(self) -> None:
+        """Explain what the cursor stands on."""
+
+    def show_failure(self, error: BaseException) -> None:
+        """Tell a failure."""
 
 
 class SectionView(Rows):

@@ -16,7 +16,7 @@ from lunalux_tui.parts.form_field import FieldBox
 
 if TYPE_CHECKING:
     from lunalux_core.editor.draft import Draft
-    from lunalux_tui.create.sections.host import EditorHost
+    from lunalux_tui.create.sections.editor_host import EditorHost
     from lunalux_tui.parts.screen import LunaScreen
 
 

@@ -13,7 +13,7 @@ from lunalux_tui.parts.files import path_of, read_file
 from lunalux_tui.parts.path_dialog import PathDialog
 
 if TYPE_CHECKING:
-    from lunalux_tui.settings.sections.base import SectionView
+    from lunalux_tui.settings.sections.section_view import SectionView
 
 
 async def chosen_files(view: SectionView, title: str, hint: str) -> list[tuple[Path, bytes]]:

@@ -17,7 +17,7 @@ from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.settings.sections import settings_of
-from lunalux_tui.settings.sections.base import WORK, SectionView, through
+from lunalux_tui.settings.sections.section_view import WORK, SectionView, through
 
 if TYPE_CHECKING:
     from lunalux_tui.theme.themed_app import ThemedApp
