@@ -6,8 +6,9 @@ injections   texts at a depth       history        the newest messages that fit
 examples     example dialogues      labels         our own headings and instructions
 directions   a person's instructions for one reply
 prefill      the beginning of a reply, as the last message
-budget       the tokens that are free for a prompt
 sillytavern, narratium, text        the three assemblies
+
+The tokens that are free for a prompt are counted and shared out in `dialogue.context_window`.
 
 See docs/spec/formats.md: Presets, Context and token counts.
 """

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from lunalux_core.dialogue.assembly.budget import Room, budget_of
 from lunalux_core.dialogue.assembly.examples import example_texts, parse_block
 from lunalux_core.dialogue.assembly.history import (
     HistoryEntry,
@@ -34,6 +33,7 @@ from lunalux_core.dialogue.assembly.prompt_material import (
     PromptMaterial,
 )
 from lunalux_core.dialogue.assembly.slots import MEMORY_SLOTS, Slot, Slots, memory_slot, resolve
+from lunalux_core.dialogue.context_window import Room, budget_of
 from lunalux_core.llm.model import Role
 from lunalux_core.presets.document import Preset
 
