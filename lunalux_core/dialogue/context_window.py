@@ -1,4 +1,4 @@
-"""The window of a turn: the tokens of its model, what of them is allowed, the reply's part and the prompt's, and
+"""The window of a turn: the tokens of its model, what of them is allowed, the parts of reply and prompt, and
 how they are counted and shared out.
 """
 

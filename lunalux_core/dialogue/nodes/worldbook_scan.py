@@ -41,7 +41,7 @@ WORLD_INFO = 5
 def worldbook_activation(
     draft: PromptDraft, engine: EcmaEngine, unknown: dict[str, None], trace: Trace
 ) -> Activation:
-    """The entries that fire, and where their texts go; names of macros that nobody knows go into `unknown`."""
+    """The entries that fire, and where their texts go; `unknown` gets the names of unknown macros."""
     turn, material = draft.request.turn, draft.material
     if not turn.books:
         # Effects stay: the books they belong to may be switched on again before they end.
