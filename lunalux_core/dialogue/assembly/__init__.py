@@ -8,8 +8,6 @@ directions   a person's instructions for one reply
 prefill      the beginning of a reply, as the last message
 sillytavern, narratium, text        the three assemblies
 
-The tokens that are free for a prompt are counted and shared out in `dialogue.context_window`.
-
 See docs/spec/formats.md: Presets, Context and token counts.
 """
 

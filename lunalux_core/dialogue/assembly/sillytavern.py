@@ -17,6 +17,7 @@ from lunalux_core.dialogue.assembly.examples import example_texts, parse_block
 from lunalux_core.dialogue.assembly.history import (
     HistoryEntry,
     HistoryFill,
+    Room,
     fill_history,
     last_message,
     nothing_filled,
@@ -31,9 +32,9 @@ from lunalux_core.dialogue.assembly.prompt_material import (
     HistoryMessage,
     NotePosition,
     PromptMaterial,
+    budget_of,
 )
 from lunalux_core.dialogue.assembly.slots import MEMORY_SLOTS, Slot, Slots, memory_slot, resolve
-from lunalux_core.dialogue.context_window import Room, budget_of
 from lunalux_core.llm.model import Role
 from lunalux_core.presets.document import Preset
 
