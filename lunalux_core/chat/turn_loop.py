@@ -58,8 +58,8 @@ class TurnLoop:
         self._billed = billed
         self.on_turn: Callable[[], None] = lambda: None
         """Called as a turn begins to ask its model."""
-        self.on_turn_end: Callable[[str], None] = lambda conversation_id: None
-        """Told of the conversation whose turn went through."""
+        self.on_turn_end: Callable[[TurnInput], None] = lambda turn: None
+        """Told of each turn that went through."""
         self.moments: Moments | None = None
         """What is done between the steps of every turn; None for all who have nothing to do there."""
 
@@ -132,7 +132,7 @@ class TurnLoop:
         report = await self._keep_record(result, turn, message)
         await self.spend(turn)
         # Last: the memories and trackers that begin with it read what this turn has stored.
-        self.on_turn_end(turn.conversation.id)
+        self.on_turn_end(turn)
         return TurnCompleted(message, result.text, result.suggestions, report)
 
     async def unstored(self, turn: TurnInput) -> AsyncGenerator[TurnEvent | TurnResult, None]:
