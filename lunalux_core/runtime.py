@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 
     from lunalux_core.account import Account
     from lunalux_core.chat.chat import Chat
-    from lunalux_core.client.backend import BackendClient
+    from lunalux_core.client.backend_client import BackendClient
     from lunalux_core.config.credentials import Credentials
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.turn import Billed, Completion, Ready, TurnInput, TurnRequest, TurnResult
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import Workflow
-    from lunalux_core.display.cache import Displays
+    from lunalux_core.display.display_cache import Displays
     from lunalux_core.errors import LunaluxError
     from lunalux_core.groups.director import Director
     from lunalux_core.language import Language
     from lunalux_core.library.profiles import Task
     from lunalux_core.llm.model import ChatModel, ModelSpec
     from lunalux_core.llm.model_prices import PriceList
-    from lunalux_core.llm.registry import Offer, Registry
+    from lunalux_core.llm.model_registry import Offer, Registry
     from lunalux_core.llm.servers.pool import HttpPool
     from lunalux_core.market import Market
-    from lunalux_core.memory.story import Ranker
-    from lunalux_core.memory.vectors import VectorRanker
+    from lunalux_core.memory.story_memory import Ranker
+    from lunalux_core.memory.vector_ranking import VectorRanker
     from lunalux_core.memory.writer import MemoryWriter
     from lunalux_core.plugins.runner import Plugins
     from lunalux_core.regex.engine import EcmaEngine
-    from lunalux_core.templates.values import Instruct
+    from lunalux_core.templates.template_values import Instruct
     from lunalux_core.trackers.keeper import TrackerKeeper
 
 
@@ -120,10 +120,10 @@ class Runtime:
         """The models a person can choose."""
         import os
 
-        from lunalux_core.llm.registry import Registry, saved_specs
+        from lunalux_core.llm.model_registry import Registry, saved_specs
 
         def official(spec: ModelSpec) -> ChatModel:
-            from lunalux_core.client.official import OfficialModel
+            from lunalux_core.client.official_model import OfficialModel
 
             return OfficialModel(self.client, spec, self.account, self.library.cache)
 
@@ -153,7 +153,7 @@ class Runtime:
     @cached_property
     def client(self) -> BackendClient:
         """The backend, remote or in this process; connected on the first request."""
-        from lunalux_core.client.backend import BackendClient
+        from lunalux_core.client.backend_client import BackendClient
 
         return BackendClient(
             self._connect,
@@ -205,7 +205,7 @@ class Runtime:
     def _plugin_models(self) -> list[Offer]:
         if not self.settings.plugins:
             return []
-        from lunalux_core.plugins.models import offers
+        from lunalux_core.plugins.plugin_models import offers
 
         return offers(self.plugins)
 
@@ -225,7 +225,7 @@ class Runtime:
     @cached_property
     def displays(self) -> Displays:
         """How messages are to be shown."""
-        from lunalux_core.display.cache import Displays
+        from lunalux_core.display.display_cache import Displays
 
         return Displays(self.library.database, lambda: self.reader, lambda: self.engine)
 
@@ -256,7 +256,7 @@ class Runtime:
     @cached_property
     def vectors(self) -> VectorRanker:
         """Closeness of memories by an embedding server, where the person names one."""
-        from lunalux_core.memory.vectors import VectorRanker
+        from lunalux_core.memory.vector_ranking import VectorRanker
 
         return VectorRanker(self.library.database, lambda: self.settings)
 

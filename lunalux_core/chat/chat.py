@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lunalux_core.chat.event_streams import Events, joined
-from lunalux_core.chat.lines import store_line
 from lunalux_core.chat.reply_store import StoredTurn, recover
 from lunalux_core.chat.rounds import Rounds
 from lunalux_core.chat.turn_beginnings import TurnBeginnings
+from lunalux_core.chat.written_lines import store_line
 from lunalux_core.dialogue.turn import (
     Moments,
     Ready,

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from lunalux_core.dialogue.nodes.context import context
+from lunalux_core.dialogue.nodes.card_and_preset import preset
+from lunalux_core.dialogue.nodes.finished_prompt import worldbook
 from lunalux_core.dialogue.nodes.llm import llm
-from lunalux_core.dialogue.nodes.output import output
-from lunalux_core.dialogue.nodes.preset import preset
-from lunalux_core.dialogue.nodes.regex import regex
+from lunalux_core.dialogue.nodes.outgoing_history import context
+from lunalux_core.dialogue.nodes.reply_scripts import regex
+from lunalux_core.dialogue.nodes.turn_result import output
 from lunalux_core.dialogue.nodes.user_input import user_input
-from lunalux_core.dialogue.nodes.worldbook import worldbook
 from lunalux_core.dialogue.workflow import Node, Workflow
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
         TurnRequest,
         TurnResult,
     )
-    from lunalux_core.llm.registry import Registry
-    from lunalux_core.memory.story import Ranker
+    from lunalux_core.llm.model_registry import Registry
+    from lunalux_core.memory.story_memory import Ranker
     from lunalux_core.plugins.runner import Plugins
     from lunalux_core.regex.engine import EcmaEngine
 
@@ -116,7 +116,7 @@ def _memory(rankers: Callable[[], Sequence[Ranker]]) -> Node[PromptDraft, Prompt
 
 
 def _trackers() -> Node[PromptDraft, PromptDraft]:
-    from lunalux_core.dialogue.nodes.trackers import trackers
+    from lunalux_core.dialogue.nodes.tracker_values import trackers
 
     return trackers
 
@@ -128,7 +128,7 @@ def _bank(rankers: Callable[[], Sequence[Ranker]]) -> Node[PromptDraft, PromptDr
 
 
 def _injections() -> Node[PromptDraft, PromptDraft]:
-    from lunalux_core.dialogue.nodes.injections import injections
+    from lunalux_core.dialogue.nodes.chat_injections import injections
 
     return injections
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.dialogue.window import counter, window_of
+from lunalux_core.dialogue.context_window import counter, window_of
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.tokens import MOST_FACTOR
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import Ready, TurnInput
     from lunalux_core.errors import ProviderError
     from lunalux_core.language import Language
-    from lunalux_core.llm.registry import Registry
+    from lunalux_core.llm.model_registry import Registry
     from lunalux_core.presets.document import Preset
 
 DENSER = 1.15
@@ -55,8 +55,9 @@ _BESIDE = ("persona", "before", "after")
 Make = Callable[["Preset", "PromptMaterial"], "Prompt"]
 
 
-async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> TurnInput | None:
-    """The turn for the true window after a CONTEXT_TOO_LONG, None where nobody names one that would help.
+async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> tuple[TurnInput, int] | None:
+    """The turn for the true window after a CONTEXT_TOO_LONG, and this window as the server counts it; None
+    where nobody names one that would help.
 
     What the refusal names is learnt. One that names no window is followed by a question to the server.
     """
@@ -82,7 +83,7 @@ async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> 
     if factor > MOST_FACTOR:  # estimates go no higher, so the window has to be less
         tokens, factor = math.floor(tokens * MOST_FACTOR / factor), MOST_FACTOR
     model = replace(turn.model, context_tokens=max(tokens, 1), window_source="server")
-    return replace(turn, model=model, token_factor=factor, refused=True)
+    return replace(turn, model=model, token_factor=factor, refused=True), window
 
 
 def _estimated(ready: Ready) -> int:

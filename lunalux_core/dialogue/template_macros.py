@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lunalux_core.templates.values import Instruct, SystemPrompt, TextTemplate
+from lunalux_core.templates.template_values import Instruct, SystemPrompt, TextTemplate
 
 
 def template_macros(template: TextTemplate, card_prompt: str = "") -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.regex.engine import EcmaEngine
-from lunalux_core.templates.choice import Matches
+from lunalux_core.templates.template_activation import Matches
 
 
 @contextmanager

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from lunalux_core.errors import NotFound
 from lunalux_core.language import Language
 from lunalux_core.library.templates import StoredTemplate, named_like
-from lunalux_core.templates.choice import Matches, activated
-from lunalux_core.templates.reading import read_part
 from lunalux_core.templates.shipped import (
     STORY,
     common_context,
@@ -19,7 +17,9 @@ from lunalux_core.templates.shipped import (
     shipped_templates,
     story_context,
 )
-from lunalux_core.templates.values import (
+from lunalux_core.templates.template_activation import Matches, activated
+from lunalux_core.templates.template_files import read_part
+from lunalux_core.templates.template_values import (
     Context,
     Instruct,
     Reasoning,

@@ -14,10 +14,10 @@ from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.library.conversations import load_conversation, load_message
 from lunalux_core.library.memories import Memory, coverage_of, load_memory, settle_memories
-from lunalux_core.memory.asking import TurnFormat
 from lunalux_core.memory.background import BackgroundTasks
 from lunalux_core.memory.consent import consents, costs, store_consent
 from lunalux_core.memory.due import Rules, Scene, due_chapter, due_scenes
+from lunalux_core.memory.model_requests import TurnFormat
 from lunalux_core.memory.storage import store_events
 from lunalux_core.memory.summary_writer import Confirm, SummaryWriter, WritingResult
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.library import Library
     from lunalux_core.llm.model import ModelSpec
-    from lunalux_core.llm.registry import Registry
+    from lunalux_core.llm.model_registry import Registry
 
 PROTECTED_SHARE = 0.3
 """Share of the context window for the newest messages; a scene or two and the memories fit beside them."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from lunalux_core.dialogue.assembly.material import (
+from lunalux_core.dialogue.assembly.prompt_material import (
     DepthText,
     HistoryMessage,
     PromptMaterial,
@@ -22,10 +22,10 @@ from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_tex
 from lunalux_core.errors import LunaluxError
 from lunalux_core.macros.expansion import ChatMessage, MacroContext, Variables, expander
 from lunalux_core.scenarios.case import COUNTERS, cases, objects, read_card, read_role, read_type
-from lunalux_core.templates.choice import Matches, wants
 from lunalux_core.templates.cleanup import Cleaning, clean_reply
-from lunalux_core.templates.reading import read_context, read_instruct
-from lunalux_core.templates.values import Context, Instruct, SystemPrompt, TextTemplate
+from lunalux_core.templates.template_activation import Matches, wants
+from lunalux_core.templates.template_files import read_context, read_instruct
+from lunalux_core.templates.template_values import Context, Instruct, SystemPrompt, TextTemplate
 
 # So large that nothing is left out for want of room unless a scenario gives its own numbers.
 _MAX_CONTEXT, _MAX_REPLY = 100_000, 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 
-from lunalux_core.templates.values import Instruct
+from lunalux_core.templates.template_values import Instruct
 
 _MACRO = re.compile(r"\{\{.*?\}\}")
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from lunalux_core.llm.servers.failures import RETRIABLE, Failures
 from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.server_failures import RETRIABLE, Failures
 
 KEY = "sk-test-0123456789abcdef"
 

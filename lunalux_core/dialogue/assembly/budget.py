@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from lunalux_core.dialogue.assembly.material import PromptMaterial
+from lunalux_core.dialogue.assembly.prompt_material import PromptMaterial
 from lunalux_core.presets.document import Preset
 
 REPLY_PRIMER = 3

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lunalux_core.dialogue.assembly.labels import LABELS, Labels
-from lunalux_core.dialogue.assembly.material import DepthText, Expand
 from lunalux_core.dialogue.assembly.placeholders import expand_around
+from lunalux_core.dialogue.assembly.prompt_material import DepthText, Expand
 from lunalux_core.dialogue.direction import Direction
 from lunalux_core.language import Language
 

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from lunalux_core.dialogue.assembly.budget import Costly, Room
 from lunalux_core.dialogue.assembly.injections import Injection
-from lunalux_core.dialogue.assembly.material import HistoryMessage, PromptMaterial
+from lunalux_core.dialogue.assembly.prompt_material import HistoryMessage, PromptMaterial
 
 MEMORY_SHARE = 8
 """The events of messages that did not fit get at most one part in so many of the free tokens."""

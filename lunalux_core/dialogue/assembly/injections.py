@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from lunalux_core.dialogue.assembly.material import Expand, PromptMaterial
+from lunalux_core.dialogue.assembly.prompt_material import Expand, PromptMaterial
 from lunalux_core.llm.model import Role
 
 DEFAULT_ORDER = 100

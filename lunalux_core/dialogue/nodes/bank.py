@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lunalux_core.bank.choice import choose
-from lunalux_core.dialogue.assembly.material import StandingText
+from lunalux_core.bank.passage_choice import choose
+from lunalux_core.dialogue.assembly.prompt_material import StandingText
+from lunalux_core.dialogue.context_window import window_of
 from lunalux_core.dialogue.turn import PromptDraft
-from lunalux_core.dialogue.window import window_of
 from lunalux_core.dialogue.workflow import Node, TurnContext
-from lunalux_core.library.documents import Passage, Reach, load_passages, passage_names
+from lunalux_core.library.bank_documents import Passage, Reach, load_passages, passage_names
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.memory.story import Ranker
+    from lunalux_core.memory.story_memory import Ranker
 
 MOST_NEAR = 5
 """Passages that nothing but closeness calls for."""

@@ -42,7 +42,7 @@ from lunalux_core.llm.model import (
     ModelRequest,
     Usage,
 )
-from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.model_registry import Registry
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.tokens import calibrated, estimator
 from lunalux_core.text import StreamCleaner
@@ -67,10 +67,11 @@ def llm(
                 raise
             from lunalux_core.dialogue.shortening import shorter_turn
 
-            turn = await shorter_turn(models(), ready, error)
-            if turn is None:
+            shorter = await shorter_turn(models(), ready, error)
+            if shorter is None:
                 raise
-            told = Shortened(turn.model.context_tokens, int(str(error.params.get("prompt", 0))))
+            turn, window = shorter
+            told = Shortened(window, int(str(error.params.get("prompt", 0))))
         context.tell(told)
         context.trace.begin_again()
         ready = await again().run(replace(ready.request, turn=turn), context)
@@ -158,7 +159,7 @@ def _messages(ready: Ready) -> tuple[Message, ...]:
     data = ready.request.turn.picture_data
     if not data:
         return messages
-    from lunalux_core.documents.pictures import Attachment
+    from lunalux_core.documents.picture_refs import Attachment
 
     return tuple(
         replace(

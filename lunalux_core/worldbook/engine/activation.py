@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from lunalux_core.worldbook.engine.admission import Admission, budget_of
 from lunalux_core.worldbook.engine.buffer import Buffer
 from lunalux_core.worldbook.engine.candidates import candidates, named
-from lunalux_core.worldbook.engine.filters import Screening
-from lunalux_core.worldbook.engine.inputs import (
+from lunalux_core.worldbook.engine.engine_inputs import (
     ActiveBook,
     ScanContext,
     ScanMessage,
@@ -16,8 +15,9 @@ from lunalux_core.worldbook.engine.inputs import (
     Tools,
     WorldbookSettings,
 )
+from lunalux_core.worldbook.engine.engine_results import Activation
+from lunalux_core.worldbook.engine.filters import Screening
 from lunalux_core.worldbook.engine.placement import place
-from lunalux_core.worldbook.engine.results import Activation
 from lunalux_core.worldbook.engine.scan import Scan
 from lunalux_core.worldbook.engine.timed_effects import TimedEffects
 

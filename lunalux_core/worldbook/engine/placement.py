@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from lunalux_core.documents.prompt_values import Role
 from lunalux_core.worldbook.engine.admission import AdmittedEntry
-from lunalux_core.worldbook.engine.inputs import TimedState, Tools
-from lunalux_core.worldbook.engine.results import ROLES, Activated, Activation, DepthEntry, Skipped
+from lunalux_core.worldbook.engine.engine_inputs import TimedState, Tools
+from lunalux_core.worldbook.engine.engine_results import ROLES, Activated, Activation, DepthEntry, Skipped
 from lunalux_core.worldbook.entry import (
     AFTER,
     AT_DEPTH,

@@ -11,13 +11,13 @@ from dataclasses import replace
 from lunalux_core.worldbook.engine.admission import Admission, AdmittedEntry, PassOutcome, TakenCandidate
 from lunalux_core.worldbook.engine.buffer import Buffer, searched
 from lunalux_core.worldbook.engine.candidates import Candidate
+from lunalux_core.worldbook.engine.engine_inputs import Tools, WorldbookSettings
+from lunalux_core.worldbook.engine.engine_results import Skipped
+from lunalux_core.worldbook.engine.entry_keys import Haystack, Matcher
 from lunalux_core.worldbook.engine.filters import ScanState, Screening
 from lunalux_core.worldbook.engine.inclusion_groups import losers
 from lunalux_core.worldbook.engine.index import Index
-from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
-from lunalux_core.worldbook.engine.keys import Haystack, Matcher
 from lunalux_core.worldbook.engine.regex_keys import RegexMatcher
-from lunalux_core.worldbook.engine.results import Skipped
 from lunalux_core.worldbook.entry import Entry
 
 _MESSAGES_FOR_RECORD = 50
