@@ -289,7 +289,7 @@ class Runtime:
             self.library,
             lambda: self.settings,
             lambda: self.models,
-            self._tracking_model,
+            lambda conversation_id: self._model_of(conversation_id, "tracker"),
             self.charged,
             self._form_of,
             lambda conversation_id, model: self.memory_writer.on_question(conversation_id, model),
@@ -303,18 +303,14 @@ class Runtime:
         return Director(
             self.library,
             lambda: self.models,
-            lambda conversation_id: self._model_of(conversation_id, "", "director"),
+            lambda conversation_id: self._model_of(conversation_id, "director"),
             self.charged,
             lambda: self.settings.lang,
         )
 
-    async def _tracking_model(self, conversation_id: str) -> ModelSpec:
-        """The model for trackers: the task's profile's, else the one that replies there."""
-        return await self._model_of(conversation_id, "", "tracker")
-
-    async def _writing_model(self, conversation_id: str) -> ModelSpec:
+    def _writing_model(self, connection: Connection, conversation_id: str) -> ModelSpec:
         """The model for memories: the setting's, the task's profile's, else the one that replies there."""
-        return await self._model_of(conversation_id, self.settings.memory_model, "memory")
+        return self._model_in(connection, conversation_id, self.settings.memory_model, "memory")
 
     async def _form_of(self, spec: ModelSpec, language: Language) -> Instruct | None:
         """The sequences of the template that a model of text completion takes."""
@@ -327,29 +323,34 @@ class Runtime:
             return (await template_of(spec, stored, language, lambda: self.models, self.engine)).instruct
         return None
 
-    async def _replying_model(self, conversation_id: str) -> ModelSpec:
-        return await self._model_of(conversation_id, "", None)
+    def _replying_model(self, connection: Connection, conversation_id: str) -> ModelSpec:
+        return self._model_in(connection, conversation_id, "", None)
 
-    async def _model_of(self, conversation_id: str, named: str, task: Task | None) -> ModelSpec:
+    def _model_in(
+        self, connection: Connection, conversation_id: str, named: str, task: Task | None
+    ) -> ModelSpec:
         from lunalux_core.dialogue.turn import TurnOptions
         from lunalux_core.library.conversations import load_conversation
 
-        def read(connection: Connection) -> ModelSpec:
-            place = load_conversation(connection, conversation_id)
-            options = TurnOptions(model=named)
-            return self.reader.choice(connection, place, options, task=task).model
+        place = load_conversation(connection, conversation_id)
+        return self.reader.choice(connection, place, TurnOptions(model=named), task=task).model
 
-        return await self.library.database.read(read)
+    async def _model_of(self, conversation_id: str, task: Task) -> ModelSpec:
+        """The model for a task: its profile's, else the one that replies there."""
+        return await self.library.database.read(lambda c: self._model_in(c, conversation_id, "", task))
 
     def _turn_begins(self) -> None:
         for name in ("memory_writer", "trackers"):
             if name in self.__dict__:
                 getattr(self, name).give_way()
 
-    def _turn_ended(self, conversation_id: str) -> None:
+    def _turn_ended(self, turn: TurnInput) -> None:
         if self.writes_memories:
-            self.memory_writer.nudge(conversation_id)
-            self.trackers.nudge(conversation_id)
+            self.memory_writer.nudge(turn.conversation.id)
+            # Most chats have no trackers. One that was made since the turn began was made in a pane that has
+            # opened the keeper.
+            if turn.trackers or "trackers" in self.__dict__:
+                self.trackers.nudge(turn.conversation.id)
 
     async def catch_up(self, conversation_id: str, seconds: float) -> None:
         """After a turn of a program that ends with it: write the memories and revise the trackers that are

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.regex.engine import EcmaEngine
     from lunalux_core.worldbook.engine import Activation
-    from lunalux_core.worldbook.engine.regex_keys import RegexMatcher
+    from lunalux_core.worldbook.engine.entry_keys import RegexMatcher
     from lunalux_core.worldbook.entry import Book
 
 

@@ -17,7 +17,7 @@ from lunalux_core.dialogue.assembly.prompt_material import (
 )
 from lunalux_core.dialogue.assembly.text.assembly import TextPrompt, text_prompt
 from lunalux_core.dialogue.assembly.text.source import TextWishes
-from lunalux_core.dialogue.template_macros import template_macros
+from lunalux_core.dialogue.text_templates import template_macros
 from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text
 from lunalux_core.errors import LunaluxError
 from lunalux_core.macros.expansion import ChatMessage, MacroContext, Variables, expander
@@ -52,7 +52,7 @@ def replay(document: object) -> list[dict[str, Any]]:
 
     A scenario may stand alone or under `scenario`, as in a file of vectors.
     """
-    from lunalux_core.dialogue.template_regex import regex_matches
+    from lunalux_core.dialogue.text_templates import regex_matches
 
     with regex_matches() as matches:
         return [_replay(scenario, matches) for scenario in cases(document)]

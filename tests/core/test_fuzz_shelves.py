@@ -22,8 +22,8 @@ from test_foreign_fuzz import mutated as changed
 from test_fuzz_readers import mutated as damaged
 from test_profiles import SETTINGS
 
+from lunalux_core.bank.document_files import split_passages
 from lunalux_core.bank.document_text import html_text, read_document
-from lunalux_core.bank.passages import split_passages
 from lunalux_core.config.paths import Paths
 from lunalux_core.database import Connection
 from lunalux_core.errors import LunaluxError

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.bank.passages import split_passages
+from lunalux_core.bank.document_files import split_passages
 from lunalux_core.chat.conversation_files import export_conversation, import_conversation
 from lunalux_core.config.settings import load_settings
 from lunalux_core.library.bank_documents import Document, Reach

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lunalux_core.config.paths import Paths
-from lunalux_core.dialogue.template_regex import regex_matches
 from lunalux_core.dialogue.text_reply import ReplyCut, cleaned_reply
+from lunalux_core.dialogue.text_templates import regex_matches
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.library import Library
 from lunalux_core.library.templates import StoredTemplate, named_like

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial, assemble
-from lunalux_core.dialogue.assembly.directions import directions_of
+from lunalux_core.dialogue.assembly.injections import directions_of
 from lunalux_core.dialogue.assembly.prefill import prefilled, takes_beginning
 from lunalux_core.dialogue.assembly.prompt_material import HistoryMessage
 from lunalux_core.dialogue.context_window import allowed_window, counter, window_of
@@ -170,7 +170,7 @@ def _text(
     """
     from lunalux_core.dialogue.assembly.text.assembly import text_prompt
     from lunalux_core.dialogue.assembly.text.source import TextWishes
-    from lunalux_core.dialogue.template_macros import template_macros
+    from lunalux_core.dialogue.text_templates import template_macros
 
     turn = draft.request.turn
     if turn.start is not None:

@@ -71,8 +71,7 @@ async def template_of(
     Raises:
         NotFound: TEMPLATE_UNKNOWN, TEMPLATE_NONE; and what opening a model raises.
     """
-    from lunalux_core.dialogue.template_regex import matches_with
-    from lunalux_core.dialogue.text_templates import chosen_template, composed, fitting_template
+    from lunalux_core.dialogue.text_templates import chosen_template, composed, fitting_template, matches_with
     from lunalux_core.llm.servers.text_completion import TextCompletionModel
     from lunalux_core.templates.served import SERVED, probe, recognised
     from lunalux_core.templates.shipped import shipped_instructs

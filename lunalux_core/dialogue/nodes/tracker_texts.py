@@ -10,8 +10,8 @@ from lunalux_core.dialogue.assembly.prompt_material import StandingText
 from lunalux_core.dialogue.nodes.placing import placing_texts
 from lunalux_core.dialogue.turn import PromptDraft
 from lunalux_core.dialogue.workflow import TurnContext
+from lunalux_core.library.trackers import TrackerState
 from lunalux_core.llm.tokens import TokenEstimator
-from lunalux_core.trackers.tracker_wording import account, prompt_text
 
 _MACRO = re.compile(r"\{\{\s*tracker\s*::\s*([^{}]+?)\s*\}\}", re.IGNORECASE)
 
@@ -40,3 +40,31 @@ def _placed(draft: PromptDraft) -> frozenset[str]:
     """Names, in lower case, of trackers that preset, card or template place by their macro."""
     texts = placing_texts(draft)
     return frozenset(name.casefold() for text in texts for name in _MACRO.findall(text))
+
+
+def prompt_text(standing: TrackerState) -> str:
+    """What stands in the prompt: the name, and the value; "" where nothing is to stand there."""
+    if standing.value is None or not standing.tracker.enabled or not standing.value.value.strip():
+        return ""
+    return f"[{standing.tracker.name}]\n{standing.value.value.strip()}"
+
+
+def account(standing: TrackerState, tokens: int, used: bool = True) -> dict[str, Any]:
+    """For the record of a turn: what was used of a tracker, and if nothing, why."""
+    tracker = standing.tracker
+    why = "" if used else "no_room"
+    if not tracker.enabled:
+        why = "off"
+    elif standing.value is None:
+        why = "stale" if standing.stale is not None else "empty"
+    return {
+        "id": tracker.id,
+        "name": tracker.name,
+        "status": standing.status,
+        "at": (standing.value.message_id or None) if standing.value else None,
+        "position": tracker.position,
+        "depth": tracker.depth,
+        "role": tracker.role,
+        "tokens": 0 if why else tokens,
+        "left_out": why or None,
+    }

@@ -5,9 +5,8 @@ decorators      leading @@ lines             entry_keys        whether a key sta
 buffer          the texts that are searched  index             a quick first look for large books
 filters         what counts before the keys  inclusion_groups  one entry of several
 admission       probability and budget       timed_effects     sticky, cooldown, delay
-scan            the activation loop          placement         where the texts go
-engine_results  what comes out, and why      regex_keys        keys that are patterns, under a time limit
-activation      brings all this together
+scan            the activation loop          engine_results    what comes out, and why
+activation      brings all this together, and puts the texts where they go
 
 See docs/spec/formats.md: Worldbooks.
 """
@@ -30,7 +29,7 @@ from lunalux_core.worldbook.engine.engine_results import (
     DepthEntry,
     Skipped,
 )
-from lunalux_core.worldbook.engine.regex_keys import RegexMatcher, regex_matcher
+from lunalux_core.worldbook.engine.entry_keys import RegexMatcher, regex_matcher
 
 __all__ = [
     "Activated",

@@ -211,7 +211,7 @@ class Tools:
         count_tokens: tokens of a text; the whole must not count for more than its parts together.
         random: draws from [0, 1).
         match_regex: (pattern, flags, text) → whether it matches, None for an invalid pattern (which is then
-            an ordinary key); must keep its own time limit. `regex_keys.regex_matcher` makes one.
+            an ordinary key); must keep its own time limit. `entry_keys.regex_matcher` makes one.
         transform: regex scripts for worldbook texts (placement 5).
     """
 

@@ -1,4 +1,5 @@
-"""Whether a key stands in the scan buffer, one key and one text at a time.
+"""Whether a key stands in the scan buffer, one key and one text at a time. Keys that are regular
+expressions run in an engine with a time limit.
 
 This is the exact answer; `index` only decides which entries are worth asking about.
 
@@ -8,13 +9,18 @@ See docs/spec/formats.md: Scan buffer and keys, Inclusion groups.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
+from lunalux_core.errors import LunaluxError
 from lunalux_core.regex.script import Pattern, parse_slashed
 from lunalux_core.worldbook.engine.engine_inputs import Tools, WorldbookSettings
 from lunalux_core.worldbook.entry import AND_ALL, AND_ANY, NOT_ALL, NOT_ANY, Entry
+
+if TYPE_CHECKING:
+    from lunalux_core.regex.engine import EcmaEngine, RegexBudget
 
 JS_BLANKS = (
     "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -201,3 +207,54 @@ def _made_ready(key: str, sensitive: bool, whole: str) -> Key:
     starts_free = not (by_script and _UNSPACED.match(needle[0]))
     right = not (by_script and _UNSPACED.match(needle[-1]))
     return Key(needle, sensitive, starts_free, right, _WORD.fullmatch(needle) is not None, pattern)
+
+
+EVALUATION_SECONDS = 2.0
+"""Processor time all patterns of one scan may use together."""
+
+_Asked = tuple[str, str, str]
+
+
+class RegexMatcher:
+    """A matcher for `Tools`, for one scan: None for an invalid pattern, False for one out of time.
+
+    `prepare` runs many patterns on one text in one round trip; asking afterwards costs nothing. `invalid` and
+    `slow` are the patterns, with their flags, that gave no answer.
+    """
+
+    def __init__(self, engine: EcmaEngine) -> None:
+        self._engine = engine
+        self._answers: dict[_Asked, bool | None] = {}
+        self.invalid: set[tuple[str, str]] = set()
+        self.slow: set[tuple[str, str]] = set()
+
+    @cached_property
+    def _budget(self) -> RegexBudget:
+        from lunalux_core.regex.engine import RegexBudget
+
+        return RegexBudget(total=EVALUATION_SECONDS)
+
+    def __call__(self, pattern: str, flags: str, text: str) -> bool | None:
+        question = (pattern, flags, text)
+        if question not in self._answers:
+            self.prepare([(pattern, flags)], text)
+        return self._answers[question]
+
+    def prepare(self, patterns: Iterable[tuple[str, str]], text: str) -> None:
+        """Find out for all of these whether they match this text."""
+        new = [pattern for pattern in dict.fromkeys(patterns) if (*pattern, text) not in self._answers]
+        if not new:
+            return
+        for pattern, answer in zip(new, self._engine.test_many(new, text, self._budget), strict=True):
+            if isinstance(answer, LunaluxError):
+                bad = answer.code == "REGEX_INVALID"
+                (self.invalid if bad else self.slow).add(pattern)
+                # None: the caller takes an invalid pattern for a plain key. A slow one must not match at all.
+                self._answers[*pattern, text] = None if bad else False
+            else:
+                self._answers[*pattern, text] = answer
+
+
+def regex_matcher(engine: EcmaEngine) -> RegexMatcher:
+    """A matcher for the `Tools` of one scan."""
+    return RegexMatcher(engine)
