@@ -48,7 +48,8 @@ class CompletionCall:
         parameters: of the request, by our names.
         conversation: the id of one that is stored; "" leaves it to the key of the client.
         user: whom the client speaks for.
-        repeat_key: what the client calls this request, to send it again after a broken connection; "" for none.
+        repeat_key: what the client calls this request, to send it again after a broken connection; "" for
+            none.
     """
 
     model: str

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from lunalux_core.dialogue.assembly.prompt import TextForm
+from lunalux_core.dialogue.context_window import reply_room
 from lunalux_core.dialogue.turn import TurnInput
-from lunalux_core.dialogue.window import reply_room
 from lunalux_core.llm.model import SERVERLESS, Sampling
 from lunalux_core.llm.parameters import plain_value, sampling_of
 

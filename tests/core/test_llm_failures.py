@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from lunalux_core.llm.servers.failures import _OBSTACLES, RETRIABLE, Failures
 from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.server_failures import _OBSTACLES, RETRIABLE, Failures
 from lunalux_tui import i18n
 
 KEY = "sk-test-0123456789abcdef"
