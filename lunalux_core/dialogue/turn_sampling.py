@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from lunalux_core.dialogue.assembly.prompt import TextForm
+from lunalux_core.dialogue.context_window import reply_room
 from lunalux_core.dialogue.turn import TurnInput
-from lunalux_core.dialogue.window import reply_room
 from lunalux_core.llm.model import SERVERLESS, Sampling
 from lunalux_core.llm.parameters import plain_value, sampling_of
 
@@ -40,7 +40,7 @@ def turn_sampling(turn: TurnInput, form: TextForm | None = None) -> TurnSampling
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for source, layer in layers:
-        for name, value in _values(sampling_of(layer)).items():
+        for name, value in _values(sampling_of(layer)).items() if layer else ():
             if name not in values:
                 values[name], sources[name] = value, source
     # The room was kept free of the prompt, so more would not fit whatever anybody asked for.

@@ -346,7 +346,7 @@ class LunaluxApp(ThemedApp):
 
     async def action_plugin_panes(self) -> None:
         """Show or hide the panes of plug-ins beside the conversation."""
-        from lunalux_tui.app.plugins import PluginPane
+        from lunalux_tui.app.plugin_parts import PluginPane
 
         await self.switch_mode(places.FIRST)
         panes = self.chat.query(PluginPane)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from lunalux_tui.chat.view import Asker
+from lunalux_tui.chat.protocols import Asker
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.group_actions import GroupActions
     from lunalux_tui.chat.opener import Opener
-    from lunalux_tui.chat.view import PromptText, TurnStarter
+    from lunalux_tui.chat.protocols import PromptText, TurnStarter
 
 
 class AutoView(Asker, Protocol):

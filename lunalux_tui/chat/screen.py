@@ -18,17 +18,22 @@ from lunalux_core.library.character_list import CharacterSummary
 from lunalux_core.library.conversations import Conversation
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import bindings
+from lunalux_tui.chat.action_declarations import (
+    CHAT_ACTIONS,
+    DIRECTING_ACTIONS,
+    GROUP_ACTIONS,
+    ChatTranscript,
+)
 from lunalux_tui.chat.action_handlers import DIALOG, EDIT, HANDLERS
 from lunalux_tui.chat.action_objects import ActionObjects
-from lunalux_tui.chat.actions import CHAT_ACTIONS, DIRECTING_ACTIONS, GROUP_ACTIONS, ChatTranscript
 from lunalux_tui.chat.availability import available
-from lunalux_tui.chat.bars import ChatHeader, StatusBar, Suggestions
+from lunalux_tui.chat.conversation_bars import ChatHeader, StatusBar, Suggestions
 from lunalux_tui.chat.opener import OpenChat
 from lunalux_tui.chat.pane import ChatPane
-from lunalux_tui.chat.prompt import Prompt
+from lunalux_tui.chat.prompt_field import Prompt
 from lunalux_tui.chat.roster import Roster
+from lunalux_tui.chat.transcript.message_window import Window
 from lunalux_tui.chat.transcript.transcript import Transcript
-from lunalux_tui.chat.transcript.window import Window
 from lunalux_tui.parts.drawn import SideBySide
 from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.parts.place_bar import PlaceBar
@@ -38,9 +43,9 @@ from lunalux_tui.parts.screen import START, LunaScreen
 if TYPE_CHECKING:
     from textual.screen import Screen
 
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
+    from lunalux_tui.chat.protocols import Answer
     from lunalux_tui.chat.reply_bar import ReplyButton
-    from lunalux_tui.chat.view import Answer
 
 ASK_SERVER_AFTER = 2
 """Seconds from when a model is put in use: start-up and the first keys do not wait for it."""

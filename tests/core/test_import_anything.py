@@ -384,7 +384,7 @@ def test_the_report_says_what_behaves_otherwise(library: Library, paths: Paths, 
 async def test_real_cards_come_back_from_the_library_as_they_were(
     library: Library, paths: Paths, shared: Path, tmp_path: Path, target: str
 ) -> None:
-    from lunalux_core.cards.read import read_card
+    from lunalux_core.cards.card_reader import read_card
     from lunalux_core.exporting.target import card_file
 
     files = {

@@ -24,8 +24,8 @@ from lunalux_core.llm.model import (
     Usage,
 )
 from lunalux_core.llm.model_prices import Prices, cost_of
+from lunalux_core.llm.model_registry import Registry, saved_specs
 from lunalux_core.llm.parameters import KINDS, PARAMETERS, ServerKind, checked_value, kind_of, sampling_of
-from lunalux_core.llm.registry import Registry, saved_specs
 from lunalux_core.llm.servers.openai import OpenAIModel
 from lunalux_core.llm.servers.pool import HttpPool
 from lunalux_core.llm.servers.request_fields import request_fields, shown_headers

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lunalux_core.dialogue.assembly.material import CountTokens, Expand, PromptMaterial
 from lunalux_core.dialogue.assembly.prompt import Prompt
+from lunalux_core.dialogue.assembly.prompt_material import CountTokens, Expand, PromptMaterial
 from lunalux_core.dialogue.assembly.text.ending import ending_after, last_line
+from lunalux_core.dialogue.assembly.text.fitting_turns import TextTokens, TextWindow
 from lunalux_core.dialogue.assembly.text.fixed import fixed_texts
 from lunalux_core.dialogue.assembly.text.form import text_form
 from lunalux_core.dialogue.assembly.text.pieces import TextPieces, sent_turns
+from lunalux_core.dialogue.assembly.text.prompt_turns import text_turns
 from lunalux_core.dialogue.assembly.text.source import TextSource, TextWishes
-from lunalux_core.dialogue.assembly.text.story import example_blocks, story_string
-from lunalux_core.dialogue.assembly.text.turns import text_turns
-from lunalux_core.dialogue.assembly.text.window import TextTokens, TextWindow
-from lunalux_core.templates.story import around_story
-from lunalux_core.templates.turns import Names, format_examples
-from lunalux_core.templates.values import TextTemplate
+from lunalux_core.dialogue.assembly.text.story_texts import example_blocks, story_string
+from lunalux_core.templates.story_string import around_story
+from lunalux_core.templates.template_values import TextTemplate
+from lunalux_core.templates.turn_texts import Names, format_examples
 
 _FACTORY_BUDGET = 4096
 """Tokens for a prompt where the material does not say."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
+
 from lunalux_core.dialogue.assembly.prompt import TextForm
 from lunalux_core.dialogue.assembly.text.source import TextSource
 from lunalux_core.templates.cleanup import Cleaning
-from lunalux_core.templates.sequence_marks import sequence_marks
 from lunalux_core.templates.stops import StopWishes, stop_strings
+from lunalux_core.templates.template_values import Instruct
 
 
 def text_form(source: TextSource) -> TextForm:
@@ -46,3 +49,17 @@ def _stops(source: TextSource) -> tuple[str, ...]:
         source.wishes.single_line,
     )
     return stop_strings(source.context, source.instruct, source.names, wishes, source.expand)
+
+
+_MACRO = re.compile(r"\{\{.*?\}\}")
+
+
+def sequence_marks(instruct: Instruct | None) -> tuple[str, ...]:
+    """What the template puts around turns and story; around a macro the parts that stay as they are."""
+    if instruct is None:
+        return ()
+    names = [
+        field.name for field in fields(Instruct) if field.name.endswith(("_sequence", "_suffix", "_prefix"))
+    ]
+    parts = [part.strip() for name in names for part in _MACRO.split(getattr(instruct, name))]
+    return tuple(dict.fromkeys(part for part in parts if part))
