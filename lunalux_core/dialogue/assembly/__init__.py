@@ -6,7 +6,6 @@ injections   texts at a depth, a person's instructions for one reply among them
 history      the newest messages that fit
 examples     example dialogues      labels         our own headings and instructions
 prefill      the beginning of a reply, as the last message
-budget       the tokens that are free for a prompt
 sillytavern, narratium, text        the three assemblies
 
 See docs/spec/formats.md: Presets, Context and token counts.

@@ -13,9 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lunalux_core.dialogue.assembly.budget import Room, budget_of
 from lunalux_core.dialogue.assembly.examples import example_texts
-from lunalux_core.dialogue.assembly.history import HistoryEntry, HistoryFill, fill_history, last_message
+from lunalux_core.dialogue.assembly.history import HistoryEntry, HistoryFill, Room, fill_history, last_message
 from lunalux_core.dialogue.assembly.injections import Injection, inject, joined, material_injections
 from lunalux_core.dialogue.assembly.labels import LABELS
 from lunalux_core.dialogue.assembly.narratium_layout import (
@@ -26,7 +25,13 @@ from lunalux_core.dialogue.assembly.narratium_layout import (
 )
 from lunalux_core.dialogue.assembly.placeholders import fill, placeholders_in
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, slot_totals, too_large
-from lunalux_core.dialogue.assembly.prompt_material import CountTokens, Expand, HistoryMessage, PromptMaterial
+from lunalux_core.dialogue.assembly.prompt_material import (
+    CountTokens,
+    Expand,
+    HistoryMessage,
+    PromptMaterial,
+    budget_of,
+)
 from lunalux_core.dialogue.assembly.slots import program_texts
 from lunalux_core.presets.document import Preset
 

@@ -1,6 +1,6 @@
-"""The input of an assembly: plain values that are collected before it starts.
+"""The input of an assembly: plain values that are collected before it starts, and how long its prompt may be.
 
-See docs/spec/formats.md: Placement.
+See docs/spec/formats.md: Placement, Context and token counts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from lunalux_core.llm.model import Role
 if TYPE_CHECKING:
     from lunalux_core.documents.picture_refs import PictureRef
     from lunalux_core.language import Language
+    from lunalux_core.presets.document import Preset
 
 GenerationType = Literal["normal", "continue", "impersonate", "swipe", "regenerate", "quiet"]
 NotePosition = Literal["in_chat", "after_main", "before_main"]
@@ -23,6 +24,9 @@ Expand = Callable[[str], str]
 """Replaces macros in a text."""
 CountTokens = Callable[[str], int]
 """Tokens of one message with this content, including the frame of the message."""
+REPLY_PRIMER = 3
+"""Tokens that every request takes beside its messages, to begin the reply."""
+FACTORY_CONTEXT, FACTORY_REPLY = 4095, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,3 +216,13 @@ class PromptMaterial:
         if self.note is None:
             return ""
         return "\n".join(part for part in (self.note_top, self.note.content, self.note_bottom) if part)
+
+
+def budget_of(preset: Preset, material: PromptMaterial) -> int:
+    """Tokens for the prompt: the material's, else the preset's, else SillyTavern's factory values."""
+    if material.budget is not None:
+        # The reply is already subtracted from the material's budget, but not from the preset's window below.
+        return material.budget - REPLY_PRIMER
+    params = preset.params
+    context = params.context_tokens or FACTORY_CONTEXT
+    return context - (params.sampling.max_tokens or FACTORY_REPLY) - REPLY_PRIMER

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from lunalux_core.dialogue.assembly.budget import Room, budget_of
 from lunalux_core.dialogue.assembly.examples import example_texts, parse_block
 from lunalux_core.dialogue.assembly.history import (
     HistoryEntry,
     HistoryFill,
+    Room,
     fill_history,
     last_message,
     nothing_filled,
@@ -32,6 +32,7 @@ from lunalux_core.dialogue.assembly.prompt_material import (
     HistoryMessage,
     NotePosition,
     PromptMaterial,
+    budget_of,
 )
 from lunalux_core.dialogue.assembly.slots import MEMORY_SLOTS, Slot, Slots, memory_slot, resolve
 from lunalux_core.llm.model import Role

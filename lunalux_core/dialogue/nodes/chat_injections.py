@@ -1,4 +1,4 @@
-"""injections: the texts that scripts put into the prompts of this chat."""
+"""chatInjections: the texts that scripts put into the prompts of this chat."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lunalux_core.dialogue.workflow import TurnContext
 from lunalux_core.macros.expansion import expander
 
 
-async def injections(draft: PromptDraft, context: TurnContext) -> PromptDraft:
+async def chat_injections(draft: PromptDraft, context: TurnContext) -> PromptDraft:
     """Adds them to the material, macros replaced; they stay where a small window drops memories."""
     turn = draft.request.turn
     expand = expander(macro_context(turn, draft.request.sent), draft.variables)

@@ -1,4 +1,4 @@
-"""output: what the library keeps of a turn."""
+"""turnResult: what the library keeps of a turn."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.llm.model_registry import Registry
 
 
-def output(models: Callable[[], Registry]) -> Node[ReplyDraft, TurnResult]:
+def turn_result(models: Callable[[], Registry]) -> Node[ReplyDraft, TurnResult]:
     """With what the turn cost, as far as the prices of its model are known."""
 
     async def node(reply: ReplyDraft, context: TurnContext) -> TurnResult:
-        result = turn_result(reply, context)
+        result = _result(reply, context)
         spec = reply.completion.ready.request.turn.model
         return replace(result, cost=await models().cost(spec, result.usage))
 
     return node
 
 
-def turn_result(reply: ReplyDraft, context: TurnContext) -> TurnResult:
+def _result(reply: ReplyDraft, context: TurnContext) -> TurnResult:
     completion = reply.completion
     ready = completion.ready
     turn = ready.request.turn

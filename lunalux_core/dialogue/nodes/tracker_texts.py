@@ -1,4 +1,4 @@
-"""trackers: the values of this branch's trackers, each at its place in the prompt."""
+"""trackerTexts: the values of this branch's trackers, each at its place in the prompt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lunalux_core.llm.tokens import TokenEstimator
 _MACRO = re.compile(r"\{\{\s*tracker\s*::\s*([^{}]+?)\s*\}\}", re.IGNORECASE)
 
 
-async def trackers(draft: PromptDraft, context: TurnContext) -> PromptDraft:
+async def tracker_texts(draft: PromptDraft, context: TurnContext) -> PromptDraft:
     """Adds them to the material; a window that is too small for memories is too small for these."""
     standing = draft.request.turn.trackers
     placed = _placed(draft)
