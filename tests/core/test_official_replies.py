@@ -16,7 +16,7 @@ import pytest
 from fault_proxy import FaultProxy
 from served_backend import Served, device, serve
 
-from lunalux_core.character_api.server import create_app
+from lunalux_core.character_api.completion_routes import create_app
 from lunalux_core.dialogue.turn import Billed, TurnCompleted, TurnEvent, TurnOptions
 from lunalux_core.errors import NetworkError, PaymentError
 from lunalux_core.ids import uuid4
