@@ -57,7 +57,7 @@ class ThemedApp(App[None]):
             problems.append(error)
             theme = theme_files.find_theme(theme_files.DEFAULT, own)
         self.register_theme(theme)
-        self.palette = palette_of(theme)
+        self.palette = palette(theme)
         if (
             not self.is_running
         ):  # without the watcher: the style sheet is not made twice before the first frame
@@ -85,7 +85,7 @@ class ThemedApp(App[None]):
             yield from stack
 
 
-def palette_of(theme: Theme) -> Palette:
+def palette(theme: Theme) -> Palette:
     """The colours of a theme for widgets that draw themselves."""
     background = theme.background or "#000000"
     surface = theme.surface or background
