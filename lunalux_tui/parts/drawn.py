@@ -108,9 +108,10 @@ class Drawn(Widget):
     def render_lines(self, crop: Region) -> list[Strip]:
         palette, size = palette_of(self), self.size
         look = palette, keymap_of(self), size
-        if self._drawn is None or look != self._drawn_for:
+        # One that was just taken away may be asked once more, when there is no screen to ask for anything.
+        if (self._drawn is None or look != self._drawn_for) and self.is_attached:
             self._drawn, self._drawn_for = self.draw(palette, *size), look
-        lines = self._drawn
+        lines = self._drawn or ()
         blank = palette.blank(size.width)
         return within(self, [lines[y] if y < len(lines) else blank for y in crop.line_range], crop)
 
