@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from lunalux_core.dialogue.nodes.context import context
+from lunalux_core.dialogue.nodes.card_and_preset import card_and_preset
+from lunalux_core.dialogue.nodes.finished_prompt import finished_prompt
 from lunalux_core.dialogue.nodes.llm import llm
-from lunalux_core.dialogue.nodes.output import output
-from lunalux_core.dialogue.nodes.preset import preset
-from lunalux_core.dialogue.nodes.regex import regex
+from lunalux_core.dialogue.nodes.outgoing_history import outgoing_history
+from lunalux_core.dialogue.nodes.reply_scripts import reply_scripts
+from lunalux_core.dialogue.nodes.turn_result import turn_result
 from lunalux_core.dialogue.nodes.user_input import user_input
-from lunalux_core.dialogue.nodes.worldbook import worldbook
 from lunalux_core.dialogue.workflow import Node, Workflow
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
         TurnRequest,
         TurnResult,
     )
-    from lunalux_core.llm.registry import Registry
-    from lunalux_core.memory.story import Ranker
+    from lunalux_core.llm.model_registry import Registry
+    from lunalux_core.memory.story_memory import Ranker
     from lunalux_core.plugins.runner import Plugins
     from lunalux_core.regex.engine import EcmaEngine
 
@@ -58,15 +58,15 @@ def _built(
 ) -> Workflow[TurnRequest, Ready]:
     """The nodes from the person's words to the prompt."""
     return (
-        Workflow.start(preset)
-        .then(context(engine))
+        Workflow.start(card_and_preset)
+        .then(outgoing_history(engine))
         .where(_has_form, lambda: _text_template(models, engine))
         .where(lambda draft: draft.request.turn.memory is not None, lambda: _memory(rankers))
         .where(lambda draft: bool(draft.request.turn.trackers), _trackers)
         .where(lambda draft: _passages(draft.request.turn, rankers), lambda: _bank(rankers))
         .where(lambda draft: bool(draft.request.turn.injections), _injections)
         # After all that it scans; plug-ins get the finished prompt.
-        .then(worldbook(engine, rankers))
+        .then(finished_prompt(engine, rankers))
         .where(lambda ready: bool(ready.request.turn.settings.plugins), lambda: _plugin_prompt(plugins))
     )
 
@@ -116,9 +116,9 @@ def _memory(rankers: Callable[[], Sequence[Ranker]]) -> Node[PromptDraft, Prompt
 
 
 def _trackers() -> Node[PromptDraft, PromptDraft]:
-    from lunalux_core.dialogue.nodes.trackers import trackers
+    from lunalux_core.dialogue.nodes.tracker_texts import tracker_texts
 
-    return trackers
+    return tracker_texts
 
 
 def _bank(rankers: Callable[[], Sequence[Ranker]]) -> Node[PromptDraft, PromptDraft]:
@@ -128,9 +128,9 @@ def _bank(rankers: Callable[[], Sequence[Ranker]]) -> Node[PromptDraft, PromptDr
 
 
 def _injections() -> Node[PromptDraft, PromptDraft]:
-    from lunalux_core.dialogue.nodes.injections import injections
+    from lunalux_core.dialogue.nodes.chat_injections import chat_injections
 
-    return injections
+    return chat_injections
 
 
 def dialogue_line(
@@ -153,10 +153,10 @@ def reply_line(
 ) -> Workflow[Completion, TurnResult]:
     """The nodes from what a model answered to what the library keeps."""
     return (
-        Workflow.start(regex(engine, plugins))
+        Workflow.start(reply_scripts(engine, plugins))
         .where(
             lambda reply: bool(reply.completion.ready.request.turn.settings.plugins),
             lambda: _plugin(plugins),
         )
-        .then(output(models))
+        .then(turn_result(models))
     )

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.dialogue.window import counter, window_of
+from lunalux_core.dialogue.context_window import counter, window_of
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.tokens import MOST_FACTOR
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import Ready, TurnInput
     from lunalux_core.errors import ProviderError
     from lunalux_core.language import Language
-    from lunalux_core.llm.registry import Registry
+    from lunalux_core.llm.model_registry import Registry
     from lunalux_core.presets.document import Preset
 
 DENSER = 1.15

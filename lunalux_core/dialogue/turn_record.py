@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.dialogue.window import reply_room, window_of
+from lunalux_core.dialogue.context_window import reply_room, window_of
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import Ready, Shortened

@@ -21,7 +21,7 @@ from lunalux_tui.chat.turn_runner import RunnerView, TurnRunner
 if TYPE_CHECKING:
     from textual.timer import Timer
 
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
     from lunalux_core.errors import LunaluxError
     from lunalux_tui.chat.auto_mode import AutoMode
     from lunalux_tui.chat.directing_actions import DirectingActions

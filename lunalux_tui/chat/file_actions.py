@@ -40,7 +40,7 @@ class FileActions:
 
     async def export(self) -> None:
         """Ask for a path and write the conversation there; the ending chooses the format."""
-        from lunalux_core.chat.files import export_conversation, format_of
+        from lunalux_core.chat.conversation_files import export_conversation, format_of
         from lunalux_core.database import storage_error
         from lunalux_tui.parts.files import export_name, path_of
         from lunalux_tui.parts.path_dialog import PathDialog

@@ -26,7 +26,7 @@ from lunalux_tui.parts.removal import removal
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.reply_bar import ReplyButton
     from lunalux_tui.chat.transcript.message_window import MessageDisplay
@@ -161,7 +161,7 @@ class ChatPane(Column):
 
     def _window(self) -> int:
         """Tokens that the model in use has for prompt and reply; 0 where there is no such model."""
-        from lunalux_core.dialogue.window import allowed_window
+        from lunalux_core.dialogue.context_window import allowed_window
 
         models, settings = self._runtime.models, self._runtime.settings
         try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rich.style import Style
 from textual.strip import Strip
 
-from lunalux_core.stscript.quick_replies import QuickReply, QuickReplySet
+from lunalux_core.stscript.quick_reply_files import QuickReply, QuickReplySet
 from lunalux_core.text import clean_line
 from lunalux_tui.parts.drawn import Bar, Part
 from lunalux_tui.theme.palette import Palette

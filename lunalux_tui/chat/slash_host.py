@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from lunalux_core.chat.scripts.host import OFFERS
+from lunalux_core.chat.scripts.conversation_host import OFFERS
 from lunalux_tui.chat.protocols import Asker, Shown
 from lunalux_tui.i18n import t, tell
 

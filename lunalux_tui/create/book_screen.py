@@ -155,7 +155,7 @@ def draft_of(item: ShelfItem) -> Draft:
     Raises:
         InvalidInput: WORLDBOOK_UNKNOWN, when it is no worldbook at all.
     """
-    from lunalux_core.worldbook.read import read_book, write_book
+    from lunalux_core.worldbook.book_reader import read_book, write_book
 
     document = item.document
     if not (isinstance(document, dict) and isinstance(document.get("entries"), dict | list)):

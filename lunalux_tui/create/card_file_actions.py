@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.documents.json_text import dump_json
-from lunalux_core.editor import files as draft_files
+from lunalux_core.editor import draft_files as draft_files
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.ask_dialog import ConfirmDialog

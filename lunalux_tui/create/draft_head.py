@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from textual.reactive import reactive
 
-from lunalux_core.editor.checks import FieldRemark, tokens
+from lunalux_core.editor.card_fields import FIELDS
 from lunalux_core.editor.draft import Draft
-from lunalux_core.editor.fields import FIELDS
+from lunalux_core.editor.draft_checks import FieldRemark, tokens
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Bar, Part

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from lunalux_core.editor import files as draft_files
-from lunalux_core.editor.checks import MARKET_TAGS, require_name
+from lunalux_core.editor import draft_files as draft_files
+from lunalux_core.editor.card_fields import BY_ID, split_tags
 from lunalux_core.editor.draft import Draft
-from lunalux_core.editor.fields import BY_ID, split_tags
+from lunalux_core.editor.draft_checks import MARKET_TAGS, require_name
 from lunalux_core.errors import LunaluxError
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import LANGUAGES, t

@@ -12,8 +12,8 @@ from textual.app import ComposeResult
 from textual.widget import Widget
 from textual.worker import Worker
 
-from lunalux_core.editor.checks import check
 from lunalux_core.editor.draft import Draft
+from lunalux_core.editor.draft_checks import check
 from lunalux_core.errors import LunaluxError
 from lunalux_tui.actions import Action, bindings, first_key
 from lunalux_tui.create.card_file_actions import FileActions

@@ -39,9 +39,9 @@ from lunalux_core.dialogue.turn import (
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.conversations import Message as StoredMessage
 from lunalux_core.library.conversations import insert_message, new_message, select_message
-from lunalux_core.library.pictures import attachment
+from lunalux_core.library.message_pictures import attachment
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Role, Sampling
-from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.model_registry import Registry
 from lunalux_core.llm.servers.anthropic import AnthropicModel
 from lunalux_core.llm.servers.pool import HttpPool
 from lunalux_core.runtime import Runtime

@@ -22,11 +22,11 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.dialogue.turn import Shortened, TextsCut
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import ModelSpec
-from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.model_registry import Registry
 from lunalux_core.llm.servers.facts import ServerFacts
-from lunalux_core.llm.servers.failures import Failures
 from lunalux_core.llm.servers.refused_window import named_window
 from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.server_failures import Failures
 
 # -- recognised by asking ----------------------------------------------------------------------------
 
@@ -152,7 +152,7 @@ async def test_a_person_s_own_number_wins(paths: Paths) -> None:
 
 def test_a_service_that_is_paid_by_the_token_is_bounded_by_the_setting(paths: Paths) -> None:
     from lunalux_core.config.settings import load_settings
-    from lunalux_core.dialogue.window import allowed_window
+    from lunalux_core.dialogue.context_window import allowed_window
 
     settings = load_settings(paths, {})
     cloud = ModelSpec("x", "openrouter", "m", "https://openrouter.ai/api/v1", window_source="server")

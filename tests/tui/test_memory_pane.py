@@ -12,7 +12,7 @@ from chat_world import Driven, open_app
 from model_server import model_server
 from textual.widgets import Input, TextArea
 
-from lunalux_core.bank.files import document_of
+from lunalux_core.bank.document_files import document_of
 from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import SavedModel, load_settings

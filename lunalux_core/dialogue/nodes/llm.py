@@ -42,7 +42,7 @@ from lunalux_core.llm.model import (
     ModelRequest,
     Usage,
 )
-from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.model_registry import Registry
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.tokens import calibrated, estimator
 from lunalux_core.text import StreamCleaner
@@ -159,7 +159,7 @@ def _messages(ready: Ready) -> tuple[Message, ...]:
     data = ready.request.turn.picture_data
     if not data:
         return messages
-    from lunalux_core.documents.pictures import Attachment
+    from lunalux_core.documents.picture_refs import Attachment
 
     return tuple(
         replace(

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lunalux_core.dialogue.assembly.prompt import PromptMessage
+from lunalux_core.dialogue.context_window import counter
 from lunalux_core.dialogue.direction import framed
 from lunalux_core.dialogue.turn import Completion, PluginFailed, Ready, ReplyDraft, TurnRequest
-from lunalux_core.dialogue.window import counter
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import Message

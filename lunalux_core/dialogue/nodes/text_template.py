@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from lunalux_core.dialogue.turn import PromptDraft, TemplateFailed, TurnInput
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.model_registry import Registry
 from lunalux_core.regex.engine import EcmaEngine
 
 if TYPE_CHECKING:
     from lunalux_core.language import Language
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.llm.model import ModelSpec
-    from lunalux_core.templates.values import TextTemplate
+    from lunalux_core.templates.template_values import TextTemplate
 
 
 def text_template(models: Callable[[], Registry], engine: EcmaEngine) -> Node[PromptDraft, PromptDraft]:
@@ -54,7 +54,7 @@ async def _begun(draft: PromptDraft, models: Callable[[], Registry]) -> PromptDr
 def _with_parts(template: TextTemplate, turn: TurnInput) -> TextTemplate:
     """The template with the parts that profiles name; one that is gone leaves the template's own."""
     from lunalux_core.dialogue.text_templates import parts_named
-    from lunalux_core.templates.values import with_parts
+    from lunalux_core.templates.template_values import with_parts
 
     return with_parts(template, parts_named(turn.templates, turn.template_parts))
 
@@ -71,8 +71,7 @@ async def template_of(
     Raises:
         NotFound: TEMPLATE_UNKNOWN, TEMPLATE_NONE; and what opening a model raises.
     """
-    from lunalux_core.dialogue.template_regex import matches_with
-    from lunalux_core.dialogue.text_templates import chosen_template, composed, fitting_template
+    from lunalux_core.dialogue.text_templates import chosen_template, composed, fitting_template, matches_with
     from lunalux_core.llm.servers.text_completion import TextCompletionModel
     from lunalux_core.templates.served import SERVED, probe, recognised
     from lunalux_core.templates.shipped import shipped_instructs

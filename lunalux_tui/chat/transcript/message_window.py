@@ -14,14 +14,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lunalux_core.display.cache import depths
+from lunalux_core.display.display_cache import depths
 from lunalux_core.errors import NotFound
 from lunalux_core.library.conversations import PAGE, Conversations, Message
 from lunalux_tui.chat.transcript.transcript import Transcript
 
 if TYPE_CHECKING:
-    from lunalux_core.display.cache import Displays
-    from lunalux_core.display.scripts import Display, DisplayedMessage
+    from lunalux_core.display.display_cache import Displays
+    from lunalux_core.display.display_scripts import Display, DisplayedMessage
     from lunalux_core.library.conversations import Message
     from lunalux_tui.chat.transcript.thumbnails import Thumbnails
     from lunalux_tui.chat.transcript.transcript import Transcript

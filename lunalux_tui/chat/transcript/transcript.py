@@ -28,7 +28,7 @@ from lunalux_tui.theme.palette import Palette
 from lunalux_tui.theme.styles import ACCENT, Line, Run
 
 if TYPE_CHECKING:
-    from lunalux_core.display.scripts import DisplayedMessage
+    from lunalux_core.display.display_scripts import DisplayedMessage
 
 FRAMES = 12
 """Paints a second at most. The first piece after a pause is painted at once."""

@@ -33,7 +33,7 @@ from lunalux_tui.theme.styles import Line
 if TYPE_CHECKING:
     from rich.segment import Segment
 
-    from lunalux_core.display.scripts import DisplayedMessage
+    from lunalux_core.display.display_scripts import DisplayedMessage
 
 
 @dataclass(slots=True)

@@ -46,7 +46,7 @@ BY_ID = {section.id: section for section in SECTIONS}
 
 def section_of(place: str) -> str:
     """The section where a change of this place shows; see `editor.draft.Draft.become`."""
-    from lunalux_core.editor.fields import BY_ID as FIELDS
+    from lunalux_core.editor.card_fields import BY_ID as FIELDS
 
     name = place.partition(" ")[0]
     if name in FIELDS:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from textual.widget import Widget
 from textual.worker import Worker, WorkerState
 
-from lunalux_core.editor.checks import FieldRemark, tokens
+from lunalux_core.editor.draft_checks import FieldRemark, tokens
 from lunalux_tui.create.sections import Section
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Column

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import getters, on
 from textual.app import ComposeResult
 
-from lunalux_core.editor.checks import FieldRemark, check
+from lunalux_core.editor.draft_checks import FieldRemark, check
 from lunalux_tui.actions import Action
 from lunalux_tui.create.sections import section_of
 from lunalux_tui.create.sections.editor_section import EditorSection

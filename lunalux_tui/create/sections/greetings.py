@@ -6,7 +6,7 @@ from textual import getters, on
 from textual.app import ComposeResult
 
 from lunalux_core.editor import greetings as edits
-from lunalux_core.editor.checks import check_greeting, tokens
+from lunalux_core.editor.draft_checks import check_greeting, tokens
 from lunalux_core.editor.greetings import Greeting, GreetingKind, greetings
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings

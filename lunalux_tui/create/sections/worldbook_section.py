@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.timer import Timer
 from textual.widgets import Input
 
-from lunalux_core.editor.worldbook import BookView, Slot
+from lunalux_core.editor.card_worldbook import BookView, Slot
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.create.sections import Section
 from lunalux_tui.create.sections.editor_section import EditorSection
