@@ -313,7 +313,7 @@ async def test_likes_made_at_once_without_a_network_all_wait_and_are_all_sent(
     assert await here.market.send_waiting_likes() == 1
     proxy.before = None
     assert await here.market.send_waiting_likes() == 0
-    assert set((await here.client.liked()).character_ids) >= set(cards)
+    assert set((await here.client.market.liked()).character_ids) >= set(cards)
 
 
 def _add(one: str) -> Any:
@@ -348,5 +348,5 @@ async def test_authors_look_after_their_cards(here: Runtime, served: Served, tmp
 async def test_a_session_that_a_server_says_back_is_not_shown(here: Runtime) -> None:
     session = here.account.session.key
     assert session is not None
-    error = here.client._refused({"code": "X", "message": f"no: {session.token}"}, None)
+    error = here.client.exchange.refused({"code": "X", "message": f"no: {session.token}"}, None)
     assert session.token not in error.message + error.hint + str(error.params)
