@@ -257,7 +257,9 @@ async def test_an_official_reply_is_paid_once_and_the_wallet_follows(
     assert [(b.method, b.cost) for b in bills] == [("star", 5)]
     assert here.account.state.star == 95
     assert here.account.state.ledger["totalStarCoinUsed"] == 5
-    assert set(proxy.count) <= {"POST /api/official-model/submit", "GET /api/session/validate"}
+    # Any program of this machine may look for model servers on the ports that are open.
+    asked = {request for request in proxy.count if " /api/" in request}
+    assert asked <= {"POST /api/official-model/submit", "GET /api/session/validate"}
 
 
 async def test_a_binding_to_a_card_that_is_gone_is_let_go(here: Runtime, served: Served) -> None:
