@@ -18,7 +18,7 @@ from lunalux_tui import i18n
 from lunalux_tui.actions import Action, bindings, keys_of, reachable
 from lunalux_tui.app import places
 from lunalux_tui.app.terminal_gone import lasting, watch_terminal
-from lunalux_tui.app.typed_ahead import TypedAhead
+from lunalux_tui.app.typed_ahead import TYPED, TypedAhead
 from lunalux_tui.i18n import in_a_row, t, tell
 from lunalux_tui.parts.removal import removal
 from lunalux_tui.parts.screen import START
@@ -98,7 +98,7 @@ class LunaluxApp(ThemedApp):
 
     async def on_event(self, event: events.Event) -> None:
         """As Textual does it; but what comes from the terminal waits for what was typed before it."""
-        if isinstance(event, (events.InputEvent, events.Paste)) and not event.is_forwarded:
+        if isinstance(event, TYPED) and not event.is_forwarded:
             await self._typed_ahead.read(event)
         else:
             await super().on_event(event)
