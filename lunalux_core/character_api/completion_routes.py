@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -38,6 +39,7 @@ PATIENCE = 10.0
 QUIET = 15.0
 """Seconds without a word after which a stream sends a comment, so that nobody on the way thinks it dead."""
 CONVERSATION = "X-Lunalux-Conversation"
+REPEAT_KEY = "Idempotency-Key"
 Handler = Callable[["Request"], Awaitable[Response]]
 
 
@@ -106,11 +108,11 @@ class _Server:
 
     async def chat(self, request: Request) -> Response:
         call = chat_call(await _body(request), request.headers.get(CONVERSATION, ""))
-        return await self._answer(call, is_text=False)
+        return await self._answer(_repeatable(call, request), is_text=False)
 
     async def completions(self, request: Request) -> Response:
         call = text_call(await _body(request), request.headers.get(CONVERSATION, ""))
-        return await self._answer(call, is_text=True)
+        return await self._answer(_repeatable(call, request), is_text=True)
 
     async def _answer(self, call: CompletionCall, *, is_text: bool) -> Response:
         turn = await self._turns.begin(call)
@@ -216,6 +218,10 @@ class AnswerEvents:
                         yield event(answer.end(part.index, part.reply))
         if self._tells_usage:
             yield event(answer.usage(replies))
+
+
+def _repeatable(call: CompletionCall, request: Request) -> CompletionCall:
+    return replace(call, repeat_key=request.headers.get(REPEAT_KEY, ""))
 
 
 async def _body(request: Request) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from lunalux_core.character_api.completion_answers import CompletionReply
@@ -21,6 +22,7 @@ from lunalux_core.dialogue.turn import (
     TurnOptions,
 )
 from lunalux_core.errors import NotFound
+from lunalux_core.llm.model import REPEATABLE
 
 if TYPE_CHECKING:
     from lunalux_core.character_api.calls import CompletionCall
@@ -58,6 +60,7 @@ class Turns:
 
     def __init__(self, runtime: Runtime, client: str) -> None:
         self._runtime = runtime
+        self._client = client
         self._places = Places(runtime.library, runtime.chat, client)
 
     async def named(self, model: str) -> tuple[Character, str]:
@@ -83,7 +86,8 @@ class Turns:
         chat = self._runtime.chat
         if call.stateless:
             history = [(line.role, line.name, line.text) for line in call.history]
-            events = chat.unstored.stateless(character.id, history, call.text, options)
+            request = self._request(call, character.id)
+            events = chat.unstored.stateless(character.id, history, call.text, options, request)
             return CompletionTurn(None, _parts(events, call))
         place = await self._places.conversation(call, character.id)
         message_id = await self._places.go_to(place, call)
@@ -94,6 +98,17 @@ class Turns:
         else:
             events = chat.speak(place.id, options)
         return CompletionTurn(place, _parts(events, call))
+
+    def _request(self, call: CompletionCall, character_id: str) -> str:
+        """The id of what a client asks for under a key of its own; "" without one.
+
+        It is made of all that was said, too: a key that is used again for other words stands for them. How
+        the answer comes does not matter.
+        """
+        if not call.repeat_key:
+            return ""
+        asked = (self._client, character_id, replace(call, stream=False, tells_usage=False))
+        return REPEATABLE + sha256(repr(asked).encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
     async def _options(self, call: CompletionCall, profile: str) -> TurnOptions:
         start = None

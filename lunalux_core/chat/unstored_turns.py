@@ -83,12 +83,14 @@ class UnstoredTurns:
         history: Sequence[tuple[MessageRole, str, str]],
         text: str,
         options: TurnOptions = TurnOptions(),
+        request: str = "",
     ) -> AsyncGenerator[TurnEvent | Events, None]:
         """A reply to words after a history that is stored nowhere.
 
         Args:
             history: (role, name, text) of each line, oldest first; the name may be "" for the person and the
                 character.
+            request: id of what is asked for, the same for each time that it is asked for; "" for once.
 
         Raises (from the iterator):
             LunaluxError: as any turn. NotFound: CHARACTER_NOT_FOUND.
@@ -111,6 +113,7 @@ class UnstoredTurns:
                 length=len(lines),
                 replies=counts["assistant"],
                 said=counts["user"],
+                request=request,
             )
 
         yield self.reply(await self._database.read(read))

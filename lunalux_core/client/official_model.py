@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.errors import BackendError, NetworkError, PaymentError
 from lunalux_core.ids import now_ms, uuid4
-from lunalux_core.llm.model import Delta, ModelRequest, ModelSpec, Usage
+from lunalux_core.llm.model import REPEATABLE, Delta, ModelRequest, ModelSpec, Usage
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account
@@ -68,6 +68,10 @@ class OfficialModel:
         if before is None:  # what was asked before may be paid already: the gateway knows
             self._account.prices.check(self._spec.model)
         body = (before or self._body(request)).model_copy(update={"expected_cost": self._agreed()})
+        asked = body.model_dump(mode="json", exclude_none=True)
+        repeatable = key.startswith(REPEATABLE)
+        if repeatable:  # whoever repeats it has not heard whether it was answered
+            await self._cache.put(memory, asked, REPLAYED_MS)
         said = False
         try:
             async with aclosing(self._patiently(body, key)) as events:
@@ -79,7 +83,7 @@ class OfficialModel:
                         said = said or name == "delta"
                         yield Delta(text=data["text"]) if name == "delta" else Delta(thinking=data["text"])
         except NetworkError:
-            await self._cache.put(memory, body.model_dump(mode="json", exclude_none=True), REPLAYED_MS)
+            await self._cache.put(memory, asked, REPLAYED_MS)
             raise
         except PaymentError:
             await self._cache.drop(memory)
@@ -90,7 +94,8 @@ class OfficialModel:
                 await self._account.prices.refresh()
                 self._account.prices.check(self._spec.model)
             raise
-        await self._cache.drop(memory)
+        if not repeatable:
+            await self._cache.drop(memory)
 
     def _agreed(self) -> ExpectedCost | None:
         """The price the person agreed to, for the gateway to hold the reply to."""

@@ -115,11 +115,14 @@ async def import_data(
 
 
 async def add_starters(library: Library, paths: Paths) -> None:
-    """Put the starter characters into a library that has no character."""
+    """Put the starter characters into a library that has no character, or the rest of them where that was cut
+    off: a program may be left while it starts."""
     from lunalux_core.starter import cards
 
-    if await library.characters.count():
-        return
+    if not await library.state.get("starters_begun"):
+        if await library.characters.count():
+            return
+        await library.state.set("starters_begun", True)
     # The list shows the newest first, so the one that is to stand in front is added last.
     for path in reversed(cards()):
         language = path.stem.rpartition(".")[2]

@@ -177,6 +177,11 @@ class CompletionText:
     stop: tuple[str, ...] = ()
 
 
+REPEATABLE = "repeat:"
+"""How the id of a request begins that is not one of a stored reply: whoever repeats it knows nothing of how
+it ended, so what was asked is kept for the day that the gateway keeps its answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
     """One call. `request_id` is the idempotency key; `market_id` the bound community character.

@@ -115,7 +115,10 @@ class StatusBar(Bar):
     def tell(self, words: str, *, warn: bool = False, undo: bool = False) -> bool:
         """Show a message, with an undo button if `undo`; False if it does not fit into the line."""
         words = clean_line(words, 400)
-        if cell_len(words) + MARGIN_CELLS + (cell_len(self._undo_words) if undo else 0) > self.size.width:
+        always = [part for part in (*self._counting(), *self.right()) if not part.weight]
+        beside = sum(cell_len(part.text) + len(self.GAP) for part in always)
+        needed = cell_len(words) + MARGIN_CELLS + (cell_len(self._undo_words) if undo else 0)
+        if needed + beside > self.size.width:
             return False
         self._warns, self._undo, self.told = warn, undo, words
         if self._telling is not None:
@@ -147,6 +150,11 @@ class StatusBar(Bar):
     def _tick(self) -> None:
         self.seconds = int(time.monotonic() - self._began)
 
+    def _counting(self) -> list[Part]:
+        if self.countdown is None:
+            return []
+        return [Part(t("cast.countdown", seconds=self.countdown), ACCENT)]
+
     def _said(self) -> list[Part]:
         if not self.told:
             return []
@@ -162,9 +170,7 @@ class StatusBar(Bar):
             return [Part("●", ACCENT), Part(writing, MUTED, weight=1), *self._said()]
         if self.scripting:
             return [Part("●", ACCENT), Part(t("slash.running"), MUTED, weight=1), *self._said()]
-        parts = self._said()
-        if self.countdown is not None:
-            parts.append(Part(t("cast.countdown", seconds=self.countdown), ACCENT))
+        parts = [*self._counting(), *self._said()]
         if self.prose:
             words = t("prose.from_passage" if self.from_passage else "prose.label")
             parts.append(Part(words, ACCENT, "screen.prose", 1))

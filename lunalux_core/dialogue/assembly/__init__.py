@@ -2,9 +2,9 @@
 
 prompt_material  the input          prompt         the result, and the error for one that is too large
 slots        the preset's prompts   placeholders   inserting values without expanding macros in them
-injections   texts at a depth       history        the newest messages that fit
+injections   texts at a depth, a person's instructions for one reply among them
+history      the newest messages that fit
 examples     example dialogues      labels         our own headings and instructions
-directions   a person's instructions for one reply
 prefill      the beginning of a reply, as the last message
 sillytavern, narratium, text        the three assemblies
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from lunalux_core.dialogue.assembly.prompt_material import MemoryTexts
 from lunalux_core.dialogue.context_window import window_of
-from lunalux_core.dialogue.nodes.placing import placing_texts
+from lunalux_core.dialogue.nodes.macro_context import placing_texts
 from lunalux_core.dialogue.turn import PromptDraft, TurnInput
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.memory.memory_wording import facts_text, recalled_text, story_text

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from lunalux_core.dialogue.assembly.prompt_material import StandingText
-from lunalux_core.dialogue.nodes.placing import placing_texts
+from lunalux_core.dialogue.nodes.macro_context import placing_texts
 from lunalux_core.dialogue.turn import PromptDraft
 from lunalux_core.dialogue.workflow import TurnContext
 from lunalux_core.library.trackers import TrackerState

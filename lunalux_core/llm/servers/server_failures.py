@@ -256,6 +256,7 @@ class Failures:
             params["seconds"] = report.wait_seconds
             if report.wait_seconds:
                 hint = f"Try again in {report.wait_seconds:g} seconds."
+                params["kind"] = "wait_said" if detail else "wait"
         message = sentence.format(server=self.server, model=self.model)
         if detail:
             message = f"{message.removesuffix('.')}: {detail}"

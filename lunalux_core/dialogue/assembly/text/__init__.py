@@ -11,6 +11,5 @@ prompt_turns all turns as text     fixed        the texts that are always sent
 fitting_turns which turns and examples fit beside those
 ending       the text after the last turn
 pieces       what is sent, in order, as messages and report
-form         where the reply ends and how it is cleaned
-assembly     all of these, from the input to the prompt
+assembly     all of these, from the input to the prompt, with where the reply ends and how it is cleaned
 """
