@@ -305,6 +305,20 @@ ENDINGS = {
 for _finish, _words in ENDINGS.items():
     for _word in _words:
         GOOD[f"ends with {_word}"] = (said(SAID, _word), SAID, "", _finish)
+for _index in ("0", -1, None, 0.0):
+    GOOD[f"counted from {_index!r}"] = (
+        [event({"choices": [{"index": _index, "delta": {"content": SAID}, "finish_reason": "stop"}]}), DONE],
+        SAID,
+        "",
+        "stop",
+    )
+for _name, _content in {
+    "a list of lists": [[{"type": "text", "text": SAID}]],
+    "a part whose text has a value": [{"type": "text", "text": {"value": SAID, "annotations": []}}],
+    "a part of parts": [{"content": [{"text": [{"text": SAID}]}]}],
+    "a nest without an end beside words": [SAID, json.loads("[" * 450 + '"deep"' + "]" * 450)],
+}.items():
+    GOOD[f"words in {_name}"] = ([chunk(_content), chunk(finish="stop"), DONE], SAID, "", "stop")
 GOOD["ends without a word"] = (said()[:-2], SAID, "", "cut")
 GOOD["ends with the end mark alone"] = ([*said()[:-2], DONE], SAID, "", "stop")
 

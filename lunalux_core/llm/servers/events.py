@@ -56,6 +56,11 @@ _MESSAGES = frozenset(
 )
 """The types of the events of Anthropic's Messages, without those that all protocols share."""
 
+_TEXTS = ("text", "summary", "content", "value")
+"""Fields of a part that hold its text."""
+DEEPEST_TEXT = 6
+"""Steps from a field to its text: a hostile nest must not be followed."""
+
 MOST_TOKENS = 1_000_000_000
 """A count beyond this is none."""
 
@@ -135,7 +140,7 @@ def _read(said: EventContent, event: dict[str, Any], depth: int) -> None:
 def _choice(said: EventContent, event: dict[str, Any], choices: list[Any]) -> None:
     choice = next(
         # Several choices were not asked for; of those that come all the same, only the first is the reply.
-        (choice for choice in choices if isinstance(choice, dict) and not choice.get("index")),
+        (choice for choice in choices if isinstance(choice, dict) and _is_first(choice.get("index"))),
         None,
     )
     if choice is None:
@@ -158,6 +163,13 @@ def _choice(said: EventContent, event: dict[str, Any], choices: list[Any]) -> No
             said.refusal = event if event.get("error") else {"error": {"code": 500, **error}}
         else:
             said.finish = reason
+
+
+def _is_first(index: object) -> bool:
+    """Whether a choice is the reply: also where its server counts in texts, or below nothing."""
+    if isinstance(index, str) and index.isdecimal():
+        return int(index[:9]) == 0
+    return not (isinstance(index, int) and index > 0)
 
 
 def _is_none(reason: str) -> bool:
@@ -194,26 +206,17 @@ def _parts(parts: list[tuple[ContentKind, str]], message: object) -> None:
         parts.append(("text", refusal))
 
 
-def _text(value: object) -> str:
-    """The text of a field that is a string, a part with `text` or `summary`, or a list of such parts."""
+def _text(value: object, steps: int = DEEPEST_TEXT) -> str:
+    """The text of a field that is a string, a part with a field of text, or a list of such parts."""
     if isinstance(value, str):
         return value
+    if not steps:
+        return ""
     if isinstance(value, list):
-        return "".join(_text(item) for item in value)
+        return "".join(_text(item, steps - 1) for item in value)
     if isinstance(value, dict):
-        return next((text for name in ("text", "summary", "content") if (text := _flat(value.get(name)))), "")
+        return next((text for name in _TEXTS if (text := _text(value.get(name), steps - 1))), "")
     return ""
-
-
-def _flat(value: object) -> str:
-    """The text of a part's field, one step down at most: a hostile nest must not be followed."""
-    if isinstance(value, list):
-        return "".join(
-            block if isinstance(block, str) else str(block.get("text") or "")
-            for block in value
-            if isinstance(block, (str, dict))
-        )
-    return value if isinstance(value, str) else ""
 
 
 # -- Anthropic ---------------------------------------------------------------------------------------
@@ -270,7 +273,7 @@ def _stopped(said: EventContent, message: object) -> None:
 def _candidate(said: EventContent, candidates: list[Any]) -> None:
     """Gemini's."""
     candidate = next(
-        (candidate for candidate in candidates if isinstance(candidate, dict) and not candidate.get("index")),
+        (one for one in candidates if isinstance(one, dict) and _is_first(one.get("index"))),
         None,
     )
     if candidate is None:
