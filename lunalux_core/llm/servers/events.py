@@ -61,6 +61,10 @@ _TEXTS = ("text", "summary", "content", "value")
 DEEPEST_TEXT = 6
 """Steps from a field to its text: a hostile nest must not be followed."""
 
+_PIECE = re.compile(r"(text|content|refusal|reasoning)[\w.]*[.-]delta$|^text-generation$")
+"""Types of events that are a piece of the reply; of a tool's arguments there are pieces, too."""
+_ENDS = {"response.completed": "stop", "response.incomplete": "length"}
+
 MOST_TOKENS = 1_000_000_000
 """A count beyond this is none."""
 
@@ -290,7 +294,9 @@ def _candidate(said: EventContent, candidates: list[Any]) -> None:
 
 def _native(said: EventContent, event: dict[str, Any]) -> bool:
     """A local server's own protocol: Ollama's `message` and `response`, llama.cpp's `content`, KoboldCpp's
-    `token`. False: it is none of them."""
+    `token`; or one of `_piece`. False: it is none of them."""
+    if _piece(said, event):
+        return True
     message = event.get("message")
     if isinstance(message, dict):
         _parts(said.parts, message)
@@ -307,6 +313,35 @@ def _native(said: EventContent, event: dict[str, Any]) -> bool:
     elif isinstance(reason := event.get("finish_reason"), str) and not _is_none(reason):
         said.finish = reason
     return True
+
+
+def _piece(said: EventContent, event: dict[str, Any]) -> bool:
+    """A piece of OpenAI's Responses, of Cohere or of TGI. False: it is none, or has more to be read."""
+    if isinstance(token := event.get("token"), dict):
+        if not token.get("special") and (text := _text(token)):
+            said.parts.append(("text", text))
+        said.finish = _reason(event.get("details"), "finish_reason")
+        return True
+    kind = event.get("type") or event.get("event_type")
+    if not isinstance(kind, str):
+        return False
+    piece = event.get("delta") or event.get("text")
+    if isinstance(piece, dict):
+        said.finish, piece = _reason(piece, "finish_reason"), piece.get("message")
+    if _PIECE.search(kind):
+        if text := _text(piece):
+            said.parts.append(("thinking" if "reasoning" in kind else "text", text))
+        return True
+    if kind in _ENDS and isinstance(whole := event.get("response"), dict):
+        said.finish = _reason(whole.get("incomplete_details"), "reason") or _ENDS[kind]
+    elif kind == "stream-end":
+        said.finish = _reason(event, "finish_reason")
+    return False
+
+
+def _reason(fields: object, name: str) -> str:
+    value = fields.get(name) if isinstance(fields, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 def _refused(event: dict[str, Any]) -> bool:
