@@ -46,8 +46,8 @@ class DepthPrompt:
 
 @dataclass(frozen=True)
 class Card:
-    """A card; `text` is its JSON as it was read. `document` is not to be changed in place, since what was read
-    from it is remembered.
+    """A card; `text` is its JSON as it was read. `document` is not to be changed in place, since what was
+    read from it is remembered.
     """
 
     document: Mapping[str, Any]
