@@ -33,6 +33,9 @@ MOVING = frozenset(
 """Groups of the workers that show something, ask something, or change a list that the next key acts on. What
 others do (replies, prices, pictures) holds no key up."""
 
+TYPED = (events.InputEvent, events.Paste, events.AppFocus, events.AppBlur)
+"""What the terminal sends in an order that matters: a key gives the app the focus back that it has lost."""
+
 PATIENCE = 0.5
 """Seconds that keys wait for such work, which may have to ask a server."""
 LONGEST = 3.0

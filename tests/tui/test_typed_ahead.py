@@ -146,7 +146,7 @@ class Waiting(App[None]):
         yield Input()
 
     async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, (events.InputEvent, events.Paste)) and not event.is_forwarded:
+        if isinstance(event, typed_ahead.TYPED) and not event.is_forwarded:
             await self.typed_ahead.read(event)
         else:
             await super().on_event(event)
