@@ -83,7 +83,7 @@ def marks(own: tuple[str, ...] = ()) -> Marks:
     openings = dict[str, tuple[str, ...]]()
     for pair in pairs:
         closing = pair.closing.lower()
-        closings = _MIXED if closing in _MIXED else (closing,)
+        closings: tuple[str, ...] = _MIXED if closing in _MIXED else (closing,)
         if pair.opening.startswith(
             "<|"
         ):  # such models may go over to the answer without an end of the thought
