@@ -86,14 +86,6 @@ class RosterActions:
         """Show which row is open."""
         self._roster.rows.mark_current(self._opener.chat.row_id)
 
-    async def show_last_words(self) -> None:
-        """Let the list say what was said last in the conversation that is open."""
-        conversation = self._opener.chat.conversation
-        if conversation is not None:
-            words = await self._runtime.library.conversations.last_words_of(conversation.id)
-            if words is not None:
-                self._roster.said(words)
-
     async def open(self, row_id: str) -> None:
         """Open what a row stands for: a folder, a group or a character."""
         if row_id.startswith(FOLDER):
