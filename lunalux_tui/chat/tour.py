@@ -56,7 +56,7 @@ class TourBar(Widget):
         return STEPS[self._step]
 
     def on_mount(self) -> None:
-        self.watch(self._chat, "busy", self._turn, init=False)
+        self._chat.turn_over.subscribe(self, self._turn)
         self.watch(self._chat.status, "browsing", self._browsing, init=False)
         self.watch(self._chat.header, "character", self._character, init=False)
         self.app.mode_change_signal.subscribe(self, self._mode)
@@ -64,9 +64,9 @@ class TourBar(Widget):
 
     # -- what the person does ----------------------------------------------------------------------
 
-    def _turn(self, busy: bool) -> None:
-        if not busy:
-            self.done("talk")
+    def _turn(self, _: None) -> None:
+        self._chat.turn_over.unsubscribe(self)  # one is enough
+        self.done("talk")
 
     def _browsing(self, browsing: bool) -> None:
         if not browsing:
