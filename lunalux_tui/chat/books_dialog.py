@@ -16,6 +16,7 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.dialog import CANCEL, Dialog, question
 from lunalux_tui.parts.rows import Row, Rows
+from lunalux_tui.parts.told import Told
 from lunalux_tui.theme.styles import SURFACE
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class BooksDialog(Dialog[str]):
     """Answers `OWN` when the card's own book is to be opened, else None; everything else is done here."""
 
     ACTIONS = (
-        Action("books_here.open", "open", "enter", footer=70, palette=False),
+        # Before the rows, which have the key too, so that it is among the keys that are shown.
+        Action("books_here.open", "open", "enter", footer=70, priority=True, palette=False),
         Action("books_here.all", "attach('all')", "a,space", footer=71, palette=False),
         Action("books_here.chat", "attach('chat')", "c", footer=72, palette=False),
         Action("books_here.character", "attach('character')", "r", footer=73, palette=False),
@@ -102,6 +104,8 @@ class BooksDialog(Dialog[str]):
         self._attached = await self._look()
         rows = self._rows(self._attached)
         self.rows.set_rows(rows)
+        if rows and not self._items:
+            self.query_one(".hint", Told).update(question("books_here.hint_alone"))
         self.refresh_bindings()
 
     async def _look(self) -> BooksInForce:
@@ -150,6 +154,8 @@ class BooksDialog(Dialog[str]):
             # A group has no card, and nobody need have a persona.
             needs = {"character": attached.card, "persona": attached.persona}
             return needs.get(str(parameters[0]), attached) is not None
+        if action == "open":
+            return self.is_mounted and bool(self.rows.chosen)
         return True
 
     @on(Rows.Moved, "#books-here")

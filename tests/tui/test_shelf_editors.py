@@ -13,7 +13,9 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.chat.books_dialog import BooksDialog
 from lunalux_tui.create.book_screen import BookScreen
 from lunalux_tui.parts.form_field import FieldBox
+from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.parts.preset_dialog import PresetDialog
+from lunalux_tui.parts.told import Told
 from lunalux_tui.settings.screen import SettingsScreen
 from lunalux_tui.settings.script_screen import ScriptScreen
 
@@ -172,6 +174,17 @@ async def test_e_opens_the_prompts_of_the_preset_under_the_cursor(home: object) 
         await driven.until(lambda: settings.section_view.rows)
         await driven.press("e")
         await driven.until(lambda: isinstance(driven.app.screen, PresetDialog))
+
+
+async def test_with_the_book_of_the_card_alone_it_says_where_others_come_from(home: object) -> None:
+    async with open_app() as driven:
+        await driven.press("escape", "W")
+        await driven.until(lambda: isinstance(driven.app.screen, BooksDialog))
+        dialog = driven.app.screen
+        await driven.until(lambda: "settings (F6)" in str(dialog.query_one(".hint", Told).content))
+        bar = dialog.query_one(KeyBar)
+        shown = "".join(strip.text for strip in bar.render_lines(bar.size.region))
+        assert "⏎ Entries" in shown and "This chat" not in shown
 
 
 async def test_w_shows_which_books_are_in_force_here_and_attaches_others(home: object) -> None:
