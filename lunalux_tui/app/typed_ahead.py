@@ -22,6 +22,7 @@ from textual.worker import Worker, get_current_worker
 if TYPE_CHECKING:
     from textual.app import App
     from textual.dom import DOMNode
+    from textual.screen import Screen
 
 MOVING = frozenset(
     {
@@ -47,6 +48,14 @@ PAUSE = 0.01
 QUIET = 8
 """Turns of the event loop without anything under way that are taken for rest: an answer to work that waits
 for one is on its way for some turns."""
+REPEATED = frozenset(
+    {
+        *("up", "down", "left", "right", "pageup", "pagedown", "home", "end"),
+        *("backspace", "delete", "j", "k"),
+    }
+)
+"""Keys that are held down. One of them after the same one does not wait until the first is drawn: the screen
+would come to lag behind the hand."""
 BUSY_LOOKS = 500
 """Turns of the event loop that are looked at one by one; what takes longer is looked at now and then."""
 
@@ -81,6 +90,11 @@ class TypedAhead:
         self._asking: set[Worker[Any]] = set()
         self._late = False
         """Whether what is held back goes on without waiting."""
+        self._letters_only = False
+        """Whether nothing but letters was passed on since the app was at rest."""
+        self._key = ""
+        """The last key that was no letter of a text."""
+        self._drawn = asyncio.Event()
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -99,12 +113,14 @@ class TypedAhead:
             await self._read(event)
         else:
             self._held.append(event)
+            self._skip_drawing()
         if self._held and isinstance(event, events.Key) and self._urgent(event.key):
             asyncio.get_running_loop().call_later(HURRY, self._give_up, event)
 
     async def _read(self, event: events.Event) -> None:
         """Pass an event on, unless it has to wait for those before it: then it is held back, as the first."""
         if isinstance(event, events.Key) and self._is_letter(event):
+            self._letters_only = self._at_rest or self._letters_only
             self._leave_rest()
             await self._pass_on(event)
         elif not isinstance(event, (events.Key, events.Paste, events.MouseDown, events.MouseUp)):
@@ -112,6 +128,8 @@ class TypedAhead:
         elif self._at_rest or self._late or isinstance(event, events.Paste):
             self._leave_rest()
             target = self._target(event)
+            self._key = event.key if isinstance(event, events.Key) else ""
+            self._letters_only = False
             await self._pass_on(event)
             if not self._late:
                 self._settle(target)
@@ -157,8 +175,8 @@ class TypedAhead:
         """Wait until nothing waits at `target`, where a key would go now, or between these and the app, and
         no work goes on that may change where that is."""
         ways = {target: target.ancestors_with_self}
-        quiet, looks, patience = 0, 0, round(PATIENCE / PAUSE)
-        while quiet < QUIET:
+        screen, quiet, looks, patience = None, 0, 0, round(PATIENCE / PAUSE)
+        while True:
             here = self._target()
             if here not in ways:
                 quiet, ways[here] = 0, here.ancestors_with_self
@@ -170,9 +188,26 @@ class TypedAhead:
             elif patience and self._moving():
                 quiet, patience = 0, patience - 1
                 await asyncio.sleep(PAUSE)
-            else:
+            elif quiet < QUIET:
                 quiet += 1
                 await asyncio.sleep(0)
+            elif self._letters_only or screen is self._app.screen:
+                return
+            else:  # what is to be done once the screen is drawn, as to move the focus, is done before this
+                screen, quiet = self._app.screen, 0
+                await self._drawing(screen)
+
+    async def _drawing(self, screen: Screen[Any]) -> None:
+        self._drawn.clear()
+        self._skip_drawing()
+        if screen.call_after_refresh(self._drawn.set):
+            await self._drawn.wait()
+
+    def _skip_drawing(self) -> None:
+        """Wait no more for the screen to be drawn, if the same key goes on being held down."""
+        after = self._held[0] if self._held else None
+        if isinstance(after, events.Key) and after.key == self._key and after.key in REPEATED:
+            self._drawn.set()
 
     def _moving(self) -> bool:
         """Whether work that what was typed has begun may still show or change something."""

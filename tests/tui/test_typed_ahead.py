@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import sys
 import time
@@ -16,9 +17,12 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.widgets import Input, OptionList
 
+import lunalux_tui
 from lunalux_core.config.paths import Paths
 from lunalux_tui.app import typed_ahead
 from lunalux_tui.app.typed_ahead import TypedAhead
+from lunalux_tui.chat import action_handlers
+from lunalux_tui.settings.sections import section_view
 
 pty_only = pytest.mark.skipif(sys.platform == "win32", reason="a pty is needed")
 
@@ -193,3 +197,20 @@ async def test_a_key_that_stops_is_not_held_up_and_comes_behind_what_was_typed_b
         await until(lambda: app.stopped)
         assert app.query_one(Input).value == "a"
         app.workers.cancel_all()
+
+
+def test_keys_wait_for_all_work_that_shows_a_dialog() -> None:
+    """Groups are named where the work is; what a key waits for is named in one place."""
+    asking = {action_handlers.DIALOG, action_handlers.EDIT, section_view.WORK}
+    for path in Path(lunalux_tui.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.AsyncFunctionDef) or "push_screen_wait" not in ast.unparse(node):
+                continue
+            for mark in node.decorator_list:
+                match mark:
+                    case ast.Call(func=ast.Name(id="work"), keywords=keywords):
+                        groups = [one.value for one in keywords if one.arg == "group"]
+                        asking |= {one.value for one in groups if isinstance(one, ast.Constant)}
+                        asking |= {"default"} if not groups else set()
+    # The person is asked for a name when the account needs one, which no key has begun.
+    assert asking - typed_ahead.MOVING == {"name"} and len(asking) > 8
