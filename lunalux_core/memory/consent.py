@@ -36,8 +36,8 @@ async def allowed_in_background(
 
     Args:
         always: whether the settings allow models that cost.
-        ask: asks the person about a model that costs and that they were never asked about. It stores the answer
-            None before it asks, so that each model is asked about once for memories and trackers.
+        ask: asks the person about a model that costs and that they were never asked about; stores the answer
+            None before that, so that each model is asked about once for memories and trackers.
     """
     if spec.provider == "practice":
         return False
