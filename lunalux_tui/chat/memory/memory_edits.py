@@ -47,7 +47,7 @@ class EditsView(Protocol):
 
 
 class MemoryEdits:
-    """Stores changes, and has the jobs remember them."""
+    """Stores changes, and has the `MemoryJobs` remember them."""
 
     def __init__(
         self, runtime: Runtime, conversation_id: str, jobs: MemoryJobs, memories: MemoryList, view: EditsView

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class JobsView(Background, Protocol):
-    """What the jobs asks of the screen."""
+    """What the jobs ask of the screen."""
 
     def say(self, words: str, *, warn: bool = False, undo: bool = False) -> None:
         """Say what happened."""

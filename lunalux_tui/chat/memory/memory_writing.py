@@ -33,7 +33,7 @@ class WritingView(Protocol):
 
 
 class MemoryWriting:
-    """What the jobs writes of one conversation.
+    """What is written of one conversation.
 
     Attributes:
         waiting_for: the model that costs and waits to be agreed to, "" for none.
