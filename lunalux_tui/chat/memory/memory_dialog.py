@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.reactive import reactive
 
 from lunalux_core.errors import NotFound
@@ -135,11 +136,20 @@ class MemoryDialog(Dialog[str]):
         self.action_tab(self._tab)
         self._read()
 
+    def dismiss(self, result: str | None = None) -> AwaitComplete:
+        """Answer and go. What is written while the pane is on its way out is told in the chat."""
+        self._let_go()
+        return super().dismiss(result)
+
     def on_unmount(self) -> None:
-        # Jobs and writer outlive the pane.
-        self._jobs.on_change = self._jobs.on_told = None
-        self._runtime.memory_writer.on_change = lambda conversation_id: None
-        self._runtime.trackers.on_change = lambda conversation_id: None
+        self._let_go()
+
+    def _let_go(self) -> None:
+        # Jobs and writer outlive the pane, and may have another one by now.
+        if self._jobs.on_told == self._say:
+            self._jobs.on_change = self._jobs.on_told = None
+            self._runtime.memory_writer.on_change = lambda conversation_id: None
+            self._runtime.trackers.on_change = lambda conversation_id: None
 
     def _changed_in_background(self, conversation_id: str) -> None:
         if conversation_id == self._conversation_id:
