@@ -40,7 +40,7 @@ class Driven:
 
         async with asyncio.timeout(seconds):
             while not holds():
-                await self.pilot.pause(0.02)
+                await asyncio.sleep(0.01)
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
