@@ -28,7 +28,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.app.app import LunaluxApp
 from lunalux_tui.app.first_frame import read_opening
 from lunalux_tui.create.screen import CreateScreen
-from lunalux_tui.create.sections.worldbook import WorldbookSection
+from lunalux_tui.create.sections.worldbook_section import WorldbookSection
 
 NOWHERE = "http://127.0.0.1:9"
 RATIO = 1.3

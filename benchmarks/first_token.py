@@ -27,13 +27,13 @@ from pathlib import Path
 import httpx
 
 from lunalux_core.backend.money.billing import ModelConfig
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.embedded import open_embedded
 from lunalux_core.backend.running.services import Services
-from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import InProcessClient
-from lunalux_core.client.backend import BackendClient
-from lunalux_core.client.session import SessionKey
+from lunalux_core.client.backend_client import BackendClient
+from lunalux_core.client.session_key import SessionKey
 from lunalux_core.ids import uuid4
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
 from lunalux_core.llm.servers.openai import OpenAIModel

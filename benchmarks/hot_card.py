@@ -27,9 +27,9 @@ from turn_cost import Metered
 
 from lunalux_core.backend.money.seed_models import seed_models
 from lunalux_core.backend.repos.heat import Gain, counting
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.embedded import DATABASE, open_embedded
 from lunalux_core.backend.running.services import Services, assemble
-from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.running.signatures import Signer
 
 ROW_UNITS = 1000

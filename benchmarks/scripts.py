@@ -32,9 +32,9 @@ SCRIPT = " | ".join(
 async def press(runtime: object, place: str, script: str) -> tuple[float, float]:
     """Milliseconds of the clock and of the processor."""
     from lunalux_core.chat.script_setting import script_setting
-    from lunalux_core.chat.scripts.host import ConversationHost
+    from lunalux_core.chat.scripts.conversation_host import ConversationHost
     from lunalux_core.dialogue.turn import TurnOptions
-    from lunalux_core.stscript.commands.table import everything
+    from lunalux_core.stscript.commands.command_table import everything
     from lunalux_core.stscript.interpreter import Interpreter
     from lunalux_tui.cli.script_surface import TerminalSurface
 

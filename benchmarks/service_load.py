@@ -35,9 +35,9 @@ from urllib.parse import urlsplit
 
 from lunalux_core.backend.money.billing import ModelConfig
 from lunalux_core.backend.running.aws import open_aws
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.embedded import open_embedded
 from lunalux_core.backend.running.services import Services
-from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.provision import Provisioner
 from lunalux_core.backend.storage.schema import table_specs

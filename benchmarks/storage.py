@@ -37,10 +37,10 @@ os.environ.setdefault("LUNALUX_PRACTICE_RATE", "0")
 from lunalux_core.backend.accounts.identity import LocalIdentity
 from lunalux_core.backend.money.seed_models import SEED_MODELS, seed_models
 from lunalux_core.backend.repos.models import item_of
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.clock import iso, newest_first
 from lunalux_core.backend.running.embedded import DATABASE, open_embedded
 from lunalux_core.backend.running.services import Services, assemble
-from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.dynamodb import DynamoStore

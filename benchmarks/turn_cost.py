@@ -28,11 +28,11 @@ from storage import Client, fill
 
 from lunalux_core.backend.market.ranking_keys import ORDERS
 from lunalux_core.backend.money.seed_models import seed_models
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.embedded import DATABASE, open_embedded
 from lunalux_core.backend.running.services import assemble
-from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.running.signatures import Signer
-from lunalux_core.backend.storage.checks import item_size, key_of
+from lunalux_core.backend.storage.operation_checks import item_size, key_of
 from lunalux_core.backend.storage.table import Check, Delete, Item, Operation, Page, Put, Store, Update
 
 CARDS = 300

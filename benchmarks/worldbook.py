@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lunalux_core.worldbook.book_reader import Book, read_book
 from lunalux_core.worldbook.engine import (
     ActiveBook,
     ScanContext,
@@ -27,7 +28,6 @@ from lunalux_core.worldbook.engine import (
     WorldbookSettings,
     activate,
 )
-from lunalux_core.worldbook.read import Book, read_book
 
 LETTERS = "etaoinshrdlucmfwypvbgkjqxz"
 CONTEXT = 1_000_000

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lunalux_core.backend.running.settings import BackendSettings
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.signatures import uploads_prefix
 from lunalux_core.backend.storage.provision import EXPIRY, EXPIRY_DAYS
 from lunalux_core.backend.storage.schema import table_specs

@@ -24,7 +24,7 @@ from lunalux_core.library.market_cache import Filters, Listing, MarketCache, Mar
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account
-    from lunalux_core.client.backend import BackendClient
+    from lunalux_core.client.backend_client import BackendClient
     from lunalux_core.config.paths import Paths
     from lunalux_core.importing import ImportResult
     from lunalux_core.library import Library

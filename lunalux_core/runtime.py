@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 
     from lunalux_core.account import Account
     from lunalux_core.chat.chat import Chat
-    from lunalux_core.client.backend import BackendClient
+    from lunalux_core.client.backend_client import BackendClient
     from lunalux_core.config.credentials import Credentials
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.turn import Billed, Completion, Ready, TurnInput, TurnRequest, TurnResult
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import Workflow
-    from lunalux_core.display.cache import Displays
+    from lunalux_core.display.display_cache import Displays
     from lunalux_core.errors import LunaluxError
     from lunalux_core.groups.director import Director
     from lunalux_core.language import Language
     from lunalux_core.library.profiles import Task
     from lunalux_core.llm.model import ChatModel, ModelSpec
     from lunalux_core.llm.model_prices import PriceList
-    from lunalux_core.llm.registry import Offer, Registry
+    from lunalux_core.llm.model_registry import Offer, Registry
     from lunalux_core.llm.servers.pool import HttpPool
     from lunalux_core.market import Market
-    from lunalux_core.memory.story import Ranker
-    from lunalux_core.memory.vectors import VectorRanker
+    from lunalux_core.memory.story_memory import Ranker
+    from lunalux_core.memory.vector_ranking import VectorRanker
     from lunalux_core.memory.writer import MemoryWriter
     from lunalux_core.plugins.runner import Plugins
     from lunalux_core.regex.engine import EcmaEngine
-    from lunalux_core.templates.values import Instruct
+    from lunalux_core.templates.template_values import Instruct
     from lunalux_core.trackers.keeper import TrackerKeeper
 
 
@@ -120,10 +120,10 @@ class Runtime:
         """The models a person can choose."""
         import os
 
-        from lunalux_core.llm.registry import Registry, saved_specs
+        from lunalux_core.llm.model_registry import Registry, saved_specs
 
         def official(spec: ModelSpec) -> ChatModel:
-            from lunalux_core.client.official import OfficialModel
+            from lunalux_core.client.official_model import OfficialModel
 
             return OfficialModel(self.client, spec, self.account, self.library.cache)
 
@@ -153,7 +153,7 @@ class Runtime:
     @cached_property
     def client(self) -> BackendClient:
         """The backend, remote or in this process; connected on the first request."""
-        from lunalux_core.client.backend import BackendClient
+        from lunalux_core.client.backend_client import BackendClient
 
         return BackendClient(
             self._connect,
@@ -205,7 +205,7 @@ class Runtime:
     def _plugin_models(self) -> list[Offer]:
         if not self.settings.plugins:
             return []
-        from lunalux_core.plugins.models import offers
+        from lunalux_core.plugins.plugin_models import offers
 
         return offers(self.plugins)
 
@@ -225,7 +225,7 @@ class Runtime:
     @cached_property
     def displays(self) -> Displays:
         """How messages are to be shown."""
-        from lunalux_core.display.cache import Displays
+        from lunalux_core.display.display_cache import Displays
 
         return Displays(self.library.database, lambda: self.reader, lambda: self.engine)
 
@@ -256,7 +256,7 @@ class Runtime:
     @cached_property
     def vectors(self) -> VectorRanker:
         """Closeness of memories by an embedding server, where the person names one."""
-        from lunalux_core.memory.vectors import VectorRanker
+        from lunalux_core.memory.vector_ranking import VectorRanker
 
         return VectorRanker(self.library.database, lambda: self.settings)
 
@@ -289,7 +289,7 @@ class Runtime:
             self.library,
             lambda: self.settings,
             lambda: self.models,
-            self._tracking_model,
+            lambda conversation_id: self._model_of(conversation_id, "tracker"),
             self.charged,
             self._form_of,
             lambda conversation_id, model: self.memory_writer.on_question(conversation_id, model),
@@ -303,18 +303,14 @@ class Runtime:
         return Director(
             self.library,
             lambda: self.models,
-            lambda conversation_id: self._model_of(conversation_id, "", "director"),
+            lambda conversation_id: self._model_of(conversation_id, "director"),
             self.charged,
             lambda: self.settings.lang,
         )
 
-    async def _tracking_model(self, conversation_id: str) -> ModelSpec:
-        """The model for trackers: the task's profile's, else the one that replies there."""
-        return await self._model_of(conversation_id, "", "tracker")
-
-    async def _writing_model(self, conversation_id: str) -> ModelSpec:
+    def _writing_model(self, connection: Connection, conversation_id: str) -> ModelSpec:
         """The model for memories: the setting's, the task's profile's, else the one that replies there."""
-        return await self._model_of(conversation_id, self.settings.memory_model, "memory")
+        return self._model_in(connection, conversation_id, self.settings.memory_model, "memory")
 
     async def _form_of(self, spec: ModelSpec, language: Language) -> Instruct | None:
         """The sequences of the template that a model of text completion takes."""
@@ -327,29 +323,34 @@ class Runtime:
             return (await template_of(spec, stored, language, lambda: self.models, self.engine)).instruct
         return None
 
-    async def _replying_model(self, conversation_id: str) -> ModelSpec:
-        return await self._model_of(conversation_id, "", None)
+    def _replying_model(self, connection: Connection, conversation_id: str) -> ModelSpec:
+        return self._model_in(connection, conversation_id, "", None)
 
-    async def _model_of(self, conversation_id: str, named: str, task: Task | None) -> ModelSpec:
+    def _model_in(
+        self, connection: Connection, conversation_id: str, named: str, task: Task | None
+    ) -> ModelSpec:
         from lunalux_core.dialogue.turn import TurnOptions
         from lunalux_core.library.conversations import load_conversation
 
-        def read(connection: Connection) -> ModelSpec:
-            place = load_conversation(connection, conversation_id)
-            options = TurnOptions(model=named)
-            return self.reader.choice(connection, place, options, task=task).model
+        place = load_conversation(connection, conversation_id)
+        return self.reader.choice(connection, place, TurnOptions(model=named), task=task).model
 
-        return await self.library.database.read(read)
+    async def _model_of(self, conversation_id: str, task: Task) -> ModelSpec:
+        """The model for a task: its profile's, else the one that replies there."""
+        return await self.library.database.read(lambda c: self._model_in(c, conversation_id, "", task))
 
     def _turn_begins(self) -> None:
         for name in ("memory_writer", "trackers"):
             if name in self.__dict__:
                 getattr(self, name).give_way()
 
-    def _turn_ended(self, conversation_id: str) -> None:
+    def _turn_ended(self, turn: TurnInput) -> None:
         if self.writes_memories:
-            self.memory_writer.nudge(conversation_id)
-            self.trackers.nudge(conversation_id)
+            self.memory_writer.nudge(turn.conversation.id)
+            # Most chats have no trackers. One that was made since the turn began was made in a pane that has
+            # opened the keeper.
+            if turn.trackers or "trackers" in self.__dict__:
+                self.trackers.nudge(turn.conversation.id)
 
     async def catch_up(self, conversation_id: str, seconds: float) -> None:
         """After a turn of a program that ends with it: write the memories and revise the trackers that are

@@ -22,7 +22,7 @@ def main() -> None:
         except OSError:
             pass  # told by the command line
     if not arguments and whole and sys.stdin.isatty() and sys.stdout.isatty():
-        from lunalux_tui.app.run import run
+        from lunalux_tui.app.start import run
 
         sys.exit(run())
     from lunalux_tui.cli import run_cli

@@ -27,6 +27,8 @@ LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "简体中文"}
 FALLBACK = "en"
 LONGEST_TOLD = 2000
 """Characters of a message or a hint that are told."""
+BEFORE_A_DETAIL = ("a web page, ", "the prompt, ")
+"""What the core puts before the words of a model server, to say what they were found in."""
 
 MEGABYTE = 2**20
 
@@ -172,6 +174,8 @@ def _harmless(params: Mapping[str, object]) -> dict[str, object]:
     from lunalux_core.text import clean
 
     def written(name: str, value: object) -> object:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # seconds that a server counts in parts read "30", not "30.0"
         if type(value) is int and name not in _NO_AMOUNTS:
             return f"{value:,}"
         return value if isinstance(value, (int, float)) else clean(str(value))
@@ -257,6 +261,9 @@ def _told(error: LunaluxError) -> tuple[str, str]:
     for remark in ("reason", "must"):
         if isinstance(text := params.get(remark), str):
             params[remark] = note(text)  # what a parser says is English wherever it runs
+    # A server's own words stay as they are; ours before them do not.
+    if isinstance(detail := params.get("detail"), str) and detail.startswith(BEFORE_A_DETAIL):
+        params["detail"] = note(detail)
     if "allowed" in params:
         params["allowed"] = allowed_words(str(params["allowed"]))
     for listed in {"choices", "formats"} & params.keys():

@@ -182,7 +182,7 @@ RUNS_PATTERNS = (
             (
                 "lunalux_core.backend.market.thumbnails",
                 "lunalux_core.backend.market.thumbnail_worker",
-                "lunalux_core.cards.pictures",
+                "lunalux_core.cards.card_pictures",
                 "lunalux_tui.render.picture_drawing",
             ),
         ),
@@ -225,7 +225,7 @@ def test_what_several_screens_use_knows_no_screen() -> None:
 def test_only_the_app_knows_its_class() -> None:
     """Everybody else knows `parts.host.Host`, so that a screen can be read, and tested, without the app."""
     users = users_of("lunalux_tui.app.app", among=TUI)
-    assert users <= {"lunalux_tui.app.run", "lunalux_tui.app.declared_actions"}
+    assert users <= {"lunalux_tui.app.start", "lunalux_tui.app.declared_actions"}
 
 
 def test_the_command_line_knows_no_screen() -> None:
@@ -338,7 +338,7 @@ def test_a_list_loads_no_network_and_no_screen() -> None:
 def test_a_turn_loads_nothing_for_what_is_not_there() -> None:
     """No memory, tracker, document, profile, plug-in or template of the library, no server of a model."""
     spare = {
-        "lunalux_core.library.documents",
+        "lunalux_core.library.bank_documents",
         "lunalux_core.library.memories",
         "lunalux_core.library.profiles",
         "lunalux_core.library.templates",
@@ -347,10 +347,13 @@ def test_a_turn_loads_nothing_for_what_is_not_there() -> None:
         "lunalux_core.llm.token_counts",
         "lunalux_core.plugins.runner",
         "lunalux_core.dialogue.assembly.sillytavern",
+        "lunalux_core.dialogue.nodes.plugin",
+        "lunalux_core.dialogue.nodes.text_template",
+        "lunalux_core.dialogue.shortening",
     }
     first = modules_after(run_main("chat", "Marigold", "-m", "Good evening"))  # the starters are put in
     again = modules_after(run_main("chat", "Marigold", "-m", "And then?"))
-    assert "lunalux_core.dialogue.nodes.output" in first & again  # the turn went through to its end
+    assert "lunalux_core.dialogue.nodes.turn_result" in first & again  # the turn went through to its end
     assert not again & spare
     assert not again & {"pydantic", "httpx", "textual", "rich"}
     for part in ("memory", "bank", "trackers"):

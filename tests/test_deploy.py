@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.metrics import Metrics
-from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.storage.schema import table_specs
 
 ROOT = Path(__file__).resolve().parents[1]

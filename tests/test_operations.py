@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.backend.running.settings import BackendSettings
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.storage.schema import table_specs
 
 ROOT = Path(__file__).resolve().parents[1]

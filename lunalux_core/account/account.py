@@ -15,22 +15,22 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lunalux_core.account.account_state import AccountState
+from lunalux_core.account.agreed_prices import AgreedPrices
 from lunalux_core.account.fetch import AccountFetch
 from lunalux_core.account.invitations import Invitations
 from lunalux_core.account.local_account import LocalAccount
-from lunalux_core.account.prices import AgreedPrices
 from lunalux_core.account.session import Session
 from lunalux_core.account.snapshot import Snapshot
-from lunalux_core.account.state import AccountState
 from lunalux_core.account.wallet import AccountWallet
-from lunalux_core.client.session import SessionKey
+from lunalux_core.client.session_key import SessionKey
 from lunalux_core.errors import BackendError, LunaluxError, NetworkError, SessionError
 from lunalux_core.ids import now_ms
 
 if TYPE_CHECKING:
-    from lunalux_core.client.backend import BackendClient
+    from lunalux_core.client.backend_client import BackendClient
     from lunalux_core.config.credentials import Credentials
-    from lunalux_core.library.cache import Cache
+    from lunalux_core.library.network_cache import Cache
 
 
 class Account:
@@ -281,7 +281,7 @@ class Account:
         return await self._sign_in_locally()
 
     def _not_signed_in(self) -> SessionError:
-        from lunalux_core.client.failures import session_refusal
+        from lunalux_core.client.backend_failures import session_refusal
 
         taken = self.state.status == "taken_over"
         return session_refusal("SESSION_TAKEN_OVER" if taken else "UNAUTHORIZED")

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lunalux_core.account.state import AccountState, wire_fields
+from lunalux_core.account.account_state import AccountState, wire_fields
 from lunalux_core.errors import SessionError
 
 if TYPE_CHECKING:
+    from lunalux_core.account.agreed_prices import AgreedPrices
     from lunalux_core.account.invitations import Invitations
-    from lunalux_core.account.prices import AgreedPrices
     from lunalux_core.account.snapshot import Snapshot
     from lunalux_core.account.wallet import AccountWallet
-    from lunalux_core.client.backend import BackendClient
+    from lunalux_core.client.backend_client import BackendClient
 
 AGAIN_MS = 30_000
 """After part of the account could not be fetched, it is asked for again no sooner than this."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lunalux_core.library.cache import Cache
+    from lunalux_core.library.network_cache import Cache
 
 REFERRAL_MS = 30 * 24 * 3600 * 1000
 """How long an invitation waits for its account to be confirmed and signed in."""

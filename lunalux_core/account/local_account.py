@@ -13,7 +13,7 @@ from lunalux_core.account.session import secret_in
 from lunalux_core.errors import BackendError, SessionError
 
 if TYPE_CHECKING:
-    from lunalux_core.client.backend import BackendClient
+    from lunalux_core.client.backend_client import BackendClient
     from lunalux_core.config.credentials import Credentials
 
 LATE_SECONDS = 3.0

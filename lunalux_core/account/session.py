@@ -13,11 +13,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.client.session import SessionKey
+from lunalux_core.client.session_key import SessionKey
 from lunalux_core.errors import LunaluxError
 
 if TYPE_CHECKING:
-    from lunalux_core.client.backend import BackendClient
+    from lunalux_core.client.backend_client import BackendClient
     from lunalux_core.config.credentials import Credentials
 
 RENEW_AFTER_MS = 7 * 24 * 3600 * 1000

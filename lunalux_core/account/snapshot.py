@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.account.state import AccountState, restored_state
+from lunalux_core.account.account_state import AccountState, restored_state
 
 if TYPE_CHECKING:
-    from lunalux_core.library.cache import Cache
+    from lunalux_core.library.network_cache import Cache
 
 FOREVER_MS = 10 * 365 * 24 * 3600 * 1000
 

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.account.state import AccountState, coins, wire_fields
+from lunalux_core.account.account_state import AccountState, coins, wire_fields
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.ids import uuid4
 from lunalux_core.text import coupon_code
 
 if TYPE_CHECKING:
     from lunalux_core.account.snapshot import Snapshot
-    from lunalux_core.client.backend import BackendClient
+    from lunalux_core.client.backend_client import BackendClient
 
 
 class AccountWallet:

@@ -1,10 +1,10 @@
 """The data bank: documents that replies may draw on.
 
-reading    a file's text: txt, md, html, pdf, epub, under limits
-passages   a text split into passages
-files      a file as a document, not yet stored
-choice     which passages go into a prompt, and their words
-rows       documents and passages as JSON
+document_text   a file's text: txt, md, html, pdf, epub, under limits
+document_files  a file as a document, not yet stored, and its text split into passages
+document_rows   documents and passages as JSON
+documents_in_chat_files  the documents of a conversation inside our own JSON of it
 
-Where they are kept and found: `lunalux_core.library.documents`.
+Where they are kept and found: `lunalux_core.library.bank_documents`; which passages go into a prompt:
+`lunalux_core.dialogue.nodes.bank`.
 """

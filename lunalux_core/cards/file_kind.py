@@ -11,15 +11,15 @@ from typing import Any
 
 from lunalux_core.cards import png
 from lunalux_core.cards.charx import is_zip
-from lunalux_core.cards.foreign import is_foreign as is_foreign_card
-from lunalux_core.cards.foreign import looks_like_yaml
+from lunalux_core.cards.foreign_cards import is_foreign as is_foreign_card
+from lunalux_core.cards.foreign_cards import looks_like_yaml
 from lunalux_core.documents.coerce import as_object, as_text
 from lunalux_core.documents.json_text import decode_text, parse_json
 from lunalux_core.errors import InvalidInput
-from lunalux_core.regex.foreign import is_risu as is_risu_regex
+from lunalux_core.regex.risu_scripts import is_risu as is_risu_regex
 from lunalux_core.regex.script import LISTS
-from lunalux_core.worldbook.foreign import is_entry
-from lunalux_core.worldbook.foreign import is_foreign as is_foreign_book
+from lunalux_core.worldbook.foreign_books import is_entry
+from lunalux_core.worldbook.foreign_books import is_foreign as is_foreign_book
 
 
 class FileKind(StrEnum):
@@ -118,7 +118,7 @@ def recognise_document(document: object) -> FileKind:
 def _list_kind(document: list[Any]) -> FileKind:
     """Regex scripts, entries of a worldbook (JanitorAI), or a chat; an odd item among them does not count."""
     from lunalux_core.chatlogs.chatlog import is_list_of_lines
-    from lunalux_core.chatlogs.foreign import is_foreign
+    from lunalux_core.chatlogs.foreign_chats import is_foreign
 
     items = [item for item in document if isinstance(item, dict)]
     if is_list_of_lines(document) or is_foreign(document):
@@ -174,7 +174,7 @@ def _is_worldbook(document: Mapping[str, Any]) -> bool:
 
 
 def _is_preset(document: Mapping[str, Any]) -> bool:
-    from lunalux_core.presets.fields import is_preset, is_prompt_export
+    from lunalux_core.presets.preset_fields import is_preset, is_prompt_export
 
     prompts = document.get("prompts")
     if not isinstance(prompts, list):
@@ -224,7 +224,7 @@ def _is_narratium(document: Mapping[str, Any]) -> bool:
 
 def _is_chat(document: Mapping[str, Any]) -> bool:
     from lunalux_core.chatlogs.chatlog import FORMAT
-    from lunalux_core.chatlogs.foreign import is_foreign
+    from lunalux_core.chatlogs.foreign_chats import is_foreign
 
     return _is_chat_head(document) or document.get("format") == FORMAT or is_foreign(document)
 
@@ -243,13 +243,13 @@ def _is_theme(document: Mapping[str, Any]) -> bool:
 
 
 def _is_novelai(document: Mapping[str, Any]) -> bool:
-    from lunalux_core.presets.fields import is_novelai
+    from lunalux_core.presets.preset_fields import is_novelai
 
     return is_novelai(document)
 
 
 def _is_text_preset(document: Mapping[str, Any]) -> bool:
-    from lunalux_core.templates.reading import is_master, kind_of
+    from lunalux_core.templates.template_files import is_master, kind_of
 
     return kind_of(document) is not None or is_master(document)
 

@@ -62,7 +62,7 @@ def _extensions(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _book(book: Any) -> dict[str, Any] | None:
-    from lunalux_core.worldbook.read import read_book, write_character_book
+    from lunalux_core.worldbook.book_reader import read_book, write_character_book
 
     if not isinstance(book, dict) or not book.get("entries"):
         return None

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from lunalux_core.cards import charx, png
 from lunalux_core.cards.assets import Asset
+from lunalux_core.cards.card_reader import LoadedCard, read_card
 from lunalux_core.cards.png_card import decode_payload, read_png
-from lunalux_core.cards.read import LoadedCard, read_card
 from lunalux_core.cards.specification import Departure, Level, check_document
 from lunalux_core.documents.json_text import LATIN_WARNING
 from lunalux_core.errors import InvalidInput

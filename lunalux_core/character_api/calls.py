@@ -48,6 +48,8 @@ class CompletionCall:
         parameters: of the request, by our names.
         conversation: the id of one that is stored; "" leaves it to the key of the client.
         user: whom the client speaks for.
+        repeat_key: what the client calls this request, to send it again after a broken connection; "" for
+            none.
     """
 
     model: str
@@ -63,6 +65,7 @@ class CompletionCall:
     stateless: bool = False
     conversation: str = ""
     user: str = ""
+    repeat_key: str = ""
 
 
 def chat_call(body: object, conversation: str = "") -> CompletionCall:

@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lunalux_core.chat.event_streams import Events, joined
-from lunalux_core.chat.lines import store_line
 from lunalux_core.chat.reply_store import StoredTurn, recover
 from lunalux_core.chat.rounds import Rounds
 from lunalux_core.chat.turn_beginnings import TurnBeginnings
+from lunalux_core.chat.written_lines import store_line
 from lunalux_core.dialogue.turn import (
     Moments,
     Ready,
@@ -78,6 +78,7 @@ class Chat:
         self._beginnings = TurnBeginnings(library.database.path, reader)
         self.loop = loop
         self.rounds = Rounds(library.database, loop, self._beginnings)
+        loop.follow = self.rounds.follow
 
     @cached_property
     def edits(self) -> MessageEdits:
@@ -161,7 +162,7 @@ class Chat:
             turn = self._beginnings.reply(connection, conversation, line, options, chosen, "normal")
             return replace(turn, user=line)
 
-        return self.rounds.run(begin, options)
+        return self.loop.run(begin, options)
 
     @joined
     async def _send_step_by_step(
@@ -235,7 +236,7 @@ class Chat:
                 return StoredTurn(conversation, None, None, None, directed=True)
             return self._beginnings.reply(connection, conversation, parent, options, chosen, "normal")
 
-        return self.rounds.run(begin, options)
+        return self.loop.run(begin, options)
 
     def speak(
         self, conversation_id: str, options: TurnOptions = TurnOptions()
@@ -254,7 +255,7 @@ class Chat:
             chosen = called_up(connection, conversation, parent, options)
             return self._beginnings.reply(connection, conversation, parent, options, chosen, "normal")
 
-        return self.rounds.run(begin, options)
+        return self.loop.run(begin, options)
 
     @joined
     async def _speak_step_by_step(
@@ -291,7 +292,7 @@ class Chat:
         Raises (from the iterator):
             InvalidInput: GREETING_NOT_GENERATED, NOTHING_TO_REWRITE, EVERYBODY_MUTED.
         """
-        return self.rounds.run(
+        return self.loop.run(
             lambda c: self._beginnings.anew(c, message_id, options, kind, rewrite=rewrite), options
         )
 

@@ -51,7 +51,7 @@ class MessageEdits:
                 return None
             chosen = siblings[max(place, 0)]
             if message.speaker:
-                from lunalux_core.groups.openings import carry_openings
+                from lunalux_core.groups.group_openings import carry_openings
 
                 carry_openings(connection, message, load_message(connection, chosen))
             select_message(connection, chosen)

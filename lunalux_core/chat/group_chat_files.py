@@ -6,9 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.chat.files import ImportedChat, import_conversation, store_group_chat, titles_of
+from lunalux_core.chat.conversation_files import (
+    ImportedChat,
+    import_conversation,
+    store_group_chat,
+    titles_of,
+)
 from lunalux_core.chatlogs.chatlog import ChatLog
-from lunalux_core.chatlogs.read import read_chats
+from lunalux_core.chatlogs.chatlog_reader import read_chats
 from lunalux_core.documents.coerce import as_flag, as_object, as_text
 from lunalux_core.errors import NotFound
 from lunalux_core.library.characters import id_by_name

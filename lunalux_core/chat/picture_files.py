@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunalux_core.cards.assets import data_uri_bytes
-from lunalux_core.cards.pictures import LARGEST_FILE
-from lunalux_core.chatlogs.pictures import LogPicture, without_pictures
-from lunalux_core.documents.pictures import MOST_EACH
+from lunalux_core.cards.card_pictures import LARGEST_FILE
+from lunalux_core.chatlogs.chatlog_pictures import LogPicture, without_pictures
+from lunalux_core.documents.picture_refs import MOST_EACH
 from lunalux_core.errors import LunaluxError
-from lunalux_core.library.pictures import attachment, load_pictures, store_picture
+from lunalux_core.library.message_pictures import attachment, load_pictures, store_picture
 from lunalux_core.regular_files import read_regular
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
 
 Files = Callable[[str], bytes | None]
 """Gives the file that a chat names, None where there is none."""

@@ -110,9 +110,9 @@ class TurnPreviews:
         Those of past turns are `library.turn_records`.
         """
         from lunalux_core.dialogue.prompt_beginning import with_beginning
-        from lunalux_core.dialogue.turn_record import Trace, turn_record
+        from lunalux_core.dialogue.turn_record import turn_record
         from lunalux_core.dialogue.turn_sampling import sampling_record
-        from lunalux_core.dialogue.workflow import TurnContext
+        from lunalux_core.dialogue.workflow import Trace, TurnContext
 
         context = TurnContext(trace=Trace(explain=True))
         ready = await self._ready(conversation_id, text, options, context)

@@ -14,7 +14,7 @@ from lunalux_core.text import clean
 
 if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec
-    from lunalux_core.llm.registry import Registry
+    from lunalux_core.llm.model_registry import Registry
 
 
 async def raw_reply(

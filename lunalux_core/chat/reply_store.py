@@ -34,7 +34,7 @@ from lunalux_core.library.conversations import (
     new_message,
     update_message,
 )
-from lunalux_core.library.state import store_globals, store_token_factor
+from lunalux_core.library.program_state import store_globals, store_token_factor
 from lunalux_core.library.turns import pending_replies, remove_leaf, show_again
 from lunalux_core.library.undo import keep_change, read_row
 

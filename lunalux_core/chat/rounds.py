@@ -27,7 +27,7 @@ from lunalux_core.library.conversations import load_conversation, load_message
 
 if TYPE_CHECKING:
     from lunalux_core.chat.turn_beginnings import TurnBeginnings
-    from lunalux_core.chat.turn_loop import TurnLoop
+    from lunalux_core.chat.turn_loop import GivenReplies, TurnLoop
     from lunalux_core.database import Connection, Database
 
 _OF_ONE_REPLY = (TurnStarted, TextDelta, ThinkingDelta, ReplyCorrection)
@@ -44,33 +44,21 @@ class Rounds:
         self.director: Callable[[str], Awaitable[str]] | None = None
         """Names the next speaker (an id, or "") in a conversation of a group that leaves it to a model."""
 
-    async def run(
-        self, begin: Callable[[Connection], StoredTurn], options: TurnOptions
+    async def follow(
+        self, first: StoredTurn, options: TurnOptions, given: GivenReplies
     ) -> AsyncGenerator[TurnEvent, None]:
-        """A turn, and after it one for each member of a group that is to follow, as its beginning says.
+        """The turns after a first one: of each member of a group that is to follow, as its beginning says.
 
         A turn begins only when the one before it is stored, so a round can be stopped anywhere. Where several
         replies are wished, nobody follows before the person has chosen one.
         """
-        beginnings: list[StoredTurn] = []
-
-        def begin_first(connection: Connection) -> StoredTurn:
-            beginnings[:] = [begin(connection)]
-            return beginnings[0]
-
-        last = ""
-        given: list[tuple[Completion, str]] = []
-        async with aclosing(self._loop.run(begin_first, given)) as events:
-            async for event in events:
-                last = event.reply.id if isinstance(event, TurnStarted) and event.reply else last
-                yield event
-        first = beginnings[0]
         if first.directed:
             # Not `joined`: each piece of every reply would go through one more generator.
             async with aclosing(self._directed(first.place.id, (), options)) as events:
                 async for event in events:
                     yield event
             return
+        last = first.reply.id if first.reply is not None else ""
         # Without a stored reply there is nothing to stand beside.
         for number in range(2, options.replies + 1 if last else 0):
             answer, row = given.pop(0) if given else (None, "")
@@ -138,7 +126,7 @@ class Rounds:
 
         if self._loop.moments is not None and chosen[0]:
             await self._loop.moments.drafted(chosen[0])
-        yield self.run(begin, options)
+        yield self._loop.run(begin, options)
 
     def _beside(
         self, reply_id: str, options: TurnOptions, answer: Completion | None, row: str

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.dialogue.turn import TurnOptions
 from lunalux_core.library.conversations import load_conversation, load_message, update_message
-from lunalux_core.library.state import load_globals, store_globals
+from lunalux_core.library.program_state import load_globals, store_globals
 from lunalux_core.library.turns import branch_state
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.turn_input import TurnReader
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
 
 
 class TurnBeginnings:

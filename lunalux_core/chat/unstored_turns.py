@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -82,12 +83,14 @@ class UnstoredTurns:
         history: Sequence[tuple[MessageRole, str, str]],
         text: str,
         options: TurnOptions = TurnOptions(),
+        request: str = "",
     ) -> AsyncGenerator[TurnEvent | Events, None]:
         """A reply to words after a history that is stored nowhere.
 
         Args:
             history: (role, name, text) of each line, oldest first; the name may be "" for the person and the
                 character.
+            request: id of what is asked for, the same for each time that it is asked for; "" for once.
 
         Raises (from the iterator):
             LunaluxError: as any turn. NotFound: CHARACTER_NOT_FOUND.
@@ -110,6 +113,7 @@ class UnstoredTurns:
                 length=len(lines),
                 replies=counts["assistant"],
                 said=counts["user"],
+                request=request,
             )
 
         yield self.reply(await self._database.read(read))
@@ -126,6 +130,7 @@ class UnstoredTurns:
                 if isinstance(step, TurnResult):
                     reply = new_message("", None, "assistant", turn.character.name, step.text)
                     told = replace(reply, thinking=step.thinking, **finished(step, reply))
-                    yield TurnCompleted(told, step.text, step.suggestions, step.report)
+                    report = await asyncio.to_thread(step.report)
+                    yield TurnCompleted(told, step.text, step.suggestions, report)
                 else:
                     yield step

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lunalux_core.chatlogs.chatlog import ChatLog, LogNode
-from lunalux_core.chatlogs.dates import parse_date, st_date
+from lunalux_core.chatlogs.chatlog_dates import parse_date, st_date
 from lunalux_core.documents.coerce import as_object, as_text
 
 Words = Callable[[str], str]

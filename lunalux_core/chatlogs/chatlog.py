@@ -14,8 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.chatlogs.dates import parse_date, st_date
-from lunalux_core.chatlogs.pictures import LogPicture, as_native, native_pictures, st_media, st_pictures
+from lunalux_core.chatlogs.chatlog_dates import parse_date, st_date
+from lunalux_core.chatlogs.chatlog_pictures import (
+    LogPicture,
+    as_native,
+    native_pictures,
+    st_media,
+    st_pictures,
+)
 from lunalux_core.documents.coerce import as_flag, as_optional_integer, as_text
 from lunalux_core.errors import InvalidInput
 

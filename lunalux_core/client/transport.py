@@ -39,7 +39,7 @@ async def connect(settings: Settings) -> tuple[httpx.AsyncClient, Close]:
     """
     import httpx
 
-    from lunalux_core.client.backend import TIMEOUT
+    from lunalux_core.client.backend_client import TIMEOUT
 
     if settings.api_url:
         url = settings.api_url.rstrip("/")
@@ -123,7 +123,7 @@ async def _services(settings: Settings) -> Services:
     """
     # FastAPI and what hangs on it take half a second to import; meanwhile the program goes on drawing.
     await asyncio.to_thread(import_module, "lunalux_core.backend.web.app")
-    from lunalux_core.backend.running.settings import BackendSettings
+    from lunalux_core.backend.running.backend_settings import BackendSettings
 
     backend_settings = BackendSettings.from_env()
     _log_to(settings.paths.logs, backend_settings.log_level)

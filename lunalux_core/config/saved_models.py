@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.config.config_file import remove_model, reset_value, save_model, set_value
 from lunalux_core.config.settings import DECLARATIONS, SavedModel, Settings
-from lunalux_core.llm.registry import credential_name
+from lunalux_core.llm.model_registry import credential_name
 
 if TYPE_CHECKING:
     from lunalux_core.config.credentials import Credentials

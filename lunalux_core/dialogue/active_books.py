@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from lunalux_core.database import Connection
     from lunalux_core.library.conversations import Conversation
     from lunalux_core.library.personas import Persona
+    from lunalux_core.worldbook.book_reader import Book
     from lunalux_core.worldbook.engine import ActiveBook
-    from lunalux_core.worldbook.engine.inputs import BookSource
-    from lunalux_core.worldbook.read import Book
+    from lunalux_core.worldbook.engine.engine_inputs import BookSource
 
 T = TypeVar("T")
 
@@ -94,8 +94,8 @@ def active_books(
     """
     from lunalux_core.library.characters import load_worldbooks
     from lunalux_core.library.shelf import load_book_texts
+    from lunalux_core.worldbook.book_reader import own_settings
     from lunalux_core.worldbook.engine import ActiveBook
-    from lunalux_core.worldbook.read import own_settings
 
     chat = as_text(as_object(conversation.metadata.get("chat_metadata")).get("world_info")).casefold()
     world = card.world.casefold()
@@ -124,13 +124,13 @@ def active_books(
 
 
 def _shelf_book(name: str, text: str) -> Book | None:
-    from lunalux_core.worldbook.read import read_book
+    from lunalux_core.worldbook.book_reader import read_book
 
     return _books.get(name, text, lambda: _readable(lambda: read_book(json.loads(text), name).book))
 
 
 def _own(card: Card, document: str) -> Book | None:
-    from lunalux_core.worldbook.read import read_book
+    from lunalux_core.worldbook.book_reader import read_book
 
     def read() -> Book | None:
         own = card.character_book

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lunalux_core.dialogue.assembly.material import AuthorsNote, NotePosition
+from lunalux_core.dialogue.assembly.prompt_material import AuthorsNote, NotePosition
 from lunalux_core.documents.coerce import as_flag, as_integer, as_text
 from lunalux_core.llm.model import Role
 from lunalux_core.text import clean

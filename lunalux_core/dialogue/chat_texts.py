@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from lunalux_core.dialogue.assembly.material import NotePosition
+from lunalux_core.dialogue.assembly.prompt_material import NotePosition
 from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text
 from lunalux_core.documents.prompt_values import Role
 from lunalux_core.errors import InvalidInput

@@ -18,7 +18,7 @@ from lunalux_core.documents.prompt_values import Role
 
 if TYPE_CHECKING:
     from lunalux_core.language import Language
-    from lunalux_core.templates.values import ReplyStart
+    from lunalux_core.templates.template_values import ReplyStart
 
 Person = Literal["", "first", "second", "third"]
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.library.state import store_globals
+from lunalux_core.library.program_state import store_globals
 from lunalux_core.macros.expansion import MacroContext, Variables, expand, expander
 from lunalux_core.text import clean
 

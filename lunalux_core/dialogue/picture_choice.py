@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lunalux_core.library.pictures import load_pictures
+from lunalux_core.library.message_pictures import load_pictures
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.documents.pictures import Attachment, PictureRef
+    from lunalux_core.documents.picture_refs import Attachment, PictureRef
 
 MOST = 20
 """Pictures of one request: each is read, and paid for, again with every turn."""

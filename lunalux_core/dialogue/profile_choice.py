@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from lunalux_core.library.conversations import Conversation
     from lunalux_core.library.profiles import Profile, Task
     from lunalux_core.llm.model import ModelSpec
-    from lunalux_core.llm.registry import Registry
-    from lunalux_core.templates.values import ReplyStart
+    from lunalux_core.llm.model_registry import Registry
+    from lunalux_core.templates.template_values import ReplyStart
 
 ProfilePart = Literal["model", "preset", "template"]
 

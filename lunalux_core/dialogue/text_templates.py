@@ -1,16 +1,16 @@
 """Which template a model for text completion takes: the one it names, else one that wants its name, else what
-its server's own chat template is.
+its server's own chat template is. What wants a name is a pattern; a template brings macros of its own, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
-from lunalux_core.errors import NotFound
+from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.language import Language
 from lunalux_core.library.templates import StoredTemplate, named_like
-from lunalux_core.templates.choice import Matches, activated
-from lunalux_core.templates.reading import read_part
+from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.templates.shipped import (
     STORY,
     common_context,
@@ -19,7 +19,9 @@ from lunalux_core.templates.shipped import (
     shipped_templates,
     story_context,
 )
-from lunalux_core.templates.values import (
+from lunalux_core.templates.template_activation import Matches, activated
+from lunalux_core.templates.template_files import read_part
+from lunalux_core.templates.template_values import (
     Context,
     Instruct,
     Reasoning,
@@ -128,3 +130,63 @@ def parts_named(stored: Sequence[StoredTemplate], names: Mapping[str, str]) -> l
             continue
         parts += [read_part(template.kind, template.document, template.name) for template in named[:1]]
     return parts
+
+
+@contextmanager
+def regex_matches() -> Iterator[Matches]:
+    """A way to match with an engine of its own, which ends with the block."""
+    engine = EcmaEngine()
+    try:
+        yield matches_with(engine)
+    finally:
+        engine.close()
+
+
+def matches_with(engine: EcmaEngine) -> Matches:
+    """A way to match with that engine. A pattern that is refused or takes too long matches nothing."""
+
+    def matches(source: str, flags: str, text: str) -> bool:
+        try:
+            # With g, JavaScript goes on from where the last search ended;
+            # each name is searched from its beginning.
+            return bool(engine.find_all(source, flags.replace("g", ""), text, 1))
+        except LunaluxError:
+            return False
+
+    return matches
+
+
+def template_macros(template: TextTemplate, card_prompt: str = "") -> Mapping[str, str]:
+    """Values by lower-case name, for `MacroContext.extra`; they are inserted unread.
+
+    Args:
+        card_prompt: the card's own system prompt, which goes before the template's.
+    """
+    instruct = template.instruct or Instruct()
+    context, system = template.context, template.sysprompt
+    content = (system or SystemPrompt()).content
+    named = {
+        "instructStoryStringPrefix": instruct.story_string_prefix,
+        "instructStoryStringSuffix": instruct.story_string_suffix,
+        "instructInput instructUserPrefix": instruct.input_sequence,
+        "instructUserSuffix": instruct.input_suffix,
+        "instructOutput instructAssistantPrefix": instruct.output_sequence,
+        "instructSeparator instructAssistantSuffix": instruct.output_suffix,
+        "instructSystemPrefix": instruct.system_sequence,
+        "instructSystemSuffix": instruct.system_suffix,
+        "instructFirstOutput instructFirstAssistantPrefix": instruct.first_output_sequence
+        or instruct.output_sequence,
+        "instructLastOutput instructLastAssistantPrefix": instruct.last_output_sequence
+        or instruct.output_sequence,
+        "instructStop": instruct.stop_sequence,
+        "instructUserFiller": instruct.user_alignment_message,
+        "instructSystemInstructionPrefix": instruct.last_system_sequence,
+        "instructFirstInput instructFirstUserPrefix": instruct.first_input_sequence
+        or instruct.input_sequence,
+        "instructLastInput instructLastUserPrefix": instruct.last_input_sequence or instruct.input_sequence,
+        "systemPrompt": (card_prompt or content) if system else "",
+        "defaultSystemPrompt instructSystem instructSystemPrompt": content,
+        "chatSeparator exampleSeparator": context.example_separator,
+        "chatStart": context.chat_start,
+    }
+    return {name.lower(): value for names, value in named.items() for name in names.split()}

@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial
     from lunalux_core.dialogue.chat_texts import ChatInjection
     from lunalux_core.dialogue.profile_choice import ProfileGap
-    from lunalux_core.documents.pictures import Attachment, PictureRef
+    from lunalux_core.documents.picture_refs import Attachment, PictureRef
     from lunalux_core.errors import LunaluxError
     from lunalux_core.language import Language
+    from lunalux_core.library.bank_documents import Passage, Reach
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
-    from lunalux_core.library.documents import Passage, Reach
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.library.trackers import TrackerState
     from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage
     from lunalux_core.llm.token_counts import TokenCounts
-    from lunalux_core.memory.story import StoryMemory
+    from lunalux_core.memory.story_memory import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
-    from lunalux_core.templates.values import ReplyStart, TextTemplate
+    from lunalux_core.templates.template_values import ReplyStart, TextTemplate
     from lunalux_core.worldbook.engine import Activation, ActiveBook
 
 TurnKind = Literal["normal", "continue", "impersonate", "swipe", "regenerate"]
@@ -488,7 +488,10 @@ class ReplyDraft:
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
-    """What a finished turn leaves behind for the library; `global_variables` only where they changed."""
+    """What a finished turn leaves behind for the library; `global_variables` only where they changed.
+
+    `report` makes its record (`turn_record`): for long prompts that takes too long for the event loop.
+    """
 
     text: str
     raw: str
@@ -500,7 +503,7 @@ class TurnResult:
     billing: Mapping[str, object] | None
     state: Mapping[str, Any]
     global_variables: Mapping[str, str] | None
-    report: Mapping[str, Any]
+    report: Callable[[], Mapping[str, Any]]
     token_factor: float | None = None
     finish: Finish = "stop"
     speed: Mapping[str, float] = field(default_factory=dict)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.active_books import active_books, parsed_card
+from lunalux_core.dialogue.context_window import allowed_window
 from lunalux_core.dialogue.openings import GreetingOpener, MakeEngine, Opened, card_context, keep_globals
 from lunalux_core.dialogue.profile_choice import Choice, Chooser, profile_chain
 from lunalux_core.dialogue.turn import TurnInput, TurnOptions, TurnTask
-from lunalux_core.dialogue.window import allowed_window
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.library.characters import Character, load_character, touch_character
 from lunalux_core.library.conversations import (
@@ -30,8 +30,8 @@ from lunalux_core.library.conversations import (
 )
 from lunalux_core.library.groups import first_language, touch_group
 from lunalux_core.library.personas import Persona, load_persona
+from lunalux_core.library.program_state import load_globals, load_token_factor
 from lunalux_core.library.shelf import first_item, load_shelf
-from lunalux_core.library.state import load_globals, load_token_factor
 from lunalux_core.library.turns import History, branch_state, kept_beside, load_history
 from lunalux_core.text import clean_line
 
@@ -41,17 +41,17 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.chat_texts import ChatInjection
     from lunalux_core.dialogue.turn import GroupContext
     from lunalux_core.language import Language
-    from lunalux_core.library.documents import Passage, Reach
+    from lunalux_core.library.bank_documents import Passage, Reach
     from lunalux_core.library.profiles import Task
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.library.trackers import TrackerState
     from lunalux_core.llm.model import ModelSpec
-    from lunalux_core.llm.registry import Registry
-    from lunalux_core.memory.reading import MemoryReader
-    from lunalux_core.memory.story import StoryMemory
+    from lunalux_core.llm.model_registry import Registry
+    from lunalux_core.memory.memory_reader import MemoryReader
+    from lunalux_core.memory.story_memory import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
-    from lunalux_core.templates.values import ReplyStart
+    from lunalux_core.templates.template_values import ReplyStart
     from lunalux_core.worldbook.engine import ActiveBook
 
 DEFAULT_PRESET = "mirror_realm"
@@ -77,7 +77,7 @@ class TurnReader:
 
     @cached_property
     def _memories(self) -> MemoryReader:
-        from lunalux_core.memory.reading import MemoryReader
+        from lunalux_core.memory.memory_reader import MemoryReader
 
         return MemoryReader()
 
@@ -133,7 +133,7 @@ class TurnReader:
         self, connection: Connection, group_id: str, title: str, options: TurnOptions
     ) -> Conversation:
         """A new conversation of a group with its members' greetings."""
-        from lunalux_core.groups.openings import begin_group
+        from lunalux_core.groups.group_openings import begin_group
 
         persona = load_persona(connection, None)
         language = self._group_language(connection, group_id)
@@ -170,7 +170,7 @@ class TurnReader:
     def character_name(self, connection: Connection, conversation: Conversation, speaker: str = "") -> str:
         """Who replies: the character, or the speaker of a group (an id)."""
         if conversation.group_id:
-            from lunalux_core.groups.prompt import load_speaker
+            from lunalux_core.groups.group_prompt import load_speaker
 
             return load_speaker(connection, None, speaker).name
         return load_character(connection, conversation.character_id).name
@@ -357,7 +357,7 @@ class TurnReader:
         self, connection: Connection, asked: TurnTask, history: History, cast: Sequence[Character]
     ) -> tuple[Passage, ...]:
         """Passages of the data bank that the last messages call for."""
-        from lunalux_core.library.documents import called_passages
+        from lunalux_core.library.bank_documents import called_passages
 
         reach = self._reach(asked, cast)
         if reach is None:
@@ -368,7 +368,7 @@ class TurnReader:
 
     def _reach(self, asked: TurnTask, cast: Sequence[Character]) -> Reach | None:
         """Whose documents count; None where they have no share of the window."""
-        from lunalux_core.library.documents import Reach
+        from lunalux_core.library.bank_documents import Reach
 
         if not self._settings.bank_share:
             return None
@@ -382,7 +382,7 @@ class TurnReader:
         if not conversation.group_id:
             character = asked.character or load_character(connection, conversation.character_id)
             return character, parsed_card(character.document), None, []
-        from lunalux_core.groups.prompt import group_prompt, load_speaker
+        from lunalux_core.groups.group_prompt import group_prompt, load_speaker
 
         character = load_speaker(connection, asked.reply, asked.speaker)
         group = group_prompt(connection, conversation.group_id, character)
@@ -437,7 +437,7 @@ def reply_start(conversation: Conversation) -> ReplyStart | None:
     value = conversation.reply_start.get("value")
     if not isinstance(value, str) or not value.strip():
         return None
-    from lunalux_core.templates.values import ReplyStart
+    from lunalux_core.templates.template_values import ReplyStart
 
     return ReplyStart("", value, conversation.reply_start.get("show") is not False)
 

@@ -7,67 +7,15 @@ See docs/spec/formats.md: Worldbook departures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
-from lunalux_core.dialogue.window import reply_room, window_of
+from lunalux_core.dialogue.context_window import reply_room, window_of
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import Ready, Shortened
-
-TextPlace = Literal["input", "history", "worldbook", "reply", "reasoning"]
-MOST_PLACES = 40
-"""Of the texts that one script changed, so many are named; all are counted."""
-
-
-@dataclass(slots=True)
-class Touch:
-    """What one script changed: how many texts of one kind, and which (ids of messages, names of entries)."""
-
-    script: str
-    place: TextPlace
-    times: int = 0
-    texts: list[str] = field(default_factory=list)
-
-
-class Trace:
-    """Collects during a turn what only the nodes see.
-
-    Args:
-        explain: give a reason for every worldbook entry that stays away, not only for those that came near.
-    """
-
-    def __init__(self, *, explain: bool = False) -> None:
-        self.explain = explain
-        self.cut: tuple[str, ...] = ()
-        """Texts of the card that were shortened for a small window."""
-        self.memory: Callable[[], Mapping[str, Any]] = dict
-        """Makes the account of the memories; called after the reply, and only if it is needed."""
-        self.trackers: Callable[[bool], list[dict[str, Any]]] = lambda used: []
-        """Gives the account of the trackers; False where the window had no room for them."""
-        self.bank: Callable[[bool], Mapping[str, Any]] = lambda used: {}
-        """Gives the account of the passages of documents, likewise."""
-        self.room = True
-        """Whether the window had room for what stands in the prompt beside the story itself."""
-        self._touched: dict[tuple[str, TextPlace], Touch] = {}
-
-    def touch(self, scripts: Iterable[str], place: TextPlace, text: str = "") -> None:
-        """These scripts changed a text."""
-        for script in scripts:
-            touch = self._touched.setdefault((script, place), Touch(script, place))
-            touch.times += 1
-            if text and len(touch.texts) < MOST_PLACES:
-                touch.texts.append(text)
-
-    def begin_again(self) -> None:
-        """The prompt is built anew from the person's words, which stay as they are."""
-        self._touched = {key: touch for key, touch in self._touched.items() if touch.place == "input"}
-
-    @property
-    def touched(self) -> list[Touch]:
-        """In the order of the first change."""
-        return list(self._touched.values())
+    from lunalux_core.dialogue.workflow import Trace
 
 
 def turn_record(

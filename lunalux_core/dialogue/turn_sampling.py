@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from lunalux_core.dialogue.assembly.prompt import TextForm
+from lunalux_core.dialogue.context_window import reply_room
 from lunalux_core.dialogue.turn import TurnInput
-from lunalux_core.dialogue.window import reply_room
 from lunalux_core.llm.model import SERVERLESS, Sampling
 from lunalux_core.llm.parameters import plain_value, sampling_of
 
@@ -28,19 +28,20 @@ def turn_sampling(turn: TurnInput, form: TextForm | None = None) -> TurnSampling
     """This turn's own values before the profiles', the model's, a template's or an imported preset's, and the
     settings'."""
     layers: list[tuple[str, Mapping[str, Any]]] = [
-        ("turn", turn.parameters),
-        ("profile", turn.profiled),
-        ("model", _values(turn.model.sampling)),
+        ("turn", _usable(turn.parameters)),
+        ("profile", _usable(turn.profiled)),
+        ("model", _usable(_values(turn.model.sampling))),
     ]
     if form is not None:
-        layers.append(("template", form.sampling))
+        layers.append(("template", _usable(form.sampling)))
     elif turn.preset.source == "sillytavern":
-        layers.append(("preset", _values(turn.preset.params.sampling)))
+        layers.append(("preset", _usable(_values(turn.preset.params.sampling))))
+    # The settings have bounds of their own, which are those of the parameter.
     layers.append(("settings", {"temperature": turn.settings.temperature}))
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for source, layer in layers:
-        for name, value in _values(sampling_of(layer)).items():
+        for name, value in layer.items():
             if name not in values:
                 values[name], sources[name] = value, source
     # The room was kept free of the prompt, so more would not fit whatever anybody asked for.
@@ -69,6 +70,11 @@ def sampling_record(turn: TurnInput, form: TextForm | None = None) -> list[dict[
         }
         for name, value in _values(sampling.sampling).items()
     ]
+
+
+def _usable(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Those of the values that are allowed; most layers are empty."""
+    return _values(sampling_of(values)) if values else values
 
 
 def _values(sampling: Sampling) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from lunalux_core.dialogue.active_books import parsed_card
 from lunalux_core.dialogue.openings import card_context
 from lunalux_core.dialogue.turn import TurnOptions
 from lunalux_core.dialogue.turn_input import scripts_in_force
-from lunalux_core.display.scripts import SpeakerScripts, display_scripts
+from lunalux_core.display.display_scripts import SpeakerScripts, display_scripts
 from lunalux_core.library.characters import Character, load_character
 from lunalux_core.library.conversations import load_conversation, load_message
 from lunalux_core.library.groups import load_group
 from lunalux_core.library.personas import load_persona
-from lunalux_core.library.state import load_globals
+from lunalux_core.library.program_state import load_globals
 from lunalux_core.library.turns import branch_state
 from lunalux_core.macros.expansion import MacroContext
 

@@ -17,7 +17,7 @@ from typing import Any
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.document_edits import REMOVED, Path, apply_edits
 from lunalux_core.cards.envelope import MIRROR_ALIASES, data_of
-from lunalux_core.editor.fields import Field
+from lunalux_core.editor.card_fields import Field
 from lunalux_core.text import clean
 
 STEPS_KEPT = 300

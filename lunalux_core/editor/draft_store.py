@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from lunalux_core.cards.card import Card
 from lunalux_core.documents.json_text import dump_json, parse_object
-from lunalux_core.editor.checks import require_name
 from lunalux_core.editor.draft import Attachment, Draft, Snapshot
-from lunalux_core.editor.files import snapshot_name, write_file
+from lunalux_core.editor.draft_checks import require_name
+from lunalux_core.editor.draft_files import snapshot_name, write_file
 from lunalux_core.errors import NotFound
 from lunalux_core.ids import now_ms, short_id
 
@@ -136,7 +136,7 @@ class DraftStore:
             InvalidInput: CHARACTER_NAMELESS. StorageError: it cannot be stored; the draft is untouched.
         """
         require_name(draft)
-        from lunalux_core.cards.read import LoadedCard
+        from lunalux_core.cards.card_reader import LoadedCard
         from lunalux_core.importing import new_character
 
         snapshot, key, was = draft.snapshot, draft.key, draft.character_id

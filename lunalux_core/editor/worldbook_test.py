@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.regex.engine import EcmaEngine
     from lunalux_core.worldbook.engine import Activation
-    from lunalux_core.worldbook.engine.regex_keys import RegexMatcher
+    from lunalux_core.worldbook.engine.entry_keys import RegexMatcher
     from lunalux_core.worldbook.entry import Book
 
 
@@ -32,9 +32,10 @@ def try_book(
     "bad_key" (one that is none, so that it is read as words). The dice are those of `seed`, so that the
     result moves only when the text or the book does.
     """
-    from lunalux_core.dialogue.nodes.worldbook import engine_settings
+    from lunalux_core.dialogue.nodes.worldbook_scan import engine_settings
     from lunalux_core.llm.tokens import estimator
     from lunalux_core.macros.expansion import ChatMessage, MacroContext, expander
+    from lunalux_core.worldbook.book_reader import own_settings, read_book
     from lunalux_core.worldbook.engine import (
         Activation,
         ActiveBook,
@@ -44,7 +45,6 @@ def try_book(
         activate,
         regex_matcher,
     )
-    from lunalux_core.worldbook.read import own_settings, read_book
 
     card = Card(document, "")
     if card.character_book is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.chat.files import conversation_log
+from lunalux_core.chat.conversation_files import conversation_log
 from lunalux_core.chatlogs.byaf import scenario_messages
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunalux_core.cards.card import Card
-from lunalux_core.chat.files import conversation_log
+from lunalux_core.chat.conversation_files import conversation_log
 from lunalux_core.chatlogs.chatlog import ChatLog
 from lunalux_core.database import storage_error
 from lunalux_core.documents.coerce import as_object

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.chat.files import conversation_log
+from lunalux_core.chat.conversation_files import conversation_log
 from lunalux_core.chatlogs.chatlog import write_jsonl
 from lunalux_core.documents.json_text import dump_json
 from lunalux_core.errors import LunaluxError

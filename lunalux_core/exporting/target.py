@@ -128,7 +128,7 @@ def card_file(library: Library, character: Character, target: str = "png", spec:
     picture = picture_path.read_bytes() if picture_path and picture_path.is_file() else None
     archive = archive_path.read_bytes() if archive_path.is_file() else None
     if picture is not None and target == "png":
-        from lunalux_core.cards.pictures import as_png
+        from lunalux_core.cards.card_pictures import as_png
 
         picture = as_png(picture)
     return export_card(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.groups.prompt import member_cards
+from lunalux_core.groups.group_prompt import member_cards
 from lunalux_core.groups.turn_order import Dice, GroupMember, LastSpoken, choose_speakers, talkativeness
 from lunalux_core.library.conversations import (
     Message,

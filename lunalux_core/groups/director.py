@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lunalux_core.groups.prompt import member_cards
+from lunalux_core.groups.group_prompt import member_cards
 from lunalux_core.groups.turn_order import GroupMember, mentioned
 from lunalux_core.library.conversations import load_conversation, load_path
 from lunalux_core.library.groups import load_group
@@ -18,10 +18,10 @@ from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.groups.prompt import MemberCard
+    from lunalux_core.groups.group_prompt import MemberCard
     from lunalux_core.library import Library
     from lunalux_core.llm.model import ModelSpec
-    from lunalux_core.llm.registry import Registry
+    from lunalux_core.llm.model_registry import Registry
 
 MESSAGES = 12
 """Of the chat, the last are shown to the director."""

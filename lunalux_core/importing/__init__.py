@@ -9,8 +9,8 @@ any other and never stops the batch.
 from __future__ import annotations
 
 from lunalux_core.importing.batch import import_files
-from lunalux_core.importing.cards import add_starters, guess_language, import_data, new_character
-from lunalux_core.importing.results import ImportKind, ImportOutcome, ImportResult, OnDuplicate
+from lunalux_core.importing.card_import import add_starters, guess_language, import_data, new_character
+from lunalux_core.importing.import_results import ImportKind, ImportOutcome, ImportResult, OnDuplicate
 from lunalux_core.importing.sources import ENDINGS, ImportSource, expand, gather
 
 __all__ = [

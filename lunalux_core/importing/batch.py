@@ -10,9 +10,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from lunalux_core.database import storage_error
-from lunalux_core.importing.cards import CardReader, KnownContents, PreparedFile, clear_leftovers, store
+from lunalux_core.importing.card_import import CardReader, KnownContents, PreparedFile, clear_leftovers, store
 from lunalux_core.importing.chat_owners import ChatOwners
-from lunalux_core.importing.results import ImportResult, OnDuplicate
+from lunalux_core.importing.import_results import ImportResult, OnDuplicate
 from lunalux_core.importing.sources import ImportSource, place
 from lunalux_core.library.characters import content_hashes
 
@@ -70,7 +70,7 @@ def import_files(
                 where.add(place(prepared.source).stem, prepared.result.name, prepared.result.id)
             yield prepared.result
     if others:
-        from lunalux_core.importing.documents import DocumentImport
+        from lunalux_core.importing.document_import import DocumentImport
 
         yield from DocumentImport(library, reader, where, on_duplicate, dry_run).take(others)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from lunalux_core.chatlogs.byaf import scenario_log
 from lunalux_core.documents.coerce import as_text
 from lunalux_core.errors import LunaluxError
-from lunalux_core.importing.cards import store
-from lunalux_core.importing.results import ImportResult, failed
+from lunalux_core.importing.card_import import store
+from lunalux_core.importing.import_results import ImportResult, failed
 from lunalux_core.importing.sources import ImportSource, place
 from lunalux_core.text import clean_line
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def take_byaf(storing: ImportStore, source: ImportSource, data: bytes) -> Iterator[ImportResult]:
     """One result for each character, then one for each scenario with words in it."""
     from lunalux_core.cards.byaf import first_message, ours, read_byaf
-    from lunalux_core.cards.read import LoadedCard
+    from lunalux_core.cards.card_reader import LoadedCard
 
     archive = read_byaf(data)
     several = len(archive.characters) > 1

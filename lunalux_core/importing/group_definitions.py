@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text, as_texts
 from lunalux_core.errors import NotFound
-from lunalux_core.importing.results import ImportResult
+from lunalux_core.importing.import_results import ImportResult
 from lunalux_core.importing.shelf_documents import read_document
 from lunalux_core.importing.sources import ImportSource, place
 from lunalux_core.library.groups import CARD_MODES, DIRECTED, TURN_ORDERS, group_of, insert_group

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.documents.coerce import as_object, as_text
 from lunalux_core.documents.json_text import canonical_json, decode_text, dump_json, parse_json
 from lunalux_core.errors import LunaluxError
-from lunalux_core.importing.cards import store
-from lunalux_core.importing.results import ImportResult, failed
+from lunalux_core.importing.card_import import store
+from lunalux_core.importing.import_results import ImportResult, failed
 from lunalux_core.importing.shelf_documents import ShelfDocument, shelf_documents
 from lunalux_core.importing.sources import ImportSource
 from lunalux_core.library.characters import allow_own_scripts
@@ -63,9 +63,9 @@ def _character(
     record: Mapping[str, Any],
     pictures: Mapping[str, str],
 ) -> ImportResult:
+    from lunalux_core.cards.card_reader import read_card
     from lunalux_core.cards.export import export_card
     from lunalux_core.cards.png import is_png
-    from lunalux_core.cards.read import read_card
 
     text = dump_json(record.get("data"))
     loaded = read_card(text.encode("utf-8", "surrogatepass"), f"{as_text(record.get('id'))}.json")
@@ -135,7 +135,7 @@ def _dialogues(
 ) -> Iterator[ImportResult]:
     from dataclasses import replace
 
-    from lunalux_core.chatlogs.read import read_chat
+    from lunalux_core.chatlogs.chatlog_reader import read_chat
 
     for tree in _objects(document.get("character_dialogues")):
         owner = as_text(tree.get("character_id") or tree.get("id"))

@@ -38,7 +38,7 @@ def read_document(data: bytes, filename: str = "") -> tuple[Any, tuple[str, ...]
     Raises:
         InvalidInput: JSON_INVALID. LimitExceeded: as `json_text`.
     """
-    from lunalux_core.worldbook.foreign import png_document
+    from lunalux_core.worldbook.foreign_books import png_document
 
     inside = png_document(data)
     if inside is not None:
@@ -53,8 +53,8 @@ def read_worldbook_document(data: bytes, filename: str = "") -> tuple[Any, tuple
     Raises:
         InvalidInput: also CARD_WITHOUT_WORLDBOOK, and what reading a card raises.
     """
+    from lunalux_core.cards.card_reader import read_card
     from lunalux_core.cards.file_kind import FileKind, recognise
-    from lunalux_core.cards.read import read_card
 
     if recognise(data, filename) is not FileKind.CARD:
         return read_document(data, filename)
@@ -135,7 +135,7 @@ def _fingerprint(document: Any) -> bytes:
 
 
 def _worldbook(document: Any, stem: str) -> Sequence[ShelfDocument]:
-    from lunalux_core.worldbook.read import read_book, write_world_info
+    from lunalux_core.worldbook.book_reader import read_book, write_world_info
 
     read = read_book(document, stem)
     return [ShelfDocument(read.book.name or stem, write_world_info(read.book), read.notes)]
@@ -149,7 +149,7 @@ def _preset(document: Any, stem: str) -> Sequence[ShelfDocument]:
 
 
 def _scripts(document: Any, stem: str) -> Sequence[ShelfDocument]:
-    from lunalux_core.regex.foreign import is_risu, read_risu
+    from lunalux_core.regex.risu_scripts import is_risu, read_risu
     from lunalux_core.regex.script import read_scripts, write_script
 
     notes: tuple[str, ...] = ()

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from lunalux_core.documents.coerce import as_object, as_text, as_texts
 from lunalux_core.errors import LunaluxError
-from lunalux_core.importing.results import ImportOutcome, ImportResult, failed
+from lunalux_core.importing.import_results import ImportOutcome, ImportResult, failed
 from lunalux_core.importing.shelf_documents import read_document, shelf_documents
+from lunalux_core.importing.sillytavern_tags import take_tags
 from lunalux_core.importing.sources import ImportSource
-from lunalux_core.importing.tags import take_tags
 from lunalux_core.library.characters import allow_own_scripts, tie_worldbooks
 from lunalux_core.library.personas import bind_worldbook, same_persona, store_persona
 from lunalux_core.library.shelf import load_shelf, switch_item
@@ -81,7 +81,7 @@ def _profiles(
     """Connection profiles: the names of what they use; none is put in use."""
     if not as_object(as_object(document.get("extension_settings")).get("connectionManager")).get("profiles"):
         return
-    from lunalux_core.importing.profiles import ReadProfile, connection_profiles
+    from lunalux_core.importing.connection_profiles import ReadProfile, connection_profiles
     from lunalux_core.library.profiles import add_profile
 
     def store(connection: Connection, entry: ReadProfile) -> ImportResult:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.documents import archives
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError, NotFound
-from lunalux_core.importing.results import ImportResult, failed
+from lunalux_core.importing.import_results import ImportResult, failed
 from lunalux_core.regular_files import check_regular, read_regular
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from lunalux_core.chatlogs.chatlog import ChatLog
     from lunalux_core.database import Connection
-    from lunalux_core.importing.cards import CardReader
+    from lunalux_core.importing.card_import import CardReader
     from lunalux_core.importing.chat_owners import ChatOwners
-    from lunalux_core.importing.results import ImportResult
+    from lunalux_core.importing.import_results import ImportResult
     from lunalux_core.importing.shelf_documents import ShelfDocument
     from lunalux_core.importing.sources import ImportSource
     from lunalux_core.library import Library

@@ -26,10 +26,10 @@ from lunalux_core.dialogue.turn import (
     TurnCompleted,
 )
 from lunalux_core.errors import LunaluxError, PaymentError, SessionError, StorageError
-from lunalux_core.lab.checks import CheckOutcome, judged, try_patterns
 from lunalux_core.lab.experiment import Experiment, Trial
-from lunalux_core.lab.inputs import Inputs
-from lunalux_core.lab.keys import base_of, key_of
+from lunalux_core.lab.reply_checks import CheckOutcome, judged, try_patterns
+from lunalux_core.lab.result_keys import base_of, key_of
+from lunalux_core.lab.variant_inputs import Inputs
 from lunalux_core.library.lab import Cell, LabRow, LabRun
 from lunalux_core.library.turn_records import pack
 

@@ -13,18 +13,18 @@ from lunalux_core.library.conversations import Conversations
 from lunalux_core.library.migrations import migrate
 
 if TYPE_CHECKING:
-    from lunalux_core.library.cache import Cache
-    from lunalux_core.library.documents import Documents
+    from lunalux_core.library.bank_documents import Documents
     from lunalux_core.library.drafts import Drafts
     from lunalux_core.library.groups import Groups
     from lunalux_core.library.lab import LabRuns
     from lunalux_core.library.memories import Memories
+    from lunalux_core.library.message_pictures import Pictures
+    from lunalux_core.library.network_cache import Cache
     from lunalux_core.library.personas import Personas
-    from lunalux_core.library.pictures import Pictures
     from lunalux_core.library.profiles import Profiles
+    from lunalux_core.library.program_state import State
     from lunalux_core.library.quick_replies import QuickReplies
     from lunalux_core.library.shelf import Shelf
-    from lunalux_core.library.state import State
     from lunalux_core.library.tags import Tags
     from lunalux_core.library.templates import Templates
     from lunalux_core.library.trackers import Trackers
@@ -76,13 +76,13 @@ class Library:
 
     @cached_property
     def documents(self) -> Documents:
-        from lunalux_core.library.documents import Documents
+        from lunalux_core.library.bank_documents import Documents
 
         return Documents(self.database)
 
     @cached_property
     def pictures(self) -> Pictures:
-        from lunalux_core.library.pictures import Pictures
+        from lunalux_core.library.message_pictures import Pictures
 
         return Pictures(self.database)
 
@@ -142,13 +142,13 @@ class Library:
 
     @cached_property
     def cache(self) -> Cache:
-        from lunalux_core.library.cache import Cache
+        from lunalux_core.library.network_cache import Cache
 
         return Cache(self.database)
 
     @cached_property
     def state(self) -> State:
-        from lunalux_core.library.state import State
+        from lunalux_core.library.program_state import State
 
         return State(self.database)
 

@@ -26,7 +26,7 @@ from lunalux_core.library.cells import (
 from lunalux_core.library.parts import in_parts
 
 if TYPE_CHECKING:
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
     from lunalux_core.library.spending import Spending
 
 MessageRole = Literal["system", "user", "assistant"]
@@ -39,7 +39,7 @@ MARK = "mark"
 SCENE = "scene"
 """In `Message.extra`: the name that the person gave this place of the story."""
 PICTURES = "pictures"
-"""In `Message.extra`: what is said of the message's pictures (`documents.pictures`)."""
+"""In `Message.extra`: what is said of the message's pictures (`documents.picture_refs`)."""
 REQUEST = "request"
 """In `Message.extra` of a reply that tries again what failed: the id of the reply that failed first."""
 BY_SOMEBODY = "by_somebody"
@@ -165,7 +165,7 @@ class Message:
         """The pictures that go with it."""
         if PICTURES not in self.extra:
             return ()
-        from lunalux_core.documents.pictures import refs_in
+        from lunalux_core.documents.picture_refs import refs_in
 
         return refs_in(self.extra)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lunalux_core.database import Connection, Database
 from lunalux_core.library.cells import object_in, plain_text
-from lunalux_core.library.state import put_state, state_cell
+from lunalux_core.library.program_state import put_state, state_cell
 
 KEPT = 100
 """Drafts kept; the oldest make room."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lunalux_core.database import Connection
 from lunalux_core.library.conversations import load_path
-from lunalux_core.library.state import put_state
+from lunalux_core.library.program_state import put_state
 
 _STAMP = "imported_chat:"
 """Start of the keys under which the library's state has the conversations, by the stamp of their content."""

@@ -21,7 +21,7 @@ KEPT_SPARE = 500
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One reply that a run is to have: its turn, variant and repeat, and what it depends on (`lab.keys`)."""
+    """One reply that a run is to have: its turn, variant and repeat, and its key (see `result_keys`)."""
 
     turn: str
     variant: str

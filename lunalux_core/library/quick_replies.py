@@ -12,7 +12,7 @@ from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.naming import find_named, missing
 
 if TYPE_CHECKING:
-    from lunalux_core.stscript.quick_replies import QuickReplySet
+    from lunalux_core.stscript.quick_reply_files import QuickReplySet
 
 
 ReplyScope = Literal["global", "chat", "character"]
@@ -110,7 +110,7 @@ class QuickReplies:
         does something else, the person is asked anew. Raises NotFound (QUICK_REPLY_SET_NOT_FOUND)."""
 
         def work(connection: Connection) -> StoredSet:
-            from lunalux_core.stscript.quick_replies import read_set
+            from lunalux_core.stscript.quick_reply_files import read_set
 
             before = pick(_load(connection), set_id)
             after = read_set(change(before.content.document), before.name)
@@ -186,7 +186,7 @@ def _put(connection: Connection, content: QuickReplySet) -> tuple[StoredSet, boo
 
 
 def _stored(row: Row) -> StoredSet:
-    from lunalux_core.stscript.quick_replies import read_set
+    from lunalux_core.stscript.quick_reply_files import read_set
 
     automatic = row["automatic"]
     return StoredSet(

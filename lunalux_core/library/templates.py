@@ -12,8 +12,8 @@ from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.naming import find_named, missing
 
 if TYPE_CHECKING:
-    from lunalux_core.templates.reading import TemplateDocument
-    from lunalux_core.templates.values import TemplateKind
+    from lunalux_core.templates.template_files import TemplateDocument
+    from lunalux_core.templates.template_values import TemplateKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What a model is to the rest of the program: a request in, a stream of deltas out.
 
 The protocols (OpenAI-compatible, Gemini, practice, the billed gateway) implement `ChatModel`;
-nothing outside `llm/` and `client/official.py` knows which one it talks to.
+nothing outside `llm/` and `client/official_model.py` knows which one it talks to.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lunalux_core.documents.prompt_values import Sampling as Sampling
 from lunalux_core.llm.parameters import ServerKind
 
 if TYPE_CHECKING:
-    from lunalux_core.documents.pictures import Attachment
+    from lunalux_core.documents.picture_refs import Attachment
     from lunalux_core.language import Language
 
 Provider = Literal[ServerKind, "practice", "official", "plugin"]
@@ -175,6 +175,11 @@ class CompletionText:
 
     prompt: str
     stop: tuple[str, ...] = ()
+
+
+REPEATABLE = "repeat:"
+"""How the id of a request begins that is not one of a stored reply: whoever repeats it knows nothing of how
+it ended, so what was asked is kept for the day that the gateway keeps its answer."""
 
 
 @dataclass(frozen=True, slots=True)

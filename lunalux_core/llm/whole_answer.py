@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelRequest, ModelSpec
-    from lunalux_core.llm.registry import Registry
+    from lunalux_core.llm.model_registry import Registry
 
 LONGEST_SECONDS = 600
 LONGEST_ANSWER = 60_000

@@ -11,9 +11,9 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable
 
-from lunalux_core.macros import dates
+from lunalux_core.macros import date_formats
 from lunalux_core.macros.context import ChatMessage, MacroContext
-from lunalux_core.macros.registry import BUILTINS, Call, MacroFunction, add, add_value
+from lunalux_core.macros.macro_registry import BUILTINS, Call, MacroFunction, add, add_value
 from lunalux_core.macros.variables import Scope, Variables
 
 __all__ = ["BUILTINS", "TRIM"]
@@ -121,7 +121,7 @@ add_value("lastGenerationType", lambda c: c.generation_type)
 
 
 def _formatted(pattern: str) -> MacroFunction:
-    return lambda call: dates.format_moment(call.context.now, pattern, call.context.language)
+    return lambda call: date_formats.format_moment(call.context.now, pattern, call.context.language)
 
 
 def _time(offset: str) -> MacroFunction:
@@ -130,14 +130,14 @@ def _time(offset: str) -> MacroFunction:
     def run(call: Call) -> str:
         moment = call.context.now
         if call.arguments and (hours := re.fullmatch(offset, call.arguments[0])):
-            moment = dates.at_offset(moment, int(hours[1]))
-        return dates.format_moment(moment, "LT", call.context.language)
+            moment = date_formats.at_offset(moment, int(hours[1]))
+        return date_formats.format_moment(moment, "LT", call.context.language)
 
     return run
 
 
 def _date_format(call: Call) -> str:
-    return dates.format_moment(call.context.now, call.arguments[0], call.context.language)
+    return date_formats.format_moment(call.context.now, call.arguments[0], call.context.language)
 
 
 def _idle(call: Call) -> str:
@@ -146,14 +146,14 @@ def _idle(call: Call) -> str:
     sent = next((message.sent_at for message in visible[1:] if message.is_user), None)
     if sent is None:
         return "刚刚" if call.context.language == "zh" else "just now"
-    return dates.humanize(dates.difference(call.context.now, sent), call.context.language)
+    return date_formats.humanize(date_formats.difference(call.context.now, sent), call.context.language)
 
 
 def _time_difference(call: Call) -> str:
-    left, right = map(dates.parse_moment, call.arguments)
+    left, right = map(date_formats.parse_moment, call.arguments)
     if left is None or right is None:
         return "Invalid date"
-    return dates.humanize(dates.difference(left, right), call.context.language, suffix=True)
+    return date_formats.humanize(date_formats.difference(left, right), call.context.language, suffix=True)
 
 
 add("time", _time(r"UTC([+-]\d{1,4})"), 0, 1)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from lunalux_core.macros.builtins import BUILTINS
 from lunalux_core.macros.context import MacroContext
 from lunalux_core.macros.grammar import SPACES, Macro, Span, fill_literals, parse
-from lunalux_core.macros.registry import Builtin, Call
+from lunalux_core.macros.macro_registry import Builtin, Call
 from lunalux_core.macros.shorthand import OPERATIONS, is_false
 from lunalux_core.macros.variables import Variables
 

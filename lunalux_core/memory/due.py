@@ -23,7 +23,7 @@ from lunalux_core.library.memories import (
     load_memories,
     path_outline,
 )
-from lunalux_core.memory.story import EVENTS, STANDING_IN
+from lunalux_core.memory.story_memory import EVENTS, STANDING_IN
 
 TOKENS_PER_BYTE = 0.36
 """Of a text in UTF-8, near enough to tell a scene's size: for Latin letters and for ideographs alike."""

@@ -1,7 +1,7 @@
 """Which memories a text calls for: by their keywords, and by whatever other ranking there is.
 
 Keywords are matched as the worldbook matches its keys, so Chinese and Japanese need no blanks around them.
-Rankings of any origin (`story.Ranker`: vectors, for one) are joined by reciprocal rank fusion.
+Rankings of any origin (`story_memory.Ranker`: vectors, for one) are joined by reciprocal rank fusion.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 
 from lunalux_core.library.memories import Memory
 from lunalux_core.worldbook.engine.candidates import Candidate
+from lunalux_core.worldbook.engine.engine_inputs import Tools, WorldbookSettings
+from lunalux_core.worldbook.engine.entry_keys import Haystack, Matcher
 from lunalux_core.worldbook.engine.index import Index
-from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
-from lunalux_core.worldbook.engine.keys import Haystack, Matcher
 from lunalux_core.worldbook.entry import Entry
 
 RANK_CONSTANT = 60
@@ -85,7 +85,7 @@ def searched(memories: Sequence[Memory], query: str) -> list[Memory]:
 
 def _words(query: str) -> list[str]:
     """Words of a query; of scripts without blanks between words, each pair of signs."""
-    from lunalux_core.library.documents import sought_words
+    from lunalux_core.library.bank_documents import sought_words
 
     return list(dict.fromkeys(sought_words(query)))[:MOST_WORDS]
 

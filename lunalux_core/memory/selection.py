@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from lunalux_core.library.memories import Memory
 from lunalux_core.memory.recall import fused
-from lunalux_core.memory.story import EVENTS, STANDING_IN, StoryMemory
+from lunalux_core.memory.story_memory import EVENTS, STANDING_IN, StoryMemory
 
 Why = Literal["pinned", "fact", "marked", "chapter", "summary", "journal", "recalled"]
 LeftWhy = Literal[

@@ -21,7 +21,7 @@ from lunalux_core.library.memories import (
     store_memory,
 )
 from lunalux_core.memory.due import Rules, Scene, due_events, is_covered
-from lunalux_core.memory.story import EVENTS
+from lunalux_core.memory.story_memory import EVENTS
 
 
 def store_scene(

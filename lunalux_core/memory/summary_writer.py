@@ -13,17 +13,17 @@ from lunalux_core.library.characters import load_character
 from lunalux_core.library.conversations import load_conversation
 from lunalux_core.library.groups import load_group
 from lunalux_core.library.memories import Memory, fingerprints
-from lunalux_core.memory.answers import MemoryAnswer, UnusableAnswer, checked, read_answer, script_of
-from lunalux_core.memory.asking import TurnFormat, asked, request_id
 from lunalux_core.memory.due import Chapter, Scene
-from lunalux_core.memory.instructions import Wish, again, chapter_wish, scene_wish
+from lunalux_core.memory.memory_answers import MemoryAnswer, UnusableAnswer, checked, read_answer, script_of
+from lunalux_core.memory.memory_instructions import Wish, again, chapter_wish, scene_wish
+from lunalux_core.memory.model_requests import TurnFormat, asked, request_id
 from lunalux_core.memory.storage import store_chapter, store_failure, store_scene
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.library import Library
     from lunalux_core.llm.model import ModelSpec
-    from lunalux_core.llm.registry import Registry
+    from lunalux_core.llm.model_registry import Registry
     from lunalux_core.llm.whole_answer import Charged
 
 Confirm = Callable[[Sequence[Memory]], Awaitable[bool]]

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.library.conversations import load_message
+from lunalux_core.library.conversations import load_conversation, load_message
 from lunalux_core.library.memories import Memory, coverage_of, load_memory, settle_memories
-from lunalux_core.memory.asking import TurnFormat
 from lunalux_core.memory.background import BackgroundTasks
 from lunalux_core.memory.consent import consents, costs, store_consent
 from lunalux_core.memory.due import Rules, Scene, due_chapter, due_scenes
+from lunalux_core.memory.model_requests import TurnFormat
 from lunalux_core.memory.storage import store_events
 from lunalux_core.memory.summary_writer import Confirm, SummaryWriter, WritingResult
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.library import Library
     from lunalux_core.llm.model import ModelSpec
-    from lunalux_core.llm.registry import Registry
+    from lunalux_core.llm.model_registry import Registry
 
 PROTECTED_SHARE = 0.3
 """Share of the context window for the newest messages; a scene or two and the memories fit beside them."""
@@ -41,8 +41,8 @@ class MemoryWriter:
     Args:
         settings: gives the current values.
         models: opens models.
-        model: gives the model that writes for a conversation; raises NotFound (MODEL_UNKNOWN).
-        replying: gives the model that replies there; its window decides which messages are protected.
+        model: reads which model writes for a conversation; raises NotFound (MODEL_UNKNOWN).
+        replying: reads which model replies there; its window decides which messages are protected.
         billed: called with what the gateway charged.
         turn_format: gives the instruct template of a model of text completion.
     """
@@ -52,12 +52,13 @@ class MemoryWriter:
         library: Library,
         settings: Callable[[], Settings],
         models: Callable[[], Registry],
-        model: Callable[[str], Awaitable[ModelSpec]],
-        replying: Callable[[str], Awaitable[ModelSpec]],
+        model: Callable[[Connection, str], ModelSpec],
+        replying: Callable[[Connection, str], ModelSpec],
         billed: Callable[[Mapping[str, object]], Awaitable[None]],
         turn_format: TurnFormat,
     ) -> None:
         self._library = library
+        self._database = library.database
         self._settings = settings
         self._models = models
         self._model = model
@@ -109,7 +110,7 @@ class MemoryWriter:
         Raises:
             NotFound: CONVERSATION_NOT_FOUND, MODEL_UNKNOWN.
         """
-        spec = await self._model(conversation_id)
+        spec = await self._database.read(lambda c: self._model(c, conversation_id))
         if not costs(spec) or self._settings().memory_write != "auto":
             return ""
         return "" if (await consents(self._library)).get(spec.name) is True else spec.name
@@ -124,13 +125,20 @@ class MemoryWriter:
 
     async def _write_due(self, conversation_id: str) -> None:
         """Write what is due; an error is shown only as the mark of a failed memory."""
+
+        def look(connection: Connection) -> tuple[int, ModelSpec | None]:
+            """The length, and the model that writes where it is time to check what is due."""
+            length = load_conversation(connection, conversation_id).length
+            # A chat that got shorter (another branch, deleted messages) is always checked again.
+            rests = 0 <= length - self._rested.get(conversation_id, -PATIENCE) < PATIENCE
+            return length, None if rests else self._model(connection, conversation_id)
+
         try:
             while True:
-                length = (await self._library.conversations.get(conversation_id)).length
-                # A chat that got shorter (another branch, deleted messages) is always checked again.
-                if 0 <= length - self._rested.get(conversation_id, -PATIENCE) < PATIENCE:
+                length, model = await self._database.read(look)
+                if model is None:
                     return
-                spec = await self._allowed(conversation_id)
+                spec = model if await self._allowed(conversation_id, model) else None
                 if spec is None:
                     if not await self._keep_events(conversation_id):
                         self._rested[conversation_id] = length
@@ -150,29 +158,32 @@ class MemoryWriter:
         except LunaluxError:  # the conversation or model is gone, or the disk cannot be written
             return
 
-    async def _allowed(self, conversation_id: str) -> ModelSpec | None:
-        """The model to write with; None where there is none or the person has not agreed to it."""
-        spec = await self._model(conversation_id)
+    async def _allowed(self, conversation_id: str, spec: ModelSpec) -> bool:
+        """Whether the model can write, and the person has agreed to it."""
         if spec.provider == "practice":
-            return None
+            return False
         if not costs(spec) or self._settings().memory_write == "always":
-            return spec
+            return True
         answers = await consents(self._library)
         # The person is asked only once there is something to write.
         if spec.name not in answers and await self._something_due(conversation_id):
             await self.agree(spec.name, None)
             # The answer None is stored before asking, so that each model is asked about only once.
             self.on_question(conversation_id, spec.name)
-        return spec if answers.get(spec.name) is True else None
+        return answers.get(spec.name) is True
 
     async def _something_due(self, conversation_id: str) -> bool:
-        rules = await self._rules(conversation_id, everything=False, now=False)
-        return bool(await self._library.database.read(lambda c: due_scenes(c, conversation_id, rules)))
+        return bool(
+            await self._database.read(
+                lambda c: due_scenes(c, conversation_id, self._rules(c, conversation_id))
+            )
+        )
 
     async def _keep_events(self, conversation_id: str) -> bool:
         """Without a model: store the event lines of replies as facts; whether there were any."""
-        rules = await self._rules(conversation_id, everything=False, now=False)
-        changed = await self._library.database.write(lambda c: store_events(c, conversation_id, rules))
+        changed = await self._database.write(
+            lambda c: store_events(c, conversation_id, self._rules(c, conversation_id))
+        )
         if changed:
             self.on_change(conversation_id)
         return changed
@@ -226,13 +237,16 @@ class MemoryWriter:
                 )
             return memory, Scene(tuple(messages), retries=memory)
 
-        memory, scene = await self._library.database.read(read)
+        memory, scene = await self._database.read(read)
         spec = await self._chosen(memory.conversation_id, model)
         return await self._summaries.scene(memory.conversation_id, scene, spec, instruction, also, confirm)
 
     async def _chosen(self, conversation_id: str, model: str) -> ModelSpec:
         """The model of that name, or the usual one for "". Raises InvalidInput (MEMORY_NO_WRITER)."""
-        spec = self._models().resolve(model) if model else await self._model(conversation_id)
+        if model:
+            spec = self._models().resolve(model)
+        else:
+            spec = await self._database.read(lambda c: self._model(c, conversation_id))
         if spec.provider == "practice":
             raise InvalidInput(
                 "MEMORY_NO_WRITER",
@@ -248,7 +262,9 @@ class MemoryWriter:
         lock = self._writing.setdefault(conversation_id, asyncio.Lock())
         total = WritingResult()
         async with lock:
-            rules = await self._rules(conversation_id, everything=everything, now=now)
+            rules = await self._database.read(
+                lambda c: self._rules(c, conversation_id, everything=everything, now=now)
+            )
             try:
                 async for piece in self._pieces(conversation_id, spec, rules):
                     total = total.joined(piece)
@@ -263,7 +279,7 @@ class MemoryWriter:
     async def _pieces(
         self, conversation_id: str, spec: ModelSpec, rules: Rules
     ) -> AsyncGenerator[WritingResult, None]:
-        database = self._library.database
+        database = self._database
         whole = True
         await database.write(lambda c: settle_memories(c, conversation_id))
         for scene in await database.read(lambda c: due_scenes(c, conversation_id, rules)):
@@ -276,11 +292,13 @@ class MemoryWriter:
             whole = bool(written.memories)
             yield written
 
-    async def _rules(self, conversation_id: str, *, everything: bool, now: bool) -> Rules:
+    def _rules(
+        self, connection: Connection, conversation_id: str, *, everything: bool = False, now: bool = False
+    ) -> Rules:
         settings = self._settings()
         protected = settings.memory_protected_tokens
         if not protected:
-            spec = await self._replying(conversation_id)
+            spec = self._replying(connection, conversation_id)
             # The window of the model that replies, because the protected messages must fit into it.
             protected = int(min(spec.context_tokens, settings.context_tokens) * PROTECTED_SHARE)
         return Rules(settings.memory_scene_tokens, protected, settings.memory_chapter_scenes, everything, now)

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import uuid4
-from lunalux_core.mirror.base import Base, MirrorKind
-from lunalux_core.mirror.cards import CardFiles
-from lunalux_core.mirror.documents import DocumentMirror
+from lunalux_core.mirror.card_files import CardFiles
+from lunalux_core.mirror.document_mirror import DocumentMirror
 from lunalux_core.mirror.folder import Folder
-from lunalux_core.mirror.pictures import PictureMirror
-from lunalux_core.mirror.shelves import ShelfFiles
+from lunalux_core.mirror.picture_mirror import PictureMirror
+from lunalux_core.mirror.shelf_files import ShelfFiles
 from lunalux_core.mirror.stories import StoryMirror
+from lunalux_core.mirror.sync_base import Base, MirrorKind
 from lunalux_core.mirror.work import MirrorEvent, Work
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.library.branches import Branch, branches_of, load_said
 from lunalux_core.library.conversations import Conversation, load_conversation
 from lunalux_core.library.groups import load_group
-from lunalux_core.mirror.base import Record
 from lunalux_core.mirror.file_text import text_of
 from lunalux_core.mirror.folder import ChangedMeanwhile, data_hash, free_name, name_key
 from lunalux_core.mirror.story_merge import same_words
 from lunalux_core.mirror.story_store import Page, ReplyRunning, Settled, settle, start, version_of
 from lunalux_core.mirror.story_text import Block, StoryText, read_story, text_hash, write_story
+from lunalux_core.mirror.sync_base import Record
 from lunalux_core.mirror.work import MirrorEvent, Work, follow
 
 T = TypeVar("T")

@@ -34,9 +34,9 @@ from lunalux_core.library.conversations import (
 )
 from lunalux_core.library.message_edits import edit_message
 from lunalux_core.library.undo import Recorder
-from lunalux_core.mirror.base import Record
 from lunalux_core.mirror.story_merge import NAME_LENGTH, Changes, Edit, changes_of, same_words
 from lunalux_core.mirror.story_text import Block, StoryText, text_hash
+from lunalux_core.mirror.sync_base import Record
 from lunalux_core.text import clean, clean_line
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.errors import InvalidInput, LunaluxError
-from lunalux_core.mirror.base import Base, MirrorKind, Record
 from lunalux_core.mirror.folder import FRESH_NS, Folder, ListedFile, data_hash, is_fresh
+from lunalux_core.mirror.sync_base import Base, MirrorKind, Record
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn_input import TurnReader

@@ -16,7 +16,18 @@ from typing import Any, NamedTuple
 from lunalux_core.documents.coerce import as_object
 from lunalux_core.documents.json_text import decode_text, parse_json
 from lunalux_core.errors import InvalidInput, LimitExceeded
-from lunalux_core.presets.fields import (
+from lunalux_core.presets.preset import (
+    DEFAULT_ORDER,
+    GLOBAL_ORDER_ID,
+    MARKERS,
+    Assembly,
+    OrderEntry,
+    Preset,
+    PresetParams,
+    PresetPrompt,
+    PresetSource,
+)
+from lunalux_core.presets.preset_fields import (
     EXTENSION_KEY,
     assembly_of,
     from_prompt_export,
@@ -30,17 +41,6 @@ from lunalux_core.presets.fields import (
     regex_scripts_of,
     unread_of,
     without_unsafe,
-)
-from lunalux_core.presets.preset import (
-    DEFAULT_ORDER,
-    GLOBAL_ORDER_ID,
-    MARKERS,
-    Assembly,
-    OrderEntry,
-    Preset,
-    PresetParams,
-    PresetPrompt,
-    PresetSource,
 )
 
 __all__ = [

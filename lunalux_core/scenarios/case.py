@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import cycle
 from typing import Any
 
-from lunalux_core.dialogue.assembly.material import CardFields, GenerationType
+from lunalux_core.dialogue.assembly.prompt_material import CardFields, GenerationType
 from lunalux_core.documents.coerce import as_integer, as_number, as_object, as_text
 from lunalux_core.llm.model import Role
-from lunalux_core.templates.values import ROLES
+from lunalux_core.templates.template_values import ROLES
 
 _TYPES: tuple[GenerationType, ...] = ("normal", "continue", "impersonate", "swipe", "regenerate", "quiet")
 

@@ -13,7 +13,7 @@ from lunalux_core.dialogue.assembly import (
     PromptMaterial,
     assemble,
 )
-from lunalux_core.dialogue.assembly.material import NotePosition
+from lunalux_core.dialogue.assembly.prompt_material import NotePosition
 from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text
 from lunalux_core.errors import LunaluxError
 from lunalux_core.macros.expansion import ChatMessage, MacroContext, Variables, expander

@@ -10,7 +10,7 @@ from typing import Any
 from lunalux_core.documents.coerce import as_object
 from lunalux_core.macros.context import MacroContext
 from lunalux_core.scenarios.case import cases, draws
-from lunalux_core.stscript.commands.table import core
+from lunalux_core.stscript.commands.command_table import core
 from lunalux_core.stscript.host import QuietHost
 from lunalux_core.stscript.interpreter import Interpreter, ScriptOutcome, Setting
 

@@ -10,22 +10,22 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from lunalux_core.dialogue.assembly.material import (
+from lunalux_core.dialogue.assembly.prompt_material import (
     DepthText,
     HistoryMessage,
     PromptMaterial,
 )
 from lunalux_core.dialogue.assembly.text.assembly import TextPrompt, text_prompt
 from lunalux_core.dialogue.assembly.text.source import TextWishes
-from lunalux_core.dialogue.template_macros import template_macros
+from lunalux_core.dialogue.text_templates import template_macros
 from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text
 from lunalux_core.errors import LunaluxError
 from lunalux_core.macros.expansion import ChatMessage, MacroContext, Variables, expander
 from lunalux_core.scenarios.case import COUNTERS, cases, objects, read_card, read_role, read_type
-from lunalux_core.templates.choice import Matches, wants
 from lunalux_core.templates.cleanup import Cleaning, clean_reply
-from lunalux_core.templates.reading import read_context, read_instruct
-from lunalux_core.templates.values import Context, Instruct, SystemPrompt, TextTemplate
+from lunalux_core.templates.template_activation import Matches, wants
+from lunalux_core.templates.template_files import read_context, read_instruct
+from lunalux_core.templates.template_values import Context, Instruct, SystemPrompt, TextTemplate
 
 # So large that nothing is left out for want of room unless a scenario gives its own numbers.
 _MAX_CONTEXT, _MAX_REPLY = 100_000, 100
@@ -52,7 +52,7 @@ def replay(document: object) -> list[dict[str, Any]]:
 
     A scenario may stand alone or under `scenario`, as in a file of vectors.
     """
-    from lunalux_core.dialogue.template_regex import regex_matches
+    from lunalux_core.dialogue.text_templates import regex_matches
 
     with regex_matches() as matches:
         return [_replay(scenario, matches) for scenario in cases(document)]

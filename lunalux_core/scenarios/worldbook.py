@@ -23,6 +23,13 @@ from lunalux_core.scenarios.worldbook_case import (
     read_message,
     texts,
 )
+from lunalux_core.worldbook.book_reader import (
+    AT_DEPTH,
+    DEFAULT_DEPTH,
+    EXAMPLES_BOTTOM,
+    EXAMPLES_TOP,
+    read_book,
+)
 from lunalux_core.worldbook.engine import (
     Activated,
     Activation,
@@ -34,13 +41,6 @@ from lunalux_core.worldbook.engine import (
     WorldbookSettings,
     activate,
     regex_matcher,
-)
-from lunalux_core.worldbook.read import (
-    AT_DEPTH,
-    DEFAULT_DEPTH,
-    EXAMPLES_BOTTOM,
-    EXAMPLES_TOP,
-    read_book,
 )
 
 

@@ -8,9 +8,9 @@ from itertools import chain, repeat
 from typing import Any
 
 from lunalux_core.documents.coerce import as_number, as_object, as_text
+from lunalux_core.worldbook.book_reader import NOWHERE, Book, read_book
 from lunalux_core.worldbook.engine import ActiveBook, ScanMessage
-from lunalux_core.worldbook.engine.inputs import BookSource
-from lunalux_core.worldbook.read import NOWHERE, Book, read_book
+from lunalux_core.worldbook.engine.engine_inputs import BookSource
 
 FACTORY = {"whole_words": True, "max_recursion_steps": 0, "v3_decorators": False}
 """Where SillyTavern's factory settings differ from ours."""

@@ -12,7 +12,7 @@ class AppCall:
     """One command on the app.
 
     Args:
-        name: its name in `commands.app`, never an alias.
+        name: its name in `commands.app_commands`, never an alias.
         named: arguments by name, closures as text.
         text: the unnamed argument.
     """
@@ -27,7 +27,7 @@ class Host(Protocol):
 
     @property
     def offers(self) -> Collection[str]:
-        """Names of the commands of `commands.app` it can do; others are refused before a script runs."""
+        """Names of the commands of `commands.app_commands` it can do; scripts with others are refused."""
         ...
 
     async def echo(self, text: str, severity: str, title: str) -> None:

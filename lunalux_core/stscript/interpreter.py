@@ -14,16 +14,16 @@ from typing import Any
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.macros.context import MacroContext
-from lunalux_core.stscript.budget import Budget, Limits
+from lunalux_core.stscript.argument_macros import expand, unescaped
 from lunalux_core.stscript.closure import Closure, Step
 from lunalux_core.stscript.commands.declaration import Invocation, Registry
-from lunalux_core.stscript.expansion import expand, unescaped
 from lunalux_core.stscript.faults import Aborted, Fault, ScriptSource, located
 from lunalux_core.stscript.host import Host
 from lunalux_core.stscript.parser import parse
 from lunalux_core.stscript.patterns import Patterns
+from lunalux_core.stscript.run_limits import Budget, Limits
 from lunalux_core.stscript.scope import Scope, Stores, plain
-from lunalux_core.stscript.values import dump_json
+from lunalux_core.stscript.script_values import dump_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lunalux_core.errors import LunaluxError
-from lunalux_core.stscript.budget import Limits
 from lunalux_core.stscript.commands.declaration import Command, Registry
 from lunalux_core.stscript.faults import ScriptSource
 from lunalux_core.stscript.parser import parse
-from lunalux_core.stscript.quick_replies import QuickReplySet
+from lunalux_core.stscript.quick_reply_files import QuickReplySet
+from lunalux_core.stscript.run_limits import Limits
 
 MOST_TEXT = 2_000_000
 """Characters of one set that are looked at: a set of any size is imported without a long wait."""

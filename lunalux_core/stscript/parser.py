@@ -15,8 +15,8 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.macros.grammar import SPACE, SPACES
 from lunalux_core.stscript.closure import Closure, Step
 from lunalux_core.stscript.faults import Fault, ScriptSource, located
-from lunalux_core.stscript.foreign import unknown_code
-from lunalux_core.stscript.values import is_false, is_true
+from lunalux_core.stscript.script_values import is_false, is_true
+from lunalux_core.stscript.unsupported_commands import unknown_code
 
 STRICT_ESCAPING = "STRICT_ESCAPING"
 FLAGS = (STRICT_ESCAPING, "REPLACE_GETVAR")

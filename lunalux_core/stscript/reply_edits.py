@@ -7,7 +7,7 @@ from typing import Any
 
 from lunalux_core.documents.coerce import as_integer, as_text
 from lunalux_core.errors import InvalidInput, NotFound
-from lunalux_core.stscript.quick_replies import MAX_MENUS, MAX_REPLIES
+from lunalux_core.stscript.quick_reply_files import MAX_MENUS, MAX_REPLIES
 
 FIELDS: Mapping[str, str] = {
     "newlabel": "label",

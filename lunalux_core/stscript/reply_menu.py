@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from lunalux_core.stscript.quick_replies import QuickReply, QuickReplySet
+from lunalux_core.stscript.quick_reply_files import QuickReply, QuickReplySet
 
 _PARENT = re.compile(r"%%parent(-\d{1,3})?%%")
 

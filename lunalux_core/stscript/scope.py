@@ -10,7 +10,7 @@ from lunalux_core.macros.grammar import SPACES
 from lunalux_core.macros.variables import Scope as MacroScope
 from lunalux_core.macros.variables import Variables
 from lunalux_core.stscript.faults import Fault
-from lunalux_core.stscript.values import (
+from lunalux_core.stscript.script_values import (
     UNDEFINED,
     convert,
     dump_json,

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lunalux_core.templates.story import collapsed
-from lunalux_core.templates.turns import SPACES, Names
-from lunalux_core.templates.values import Instruct
+from lunalux_core.templates.story_string import collapsed
+from lunalux_core.templates.template_values import Instruct
+from lunalux_core.templates.turn_texts import SPACES, Names
 
 _BLANKS = "".join(space for space in SPACES if space not in "\r\n")
 _LINE_ENDS = re.compile(rf"[{_BLANKS}]+(?=[\r\n\u2028\u2029]|\Z)")

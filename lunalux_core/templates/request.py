@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lunalux_core.templates.stops import StopWishes, stop_strings
-from lunalux_core.templates.turns import LastLine, Names, TextTurn, format_last_line, format_turn
-from lunalux_core.templates.values import Context, Instruct
+from lunalux_core.templates.template_values import Context, Instruct
+from lunalux_core.templates.turn_texts import LastLine, Names, TextTurn, format_last_line, format_turn
 
 _NAMES = Names("User", "Assistant")
 _PLAIN_STOPS = ("### Instruction", "### Input", "### Response")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lunalux_core.documents.coerce import as_flag, as_number, as_optional_integer, as_text
-from lunalux_core.templates.values import Sampler
+from lunalux_core.templates.template_values import Sampler
 
 _NUMBERS = {
     "temp": "temperature",

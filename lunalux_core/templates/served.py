@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from itertools import takewhile
 
 from lunalux_core.llm.model import Message
-from lunalux_core.templates.turns import LastLine, Names, TextTurn, format_last_line, format_turn
-from lunalux_core.templates.values import Instruct
+from lunalux_core.templates.template_values import Instruct
+from lunalux_core.templates.turn_texts import LastLine, Names, TextTurn, format_last_line, format_turn
 
 SERVED = "server"
 """What a template is called that was read off a server."""

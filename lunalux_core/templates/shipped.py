@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lunalux_core.language import Language
-from lunalux_core.templates.reading import TemplateDocument, read_context, read_instruct
-from lunalux_core.templates.values import Context, Instruct, SystemPrompt, TemplateKind
+from lunalux_core.templates.template_files import TemplateDocument, read_context, read_instruct
+from lunalux_core.templates.template_values import Context, Instruct, SystemPrompt, TemplateKind
 
 FOLDER = Path(__file__).resolve().parent / "builtin"
 STORY = "Story"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lunalux_core.templates.turns import SPACES, Names, named
-from lunalux_core.templates.values import Context, Expand, Instruct
+from lunalux_core.templates.template_values import Context, Expand, Instruct
+from lunalux_core.templates.turn_texts import SPACES, Names, named
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,19 +30,19 @@ from lunalux_core.library.trackers import (
     states_on_branch,
     store_value,
 )
-from lunalux_core.memory.answers import UnusableAnswer, script_of
-from lunalux_core.memory.asking import TurnFormat, asked, request_id
 from lunalux_core.memory.background import BackgroundTasks
 from lunalux_core.memory.consent import consents, costs, store_consent
-from lunalux_core.trackers.answers import read_value
-from lunalux_core.trackers.instructions import once_more, tracker_wish
+from lunalux_core.memory.memory_answers import UnusableAnswer, script_of
+from lunalux_core.memory.model_requests import TurnFormat, asked, request_id
 from lunalux_core.trackers.shape import LONGEST_VALUE
+from lunalux_core.trackers.tracker_answers import read_value
+from lunalux_core.trackers.tracker_instructions import once_more, tracker_wish
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.library import Library
     from lunalux_core.llm.model import ModelSpec
-    from lunalux_core.llm.registry import Registry
+    from lunalux_core.llm.model_registry import Registry
 
 ATTEMPTS = 2
 """Requests to the model before a revision counts as failed."""

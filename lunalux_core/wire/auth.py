@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from lunalux_core.wire.base import Success, Wire
+from lunalux_core.wire.wire_body import Success, Wire
 
 # One @ with something at each side: whether mail arrives there, only a mail can tell.
 Email = Annotated[

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from lunalux_core.language import Language
-from lunalux_core.wire.base import Identifier, Success, Wire
+from lunalux_core.wire.wire_body import Identifier, Success, Wire
 
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 Tags = Annotated[list[Tag], Field(max_length=10)]

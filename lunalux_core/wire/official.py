@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, StringConstraints
 
 from lunalux_core.language import Language
-from lunalux_core.wire.base import Identifier, Success, Wire
 from lunalux_core.wire.users import Ledger, Wallet
+from lunalux_core.wire.wire_body import Identifier, Success, Wire
 
 Prompt = Annotated[str, StringConstraints(max_length=4_000_000)]
 

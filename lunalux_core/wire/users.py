@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from lunalux_core.wire.auth import Email, Password, ReferralCode
-from lunalux_core.wire.base import Success, Wire
+from lunalux_core.wire.wire_body import Success, Wire
 
 
 class User(Wire):

@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import getters, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.reactive import reactive
 
 from lunalux_core.account import AccountState
 from lunalux_core.errors import LunaluxError, SessionError
-from lunalux_tui.account.head import AccountHead
 from lunalux_tui.account.history_chart import HistoryPanel
 from lunalux_tui.account.movements import Movements
 from lunalux_tui.account.panels import BalancePanel, InvitePanel, MovesPanel, NoticePanel, ProfilePanel
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import in_a_row, t, tell
-from lunalux_tui.parts.amounts import rewards_due
+from lunalux_tui.parts.amounts import age, rewards_due, wallet_parts
+from lunalux_tui.parts.drawn import Bar, Part
 from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.parts.panel import Panel
 from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.screen import LunaScreen
+from lunalux_tui.theme.styles import BOLD, CHARACTER, MUTED, SURFACE, WARNING
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account
@@ -42,6 +44,26 @@ ACCOUNT_ACTIONS = (
     Action("account.down", "scroll(3)", "j,down", palette=False),
     Action("account.up", "scroll(-3)", "k,up", palette=False),
 )
+
+
+class AccountHead(Bar):
+    """One line over the panels: their name, how old what is shown is, and the balances."""
+
+    GROUND = SURFACE
+    account: reactive[AccountState | None] = reactive(None)
+    busy: reactive[bool] = reactive(False)
+
+    def left(self) -> Sequence[Part]:
+        return [Part(t("place.user.title"), CHARACTER | BOLD)]
+
+    def right(self) -> Sequence[Part]:
+        state, parts = self.account, []
+        if self.busy:
+            parts.append(Part(t("account.working"), MUTED, weight=2))
+        elif state is not None and state.fetched_at:
+            text = t("market.state.as_of", age=age(state.fetched_at))
+            parts.append(Part(text, WARNING if state.offline else MUTED, "screen.refresh", 2))
+        return [*parts, *wallet_parts(state)]
 
 
 class AccountScreen(LunaScreen[None]):

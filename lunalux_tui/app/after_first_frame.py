@@ -14,7 +14,7 @@ from lunalux_tui.i18n import t
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lunalux_tui.chat.host import ChatHost
+    from lunalux_tui.chat.chat_host import ChatHost
 
 
 async def begin(app: ChatHost) -> None:
@@ -110,4 +110,4 @@ def _warm() -> None:
     import_module("lunalux_core.dialogue.node_order")
     import_module("lunalux_core.llm.servers.openai")
     import_module("httpx")
-    import_module("lunalux_tui.chat.turns")
+    import_module("lunalux_tui.chat.turn_controller")

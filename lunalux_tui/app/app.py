@@ -7,7 +7,7 @@ import gc
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
-from textual import work
+from textual import events, work
 from textual.reactive import var
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
@@ -18,8 +18,10 @@ from lunalux_tui import i18n
 from lunalux_tui.actions import Action, bindings, keys_of, reachable
 from lunalux_tui.app import places
 from lunalux_tui.app.terminal_gone import lasting, watch_terminal
+from lunalux_tui.app.typed_ahead import TYPED, TypedAhead
 from lunalux_tui.i18n import in_a_row, t, tell
 from lunalux_tui.parts.removal import removal
+from lunalux_tui.parts.screen import START
 from lunalux_tui.theme.themed_app import WATCH_SECONDS, ThemedApp
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.screen import ChatScreen
     from lunalux_tui.create.screen import CreateScreen
     from lunalux_tui.settings.screen import SettingsScreen
+
+QUIT = Action("app.quit", "quit", "ctrl+q", footer=59, priority=True)
 
 APP_ACTIONS = (
     *places.ACTIONS,
@@ -46,7 +50,7 @@ APP_ACTIONS = (
     Action("app.tour", "tour"),
     Action("app.tour_next", "tour_next", "f7", priority=True),
     Action("app.tour_end", "tour_end", "f8", priority=True),
-    Action("app.quit", "quit", "ctrl+q", footer=59, priority=True),
+    QUIT,
     Action("go.back", "leave_place", "escape", footer=58, palette=False),
 )
 
@@ -77,6 +81,7 @@ class LunaluxApp(ThemedApp):
         self.begin_new = begin_new
         self.keymap: Mapping[str, str] = {}
         self._key_problems: list[InvalidInput] = []
+        self._typed_ahead = TypedAhead(self, super().on_event, self._is_urgent)
         i18n.use(runtime.settings.lang)
         super().__init__(runtime.settings.theme)
 
@@ -87,7 +92,19 @@ class LunaluxApp(ThemedApp):
         cancelled with the worker it would end their message loops, and with them the app's own.
         """
         await asyncio.shield(self._flush_next_callbacks())
-        return await asyncio.shield(self.push_screen(screen, wait_for_dismiss=True, mode=mode))
+        answer = self.push_screen(screen, wait_for_dismiss=True, mode=mode)
+        with self._typed_ahead.asking():
+            return await asyncio.shield(answer)
+
+    async def on_event(self, event: events.Event) -> None:
+        """As Textual does it; but what comes from the terminal waits for what was typed before it."""
+        if isinstance(event, TYPED) and not event.is_forwarded:
+            await self._typed_ahead.read(event)
+        else:
+            await super().on_event(event)
+
+    def _is_urgent(self, key: str) -> bool:
+        return key in {"escape", "ctrl+c", *keys_of(QUIT, self.keymap)}
 
     def refresh(self, *, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """As Textual does it; but a dialog that goes away moves nothing of what stands behind it, which would
@@ -107,7 +124,7 @@ class LunaluxApp(ThemedApp):
         watch_terminal(self)
         self.call_after_refresh(self._after_first_frame)
 
-    @work(group="start", exit_on_error=False)
+    @work(group=START, exit_on_error=False)
     async def _after_first_frame(self) -> None:
         """Everything that can wait until something is on screen."""
         if not gc.isenabled():
@@ -329,7 +346,7 @@ class LunaluxApp(ThemedApp):
 
     async def action_plugin_panes(self) -> None:
         """Show or hide the panes of plug-ins beside the conversation."""
-        from lunalux_tui.app.plugins import PluginPane
+        from lunalux_tui.app.plugin_parts import PluginPane
 
         await self.switch_mode(places.FIRST)
         panes = self.chat.query(PluginPane)

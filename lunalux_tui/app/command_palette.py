@@ -25,7 +25,7 @@ from lunalux_tui.render.message import moment
 from lunalux_tui.theme.themes_dialog import title_of
 
 if TYPE_CHECKING:
-    from lunalux_tui.chat.host import ChatHost
+    from lunalux_tui.chat.chat_host import ChatHost
 
 BY_TITLE, BY_WORD, BY_HELP, BY_LETTERS = 4.0, 3.0, 2.0, 1.0
 """How well words fit: they begin the title, stand in it, stand in the help, or only their letters do."""
@@ -141,7 +141,7 @@ class Commands(Stories):
     """These too, every declared action of screen and app, the settings, themes and languages."""
 
     def _commands(self) -> Iterator[Offer]:
-        from lunalux_tui.app.plugins import palette_commands, start_command
+        from lunalux_tui.app.plugin_parts import palette_commands, start_command
 
         app = self.host
         for action, node in reachable(self.app, self.screen).items():
@@ -169,7 +169,7 @@ class Commands(Stories):
         """The sections of the settings, and every setting."""
         from lunalux_core.config.settings import DECLARATIONS
         from lunalux_tui.settings.sections import SECTIONS, section_of
-        from lunalux_tui.settings.sections.values import help_of, label_of
+        from lunalux_tui.settings.sections.setting_values import help_of, label_of
 
         app = self.host
         if not self.app.check_action("settings", ()):

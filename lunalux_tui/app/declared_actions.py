@@ -25,11 +25,11 @@ def all_actions() -> Iterator[Action]:
         scripts_dialog,
         search_dialog,
     )
-    from lunalux_tui.chat.actions import ChatTranscript
-    from lunalux_tui.chat.inspector.dialog import InspectorDialog
+    from lunalux_tui.chat.action_declarations import ChatTranscript
+    from lunalux_tui.chat.inspector.inspector_dialog import InspectorDialog
     from lunalux_tui.chat.memory import compare_dialog, documents_tab, memories_tab, trackers_tab
-    from lunalux_tui.chat.memory.dialog import MemoryDialog
-    from lunalux_tui.chat.prompt import Prompt
+    from lunalux_tui.chat.memory.memory_dialog import MemoryDialog
+    from lunalux_tui.chat.prompt_field import Prompt
     from lunalux_tui.chat.roster import RosterRows
     from lunalux_tui.chat.screen import ChatScreen
     from lunalux_tui.create import book_screen

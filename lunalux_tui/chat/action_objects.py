@@ -12,16 +12,16 @@ from lunalux_tui.chat.group_actions import GroupActions
 from lunalux_tui.chat.message_actions import MessageActions
 from lunalux_tui.chat.open_view import OpenChatView
 from lunalux_tui.chat.opener import LibraryWatcher, OpenChat, Opener
+from lunalux_tui.chat.protocols import Writing
 from lunalux_tui.chat.questions import Questions
 from lunalux_tui.chat.roster_actions import RosterActions
 from lunalux_tui.chat.script_actions import ScriptActions
 from lunalux_tui.chat.turn_runner import RunnerView, TurnRunner
-from lunalux_tui.chat.view import Writing
 
 if TYPE_CHECKING:
     from textual.timer import Timer
 
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
     from lunalux_core.errors import LunaluxError
     from lunalux_tui.chat.auto_mode import AutoMode
     from lunalux_tui.chat.directing_actions import DirectingActions

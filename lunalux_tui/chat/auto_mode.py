@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from lunalux_tui.chat.view import Asker
+from lunalux_tui.chat.protocols import Asker
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.group_actions import GroupActions
     from lunalux_tui.chat.opener import Opener
-    from lunalux_tui.chat.view import PromptText, TurnStarter
+    from lunalux_tui.chat.protocols import PromptText, TurnStarter
 
 
 class AutoView(Asker, Protocol):
@@ -99,9 +99,9 @@ class AutoMode:
         wanted = not group.auto_mode if on is None else on
         await self._runtime.library.groups.set(group.id, auto_mode=wanted)
         await self._opener.group_changed()
-        key = "cast.auto_on" if wanted else "cast.auto_off"
-        self._view.say(t(key, seconds=group.auto_delay))
-        if wanted and not self._turns.busy:
-            self.follow()
-        elif not wanted:
+        if not wanted:
             self._end()
+        elif not self._turns.busy:
+            self.follow()
+        if not self.waiting:  # the seconds that are counted, and the button beside them, say it themselves
+            self._view.say(t("cast.auto_on" if wanted else "cast.auto_off", seconds=group.auto_delay))

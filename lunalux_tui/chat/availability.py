@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lunalux_tui.chat.actions import DIRECTING_ACTIONS, GROUP_ACTIONS
+from lunalux_tui.chat.action_declarations import DIRECTING_ACTIONS, GROUP_ACTIONS
 
 if TYPE_CHECKING:
     from lunalux_tui.chat.opener import OpenChat

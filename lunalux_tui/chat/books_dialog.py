@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from textual import on, work
 from textual.app import ComposeResult
 
-from lunalux_core.cards.read import read_card
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.documents.coerce import as_object, as_text
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t

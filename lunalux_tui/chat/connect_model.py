@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.config.settings import SavedModel
 from lunalux_core.errors import InvalidInput, LunaluxError, NetworkError
-from lunalux_core.llm.registry import Registry, saved_specs
+from lunalux_core.llm.model_registry import Registry, saved_specs
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import in_a_row, t, tell
 from lunalux_tui.parts.ask_dialog import AskDialog
@@ -19,7 +19,7 @@ from lunalux_tui.parts.rows import Row
 if TYPE_CHECKING:
     from lunalux_core.llm.probe import ModelTest
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.chat.view import Asker
+    from lunalux_tui.chat.protocols import Asker
     from lunalux_tui.parts.host import Host
 
 LONGEST_NAME = 60

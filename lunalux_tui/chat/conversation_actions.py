@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.library.cells import object_in
-from lunalux_tui.chat.view import Asker, Shown, Writing
+from lunalux_tui.chat.protocols import Asker, Shown, Writing
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
-    from lunalux_tui.chat.view import CardEditor, PromptText, TurnStarter
+    from lunalux_tui.chat.protocols import CardEditor, PromptText, TurnStarter
 
 
 class Found(Shown, Protocol):
@@ -216,7 +216,7 @@ class ConversationActions:
 
     async def inspect(self) -> None:
         """How the prompt of the last turn came about, and what would be sent now."""
-        from lunalux_tui.chat.inspector.dialog import InspectorDialog
+        from lunalux_tui.chat.inspector.inspector_dialog import InspectorDialog
 
         conversation = self._open.conversation
         if conversation is not None:

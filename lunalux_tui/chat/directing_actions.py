@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.message_actions import MessageActions
     from lunalux_tui.chat.opener import Opener
-    from lunalux_tui.chat.view import Asker, PromptText, TurnStarter
+    from lunalux_tui.chat.protocols import Asker, PromptText, TurnStarter
 
 MOST_REPLIES = 9
 """Versions that can be asked for at once."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
-    from lunalux_tui.chat.view import Asker, Shown
+    from lunalux_tui.chat.protocols import Asker, Shown
 
 SHOWN_NAMES = 5
 """How many of the files that were dropped are named."""
@@ -40,7 +40,7 @@ class FileActions:
 
     async def export(self) -> None:
         """Ask for a path and write the conversation there; the ending chooses the format."""
-        from lunalux_core.chat.files import export_conversation, format_of
+        from lunalux_core.chat.conversation_files import export_conversation, format_of
         from lunalux_core.database import storage_error
         from lunalux_tui.parts.files import export_name, path_of
         from lunalux_tui.parts.path_dialog import PathDialog

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import first_key, key_name
-from lunalux_tui.chat.actions import SPEAK
-from lunalux_tui.chat.view import Asker, Writing
+from lunalux_tui.chat.action_declarations import SPEAK
+from lunalux_tui.chat.protocols import Asker, Writing
 from lunalux_tui.i18n import in_a_list, t
 
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
-    from lunalux_tui.chat.view import Shown, TurnStarter
+    from lunalux_tui.chat.protocols import Shown, TurnStarter
 
 
 class GroupView(Asker, Writing, Protocol):

@@ -91,7 +91,7 @@ class GroupDialog(Dialog[str]):
     @work(exit_on_error=False)
     async def _begin(self) -> None:
         """How readily the members speak stands in their cards."""
-        from lunalux_core.groups.prompt import member_cards
+        from lunalux_core.groups.group_prompt import member_cards
 
         def read(connection: Connection) -> dict[str, float]:
             return {

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.text import clean_line
 from lunalux_tui.chat.memory.desk import Desk
+from lunalux_tui.chat.protocols import Asker, Background
 from lunalux_tui.chat.questions import Question
-from lunalux_tui.chat.view import Asker, Background
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Part
 from lunalux_tui.theme.styles import BOLD, MUTED, WARNING
@@ -79,7 +79,7 @@ class MemoryActions:
             self._view.say(t("memory_pane.covered_by_none"))
 
     async def _show(self, *, covering: str = "", tab: str = "memories") -> None:
-        from lunalux_tui.chat.memory.dialog import MemoryDialog
+        from lunalux_tui.chat.memory.memory_dialog import MemoryDialog
 
         conversation = self._opener.chat.conversation
         if conversation is None:

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.library.conversations import Message
-from lunalux_tui.chat.view import Asker
+from lunalux_tui.chat.protocols import Asker
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.direction import Direction
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
-    from lunalux_tui.chat.view import PromptText, TurnStarter
+    from lunalux_tui.chat.protocols import PromptText, TurnStarter
 
 
 class MessageList(Protocol):

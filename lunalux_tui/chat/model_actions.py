@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.errors import LunaluxError
-from lunalux_tui.chat.view import Asker, Background
+from lunalux_tui.chat.protocols import Asker, Background
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:

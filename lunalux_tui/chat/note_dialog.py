@@ -11,7 +11,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Input, Label, TextArea
 
-from lunalux_core.dialogue.assembly.material import NotePosition
+from lunalux_core.dialogue.assembly.prompt_material import NotePosition
 from lunalux_core.dialogue.authors_note import DEEPEST, ROLES, ChatNote
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lunalux_core.library.turns import uses_quick_replies
-from lunalux_tui.chat.view import Background
+from lunalux_tui.chat.protocols import Background
 
 if TYPE_CHECKING:
     from lunalux_core.library.conversations import Message
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.opener import OpenChat
     from lunalux_tui.chat.pane import ChatPane
     from lunalux_tui.chat.picture_actions import PictureActions
+    from lunalux_tui.chat.protocols import TurnStarter
     from lunalux_tui.chat.quick_replies import QuickReplies
     from lunalux_tui.chat.roster_actions import RosterActions
     from lunalux_tui.chat.script_actions import ScriptActions
-    from lunalux_tui.chat.view import TurnStarter
 
 
 class ScreenView(Background, Protocol):

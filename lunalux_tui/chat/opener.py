@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lunalux_core.dialogue.turn import TurnOptions
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
     from lunalux_core.library import Library
     from lunalux_core.library.character_list import CharacterSummary
     from lunalux_core.library.conversations import Conversation, Message
     from lunalux_core.library.groups import Group
     from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.protocols import Shown, TurnStarter
     from lunalux_tui.chat.transcript.transcript import Transcript
-    from lunalux_tui.chat.view import Shown, TurnStarter
 
 
 @dataclass
@@ -67,7 +67,7 @@ class OpenChat:
         options = self.turn_options()
         if not self.pictures:
             return options
-        from lunalux_core.documents.pictures import Attachment
+        from lunalux_core.documents.picture_refs import Attachment
 
         return replace(options, pictures=tuple(map(Attachment, self.pictures)))
 

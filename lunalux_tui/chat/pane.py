@@ -13,23 +13,23 @@ from textual.message import Message as TextualMessage
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.conversations import Message
-from lunalux_tui.chat.actions import ChatTranscript
-from lunalux_tui.chat.bars import SHOWN, ChatHeader, StatusBar, Suggestions
+from lunalux_tui.chat.action_declarations import ChatTranscript
+from lunalux_tui.chat.conversation_bars import SHOWN, ChatHeader, StatusBar, Suggestions
 from lunalux_tui.chat.draft import MessageDraft
 from lunalux_tui.chat.opener import OpenChat
-from lunalux_tui.chat.prompt import Prompt
+from lunalux_tui.chat.prompt_field import Prompt
 from lunalux_tui.chat.slash_list import SlashList
-from lunalux_tui.chat.transcript.window import Window
+from lunalux_tui.chat.transcript.message_window import Window
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.drawn import Column
 from lunalux_tui.parts.removal import removal
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.reply_bar import ReplyButton
-    from lunalux_tui.chat.transcript.window import MessageDisplay
+    from lunalux_tui.chat.transcript.message_window import MessageDisplay
     from lunalux_tui.parts.host import Host
 
 
@@ -82,7 +82,7 @@ class ChatPane(Column):
     @cached_property
     def message_display(self) -> MessageDisplay:
         """What display scripts make of the messages; not needed for the first frame."""
-        from lunalux_tui.chat.transcript.window import MessageDisplay
+        from lunalux_tui.chat.transcript.message_window import MessageDisplay
 
         # Workers of the screen, which tells when one of them fails.
         runtime = self._runtime
@@ -159,7 +159,7 @@ class ChatPane(Column):
 
     def _window(self) -> int:
         """Tokens that the model in use has for prompt and reply; 0 where there is no such model."""
-        from lunalux_core.dialogue.window import allowed_window
+        from lunalux_core.dialogue.context_window import allowed_window
 
         models, settings = self._runtime.models, self._runtime.settings
         try:

@@ -11,6 +11,7 @@ from textual.widgets import Input, Label, Static, TextArea
 
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
+from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.dialog import CANCEL, Dialog, question
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
@@ -91,8 +92,12 @@ class PersonasDialog(PickDialog):
 
     @work(exit_on_error=False)
     async def action_delete(self) -> None:
-        if self.rows.chosen:
-            await self._runtime.library.personas.delete(self.rows.chosen)
+        persona = self._personas.get(self.rows.chosen)
+        if persona is None:
+            return
+        asked = question("personas.delete", name=clean_line(persona.name, 80))
+        if await self.app.push_screen_wait(ConfirmDialog(question("personas.delete_title"), asked)):
+            await self._runtime.library.personas.delete(persona.id)
             await self._read()
 
 

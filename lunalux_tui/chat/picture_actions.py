@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.errors import LunaluxError
-from lunalux_tui.chat.view import Asker
+from lunalux_tui.chat.protocols import Asker
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import OpenChat
 
@@ -59,7 +59,7 @@ class PictureActions:
         Raises:
             LunaluxError: one cannot be read, or is none; those before it are there.
         """
-        from lunalux_core.library.pictures import attachment_of
+        from lunalux_core.library.message_pictures import attachment_of
         from lunalux_tui.parts.files import path_of
 
         conversation = self._open.conversation
@@ -102,9 +102,9 @@ class PictureActions:
         import asyncio
 
         from lunalux_core.cards.assets import picture_ext
+        from lunalux_core.cards.card_pictures import LARGEST_FILE
         from lunalux_core.cards.charx import is_zip
         from lunalux_core.cards.file_kind import FileKind, recognise
-        from lunalux_core.cards.pictures import LARGEST_FILE
         from lunalux_core.regular_files import read_regular
 
         def look() -> bool:

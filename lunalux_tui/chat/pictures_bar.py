@@ -12,7 +12,7 @@ from lunalux_tui.render.message import picture_words
 from lunalux_tui.theme.styles import ACCENT, MUTED
 
 if TYPE_CHECKING:
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
 
 
 class PicturesBar(Bar):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from lunalux_tui.chat.view import Asker
+from lunalux_tui.chat.protocols import Asker
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:

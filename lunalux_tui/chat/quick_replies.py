@@ -17,7 +17,7 @@ from lunalux_tui.i18n import in_a_list, t
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import TurnEvent
     from lunalux_core.runtime import Runtime
-    from lunalux_core.stscript.quick_replies import QuickReply, QuickReplySet
+    from lunalux_core.stscript.quick_reply_files import QuickReply, QuickReplySet
     from lunalux_tui.chat.message_actions import MessageActions
     from lunalux_tui.chat.opener import Opener
     from lunalux_tui.chat.slash_actions import SlashActions

@@ -13,8 +13,8 @@ from lunalux_tui.parts.rows import Row
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
+    from lunalux_tui.chat.protocols import Asker
     from lunalux_tui.chat.quick_replies import QuickReplies
-    from lunalux_tui.chat.view import Asker
 
 SCOPES: tuple[ReplyScope, ...] = ("global", "character", "chat")
 

@@ -10,7 +10,7 @@ from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 
-from lunalux_core.stscript.quick_replies import QuickReply, QuickReplySet
+from lunalux_core.stscript.quick_reply_files import QuickReply, QuickReplySet
 from lunalux_core.text import clean_line
 from lunalux_tui.parts.drawn import Bar, Part, palette_of, within
 from lunalux_tui.theme.styles import ACCENT, BOLD

@@ -10,8 +10,8 @@ from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
 
 if TYPE_CHECKING:
-    from lunalux_core.stscript.quick_replies import QuickReplySet
-    from lunalux_tui.chat.view import Asker
+    from lunalux_core.stscript.quick_reply_files import QuickReplySet
+    from lunalux_tui.chat.protocols import Asker
 
 ITSELF = "itself"
 

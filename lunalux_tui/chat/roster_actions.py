@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.database import storage_error
 from lunalux_core.library.character_list import ORDERS
+from lunalux_tui.chat.protocols import Asker, Writing
 from lunalux_tui.chat.roster import FOLDER
 from lunalux_tui.chat.roster_groups import groups_shown
-from lunalux_tui.chat.view import Asker, Writing
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.group_actions import GroupActions
     from lunalux_tui.chat.opener import Opener
+    from lunalux_tui.chat.protocols import CardEditor
     from lunalux_tui.chat.roster import Roster
-    from lunalux_tui.chat.view import CardEditor
 
 
 class RosterView(Asker, Writing, Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property, partial
@@ -17,32 +18,43 @@ from lunalux_core.library.character_list import CharacterSummary
 from lunalux_core.library.conversations import Conversation
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import bindings
+from lunalux_tui.chat.action_declarations import (
+    CHAT_ACTIONS,
+    DIRECTING_ACTIONS,
+    GROUP_ACTIONS,
+    ChatTranscript,
+)
 from lunalux_tui.chat.action_handlers import DIALOG, EDIT, HANDLERS
 from lunalux_tui.chat.action_objects import ActionObjects
-from lunalux_tui.chat.actions import CHAT_ACTIONS, DIRECTING_ACTIONS, GROUP_ACTIONS, ChatTranscript
 from lunalux_tui.chat.availability import available
-from lunalux_tui.chat.bars import ChatHeader, StatusBar, Suggestions
+from lunalux_tui.chat.conversation_bars import ChatHeader, StatusBar, Suggestions
 from lunalux_tui.chat.opener import OpenChat
 from lunalux_tui.chat.pane import ChatPane
-from lunalux_tui.chat.prompt import Prompt
+from lunalux_tui.chat.prompt_field import Prompt
 from lunalux_tui.chat.roster import Roster
+from lunalux_tui.chat.transcript.message_window import Window
 from lunalux_tui.chat.transcript.transcript import Transcript
-from lunalux_tui.chat.transcript.window import Window
 from lunalux_tui.parts.drawn import SideBySide
 from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.rows import Rows
-from lunalux_tui.parts.screen import LunaScreen
+from lunalux_tui.parts.screen import START, LunaScreen
 
 if TYPE_CHECKING:
     from textual.screen import Screen
 
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
+    from lunalux_tui.chat.protocols import Answer
     from lunalux_tui.chat.reply_bar import ReplyButton
-    from lunalux_tui.chat.view import Answer
 
 ASK_SERVER_AFTER = 2
 """Seconds from when a model is put in use: start-up and the first keys do not wait for it."""
+
+LONGEST_START = 5.0
+"""Seconds that words typed before a conversation is open wait for one."""
+
+LOOK = 0.02
+"""Seconds between two looks whether one is open."""
 
 EVERY = 1.0
 """Seconds between two looks whether another program wrote to the library."""
@@ -166,7 +178,18 @@ class ChatScreen(LunaScreen[None]):
     async def keep_draft(self) -> None:
         """Store what stands in the prompt with the conversation."""
         if self.is_mounted:
+            if self.prompt.text and self.conversation is None:
+                await self._opened()
             await self.pane.draft.keep()
+
+    async def _opened(self) -> None:
+        """Wait until the app has opened a conversation, if it is still about to; what is typed before that
+        belongs to it."""
+        for _ in range(round(LONGEST_START / LOOK)):
+            starting = any(worker.group == START and worker.is_running for worker in self.app.workers)
+            if self.conversation is not None or not starting:
+                return
+            await asyncio.sleep(LOOK)
 
     # -- what the objects ask of it ----------------------------------------------------------------
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from lunalux_core.chat.card_scripts import CardScripts
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import OpenChat
+    from lunalux_tui.chat.protocols import Asker
     from lunalux_tui.chat.questions import Questions
-    from lunalux_tui.chat.view import Asker
 
 SUBJECT = "scripts-question"
 NAMES = 6

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from lunalux_tui.i18n import t, tell
 
 if TYPE_CHECKING:
-    from lunalux_core.chat.scripts.host import ConversationHost
+    from lunalux_core.chat.scripts.conversation_host import ConversationHost
     from lunalux_core.runtime import Runtime
     from lunalux_core.stscript.interpreter import ScriptOutcome
-    from lunalux_core.stscript.quick_replies import QuickReply
+    from lunalux_core.stscript.quick_reply_files import QuickReply
     from lunalux_tui.chat.opener import Opener
     from lunalux_tui.chat.slash_host import ScriptParts
 
@@ -51,8 +51,8 @@ class SlashActions:
 
     async def _ran(self, script: str, *, turns: bool = True) -> tuple[ScriptOutcome, ConversationHost] | None:
         from lunalux_core.chat.script_setting import script_setting
-        from lunalux_core.chat.scripts.host import ConversationHost
-        from lunalux_core.stscript.commands.table import everything
+        from lunalux_core.chat.scripts.conversation_host import ConversationHost
+        from lunalux_core.stscript.commands.command_table import everything
         from lunalux_core.stscript.interpreter import Interpreter
         from lunalux_tui.chat.slash_host import ScreenSurface
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from lunalux_core.chat.scripts.host import OFFERS
-from lunalux_tui.chat.view import Asker, Shown
+from lunalux_core.chat.scripts.conversation_host import OFFERS
+from lunalux_tui.chat.protocols import Asker, Shown
 from lunalux_tui.i18n import t, tell
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from lunalux_core.library.personas import Persona
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
+    from lunalux_tui.chat.protocols import PromptText
     from lunalux_tui.chat.reply_bar import ReplyButton
-    from lunalux_tui.chat.view import PromptText
     from lunalux_tui.parts.host import Host
 
 __all__ = ["OFFERS", "ScreenSurface", "ScriptParts"]

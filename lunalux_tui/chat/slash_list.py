@@ -50,7 +50,7 @@ class SlashList(Rows, can_focus=False):
 
     @cached_property
     def _registry(self) -> Registry:
-        from lunalux_core.stscript.commands.table import everything
+        from lunalux_core.stscript.commands.command_table import everything
         from lunalux_tui.chat.slash_host import OFFERS
 
         return everything(OFFERS)

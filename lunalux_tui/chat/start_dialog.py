@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Label
 
-from lunalux_core.templates.values import ReplyStart
+from lunalux_core.templates.template_values import ReplyStart
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.dialog import CANCEL

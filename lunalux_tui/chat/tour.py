@@ -23,7 +23,7 @@ from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE, Line
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
-    from lunalux_tui.chat.host import ChatHost
+    from lunalux_tui.chat.chat_host import ChatHost
     from lunalux_tui.chat.screen import ChatScreen
 
 STATE = "tour.step"

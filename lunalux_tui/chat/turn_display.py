@@ -21,7 +21,7 @@ LONG_SECONDS = 5
 
 
 class TurnDisplay:
-    """Shows a turn in the pane (it is the `turns.TurnView` of the app)."""
+    """Shows a turn in the pane (it is the `turn_controller.TurnView` of the app)."""
 
     def __init__(self, chat: OpenChat, pane: ChatPane) -> None:
         self._open = chat

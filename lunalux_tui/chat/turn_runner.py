@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from textual.worker import Worker, WorkerCancelled, WorkerFailed
 
-from lunalux_tui.chat.view import Asker, Background
+from lunalux_tui.chat.protocols import Asker, Background
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.pane import ChatPane
     from lunalux_tui.chat.quick_replies import QuickReplies
     from lunalux_tui.chat.roster_actions import RosterActions
-    from lunalux_tui.chat.turns import TurnController
+    from lunalux_tui.chat.turn_controller import TurnController
 
 TURN = "turn"
 """Group of the worker that runs a turn."""
@@ -79,8 +79,8 @@ class TurnRunner:
     @cached_property
     def controller(self) -> TurnController:
         """What shows the events of a turn; made by the first one, since the first frame does without it."""
+        from lunalux_tui.chat.turn_controller import TurnController
         from lunalux_tui.chat.turn_display import TurnDisplay
-        from lunalux_tui.chat.turns import TurnController
 
         return TurnController(TurnDisplay(self._open, self._pane), self._conversations)
 

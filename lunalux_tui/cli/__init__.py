@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from lunalux_core import __version__
 from lunalux_core.errors import LunaluxError
 from lunalux_tui.cli import output
-from lunalux_tui.cli.values import use_plain_values
+from lunalux_tui.cli.plain_values import use_plain_values
 
 NOUNS: Mapping[str, str] = {
     "chat": "Talk with a character: opens the app, or answers one message.",

@@ -33,9 +33,9 @@ from lunalux_tui.cli.serve import backend_settings, chosen_storage, open_service
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_core.backend.repos.cards import CardStatus
+    from lunalux_core.backend.repos.market_card import CardStatus
+    from lunalux_core.backend.running.backend_settings import BackendSettings
     from lunalux_core.backend.running.services import Services
-    from lunalux_core.backend.running.settings import BackendSettings
     from lunalux_core.backend.storage.provision import StorageChange
     from lunalux_core.language import Language
     from lunalux_tui.cli.serve import Storage

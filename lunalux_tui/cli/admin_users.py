@@ -239,7 +239,7 @@ async def _whole(services: Services, user_id: str) -> dict[str, Any]:
 def _session(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """When the account's session began and ends, and on what; nothing that could open it."""
     from lunalux_core.backend.running.clock import iso
-    from lunalux_core.backend.storage.foreign import whole
+    from lunalux_core.backend.storage.foreign_values import whole
 
     if row is None or not row.get("tokenHash"):
         return None

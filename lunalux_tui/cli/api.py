@@ -106,7 +106,7 @@ async def _serve(runtime: Runtime, key: str, listening: socket.socket, ready: Ca
     """Call `ready`, then answer until a signal comes; replies under way get a little time to end."""
     import uvicorn
 
-    from lunalux_core.character_api.server import create_app
+    from lunalux_core.character_api.completion_routes import create_app
     from lunalux_tui.cli.http_server import HttpServer, on_signals
 
     # A single command ends before anything could be written in the background; a server goes on.

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from lunalux_core.errors import InvalidInput, LunaluxError
-from lunalux_core.library.documents import Document, Reach
+from lunalux_core.library.bank_documents import Document, Reach
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import YES
@@ -40,7 +40,7 @@ async def add(
     """
     import asyncio
 
-    from lunalux_core.bank.files import document_of
+    from lunalux_core.bank.document_files import document_of
 
     owner = await _owner(runtime, conversation, character)
     added: list[Document] = []
@@ -89,7 +89,7 @@ async def search(
 
     Example: lunalux bank search "who lit the lamp" --character Mirelle
     """
-    from lunalux_core.bank.rows import passage_row
+    from lunalux_core.bank.document_rows import passage_row
 
     reach = await _reach(runtime, conversation, character)
     passages = await runtime.library.documents.search(query, reach, limit)
@@ -153,7 +153,7 @@ async def _reach(runtime: Runtime, conversation: str, character: str) -> Reach:
 
 
 def _print_documents(documents: Sequence[Document], as_json: bool) -> None:
-    from lunalux_core.bank.rows import document_row
+    from lunalux_core.bank.document_rows import document_row
 
     if as_json:
         output.print_json([document_row(document) for document in documents])

@@ -240,7 +240,7 @@ def validate(
 
 def _checked(path: Path, check: Callable[[bytes, str], list[Departure]]) -> dict[str, Any]:
     """The report on one file; without a `spec` there is no card in it at all."""
-    from lunalux_core.cards.read import read_card
+    from lunalux_core.cards.card_reader import read_card
 
     try:
         data = read_file(path)

@@ -50,7 +50,7 @@ from lunalux_tui.cli.stdin import input_text
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_core.documents.pictures import Attachment
+    from lunalux_core.documents.picture_refs import Attachment
     from lunalux_core.library.groups import Group
 
 chat_app = typer.Typer(add_completion=False)
@@ -171,7 +171,7 @@ def chat(
     if not (message or flags.kinds or image) and (silent or not (flags.show or speaker)):
         # Without a message the app is meant, which needs a terminal at both ends.
         if sys.stdin.isatty() and sys.stdout.isatty() and not (silent or instruction or replies > 1):
-            from lunalux_tui.app.run import run
+            from lunalux_tui.app.start import run
 
             raise typer.Exit(run(character=character, conversation=conversation, new=new))
         raise InvalidInput(
@@ -365,7 +365,7 @@ async def _tell_of_scripts(runtime: Runtime, place: Conversation) -> None:
 
 async def _pictures(paths: list[Path]) -> tuple[Attachment, ...]:
     """The pictures to send; nothing is stored before all of them can be read."""
-    from lunalux_core.library.pictures import attachment_of
+    from lunalux_core.library.message_pictures import attachment_of
 
     return tuple([await attachment_of(path) for path in paths])
 

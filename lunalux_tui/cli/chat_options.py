@@ -49,7 +49,7 @@ class ChatOptions:
         outline = self.message if self.kind == "impersonate" else ""
         start = None
         if self.start_with is not None:
-            from lunalux_core.templates.values import ReplyStart
+            from lunalux_core.templates.template_values import ReplyStart
 
             start = ReplyStart("", self.start_with, show=True)
         return Direction(self.instruction, outline=outline, person=self.person, start=start)

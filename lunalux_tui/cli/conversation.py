@@ -151,7 +151,7 @@ async def export(
 
     Example: lunalux conversation export 3fa8c21b evening.md
     """
-    from lunalux_core.chat.files import export_conversation, format_of
+    from lunalux_core.chat.conversation_files import export_conversation, format_of
 
     target = free_path(path, force=force)
     place = await runtime.library.conversations.named(conversation)
@@ -184,7 +184,7 @@ async def import_(
     persona = await library.personas.chosen()
     user = (persona.name if persona else runtime.settings.user_name) or "You"
     if whose := await _owner(library, data, path, character, group):
-        from lunalux_core.chat.files import import_conversation
+        from lunalux_core.chat.conversation_files import import_conversation
 
         imported = await import_conversation(library, whose, data, path.name, user_name=user, path=path)
     else:
@@ -291,8 +291,8 @@ async def override(
     Example: lunalux conversation override 3fa8c21b --scenario "Ten years later, on the same ship."
     """
     from lunalux_core.chat.overrides import change_overrides
+    from lunalux_tui.cli.plain_values import given
     from lunalux_tui.cli.stdin import text_of
-    from lunalux_tui.cli.values import given
 
     wishes = {"scenario": scenario, "examples": examples, "main_prompt": main_prompt}
     texts = given(**{name: None if text is None else text_of(text) for name, text in wishes.items()})
@@ -366,7 +366,7 @@ async def _owner(library: Library, data: bytes, path: Path, character: str, grou
     Raises NotFound (CHAT_WITHOUT_CHARACTER).
     """
     from lunalux_core.chat.group_chat_files import is_group_chat
-    from lunalux_core.chatlogs.read import read_chat
+    from lunalux_core.chatlogs.chatlog_reader import read_chat
     from lunalux_core.importing.chat_owners import ChatOwners, owner
 
     if character:

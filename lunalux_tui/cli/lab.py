@@ -60,7 +60,7 @@ def run(
 
     Example: lunalux lab run tests/voice.toml --json
     """
-    from lunalux_core.lab.file import read_experiment
+    from lunalux_core.lab.experiment_file import read_experiment
 
     experiment = read_experiment(file)
     chosen = _chosen(experiment, only)

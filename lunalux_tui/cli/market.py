@@ -15,8 +15,8 @@ import typer
 
 from lunalux_core.errors import InvalidInput, NetworkError
 from lunalux_tui.cli import output
+from lunalux_tui.cli.plain_values import given
 from lunalux_tui.cli.run import ask, command_settings, in_runtime, with_runtime
-from lunalux_tui.cli.values import given
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from lunalux_core.runtime import Runtime
 from lunalux_core.text import well_formed
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, ID, YES, free_path, read_file, write_file
+from lunalux_tui.cli.plain_values import given
 from lunalux_tui.cli.run import delete_named, in_runtime
 from lunalux_tui.cli.shelf_commands import JSON, read_json
-from lunalux_tui.cli.values import given
 from lunalux_tui.i18n import t
 
 memory_app = typer.Typer(
@@ -289,7 +289,7 @@ async def export(
 
     Example: lunalux memory export 3fa8c21b memories.json
     """
-    from lunalux_core.memory.books import memory_book, memory_text
+    from lunalux_core.memory.memory_books import memory_book, memory_text
 
     place = await runtime.library.conversations.named(conversation)
     target = free_path(path, force=force)
@@ -316,7 +316,7 @@ async def import_(
 
     Example: lunalux memory import 3fa8c21b memories.json
     """
-    from lunalux_core.memory.books import read_memory_book, read_memory_text, store_memories
+    from lunalux_core.memory.memory_books import read_memory_book, read_memory_text, store_memories
 
     place = await runtime.library.conversations.named(conversation)
     off = 0
@@ -382,7 +382,7 @@ async def _find(runtime: Runtime, conversation: str, name: str) -> Memory:
 
 
 def _print_rows(memories: Sequence[Memory], path: frozenset[str], as_json: bool) -> None:
-    from lunalux_core.memory.rows import memory_row
+    from lunalux_core.memory.memory_rows import memory_row
 
     if as_json:
         output.print_json([memory_row(memory, path) for memory in memories])
@@ -410,7 +410,7 @@ def _told(memory: Memory) -> str:
 
 
 async def _print_one(runtime: Runtime, memory: Memory, as_json: bool) -> None:
-    from lunalux_core.memory.rows import memory_row
+    from lunalux_core.memory.memory_rows import memory_row
 
     _, path = await runtime.library.memories.shown(memory.conversation_id)
     row = memory_row(memory, path)

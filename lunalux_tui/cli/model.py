@@ -235,7 +235,7 @@ async def add(
         templates = await runtime.library.templates.list()
         config = replace(config, template=full_template_name(templates, template))
     from lunalux_core.config.config_file import save_model
-    from lunalux_core.llm.registry import credential_name
+    from lunalux_core.llm.model_registry import credential_name
 
     place = key_env or None
     if key_stdin:
@@ -312,7 +312,7 @@ def remove(name: str = NAME, yes: bool = YES, as_json: bool = JSON) -> None:
 
     async def take_away(runtime: Runtime, name: str) -> None:
         from lunalux_core.config.config_file import remove_model, reset_value
-        from lunalux_core.llm.registry import credential_name
+        from lunalux_core.llm.model_registry import credential_name
 
         if not remove_model(runtime.paths.config_file, name):
             # Somebody removed it while the question was open.
@@ -337,7 +337,7 @@ async def test(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
     Example: lunalux model test openai:gpt-4o-mini --json
     """
     from lunalux_core.llm.probe import probe
-    from lunalux_core.llm.servers.server import ServerModel
+    from lunalux_core.llm.servers.server_model import ServerModel
 
     spec = runtime.models.named(name)
     model = runtime.models.open(spec)

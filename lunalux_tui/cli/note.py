@@ -11,10 +11,10 @@ from lunalux_core.dialogue.authors_note import DEEPEST, ChatNote
 from lunalux_core.documents.prompt_values import Role
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
+from lunalux_tui.cli.plain_values import given
 from lunalux_tui.cli.run import in_runtime
 from lunalux_tui.cli.shelf_commands import JSON
 from lunalux_tui.cli.stdin import text_of
-from lunalux_tui.cli.values import given
 from lunalux_tui.i18n import t
 
 note_app = typer.Typer(

@@ -157,7 +157,7 @@ def print_json(document: Any) -> None:
 
 def moment(milliseconds: int) -> str | None:
     """A time of the library as rows tell it: ISO 8601 in UTC; None where it is not known."""
-    from lunalux_core.chatlogs.dates import st_date
+    from lunalux_core.chatlogs.chatlog_dates import st_date
 
     return st_date(milliseconds) if milliseconds else None
 

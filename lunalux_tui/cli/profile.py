@@ -13,7 +13,7 @@ from lunalux_core.library.profiles import NOBODY, TASKS, Profile, ProfilePlace, 
 from lunalux_core.llm.model import POST_PROCESSING
 from lunalux_core.llm.parameters import plain_value, read_pairs
 from lunalux_core.runtime import Runtime
-from lunalux_core.templates.values import ReplyStart
+from lunalux_core.templates.template_values import ReplyStart
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import YES
 from lunalux_tui.cli.run import delete_named, in_runtime, named_character
@@ -177,7 +177,7 @@ async def import_profiles(
 
     Example: lunalux profile import ~/SillyTavern/data/default-user/settings.json
     """
-    from lunalux_core.importing.profiles import ReadProfile, connection_profiles
+    from lunalux_core.importing.connection_profiles import ReadProfile, connection_profiles
 
     def read(path: Path) -> list[ReadProfile]:
         profiles = connection_profiles(read_json(path))

@@ -38,9 +38,9 @@ async def publish_one(
 
 def card_png(path: Path) -> bytes:
     """The PNG card to publish; other kinds of card files become one."""
+    from lunalux_core.cards.card_pictures import as_png
+    from lunalux_core.cards.card_reader import read_card
     from lunalux_core.cards.export import export_card
-    from lunalux_core.cards.pictures import as_png
-    from lunalux_core.cards.read import read_card
 
     data = read_file(path)
     loaded = read_card(data, path.name)

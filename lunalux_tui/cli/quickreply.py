@@ -22,7 +22,7 @@ from lunalux_tui.cli.shelf_commands import JSON, import_each, read_json, there_a
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_core.stscript.quick_replies import QuickReply, QuickReplySet
+    from lunalux_core.stscript.quick_reply_files import QuickReply, QuickReplySet
 
 quickreply_app = typer.Typer(help="Manage and run quick replies.", no_args_is_help=True, add_completion=False)
 commands = {"quickreply": quickreply_app}
@@ -117,7 +117,7 @@ def run(
     # The chosen set first, so that /run finds the label there before it looks into the others.
     sets = [chosen.content, *(stored_set.content for stored_set in stored if stored_set.id != chosen.id)]
     reply = _reply(chosen, labels, sets)
-    from lunalux_core.stscript.commands.table import everything
+    from lunalux_core.stscript.commands.command_table import everything
     from lunalux_core.stscript.interpreter import Interpreter, ScriptOutcome
 
     host = _Host(sets)
@@ -212,7 +212,7 @@ class _Host(TerminalHost):
         self._sets = sets
 
     async def quick_reply(self, name: str, named: Mapping[str, str]) -> str | None:
-        from lunalux_core.stscript.quick_replies import named as find
+        from lunalux_core.stscript.quick_reply_files import named as find
 
         reply = find(self._sets, name)
         return None if reply is None else reply.message
@@ -255,14 +255,14 @@ def _not_found(label: str, name: str, replies: Sequence[QuickReply]) -> NotFound
 
 
 def _read(path: Path, name: str) -> QuickReplySet:
-    from lunalux_core.stscript.quick_replies import read_set
+    from lunalux_core.stscript.quick_reply_files import read_set
 
     return read_set(read_json(path), name or path.stem)
 
 
 def _lacks(content: QuickReplySet) -> list[str]:
     """A sentence for each reply that cannot run here."""
-    from lunalux_core.stscript.commands.table import everything
+    from lunalux_core.stscript.commands.command_table import everything
     from lunalux_core.stscript.lacks import lacks
     from lunalux_tui.i18n import t
 

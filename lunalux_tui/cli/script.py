@@ -46,7 +46,7 @@ def run(
 
     Example: echo '/add 1 2 | /echo' | lunalux script run -
     """
-    from lunalux_core.stscript.commands.table import everything
+    from lunalux_core.stscript.commands.command_table import everything
     from lunalux_core.stscript.interpreter import Interpreter
 
     _speak()

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from lunalux_core.chat.scripts.host import ConversationHost
+from lunalux_core.chat.scripts.conversation_host import ConversationHost
 from lunalux_core.dialogue.turn import TurnCompleted, TurnOptions
 from lunalux_tui.cli import output
 from lunalux_tui.i18n import t
@@ -109,7 +109,7 @@ async def run_on_conversation(
         conversation: an id, or its beginning.
     """
     from lunalux_core.chat.script_setting import script_setting
-    from lunalux_core.stscript.commands.table import everything
+    from lunalux_core.stscript.commands.command_table import everything
     from lunalux_core.stscript.interpreter import Interpreter
 
     place = await runtime.library.conversations.named(conversation)

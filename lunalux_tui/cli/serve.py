@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import socket
     from tempfile import TemporaryDirectory
 
+    from lunalux_core.backend.running.backend_settings import BackendSettings
     from lunalux_core.backend.running.services import Services
-    from lunalux_core.backend.running.settings import BackendSettings
 
 serve_app = typer.Typer(add_completion=False)
 commands = {"serve": serve_app}
@@ -63,7 +63,7 @@ def serve(
 
 def backend_settings() -> BackendSettings:
     """The server's variables. Raises InvalidInput (CONFIG_INVALID), naming the one that cannot be used."""
-    from lunalux_core.backend.running.settings import BackendSettings
+    from lunalux_core.backend.running.backend_settings import BackendSettings
     from lunalux_tui.cli.run import command_settings
 
     settings = BackendSettings.from_env()

@@ -65,7 +65,7 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
         name: str = typer.Option("", help="What to call it, for a single file."),
         as_json: bool = JSON,
     ) -> None:
-        from lunalux_core.importing.documents import OFF
+        from lunalux_core.importing.document_import import OFF
         from lunalux_core.importing.shelf_documents import put
 
         async def store(document: ShelfDocument) -> tuple[dict[str, Any], Sequence[str]]:
@@ -229,7 +229,7 @@ def _about(item: ShelfItem) -> dict[str, Any]:
     """What else a list tells of an item: how many entries a worldbook has, and whose settings count."""
     if item.kind != "worldbook":
         return {}
-    from lunalux_core.worldbook.read import own_settings, read_book
+    from lunalux_core.worldbook.book_reader import own_settings, read_book
 
     try:
         book = read_book(item.document, item.name).book

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from lunalux_core.errors import LimitExceeded
-from lunalux_tui.cli.values import not_utf8
+from lunalux_tui.cli.plain_values import not_utf8
 
 LARGEST_INPUT = 4 * 1024 * 1024
 """Characters that are read from stdin as one text."""

@@ -20,7 +20,7 @@ from lunalux_tui.cli.shelf_commands import JSON, import_each, scenario_command, 
 from lunalux_tui.i18n import note, t
 
 if TYPE_CHECKING:
-    from lunalux_core.templates.reading import TemplateDocument
+    from lunalux_core.templates.template_files import TemplateDocument
 
 KINDS = ("instruct", "context", "sysprompt", "sampler", "reasoning", "srw")
 
@@ -119,7 +119,7 @@ async def export(
 
     Example: lunalux template export ChatML chatml.json
     """
-    from lunalux_core.templates.reading import master_document
+    from lunalux_core.templates.template_files import master_document
 
     parts = await _find(runtime, name, kind)
     whole = _is_master(parts, name)
@@ -223,7 +223,7 @@ def _bundle(stored: list[StoredTemplate]) -> dict[str, Any]:
 
 def _fields(template: StoredTemplate) -> dict[str, Any]:
     """What a template says; of a sampler what it sets."""
-    from lunalux_core.templates.reading import read_part
+    from lunalux_core.templates.template_files import read_part
 
     part = asdict(read_part(template.kind, template.document, template.name))
     part.pop("name")
@@ -251,7 +251,7 @@ def _documents(path: Path, name: str) -> list[TemplateDocument]:
     from dataclasses import replace
 
     from lunalux_core.importing.shelf_documents import read_document
-    from lunalux_core.templates.reading import template_documents
+    from lunalux_core.templates.template_files import template_documents
 
     document, mended = read_document(read_file(path), path.name)
     for repair in mended:

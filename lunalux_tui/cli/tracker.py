@@ -18,9 +18,9 @@ from lunalux_core.runtime import Runtime
 from lunalux_core.text import well_formed
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import ID, YES, read_file
+from lunalux_tui.cli.plain_values import given
 from lunalux_tui.cli.run import delete_asked, in_runtime
 from lunalux_tui.cli.shelf_commands import JSON
-from lunalux_tui.cli.values import given
 from lunalux_tui.i18n import t
 
 tracker_app = typer.Typer(
@@ -98,7 +98,7 @@ async def add(
     language = lang or await _language(runtime, place.id)
     tracker = Tracker("", place.id, "", "")
     if template:
-        from lunalux_core.trackers.templates import template_named
+        from lunalux_core.trackers.tracker_templates import template_named
 
         tracker = template_named(template).tracker(place.id, language)
     tracker = replace(
@@ -284,7 +284,7 @@ def _value(text: str | None, path: Path | None) -> str | None:
 
 async def _language(runtime: Runtime, conversation_id: str) -> Language:
     """The language of what was said last."""
-    from lunalux_core.trackers.templates import story_language
+    from lunalux_core.trackers.tracker_templates import story_language
     from lunalux_tui import i18n
 
     spoken: Language = "zh" if i18n.language() == "zh" else "en"
@@ -297,13 +297,13 @@ async def _find(runtime: Runtime, conversation: str, name: str) -> TrackerState:
 
 
 async def _row(runtime: Runtime, tracker: Tracker) -> dict[str, Any]:
-    from lunalux_core.trackers.rows import tracker_row
+    from lunalux_core.trackers.tracker_rows import tracker_row
 
     return tracker_row(await runtime.library.trackers.find(tracker.conversation_id, tracker.id))
 
 
 def _print_rows(trackers: Sequence[TrackerState], as_json: bool) -> None:
-    from lunalux_core.trackers.rows import tracker_row
+    from lunalux_core.trackers.tracker_rows import tracker_row
 
     if as_json:
         output.print_json([tracker_row(state) for state in trackers])
@@ -325,7 +325,7 @@ def _print_rows(trackers: Sequence[TrackerState], as_json: bool) -> None:
 
 
 def _print_one(state: TrackerState, as_json: bool) -> None:
-    from lunalux_core.trackers.rows import tracker_row
+    from lunalux_core.trackers.tracker_rows import tracker_row
 
     if as_json:
         output.print_json(tracker_row(state))
@@ -340,7 +340,7 @@ def _print_one(state: TrackerState, as_json: bool) -> None:
 
 async def _print_values(runtime: Runtime, tracker: Tracker, as_json: bool) -> None:
     from lunalux_core.library.trackers import load_values
-    from lunalux_core.trackers.rows import value_row
+    from lunalux_core.trackers.tracker_rows import value_row
 
     values = await runtime.library.database.read(lambda c: load_values(c, tracker.id))
     rows = [value_row(tracker, value) for value in values]
@@ -356,7 +356,7 @@ def _text(value: Any) -> str:
 
 
 async def _print_templates(runtime: Runtime, conversation_id: str, as_json: bool) -> None:
-    from lunalux_core.trackers.templates import TEMPLATES
+    from lunalux_core.trackers.tracker_templates import TEMPLATES
 
     language = await _language(runtime, conversation_id)
     rows = [

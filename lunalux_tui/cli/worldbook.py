@@ -86,7 +86,7 @@ async def own(
 
     Example: lunalux worldbook own-settings Eldoria
     """
-    from lunalux_core.worldbook.read import with_own_settings
+    from lunalux_core.worldbook.book_reader import with_own_settings
 
     shelf = runtime.library.worldbooks
     item = await shelf.find(name)

@@ -16,7 +16,7 @@ from lunalux_core.editor.draft import Draft, Snapshot
 from lunalux_tui.actions import Action, bindings, first_key
 from lunalux_tui.create.open_draft import PAUSE
 from lunalux_tui.create.sections import BY_ID
-from lunalux_tui.create.sections.worldbook import WorldbookSection
+from lunalux_tui.create.sections.worldbook_section import WorldbookSection
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import keymap_of
 from lunalux_tui.parts.kept_head import KeptHead
@@ -69,7 +69,7 @@ class BookScreen(LunaScreen[None]):
         """The document as it is now."""
         return self.draft.card.get("character_book")
 
-    # -- what the section asks of its screen (`sections.host.EditorHost`) ----------------------------
+    # -- what the section asks of its screen (`sections.editor_host.EditorHost`) ----------------------------
 
     def touched(self) -> None:
         """The book changed: keep it when typing pauses."""
@@ -156,7 +156,7 @@ def draft_of(item: ShelfItem) -> Draft:
     Raises:
         InvalidInput: WORLDBOOK_UNKNOWN, when it is no worldbook at all.
     """
-    from lunalux_core.worldbook.read import read_book, write_book
+    from lunalux_core.worldbook.book_reader import read_book, write_book
 
     document = item.document
     if not (isinstance(document, dict) and isinstance(document.get("entries"), dict | list)):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from lunalux_core.editor import files as draft_files
-from lunalux_core.editor.checks import MARKET_TAGS, require_name
+from lunalux_core.editor import draft_files as draft_files
+from lunalux_core.editor.card_fields import BY_ID, split_tags
 from lunalux_core.editor.draft import Draft
-from lunalux_core.editor.fields import BY_ID, split_tags
+from lunalux_core.editor.draft_checks import MARKET_TAGS, require_name
 from lunalux_core.errors import LunaluxError
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import LANGUAGES, t
@@ -18,8 +18,8 @@ from lunalux_tui.parts.rows import Row
 
 if TYPE_CHECKING:
     from lunalux_core.language import Language
+    from lunalux_tui.create.editor_view import EditorView
     from lunalux_tui.create.open_draft import OpenDraft
-    from lunalux_tui.create.view import EditorView
 
 NEW, OPEN = "new", "open "
 """Ids of rows: one begins a character, the others go on with a draft or a character by its key."""

@@ -15,20 +15,19 @@ from textual.widget import Widget
 from textual.worker import Worker
 
 from lunalux_core.documents.json_text import dump_json
-from lunalux_core.editor.checks import check
 from lunalux_core.editor.draft import Draft
+from lunalux_core.editor.draft_checks import check
 from lunalux_core.errors import LunaluxError
 from lunalux_tui.actions import Action, bindings, first_key
-from lunalux_tui.create.actions import CREATE_ACTIONS
-from lunalux_tui.create.file_actions import FileActions
-from lunalux_tui.create.head import CreateHead
+from lunalux_tui.create.card_file_actions import FileActions
+from lunalux_tui.create.draft_head import CreateHead
 from lunalux_tui.create.json_view import JsonView
 from lunalux_tui.create.library_actions import LibraryActions
 from lunalux_tui.create.open_draft import OpenDraft
 from lunalux_tui.create.section_rows import SectionRows
 from lunalux_tui.create.section_views import SectionViews
 from lunalux_tui.create.sections import BY_ID, SECTIONS, Section, section_of
-from lunalux_tui.create.sections.base import EditorSection
+from lunalux_tui.create.sections.editor_section import EditorSection
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Column, SideBySide, keymap_of
 from lunalux_tui.parts.files import importable_paths
@@ -40,10 +39,34 @@ from lunalux_tui.parts.rows import Rows
 from lunalux_tui.parts.screen import Handler, LunaScreen
 
 if TYPE_CHECKING:
-    from lunalux_tui.chat.host import ChatHost
+    from lunalux_tui.chat.chat_host import ChatHost
     from lunalux_tui.parts.dialog import Dialog
 
 Answer = TypeVar("Answer")
+
+CREATE_ACTIONS = (
+    Action("create.save", "save", "ctrl+s", footer=20, priority=True),
+    Action("create.chat", "chat", "ctrl+t", footer=21, priority=True),
+    Action("create.preview", "preview", "ctrl+b", footer=22, priority=True),
+    Action("create.open", "open", "ctrl+o", footer=23, priority=True),
+    Action("create.editor", "editor", "ctrl+g", footer=24, priority=True),
+    Action("create.undo", "undo", "ctrl+z", footer=25, priority=True),
+    Action("create.redo", "redo", "ctrl+y,ctrl+shift+z", priority=True),
+    Action("create.sections", "sections", "escape", footer=10, palette=False),
+    Action("create.next_section", "section(1)", "ctrl+pagedown,alt+pagedown", priority=True),
+    Action("create.previous_section", "section(-1)", "ctrl+pageup,alt+pageup", priority=True),
+    Action("create.problems", "problems"),
+    Action("create.import", "import", "ctrl+l", priority=True),
+    Action("create.export", "export"),
+    Action("create.publish", "publish"),
+    Action("create.picture", "picture"),
+    Action("create.no_picture", "no_picture"),
+    Action("create.copy_json", "copy_json"),
+    Action("create.save_json", "save_json"),
+    Action("create.clear", "clear"),
+    Action("create.discard", "discard"),
+    Action("create.test_book", "test_book", "f10", footer=26, priority=True),
+)
 
 PREVIEW_PAUSE = 0.15
 """Seconds without a key after which the JSON follows what is typed."""
@@ -312,7 +335,7 @@ class CreateScreen(LunaScreen[None]):
 
     def action_test_book(self) -> None:
         """Try the worldbook on a text."""
-        from lunalux_tui.create.sections.worldbook import WorldbookSection
+        from lunalux_tui.create.sections.worldbook_section import WorldbookSection
 
         self.show_section("book", enter=True)
         view = self.section_view

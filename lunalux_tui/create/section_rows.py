@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.editor.checks import tokens
-from lunalux_core.editor.fields import of_section
+from lunalux_core.editor.card_fields import of_section
+from lunalux_core.editor.card_worldbook import BookView
+from lunalux_core.editor.draft_checks import tokens
 from lunalux_core.editor.greetings import greetings
-from lunalux_core.editor.worldbook import BookView
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.create.sections import SECTIONS, Section, section_of
 from lunalux_tui.parts.rows import Row, Rows
 
 if TYPE_CHECKING:
-    from lunalux_core.editor.checks import FieldRemark
+    from lunalux_core.editor.draft_checks import FieldRemark
 
 
 class SectionRows(Rows):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lunalux_tui.create.sections import Section
-from lunalux_tui.create.sections.base import EditorSection
+from lunalux_tui.create.sections.editor_section import EditorSection
 from lunalux_tui.parts.drawn import Column
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual import on
 from textual.widgets import Input
 
-from lunalux_core.editor.checks import MARKET_TAGS
+from lunalux_core.editor.draft_checks import MARKET_TAGS
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.dialog import CANCEL

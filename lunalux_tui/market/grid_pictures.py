@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lunalux_tui.market.card_face import HEIGHT, PICTURE_WIDTH
-from lunalux_tui.market.thumbnails import Thumbnails
+from lunalux_tui.market.picture_queue import Thumbnails
 from lunalux_tui.parts.picture_support import cell_of, pictures_wanted, tell_terminal
 from lunalux_tui.render.picture_drawing import Cell, draw
 

@@ -13,13 +13,12 @@ from textual.worker import Worker
 from lunalux_core.language import Language
 from lunalux_core.library.market_cache import Filters, MarketCard, Nsfw, Sort
 from lunalux_core.text import clean_line
-from lunalux_tui.actions import bindings
+from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
-from lunalux_tui.market.actions import CARD_ACTIONS, LIST_ACTIONS
-from lunalux_tui.market.bars import MarketFilters, MarketHead, SearchField
 from lunalux_tui.market.card_actions import CardActions
 from lunalux_tui.market.grid import MarketGrid
 from lunalux_tui.market.grid_pictures import GridPictures
+from lunalux_tui.market.list_head import MarketFilters, MarketHead, SearchField
 from lunalux_tui.market.lists import MarketLists, Work
 from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.parts.place_bar import PlaceBar
@@ -27,6 +26,28 @@ from lunalux_tui.parts.screen import LunaScreen
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
+
+LIST_ACTIONS = (
+    Action("market.search", "search", "slash,ctrl+f", footer=1),
+    Action("market.sort", "sort", "s", footer=2),
+    Action("market.language", "language", "z", footer=9),
+    Action("market.nsfw", "nsfw", "n", footer=8),
+    Action("market.original", "original", "o"),
+    Action("market.tags", "tags", "t", footer=7),
+    Action("market.refresh", "refresh", "r,ctrl+r", footer=10),
+    Action("market.publish", "publish", "p", footer=6),
+    Action("market.mine", "mine", "m", footer=11),
+    Action("market.back", "back", "escape", palette=False),
+)
+
+CARD_ACTIONS = (
+    Action("market.details", "details", "enter", footer=3),
+    Action("market.chat", "chat", "c", footer=4),
+    Action("market.like", "like", "l", footer=5),
+    Action("market.download", "download", "d"),
+    Action("market.report", "report", "x"),
+)
+"""These act on the card that the cursor is on."""
 
 NSFW: tuple[Nsfw, ...] = ("exclude", "include", "only")
 AGE_SECONDS = 30

@@ -17,7 +17,7 @@ from lunalux_core.text import clean_line
 from lunalux_tui.i18n import note
 
 if TYPE_CHECKING:
-    from lunalux_core.importing.results import ImportResult
+    from lunalux_core.importing.import_results import ImportResult
     from lunalux_core.runtime import Runtime
 
 __all__ = ["export_name", "import_paths", "importable_paths", "path_of", "read_file", "split_paths"]

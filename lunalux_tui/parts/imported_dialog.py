@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual import work
 
-from lunalux_core.importing.documents import OFF
+from lunalux_core.importing.document_import import OFF
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import in_a_row, note, t, tell
 from lunalux_tui.parts.dialog import question
@@ -17,7 +17,7 @@ from lunalux_tui.parts.read_dialog import ReadDialog
 from lunalux_tui.parts.rows import Row
 
 if TYPE_CHECKING:
-    from lunalux_core.importing.results import ImportResult
+    from lunalux_core.importing.import_results import ImportResult
     from lunalux_core.library.shelf import Shelf
     from lunalux_core.runtime import Runtime
 

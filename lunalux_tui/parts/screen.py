@@ -26,6 +26,9 @@ Objects = TypeVar("Objects")
 Work = Callable[[], Coroutine[Any, Any, None]]
 """What is done in a worker; its coroutine is made only when it runs."""
 
+START = "start"
+"""Group of the worker that opens what is to be open when the app has started."""
+
 TINY = 12
 """Lines of a terminal below which the bar of places is left out."""
 

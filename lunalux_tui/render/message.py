@@ -30,8 +30,8 @@ from lunalux_tui.theme.styles import (
 if TYPE_CHECKING:
     from rich.segment import Segment
 
-    from lunalux_core.display.scripts import DisplayedMessage
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.display.display_scripts import DisplayedMessage
+    from lunalux_core.documents.picture_refs import PictureRef
     from lunalux_core.library.conversations import Message
 
 THINKING: Fold = (-1,)

@@ -16,8 +16,8 @@ from lunalux_core.config.settings import SavedModel
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
 from lunalux_core.llm.model import IMAGE_USES, POST_PROCESSING, ModelOptions
+from lunalux_core.llm.model_registry import Registry, credential_name, saved_specs
 from lunalux_core.llm.parameters import GROUPS, PARAMETERS, Parameter, checked_value, kind_of
-from lunalux_core.llm.registry import Registry, credential_name, saved_specs
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t, tell

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, cast
 
 from textual import getters, on, work
 from textual.actions import parse
 from textual.app import ComposeResult
+from textual.reactive import reactive
 from textual.widgets import Input
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import in_a_row, t, tell
-from lunalux_tui.parts.drawn import Column, SideBySide
+from lunalux_tui.parts.drawn import Bar, Column, Part, SideBySide
 from lunalux_tui.parts.explanation import ExplanationView
 from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.parts.screen import LunaScreen
-from lunalux_tui.settings.head import SettingsHead
 from lunalux_tui.settings.sections import BY_ID, SECTIONS, Section
-from lunalux_tui.settings.sections.base import SectionView
 from lunalux_tui.settings.sections.search_results import SearchResults
+from lunalux_tui.settings.sections.section_view import SectionView
+from lunalux_tui.theme.styles import BOLD, CHARACTER, MUTED, SURFACE, WARNING
 
 SETTINGS_ACTIONS = (
     Action("settings.search", "search", "slash,ctrl+f", footer=20),
@@ -43,6 +45,26 @@ class SearchField(Input):
 
     ACTIONS = (Action("settings.found", "screen.enter", "enter,down", footer=1, palette=False),)
     BINDINGS = bindings(ACTIONS)
+
+
+class SettingsHead(Bar):
+    """The line over the settings: the title, the section, and what is wrong with the files."""
+
+    GROUND = SURFACE
+
+    section: reactive[str] = reactive("")
+    problems: reactive[int] = reactive(0)
+
+    def left(self) -> Sequence[Part]:
+        return [
+            Part(t("place.settings.title"), CHARACTER | BOLD, "screen.sections"),
+            Part(f"▸ {self.section}", MUTED),
+        ]
+
+    def right(self) -> Sequence[Part]:
+        if not self.problems:
+            return []
+        return [Part(f"⚠ {t('settings.problems', n=self.problems)}", WARNING | BOLD, "screen.problems")]
 
 
 class SettingsScreen(LunaScreen[None]):

@@ -99,5 +99,5 @@ def listen(port: int) -> socket.socket:
 
 
 def _child() -> str:
-    arguments = [sys.executable, "-m", "lunalux_tui.web.app"]
+    arguments = [sys.executable, "-m", "lunalux_tui.web.served_app"]
     return subprocess.list2cmdline(arguments) if sys.platform == "win32" else shlex.join(arguments)

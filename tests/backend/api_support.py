@@ -17,11 +17,11 @@ import storage_engines
 
 from lunalux_core.backend.accounts.identity import LocalIdentity
 from lunalux_core.backend.money.seed_models import seed_models
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.embedded import open_embedded
 from lunalux_core.backend.running.services import Services, assemble
-from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.running.signatures import Signer
-from lunalux_core.backend.storage.files import FileBlobs
+from lunalux_core.backend.storage.file_blobs import FileBlobs
 from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import StreamingASGITransport
 

@@ -21,7 +21,7 @@ from lunalux_core.backend.repos.characters import Characters, NewCard
 from lunalux_core.backend.repos.coupons import Coupons
 from lunalux_core.backend.repos.invites import Rewards
 from lunalux_core.backend.repos.movements import ledger_key, wallet_key
-from lunalux_core.backend.running.settings import RankingSettings
+from lunalux_core.backend.running.backend_settings import RankingSettings
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Exists, Update

@@ -15,7 +15,7 @@ from lunalux_core.backend.repos.ledger import Ledgers
 from lunalux_core.backend.repos.movements import COIN, OPEN
 from lunalux_core.backend.repos.users import NewAccount, Users
 from lunalux_core.backend.repos.wallets import Wallets
-from lunalux_core.backend.running.settings import TableNames
+from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.storage.table import Store
 
 T0 = 1_770_000_000_000

@@ -25,10 +25,10 @@ from lunalux_core.backend.accounts.sessions import Session
 from lunalux_core.backend.market.publishing import Publishing, PublishingWish
 from lunalux_core.backend.money.gateway import Gateway, GatewayRequest
 from lunalux_core.backend.money.seed_models import seed_models
+from lunalux_core.backend.running.backend_settings import BackendSettings, RankingSettings
 from lunalux_core.backend.running.services import Services, assemble
-from lunalux_core.backend.running.settings import BackendSettings, RankingSettings
 from lunalux_core.backend.running.signatures import Signer
-from lunalux_core.backend.storage.files import FileBlobs
+from lunalux_core.backend.storage.file_blobs import FileBlobs
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.errors import LunaluxError

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lunalux_core.backend.running.settings import TableNames
+from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.storage.aws_calls import AwsAccess, AwsCallError
 from lunalux_core.backend.storage.dynamodb import DynamoStore
 from lunalux_core.backend.storage.expressions import to_wire

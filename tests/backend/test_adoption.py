@@ -15,8 +15,8 @@ from storage_engines import open_store, plant
 from lunalux_core.backend.operators.adoption import CHECKPOINT, Adoption, AdoptionChange, AdoptionReport
 from lunalux_core.backend.operators.report import status
 from lunalux_core.backend.operators.rules import adoption
+from lunalux_core.backend.running.backend_settings import RankingSettings, TableNames
 from lunalux_core.backend.running.services import Services
-from lunalux_core.backend.running.settings import RankingSettings, TableNames
 from lunalux_core.backend.storage.table import Put, Store, Unavailable
 from lunalux_tui import i18n
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from api_support import PASSWORD, URL, Api, backend, bad, good
 
-from lunalux_core.backend.running.settings import BackendSettings
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.signatures import digest
 from lunalux_core.backend.web import limits
 

@@ -15,7 +15,7 @@ from storage_engines import ministack, named
 
 from lunalux_core.backend.money.seed_models import seed_models
 from lunalux_core.backend.running.aws import open_aws
-from lunalux_core.backend.running.settings import BackendSettings
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.provision import Provisioner
 from lunalux_core.backend.storage.schema import table_specs

@@ -28,12 +28,12 @@ from lunalux_core.backend.money.billing import ModelConfig
 from lunalux_core.backend.money.gateway import request_hash
 from lunalux_core.backend.money.money import Action
 from lunalux_core.backend.money.seed_models import SEED_MODELS
+from lunalux_core.backend.running.backend_settings import BackendSettings, ProviderSettings
 from lunalux_core.backend.running.services import Services, assemble
-from lunalux_core.backend.running.settings import BackendSettings, ProviderSettings
 from lunalux_core.backend.running.signatures import Signer, digest
 from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.dynamodb import DynamoStore
-from lunalux_core.backend.storage.files import FileBlobs
+from lunalux_core.backend.storage.file_blobs import FileBlobs
 from lunalux_core.backend.storage.provision import Provisioner
 from lunalux_core.backend.storage.s3 import S3Blobs
 from lunalux_core.backend.storage.schema import table_specs

@@ -16,7 +16,7 @@ from llm_stub import ModelServer, model_server
 from lunalux_core.backend.accounts.sessions import Session
 from lunalux_core.backend.money.billing import ModelConfig
 from lunalux_core.backend.money.gateway import Gateway, GatewayRequest
-from lunalux_core.backend.running.settings import BackendSettings, ProviderSettings, RankingSettings
+from lunalux_core.backend.running.backend_settings import BackendSettings, ProviderSettings, RankingSettings
 from lunalux_core.backend.storage.table import Key, Update
 from lunalux_core.backend.web import limits, streaming
 from lunalux_core.backend.web.routes.gateway import _named

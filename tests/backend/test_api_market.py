@@ -13,7 +13,7 @@ from api_support import Api, Person, backend, bad, card_png, chunk, good
 from PIL import Image
 
 from lunalux_core.backend.market.wire_pages import object_key
-from lunalux_core.backend.running.settings import BackendSettings, RankingSettings
+from lunalux_core.backend.running.backend_settings import BackendSettings, RankingSettings
 from lunalux_core.backend.running.signatures import Cursor
 from lunalux_core.backend.storage.table import Put
 from lunalux_core.cards.png_card import read_png

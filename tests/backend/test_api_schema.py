@@ -125,7 +125,7 @@ def test_the_checks_see_an_answer_that_is_not_described(tmp_path: Path) -> None:
 @pytest.mark.parametrize("start", [served, served_on_aws])
 def test_the_whole_tool_finds_nothing(start: Any, tmp_path: Path) -> None:
     """Examples, boundaries, random requests and chains of them. Accounts' own rules (a plain password, a
-    reserved name) refuse what fits the schema, and unknown members are ignored (`wire.base`), so the two
+    reserved name) refuse what fits the schema, and unknown members are ignored (`wire.wire_body`), so the two
     checks that hold schemas to be the whole truth are left out."""
     with start(tmp_path) as server:
         somebody = Somebody(server.url)

@@ -3,8 +3,8 @@
 import pytest
 
 from lunalux_core.backend.repos.heat import dialogue
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.environ import duration_ms
-from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.errors import InvalidInput
 
 

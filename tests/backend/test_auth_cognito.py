@@ -21,7 +21,7 @@ from api_support import URL, Api, backend
 from served_backend import device
 
 from lunalux_core.backend.accounts.cognito import CognitoIdentity
-from lunalux_core.backend.running.settings import CognitoSettings
+from lunalux_core.backend.running.backend_settings import CognitoSettings
 from lunalux_core.backend.running.traces import Traces
 from lunalux_core.backend.storage.table import Delete, Key
 from lunalux_core.backend.web.app import create_app

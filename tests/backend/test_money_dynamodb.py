@@ -18,7 +18,7 @@ from lunalux_core.backend.money.money import Action, Reservation
 from lunalux_core.backend.money.sweeper import Sweeper
 from lunalux_core.backend.repos.characters import Characters
 from lunalux_core.backend.repos.coupons import Coupons
-from lunalux_core.backend.running.settings import RankingSettings
+from lunalux_core.backend.running.backend_settings import RankingSettings
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.dynamodb import DynamoStore
 from lunalux_core.backend.storage.schema import table_specs

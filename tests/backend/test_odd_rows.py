@@ -28,7 +28,7 @@ from lunalux_core.backend.money.money import Action
 from lunalux_core.backend.operators.rules import adoption
 from lunalux_core.backend.repos.movements import erasing
 from lunalux_core.backend.running import upkeep
-from lunalux_core.backend.running.settings import RankingSettings, TableNames
+from lunalux_core.backend.running.backend_settings import RankingSettings, TableNames
 from lunalux_core.backend.storage.migrate import migrate_sk
 from lunalux_core.backend.storage.table import Delete, Key, Put, Store
 from lunalux_core.backend.web.refusals import STATUS

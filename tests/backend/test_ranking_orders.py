@@ -27,7 +27,7 @@ from lunalux_core.backend.market.ranking_keys import (
     shard_of,
 )
 from lunalux_core.backend.market.ranking_schedule import SORTS, Ranking
-from lunalux_core.backend.running.settings import BackendSettings, RankingSettings
+from lunalux_core.backend.running.backend_settings import BackendSettings, RankingSettings
 from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.table import Delete, Exists, Key, Store, Update
 

@@ -19,7 +19,7 @@ from lunalux_core.backend.money.money import Action, Reservation
 from lunalux_core.backend.money.sweeper import Sweeper
 from lunalux_core.backend.repos.activity import Activity
 from lunalux_core.backend.repos.characters import Characters, MarketCard, NewCard
-from lunalux_core.backend.running.settings import RankingSettings
+from lunalux_core.backend.running.backend_settings import RankingSettings
 from lunalux_core.backend.storage.table import Delete, Key, Put
 from lunalux_core.errors import LunaluxError
 from lunalux_core.language import Language

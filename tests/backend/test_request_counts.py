@@ -15,8 +15,8 @@ from api_support import URL, Api, Person, backend, card_png, good
 from lunalux_core.backend.money.money import Action
 from lunalux_core.backend.operators.report import status
 from lunalux_core.backend.repos.movements import ERASE, OPEN, open_marks
+from lunalux_core.backend.running.backend_settings import BackendSettings, RankingSettings
 from lunalux_core.backend.running.services import assemble
-from lunalux_core.backend.running.settings import BackendSettings, RankingSettings
 from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore

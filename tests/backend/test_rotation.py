@@ -13,8 +13,8 @@ from api_support import URL, Api, Clock, backend, bad, good
 from llm_stub import model_server
 
 from lunalux_core.backend.money.billing import ModelConfig
+from lunalux_core.backend.running.backend_settings import BackendSettings, ProviderSettings
 from lunalux_core.backend.running.embedded import open_embedded
-from lunalux_core.backend.running.settings import BackendSettings, ProviderSettings
 from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import StreamingASGITransport
 

@@ -16,8 +16,8 @@ from api_support import PASSWORD, URL, Api, Clock, Person, bad, card_png, good
 from served_engines import provisioned, served
 from wire_proxy import WireProxy
 
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.embedded import open_embedded
-from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import StreamingASGITransport
 

@@ -12,8 +12,8 @@ import pytest
 from api_support import Api, Person, backend, bad, good
 
 from lunalux_core.backend.accounts.identity import ProvedAccount
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.embedded import open_embedded
-from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import StreamingASGITransport

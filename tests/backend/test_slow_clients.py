@@ -12,8 +12,8 @@ import httpx
 import pytest
 from api_support import PASSWORD, good
 
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.embedded import open_embedded
-from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.web.app import create_app
 from lunalux_core.backend.web.connections import Allowance, Connections
 from lunalux_tui.cli.serve import _server, listen

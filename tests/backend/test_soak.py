@@ -36,7 +36,7 @@ from lunalux_core.backend.repos.characters import NewCard
 from lunalux_core.backend.running import logs
 from lunalux_core.backend.running.services import Services, assemble
 from lunalux_core.backend.running.signatures import Signer
-from lunalux_core.backend.storage.files import FileBlobs
+from lunalux_core.backend.storage.file_blobs import FileBlobs
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Operation, Unavailable

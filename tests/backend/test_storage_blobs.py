@@ -15,7 +15,7 @@ from storage_engines import ministack
 from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.blobs import BlobExists, BlobInfo, Blobs
-from lunalux_core.backend.storage.files import FileBlobs
+from lunalux_core.backend.storage.file_blobs import FileBlobs
 from lunalux_core.backend.storage.provision import Provisioner
 from lunalux_core.backend.storage.s3 import S3Blobs
 from lunalux_core.errors import InvalidInput

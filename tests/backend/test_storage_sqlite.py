@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from storage_engines import sqlite_store
 
-from lunalux_core.backend.storage.checks import item_size
 from lunalux_core.backend.storage.encoding import decode, encode
+from lunalux_core.backend.storage.operation_checks import item_size
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Exists, Key, Put, Unavailable, Update

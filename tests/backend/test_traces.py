@@ -25,8 +25,8 @@ from storage_engines import ministack
 
 from lunalux_core.backend.money.billing import ModelConfig
 from lunalux_core.backend.running import logs
+from lunalux_core.backend.running.backend_settings import ProviderSettings
 from lunalux_core.backend.running.services import assemble
-from lunalux_core.backend.running.settings import ProviderSettings
 from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.running.traces import Traces
 from lunalux_core.backend.storage.blobs import BlobExists, Blobs

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lunalux_core.backend.market import thumbnails
-from lunalux_core.backend.market.pictures import inspect
+from lunalux_core.backend.market.png_inspection import inspect
 from lunalux_core.backend.market.thumbnails import Thumbnailer
 from lunalux_core.cards.png import SIGNATURE
 from lunalux_core.errors import InvalidInput, LimitExceeded

@@ -25,8 +25,8 @@ from storage_engines import ministack, moto
 from wire_proxy import ROUGH, WireProxy
 
 from lunalux_core.backend.running.aws import open_aws
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.services import Services
-from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.ids import now_ms, uuid4
 

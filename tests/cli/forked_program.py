@@ -39,7 +39,11 @@ IMPORTED = (
         "lunalux_core.backend.running.embedded",
         "lunalux_core.client.asgi",
     ),
-    *("lunalux_core.importing.batch", "lunalux_core.llm.practice.model", "lunalux_core.stscript.interpreter"),
+    *(
+        "lunalux_core.importing.batch",
+        "lunalux_core.llm.practice.practice_model",
+        "lunalux_core.stscript.interpreter",
+    ),
 )
 """What is imported before the first fork, besides the modules of the commands. Nothing of it reads the
 environment as it is imported; keyring does, so it is not among them."""

@@ -18,7 +18,7 @@ import typer
 from cli_program import Program, environment
 
 from lunalux_tui.cli import NOUNS, app, run_cli
-from lunalux_tui.cli.values import PlainChoice
+from lunalux_tui.cli.plain_values import PlainChoice
 
 BAD = os.fsdecode(b"caf\xe9")
 MakeCard = Callable[..., Path]

@@ -11,7 +11,7 @@ from hostile_text import HOSTILE, PAYLOADS, acting, hostile_backend
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
-from lunalux_core.client.failures import refusal
+from lunalux_core.client.backend_failures import refusal
 from lunalux_core.errors import LunaluxError
 from lunalux_tui import i18n
 
@@ -122,7 +122,7 @@ def test_nothing_in_the_library_acts_through_a_command(
 def test_no_refusal_of_a_backend_acts_or_shows_the_session(
     tmp_path: Path, home: Path, program: Program
 ) -> None:
-    from lunalux_core.client.session import SessionKey  # noqa: F401
+    from lunalux_core.client.session_key import SessionKey  # noqa: F401
 
     program("character", "list")
     found = {}

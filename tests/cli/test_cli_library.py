@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from cli_program import Program, environment
 
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.cards.png import layout, make_chunk, write_texts
-from lunalux_core.cards.read import read_card
 
 MakeCard = Callable[..., Path]
 

@@ -104,8 +104,8 @@ def test_reports_are_shown_newest_first_with_the_card(program: Program, make_car
     folder = Path(json.loads(program("paths", "--json").out)["backend"])
 
     async def report() -> None:
+        from lunalux_core.backend.running.backend_settings import BackendSettings
         from lunalux_core.backend.running.embedded import open_embedded
-        from lunalux_core.backend.running.settings import BackendSettings
 
         moment = iter((1_770_000_000_000, 1_770_000_001_000))
         services = await open_embedded(

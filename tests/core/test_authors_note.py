@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.chat.files import export_conversation, import_conversation
+from lunalux_core.chat.conversation_files import export_conversation, import_conversation
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
 from lunalux_core.database import Connection

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lunalux_core.chat.scripts.automation import DEEPEST, MOST_RUNS, Automation
 from lunalux_core.library.quick_replies import StoredSet
-from lunalux_core.stscript.quick_replies import MOMENTS, QuickReply, read_set
+from lunalux_core.stscript.quick_reply_files import MOMENTS, QuickReply, read_set
 
 NAMES = list(MOMENTS)
 

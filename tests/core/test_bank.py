@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from test_memory_prompts import preset, prompt_of, runtime, story
 
-from lunalux_core.bank.choice import choose
-from lunalux_core.bank.passages import SIZE, split_passages
-from lunalux_core.bank.reading import html_text, read_document
+from lunalux_core.bank.document_files import SIZE, split_passages
+from lunalux_core.bank.document_text import html_text, read_document
+from lunalux_core.dialogue.nodes.bank import choose
 from lunalux_core.errors import InvalidInput, NotFound
-from lunalux_core.library.documents import Document, Passage, Reach
+from lunalux_core.library.bank_documents import Document, Passage, Reach
 from lunalux_core.runtime import Runtime
 
 __all__ = ["runtime"]

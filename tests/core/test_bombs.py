@@ -58,7 +58,7 @@ def bomb(count: int, keyword: str = "chara", size: int = 15 * 1024 * 1024) -> by
 
 READ = """
     import sys, pathlib
-    from lunalux_core.cards.read import read_card
+    from lunalux_core.cards.card_reader import read_card
     from lunalux_core.errors import LunaluxError
     data = pathlib.Path(sys.argv[1]).read_bytes()
     try:
@@ -111,7 +111,7 @@ def test_pictures_within_archives_are_bounded(tmp_path: Path) -> None:
 DRAW = """
     import sys, pathlib
     from lunalux_core.errors import LunaluxError
-    from lunalux_core.cards.pictures import check_picture
+    from lunalux_core.cards.card_pictures import check_picture
     from lunalux_tui.render.picture_drawing import draw
     data = pathlib.Path(sys.argv[1]).read_bytes()
     for read in (lambda: check_picture(data), lambda: draw(data, 20, 10)):

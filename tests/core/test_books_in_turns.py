@@ -15,12 +15,12 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import Settings, load_settings
 from lunalux_core.dialogue.active_books import ParseCache, parsed_card
 from lunalux_core.dialogue.assembly.prefill import goes_on
-from lunalux_core.dialogue.nodes.worldbook import worldbook_settings
+from lunalux_core.dialogue.nodes.worldbook_scan import worldbook_settings
 from lunalux_core.dialogue.turn import TurnEvent, TurnInput, TurnKind, WorldbookOverflowed
 from lunalux_core.importing import import_data
 from lunalux_core.presets.document import read_preset
 from lunalux_core.runtime import Runtime
-from lunalux_core.worldbook.read import own_settings, read_book, with_own_settings
+from lunalux_core.worldbook.book_reader import own_settings, read_book, with_own_settings
 
 
 def book(key: str, content: str, **head: Any) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from lunalux_core.cards.byaf import ours, read_byaf, theirs
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.cards.placeholder_picture import placeholder_png
-from lunalux_core.cards.read import read_card
 from lunalux_core.config.paths import Paths
 from lunalux_core.documents import archives
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError
@@ -205,7 +205,7 @@ async def test_the_way_back_loses_nothing(library: Library, paths: Paths, tmp_pa
 
 
 async def test_any_character_and_its_chats_go_there(library: Library, paths: Paths, tmp_path: Path) -> None:
-    from lunalux_core.chat.files import import_conversation
+    from lunalux_core.chat.conversation_files import import_conversation
     from lunalux_core.importing import add_starters
 
     await add_starters(library, paths)

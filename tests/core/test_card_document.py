@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lunalux_core.cards.card import Card, DepthPrompt
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.cards.document_edits import REMOVED
 from lunalux_core.cards.export import export_card
-from lunalux_core.cards.read import read_card
 from lunalux_core.documents.json_text import dump_json, parse_json
 from lunalux_core.errors import InvalidInput, LimitExceeded
 

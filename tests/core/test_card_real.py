@@ -9,9 +9,9 @@ import pytest
 
 from lunalux_core.cards import png
 from lunalux_core.cards.card import Card
+from lunalux_core.cards.card_reader import LoadedCard, read_card
 from lunalux_core.cards.export import export_card
 from lunalux_core.cards.png_card import decode_payload
-from lunalux_core.cards.read import LoadedCard, read_card
 from lunalux_core.errors import InvalidInput
 
 PNGS = ("CodingSensei.png", "FluxTheCat.png", "Seraphina.png", "Skynet_v2.png", "risu_yuzu.png")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.cards.file_kind import TOLD, FileKind, recognise
 from lunalux_core.cards.placeholder_picture import placeholder_png
-from lunalux_core.cards.read import read_card
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 BODIES: list[tuple[Any, FileKind]] = [

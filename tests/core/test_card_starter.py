@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lunalux_core.cards import png
-from lunalux_core.cards.read import read_card
+from lunalux_core.cards.card_reader import read_card
+from lunalux_core.cards.card_warnings import card_warnings
 from lunalux_core.cards.validation import validate
-from lunalux_core.cards.warnings import card_warnings
 from lunalux_core.macros.expansion import MacroContext, expander
 from lunalux_core.starter import cards, market_cards
+from lunalux_core.worldbook.book_reader import read_book
 from lunalux_core.worldbook.engine import (
     ActiveBook,
     ScanContext,
@@ -25,7 +26,6 @@ from lunalux_core.worldbook.engine import (
     WorldbookSettings,
     activate,
 )
-from lunalux_core.worldbook.read import read_book
 
 if TYPE_CHECKING:
     from lunalux_core.cards.card import Card

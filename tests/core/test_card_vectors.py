@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lunalux_core.cards.read import read_card
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.errors import InvalidInput
 
 # name of the vector -> name of the character, and a word of the warning that has to come with it

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunalux_core.character_api.answers import CompletionAnswer, CompletionReply
 from lunalux_core.character_api.calls import CallLine, chat_call, text_call
-from lunalux_core.character_api.server import AnswerEvents
-from lunalux_core.character_api.turns import CompletionTurn, Ended, TurnPart
+from lunalux_core.character_api.completion_answers import CompletionAnswer, CompletionReply
+from lunalux_core.character_api.completion_routes import AnswerEvents
+from lunalux_core.character_api.completion_turns import CompletionTurn, Ended, TurnPart
 from lunalux_core.dialogue.turn import TextDelta
 from lunalux_core.errors import InvalidInput, LunaluxError, ProviderError
 from lunalux_core.library.conversations import new_message

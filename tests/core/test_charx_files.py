@@ -12,10 +12,10 @@ import pytest
 
 from lunalux_core.cards import png
 from lunalux_core.cards.assets import picture_ext
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.cards.charx import MODULE_WARNING, read_charx, read_member
 from lunalux_core.cards.export import export_card
 from lunalux_core.cards.placeholder_picture import placeholder_png
-from lunalux_core.cards.read import read_card
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 PICTURE = placeholder_png()

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunalux_core.chat.files import export_conversation, import_conversation
+from lunalux_core.chat.conversation_files import export_conversation, import_conversation
 from lunalux_core.chatlogs.chatlog import ChatLog, LogNode, read_native, write_jsonl, write_native
-from lunalux_core.chatlogs.dates import parse_date, st_date
-from lunalux_core.chatlogs.read import read_chat
+from lunalux_core.chatlogs.chatlog_dates import parse_date, st_date
+from lunalux_core.chatlogs.chatlog_reader import read_chat
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library import Library

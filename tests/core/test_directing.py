@@ -18,7 +18,7 @@ from lunalux_core.dialogue.turn import SideReply, TextDelta, TurnCompleted, Turn
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.library.conversations import Message
 from lunalux_core.runtime import Runtime
-from lunalux_core.templates.values import ReplyStart
+from lunalux_core.templates.template_values import ReplyStart
 
 PRESET = {
     "prompts": [{"identifier": "main", "content": "Write."}, {"identifier": "chatHistory", "marker": True}]

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from lunalux_core.cards.card import Card
 from lunalux_core.documents.json_text import dump_json, parse_object
-from lunalux_core.editor.checks import check, check_field
+from lunalux_core.editor.card_fields import BY_ID, FIELDS, Field, split_tags
+from lunalux_core.editor.card_worldbook import BookView, join_keys, split_keys
 from lunalux_core.editor.draft import Draft, Snapshot
-from lunalux_core.editor.fields import BY_ID, FIELDS, Field, split_tags
-from lunalux_core.editor.files import read_snapshot
+from lunalux_core.editor.draft_checks import check, check_field
+from lunalux_core.editor.draft_files import read_snapshot
 from lunalux_core.editor.greetings import added, greetings, moved, removed, rewritten
-from lunalux_core.editor.worldbook import BookView, join_keys, split_keys
 
 texts = st.text(max_size=40)
 odd = st.one_of(st.none(), st.integers(), st.booleans(), texts, st.lists(texts, max_size=2), st.just({}))

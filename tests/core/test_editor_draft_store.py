@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.cards.placeholder_picture import placeholder_png
-from lunalux_core.cards.read import read_card
 from lunalux_core.config.settings import load_settings
+from lunalux_core.editor.card_fields import BY_ID
+from lunalux_core.editor.card_worldbook import BookView
 from lunalux_core.editor.draft import Draft
+from lunalux_core.editor.draft_files import export, read_picture, read_snapshot, write_export
 from lunalux_core.editor.draft_store import DraftStore
-from lunalux_core.editor.fields import BY_ID
-from lunalux_core.editor.files import export, read_picture, read_snapshot, write_export
-from lunalux_core.editor.worldbook import BookView
 from lunalux_core.editor.worldbook_test import try_book
 from lunalux_core.errors import InvalidInput, LimitExceeded
 from lunalux_core.importing import import_data

@@ -12,8 +12,8 @@ import pytest
 from muting import mute
 
 from lunalux_core.cards.card import Card
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.cards.export import export_card
-from lunalux_core.cards.read import read_card
 from lunalux_core.config.paths import Paths
 from lunalux_core.exporting import export_library
 from lunalux_core.exporting.target import Names, file_name

@@ -10,17 +10,17 @@ import pytest
 from foreign_files import SEEDS
 
 from lunalux_core.cards.card import Card
+from lunalux_core.cards.card_reader import read_card
+from lunalux_core.cards.card_warnings import card_warnings
 from lunalux_core.cards.file_kind import FileKind, recognise_document
-from lunalux_core.cards.read import read_card
-from lunalux_core.cards.warnings import card_warnings
 from lunalux_core.chatlogs.chatlog import ChatLog
-from lunalux_core.chatlogs.dates import parse_date, st_date
-from lunalux_core.chatlogs.read import read_chats
+from lunalux_core.chatlogs.chatlog_dates import parse_date, st_date
+from lunalux_core.chatlogs.chatlog_reader import read_chats
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.importing.shelf_documents import shelf_documents
 from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.regex.substitution import run_scripts
-from lunalux_core.worldbook.read import Entry, read_book
+from lunalux_core.worldbook.book_reader import Entry, read_book
 
 KINDS = {
     FileKind.CARD: ("card", "agnai_character", "faraday", "risu_character"),

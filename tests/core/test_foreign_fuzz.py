@@ -12,22 +12,23 @@ import pytest
 from foreign_files import SEEDS, TAVERN_LINES
 
 from lunalux_core.cards.card import Card
+from lunalux_core.cards.card_reader import read_card
+from lunalux_core.cards.card_warnings import card_warnings
 from lunalux_core.cards.export import export_card
 from lunalux_core.cards.file_kind import recognise
-from lunalux_core.cards.read import read_card
 from lunalux_core.cards.validation import validate
-from lunalux_core.cards.warnings import card_warnings
-from lunalux_core.chat.files import titles_of
+from lunalux_core.chat.conversation_files import titles_of
 from lunalux_core.chatlogs.chatlog import write_jsonl, write_markdown, write_native, write_text
-from lunalux_core.chatlogs.read import read_chats
+from lunalux_core.chatlogs.chatlog_reader import read_chats
 from lunalux_core.dialogue.assembly import assemble
-from lunalux_core.dialogue.assembly.material import CardFields, HistoryMessage, PromptMaterial
+from lunalux_core.dialogue.assembly.prompt_material import CardFields, HistoryMessage, PromptMaterial
 from lunalux_core.errors import LunaluxError
-from lunalux_core.importing.cards import new_character
+from lunalux_core.importing.card_import import new_character
 from lunalux_core.importing.shelf_documents import shelf_documents
 from lunalux_core.macros.expansion import MacroContext, Variables, expander
 from lunalux_core.presets.document import preset_document, read_preset
 from lunalux_core.regex.script import parse_find, scripts_inside
+from lunalux_core.worldbook.book_reader import read_book, write_book, write_character_book, write_world_info
 from lunalux_core.worldbook.engine import (
     ActiveBook,
     ScanContext,
@@ -37,7 +38,6 @@ from lunalux_core.worldbook.engine import (
     WorldbookSettings,
     activate,
 )
-from lunalux_core.worldbook.read import read_book, write_book, write_character_book, write_world_info
 
 ROUNDS = 100_000
 WILD: tuple[Any, ...] = (

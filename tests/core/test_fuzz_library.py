@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.chat.files import store_chat
+from lunalux_core.chat.conversation_files import store_chat
 from lunalux_core.chat.journal import ReplyJournal, read_journal
 from lunalux_core.chatlogs.chatlog import ChatLog, LogNode, write_jsonl, write_native
-from lunalux_core.chatlogs.read import read_chat
+from lunalux_core.chatlogs.chatlog_reader import read_chat
 from lunalux_core.config.paths import Paths
 from lunalux_core.dialogue.authors_note import ChatNote
 from lunalux_core.errors import LunaluxError

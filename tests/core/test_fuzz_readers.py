@@ -15,11 +15,11 @@ if sys.platform != "win32":
     import resource
 
 from lunalux_core.cards.card import Card
+from lunalux_core.cards.card_pictures import check_picture
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.cards.export import export_card
 from lunalux_core.cards.file_kind import recognise
-from lunalux_core.cards.pictures import check_picture
 from lunalux_core.cards.placeholder_picture import placeholder_png
-from lunalux_core.cards.read import read_card
 from lunalux_core.errors import LunaluxError
 from lunalux_core.text import StreamCleaner, clean, clean_line
 from lunalux_tui.cli.shells import in_bash, in_numbers, in_powershell

@@ -22,31 +22,31 @@ from test_foreign_fuzz import mutated as changed
 from test_fuzz_readers import mutated as damaged
 from test_profiles import SETTINGS
 
-from lunalux_core.bank.passages import split_passages
-from lunalux_core.bank.reading import html_text, read_document
+from lunalux_core.bank.document_files import split_passages
+from lunalux_core.bank.document_text import html_text, read_document
 from lunalux_core.config.paths import Paths
 from lunalux_core.database import Connection
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing import address as fetching
 from lunalux_core.importing import gather, import_files
 from lunalux_core.importing.address import fetch_file
-from lunalux_core.importing.profiles import connection_profiles
+from lunalux_core.importing.connection_profiles import connection_profiles
 from lunalux_core.library import Library
 from lunalux_core.library.characters import NewCharacter, insert_character
 from lunalux_core.library.conversations import Message, append_message, create_conversation, new_message
 from lunalux_core.library.memories import load_memories
 from lunalux_core.library.profiles import put_profile
 from lunalux_core.library.trackers import Tracker, add_tracker, load_tracker
-from lunalux_core.memory.books import (
+from lunalux_core.memory.memories_in_chat_files import memories_for_file, store_from_file
+from lunalux_core.memory.memory_books import (
     memory_book,
     memory_text,
     read_memory_book,
     read_memory_text,
     store_memories,
 )
-from lunalux_core.memory.chat_files import memories_for_file, store_from_file
-from lunalux_core.trackers.answers import read_value
 from lunalux_core.trackers.shape import departure, labels, read_shape
+from lunalux_core.trackers.tracker_answers import read_value
 
 INPUTS = 100_000
 SECONDS = 240

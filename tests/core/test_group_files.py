@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from muting import mute
 
-from lunalux_core.chat.files import export_conversation
+from lunalux_core.chat.conversation_files import export_conversation
 from lunalux_core.chat.group_chat_files import import_group_chat, is_group_chat
-from lunalux_core.chatlogs.read import read_chat
+from lunalux_core.chatlogs.chatlog_reader import read_chat
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import NotFound
 from lunalux_core.importing import import_files

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lunalux_core.chatlogs.chatlog import write_jsonl
-from lunalux_core.chatlogs.read import read_chat
+from lunalux_core.chatlogs.chatlog_reader import read_chat
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
 from lunalux_core.dialogue.turn import ScriptSkipped, TurnCompleted, TurnEvent, TurnOptions

@@ -21,9 +21,10 @@ from lunalux_core.cards.placeholder_picture import placeholder_png
 from lunalux_core.cards.png import make_chunk
 from lunalux_core.config.paths import Paths
 from lunalux_core.exporting import export_library
-from lunalux_core.importing import ImportResult, gather, import_files
+from lunalux_core.importing import ImportResult, add_starters, gather, import_data, import_files
 from lunalux_core.library import Library
 from lunalux_core.library.backup import back_up
+from lunalux_core.starter import cards as starters
 
 BOOK = {"entries": {"0": {"uid": 0, "key": ["lake"], "content": "The lake is deep."}}}
 SCRIPT = {"scriptName": "Stars", "findRegex": "/\\*/g", "replaceString": "", "placement": [2]}
@@ -383,7 +384,7 @@ def test_the_report_says_what_behaves_otherwise(library: Library, paths: Paths, 
 async def test_real_cards_come_back_from_the_library_as_they_were(
     library: Library, paths: Paths, shared: Path, tmp_path: Path, target: str
 ) -> None:
-    from lunalux_core.cards.read import read_card
+    from lunalux_core.cards.card_reader import read_card
     from lunalux_core.exporting.target import card_file
 
     files = {
@@ -714,3 +715,19 @@ async def test_connection_profiles_come_with_the_settings(
     assert "the key" in told[0].warnings[0]
     again = [one for one in brought(library, paths, tavern) if one.kind == "profile"]
     assert again[0].status == "duplicate" and len(await library.profiles.list()) == 1
+
+
+async def test_starters_that_a_cut_off_start_left_out_come_with_the_next(
+    library: Library, paths: Paths
+) -> None:
+    await add_starters(library, paths)
+    first, *others = await library.characters.list()
+    await library.trash.delete([other.id for other in others])  # as if they had never come
+    await add_starters(library, paths)
+    assert len(await library.characters.list()) == len(starters()) and await library.characters.get(first.id)
+
+
+async def test_a_library_with_characters_of_its_own_gets_no_starters(library: Library, paths: Paths) -> None:
+    await import_data(library, paths, starters()[0].read_bytes(), "own.png")
+    await add_starters(library, paths)
+    assert await library.characters.count() == 1

@@ -20,7 +20,7 @@ from lunalux_core.errors import InvalidInput, NotFound, ProviderError
 from lunalux_core.importing import import_data
 from lunalux_core.lab.comparing import differing, prompt_changes, word_changes
 from lunalux_core.lab.experiment import Experiment
-from lunalux_core.lab.file import read_experiment
+from lunalux_core.lab.experiment_file import read_experiment
 from lunalux_core.lab.runs import Laboratory, TrialResult
 from lunalux_core.library.lab import KEPT_RUNS, LabRun
 from lunalux_core.library.profiles import Profile

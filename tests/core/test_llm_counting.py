@@ -20,7 +20,7 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
 from lunalux_core.llm.kept_counts import MOST_KEPT, KeptCounts, digest
 from lunalux_core.llm.model import ModelSpec
-from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.model_registry import Registry
 from lunalux_core.llm.token_counts import KnownTokens, TokenCounts
 from lunalux_core.llm.tokens import estimator
 from lunalux_core.runtime import Runtime

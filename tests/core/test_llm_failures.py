@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from lunalux_core.llm.servers.failures import RETRIABLE, Failures
 from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.server_failures import _OBSTACLES, RETRIABLE, Failures
+from lunalux_tui import i18n
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -170,6 +171,37 @@ def test_the_wait_is_a_parameter(headers: dict[str, str], body: object, seconds:
     assert error.params["seconds"] == seconds
     if seconds:
         assert f"{seconds:g}" in error.hint
+
+
+@pytest.mark.parametrize("said", ["", "free models per minute"])
+@pytest.mark.parametrize(("seconds", "told"), [("30", "请在 30 秒后再试。"), ("1.5", "请在 1.5 秒后再试。")])
+def test_chinese_tells_the_wait_as_well(said: str, seconds: str, told: str) -> None:
+    i18n.use("zh")
+    message, hint = i18n.tell(
+        refusal(429, {"error": {"message": said}} if said else b"", retry_after=seconds)
+    )
+    assert hint == told and message.endswith(said or "。")
+
+
+@pytest.mark.parametrize("kind", _OBSTACLES)
+def test_what_stands_in_the_way_is_told_in_chinese_for_each_kind(kind: str) -> None:
+    i18n.use("zh")
+    failures = Failures("api.example.com", "big-model")
+    told, plain = i18n.tell(failures.unreachable("", kind, "NAME")), i18n.tell(failures.unreachable(""))
+    assert (told != plain) is bool(kind)
+    assert told[0] != _OBSTACLES[kind][0].format(server="api.example.com", name="NAME")
+
+
+def test_chinese_says_what_the_servers_words_were_found_in() -> None:
+    i18n.use("zh")
+    page = refusal(502, b"<html><head><title>Bad gateway</title></head></html>")
+    assert "内部出错：一个网页，Bad gateway" in i18n.tell(page)[0]
+    blocked = Failures("api.example.com", "big-model").blocked("the prompt, SAFETY")
+    assert i18n.tell(blocked)[0].endswith("：提示词，SAFETY")
+    # What a server says itself is never put into other words, whatever it is like.
+    assert i18n.tell(refusal(500, {"error": "a web server and 2 more"}))[0].endswith(
+        "a web server and 2 more"
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 
 from lunalux_core.dialogue.output_contract import ContractStream
 from lunalux_core.errors import LunaluxError
-from lunalux_core.llm.servers.failures import Failures
 from lunalux_core.llm.servers.reply import ReplyDecoder
 from lunalux_core.llm.servers.response_body import Body
+from lunalux_core.llm.servers.server_failures import Failures
 
 STREAMS = [400, pytest.param(30_000, marks=pytest.mark.slow)]
 """Streams for each dialect and kind of damage."""

@@ -12,7 +12,7 @@ from llm_server import ModelServer, document, event, listen, model_server, pool,
 
 from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
-from lunalux_core.config.settings import SavedModel, load_settings
+from lunalux_core.config.settings import SavedModel, declaration, load_settings
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
 from lunalux_core.llm.model import (
@@ -24,8 +24,8 @@ from lunalux_core.llm.model import (
     Usage,
 )
 from lunalux_core.llm.model_prices import Prices, cost_of
+from lunalux_core.llm.model_registry import Registry, saved_specs
 from lunalux_core.llm.parameters import KINDS, PARAMETERS, ServerKind, checked_value, kind_of, sampling_of
-from lunalux_core.llm.registry import Registry, saved_specs
 from lunalux_core.llm.servers.openai import OpenAIModel
 from lunalux_core.llm.servers.pool import HttpPool
 from lunalux_core.llm.servers.request_fields import request_fields, shown_headers
@@ -266,6 +266,11 @@ def test_a_value_that_is_not_allowed_is_told_with_what_is(name: str, value: str,
     with pytest.raises(InvalidInput) as caught:
         checked_value(name, value)
     assert caught.value.code == code and "\n" not in caught.value.message
+
+
+def test_a_temperature_that_the_settings_allow_is_one_that_a_request_allows() -> None:
+    setting, parameter = declaration("chat.temperature"), PARAMETERS["temperature"]
+    assert (setting.low, setting.high) == (parameter.low, parameter.high)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from llm_server import Heard, listen
 
 from lunalux_core.llm.model import CharacterMaterial, Message, ModelRequest
-from lunalux_core.llm.practice.material import pieces_of, said_in, size, with_names
-from lunalux_core.llm.practice.model import PRACTICE, PracticeModel, practice_rate
 from lunalux_core.llm.practice.phrases import Phrases, phrases_in
+from lunalux_core.llm.practice.practice_material import pieces_of, said_in, size, with_names
+from lunalux_core.llm.practice.practice_model import PRACTICE, PracticeModel, practice_rate
 
 MIRA = CharacterMaterial(
     name="Mira, keeper of the lamps",

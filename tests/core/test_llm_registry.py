@@ -12,8 +12,8 @@ from llm_server import document, listen, model_server, page, stream
 from lunalux_core.config.settings import SavedModel
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.llm.model import ModelSpec, Sampling
-from lunalux_core.llm.practice.model import PracticeModel
-from lunalux_core.llm.registry import Offer, Registry, credential_name, saved_specs
+from lunalux_core.llm.model_registry import Offer, Registry, credential_name, saved_specs
+from lunalux_core.llm.practice.practice_model import PracticeModel
 from lunalux_core.llm.servers.local import LOCAL_SERVERS, LocalServer, local_servers
 
 KEYS = {"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "a", "GEMINI_API_KEY": "g"}
@@ -200,7 +200,7 @@ def test_a_found_name_can_be_resolved_later() -> None:
 
 def test_naming_models_loads_no_http_client() -> None:
     program = (
-        "import sys; from lunalux_core.llm.registry import Registry; r = Registry(environ={});"
+        "import sys; from lunalux_core.llm.model_registry import Registry; r = Registry(environ={});"
         "r.open(r.resolve('practice')); r.resolve('openai:x');"
         "sys.exit(bool({'httpx', 'pydantic'} & set(sys.modules)))"
     )

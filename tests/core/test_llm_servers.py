@@ -24,7 +24,7 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.dialogue.turn import PromptRead, ServerModelChanged, TextDelta
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import ModelSpec
-from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.model_registry import Registry
 from lunalux_core.llm.servers.listening import listeners
 from lunalux_core.llm.servers.local import LOCAL_SERVERS, found_models
 
@@ -69,7 +69,7 @@ async def test_a_server_that_refuses_to_tell_is_done_without(paths: Paths) -> No
 
 
 async def test_another_model_between_turns_is_noticed(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lunalux_core.llm.registry.LOOK_AGAIN", 0)
+    monkeypatch.setattr("lunalux_core.llm.model_registry.LOOK_AGAIN", 0)
     fake = LlamaCpp(4096, pause=0.1)
     async with running(fake), opened(paths, fake.url, "llamacpp") as (runtime, place):
         await runtime.models.look(runtime.models.resolve("local"))

@@ -22,11 +22,11 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.dialogue.turn import Shortened, TextsCut
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import ModelSpec
-from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.model_registry import Registry
 from lunalux_core.llm.servers.facts import ServerFacts
-from lunalux_core.llm.servers.failures import Failures
 from lunalux_core.llm.servers.refused_window import named_window
 from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.server_failures import Failures
 
 # -- recognised by asking ----------------------------------------------------------------------------
 
@@ -152,7 +152,7 @@ async def test_a_person_s_own_number_wins(paths: Paths) -> None:
 
 def test_a_service_that_is_paid_by_the_token_is_bounded_by_the_setting(paths: Paths) -> None:
     from lunalux_core.config.settings import load_settings
-    from lunalux_core.dialogue.window import allowed_window
+    from lunalux_core.dialogue.context_window import allowed_window
 
     settings = load_settings(paths, {})
     cloud = ModelSpec("x", "openrouter", "m", "https://openrouter.ai/api/v1", window_source="server")
@@ -221,6 +221,22 @@ async def test_a_second_refusal_ends_the_turn(paths: Paths) -> None:
         last = (await runtime.library.conversations.page(place.id))[-1]
     assert refused.value.code == "CONTEXT_TOO_LONG" and len(fake.chats) == 2
     assert last.status == "failed"
+
+
+async def test_the_window_that_is_told_is_the_servers(paths: Paths) -> None:
+    """Also where it counts many times as many tokens as we do, and the turn is fitted to fewer of ours."""
+
+    class Dense(VLLM):
+        def refusal(self, prompt: int, body: Any) -> Any:
+            return VLLM.refusal(self, prompt * 40, body)
+
+    fake = Dense(60_000)
+    async with running(fake), opened(paths, fake.url, "vllm") as (runtime, place):
+        await fill(runtime, place, 400)
+        events = await say(runtime, place)
+        (told,) = [one for one in events if isinstance(one, Shortened)]
+        assert told.window == 60_000 < told.needed
+        assert completed(events).report["shortened"] == {"window": 60_000, "needed": told.needed}
 
 
 async def test_a_refusal_that_names_nothing_is_followed_by_a_question(paths: Paths) -> None:

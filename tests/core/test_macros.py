@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.macros.dates import format_moment, humanize
+from lunalux_core.macros.date_formats import format_moment, humanize
 from lunalux_core.macros.expansion import (
     MAX_OUTPUT,
     ChatMessage,

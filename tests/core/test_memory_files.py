@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.bank.passages import split_passages
-from lunalux_core.chat.files import export_conversation, import_conversation
+from lunalux_core.bank.document_files import split_passages
+from lunalux_core.chat.conversation_files import export_conversation, import_conversation
 from lunalux_core.config.settings import load_settings
-from lunalux_core.library.documents import Document, Reach
+from lunalux_core.library.bank_documents import Document, Reach
 from lunalux_core.library.memories import Memory, fingerprints
 from lunalux_core.library.trackers import Tracker, TrackerValue, load_values, store_value
-from lunalux_core.memory.books import memory_book, read_memory_book, store_memories
 from lunalux_core.memory.entries import add_entry
+from lunalux_core.memory.memory_books import memory_book, read_memory_book, store_memories
 from lunalux_core.runtime import Runtime
 
 

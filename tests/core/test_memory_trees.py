@@ -44,7 +44,7 @@ from lunalux_core.library.message_edits import (
 )
 from lunalux_core.library.undo import redo, undo
 from lunalux_core.memory.entries import merge_entries, split_entry
-from lunalux_core.memory.reading import MemoryReader
+from lunalux_core.memory.memory_reader import MemoryReader
 from lunalux_core.memory.selection import select
 
 KINDS = ("summary", "fact", "marked", "chapter", "journal")

@@ -16,9 +16,9 @@ import pytest
 from aiohttp import web
 from test_memory_prompts import remember, runtime, story
 
-from lunalux_core.library.documents import Document
+from lunalux_core.library.bank_documents import Document
 from lunalux_core.library.memories import Memory
-from lunalux_core.memory.vectors import address_of, vectors_in
+from lunalux_core.memory.vector_ranking import address_of, vectors_in
 from lunalux_core.runtime import Runtime
 
 __all__ = ["runtime"]
@@ -79,7 +79,7 @@ async def fill(runtime: Runtime) -> str:
 
 async def ranked(runtime: Runtime, chat: str, text: str) -> list[str]:
     """Titles of the summaries as the vectors order them."""
-    from lunalux_core.memory.reading import MemoryReader
+    from lunalux_core.memory.memory_reader import MemoryReader
 
     ids = {one.id for one in await runtime.library.conversations.page(chat, limit=100)}
     found = await runtime.library.database.read(lambda c: MemoryReader().read(c, chat, ids))

@@ -21,9 +21,9 @@ from lunalux_core.errors import InvalidInput
 from lunalux_core.library.conversations import Message, insert_message, new_message, select_message
 from lunalux_core.library.memories import PERSON, Memory
 from lunalux_core.llm.model import ModelSpec
-from lunalux_core.memory.answers import MemoryAnswer, UnusableAnswer, checked, read_answer, script_of
 from lunalux_core.memory.consent import costs
 from lunalux_core.memory.entries import add_entry
+from lunalux_core.memory.memory_answers import MemoryAnswer, UnusableAnswer, checked, read_answer, script_of
 from lunalux_core.runtime import Runtime
 
 Say = Callable[[dict[str, Any]], str]

@@ -13,9 +13,9 @@ import pytest
 from mirror_world import ADA, BOOK, PRESET, STORY, World
 
 from lunalux_core.cards.card import Card
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.cards.export import export_card
 from lunalux_core.cards.placeholder_picture import placeholder_png
-from lunalux_core.cards.read import read_card
 from lunalux_core.config.settings import load_settings
 from lunalux_core.errors import InvalidInput, LunaluxError, StorageError
 from lunalux_core.importing import import_data
@@ -197,7 +197,7 @@ async def test_a_conflict_keeps_both(world: World) -> None:
     card = Card.parse((await world.library.characters.get(world.ada)).document)
     changed = card.with_edits({"data.description": "LIBRARY"}).export("v3")
     loaded = json.dumps(changed).encode()
-    from lunalux_core.importing.cards import new_character
+    from lunalux_core.importing.card_import import new_character
 
     new = new_character(world.ada, read_card(loaded))
     await world.library.characters.replace(world.ada, new)

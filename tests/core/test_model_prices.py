@@ -14,7 +14,7 @@ from test_directing import collect, world
 from lunalux_core.config.paths import Paths
 from lunalux_core.llm.model import ModelOptions, ModelSpec, Usage
 from lunalux_core.llm.model_prices import PriceList, Prices, openrouter_prices
-from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.model_registry import Registry
 
 
 async def test_the_list_knows_hosted_models_and_keeps_what_it_said(tmp_path: Path) -> None:

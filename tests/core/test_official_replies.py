@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -10,10 +11,12 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from fault_proxy import FaultProxy
 from served_backend import Served, device, serve
 
+from lunalux_core.character_api.completion_routes import create_app
 from lunalux_core.dialogue.turn import Billed, TurnCompleted, TurnEvent, TurnOptions
 from lunalux_core.errors import NetworkError, PaymentError
 from lunalux_core.ids import uuid4
@@ -280,3 +283,51 @@ async def test_coins_of_a_reply_that_was_killed_come_back_without_a_server(tmp_p
     async with device(tmp_path) as runtime:
         assert (await runtime.account.refresh()).star == 100
         assert await stars(runtime) == 100
+
+
+async def test_a_client_of_ours_that_repeats_a_call_under_its_key_pays_once(here: Runtime) -> None:
+    """And only with a key: the same words without one, or other words under it, are another reply."""
+    here.apply(replace(here.settings, model=PAID.model))
+    name = (await here.library.characters.list())[0].name
+    carrier = httpx.ASGITransport(create_app(here, "secret"))
+    async with httpx.AsyncClient(transport=carrier, base_url="http://api") as client:
+
+        async def ask(key: str = "", text: str = "It is {{time}}.", stream: bool = False) -> str:
+            lines = [{"role": "user", "content": text}]
+            answer = await client.post(
+                "/v1/chat/completions",
+                headers={"Authorization": "Bearer secret"} | ({"Idempotency-Key": key} if key else {}),
+                json={"model": name, "stateless": True, "messages": lines, "stream": stream},
+            )
+            assert answer.status_code == 200, answer.text
+            if not stream:
+                return str(answer.json()["choices"][0]["message"]["content"])
+            events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+            return "".join(event["choices"][0]["delta"].get("content") or "" for event in events)
+
+        first = await ask("a")
+        assert first and await stars(here) == 95
+        here.apply(replace(here.settings, temperature=0.123))  # the prompt would be another one now
+        assert await ask("a") == first == await ask("a", stream=True)
+        assert await stars(here) == 95
+        await ask("a", "Other words.")
+        assert await stars(here) == 90
+        await ask()
+        await ask()
+        assert await stars(here) == 80
+
+
+async def test_a_call_whose_answer_was_lost_on_the_way_is_replayed_to_its_repeat(
+    here: Runtime, proxy: FaultProxy
+) -> None:
+    here.apply(replace(here.settings, model=PAID.model))
+    character = (await here.library.characters.list())[0]
+    carrier = httpx.ASGITransport(create_app(here, "secret"))
+    async with httpx.AsyncClient(transport=carrier, base_url="http://api") as client:
+        proxy.fault, proxy.where = "drop-answer", "submit"
+        body = {"model": character.name, "stateless": True, "messages": [{"role": "user", "content": "Hi"}]}
+        headers = {"Authorization": "Bearer secret", "Idempotency-Key": "k"}
+        assert (await client.post("/v1/chat/completions", headers=headers, json=body)).status_code >= 500
+        proxy.fault = ""
+        answer = await client.post("/v1/chat/completions", headers=headers, json=body)
+    assert answer.status_code == 200 and await stars(here) == 95

@@ -10,7 +10,7 @@ import pytest
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
-from lunalux_core.dialogue.assembly.budget import REPLY_PRIMER
+from lunalux_core.dialogue.assembly.prompt_material import REPLY_PRIMER
 from lunalux_core.dialogue.turn import TurnOptions
 from lunalux_core.errors import InvalidInput
 from lunalux_core.importing import import_data

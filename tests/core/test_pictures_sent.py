@@ -23,16 +23,16 @@ from servers.fake import Fake, Route, running
 from servers.fake_llamacpp import LlamaCpp
 from servers.server_world import completed, opened
 
-from lunalux_core.cards.pictures import LONGEST_KEPT, clean_picture
-from lunalux_core.chat.files import export_conversation, import_conversation
+from lunalux_core.cards.card_pictures import LONGEST_KEPT, clean_picture
+from lunalux_core.chat.conversation_files import export_conversation, import_conversation
 from lunalux_core.config.paths import Paths
 from lunalux_core.dialogue.turn import PicturesNamed, TurnEvent, TurnOptions
-from lunalux_core.documents.pictures import Attachment
+from lunalux_core.documents.picture_refs import Attachment
 from lunalux_core.errors import InvalidInput, LimitExceeded
 from lunalux_core.library.conversations import Conversation
-from lunalux_core.library.pictures import attachment, attachment_of
+from lunalux_core.library.message_pictures import attachment, attachment_of
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
-from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.model_registry import Registry
 from lunalux_core.llm.servers.images import shown_body
 from lunalux_core.runtime import Runtime
 

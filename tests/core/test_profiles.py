@@ -15,11 +15,11 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.dialogue.turn import ProfileLacks, TurnOptions
 from lunalux_core.errors import InvalidInput, NotFound
-from lunalux_core.importing.profiles import connection_profiles
+from lunalux_core.importing.connection_profiles import connection_profiles
 from lunalux_core.library.profiles import Profile, ProfilePlace
 from lunalux_core.runtime import Runtime
-from lunalux_core.templates.reading import template_documents
-from lunalux_core.templates.values import ReplyStart
+from lunalux_core.templates.template_files import template_documents
+from lunalux_core.templates.template_values import ReplyStart
 
 END = (chunk("Yes."), chunk(finish="stop"), b"data: [DONE]\n\n")
 SCRIPT = {

@@ -26,7 +26,7 @@ from keyring.errors import KeyringLocked
 from served_backend import device
 
 from lunalux_core.account import AccountState, restored_state
-from lunalux_core.backend.running.settings import BackendSettings
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.config.config_file import set_value

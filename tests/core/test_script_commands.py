@@ -13,16 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lunalux_core.chat.script_setting import script_setting
-from lunalux_core.chat.scripts.host import MOST_ASKED, OFFERS, ConversationHost
+from lunalux_core.chat.scripts.conversation_host import MOST_ASKED, OFFERS, ConversationHost
 from lunalux_core.config.settings import load_settings
 from lunalux_core.dialogue.turn import TurnEvent, TurnOptions
 from lunalux_core.errors import LunaluxError
 from lunalux_core.runtime import Runtime
-from lunalux_core.stscript.budget import Limits
-from lunalux_core.stscript.commands.table import everything
+from lunalux_core.stscript.commands.command_table import everything
 from lunalux_core.stscript.faults import SENTENCES
 from lunalux_core.stscript.interpreter import Interpreter, ScriptOutcome
-from lunalux_core.stscript.quick_replies import read_set
+from lunalux_core.stscript.quick_reply_files import read_set
+from lunalux_core.stscript.run_limits import Limits
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -210,7 +210,7 @@ async def test_an_ephemeral_text_is_there_for_one_reply() -> None:
 
 
 async def test_injected_texts_go_out_with_the_chat_and_come_in_with_it() -> None:
-    from lunalux_core.chat.files import export_conversation, import_conversation
+    from lunalux_core.chat.conversation_files import export_conversation, import_conversation
 
     async with world() as w:
         await w.pipe("/inject id=rain position=chat depth=2 scan=true Rain.")
@@ -650,7 +650,7 @@ async def test_a_pane_opens_where_the_program_has_it_and_is_refused_elsewhere() 
 async def test_a_chat_has_texts_of_its_own_in_the_place_of_the_cards() -> None:
     from dataclasses import replace
 
-    from lunalux_core.chat.files import export_conversation
+    from lunalux_core.chat.conversation_files import export_conversation
     from lunalux_core.chat.overrides import change_overrides
 
     async with world() as w:

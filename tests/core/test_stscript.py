@@ -15,17 +15,24 @@ from hypothesis import strategies as st
 
 from lunalux_core.macros.context import MacroContext
 from lunalux_core.scenarios.scripts import replay
-from lunalux_core.stscript.budget import Limits
+from lunalux_core.stscript.commands.command_table import core, everything
 from lunalux_core.stscript.commands.likeness import unlikeness
-from lunalux_core.stscript.commands.table import core, everything
 from lunalux_core.stscript.dice import roll
 from lunalux_core.stscript.faults import SENTENCES
-from lunalux_core.stscript.foreign import CODES
 from lunalux_core.stscript.host import AppCall, QuietHost
 from lunalux_core.stscript.interpreter import Interpreter, ScriptOutcome, Setting
 from lunalux_core.stscript.lacks import lacks
-from lunalux_core.stscript.quick_replies import read_set
-from lunalux_core.stscript.values import dump_json, member, number_text, parse_json, slice_units, to_number
+from lunalux_core.stscript.quick_reply_files import read_set
+from lunalux_core.stscript.run_limits import Limits
+from lunalux_core.stscript.script_values import (
+    dump_json,
+    member,
+    number_text,
+    parse_json,
+    slice_units,
+    to_number,
+)
+from lunalux_core.stscript.unsupported_commands import CODES
 
 LOCALES = Path(__file__).resolve().parents[2] / "lunalux_tui" / "locales"
 

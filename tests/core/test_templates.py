@@ -11,15 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lunalux_core.config.paths import Paths
-from lunalux_core.dialogue.template_regex import regex_matches
 from lunalux_core.dialogue.text_reply import ReplyCut, cleaned_reply
+from lunalux_core.dialogue.text_templates import regex_matches
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.library import Library
 from lunalux_core.library.templates import StoredTemplate, named_like
-from lunalux_core.templates.choice import activated
 from lunalux_core.templates.cleanup import Cleaning, clean_reply, to_sentence_end
 from lunalux_core.templates.handlebars import parse
-from lunalux_core.templates.reading import (
+from lunalux_core.templates.served import derived, produced, recognised
+from lunalux_core.templates.shipped import (
+    common_context,
+    common_sysprompt,
+    shipped_instructs,
+    shipped_templates,
+    story_context,
+)
+from lunalux_core.templates.template_activation import activated
+from lunalux_core.templates.template_files import (
     TemplateDocument,
     is_master,
     kind_of,
@@ -30,16 +38,8 @@ from lunalux_core.templates.reading import (
     template_documents,
     with_anchors,
 )
-from lunalux_core.templates.served import derived, produced, recognised
-from lunalux_core.templates.shipped import (
-    common_context,
-    common_sysprompt,
-    shipped_instructs,
-    shipped_templates,
-    story_context,
-)
-from lunalux_core.templates.turns import Names
-from lunalux_core.templates.values import KINDS, Instruct, Sampler
+from lunalux_core.templates.template_values import KINDS, Instruct, Sampler
+from lunalux_core.templates.turn_texts import Names
 
 # -- what a file is ------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from lunalux_core.errors import InvalidInput, NetworkError
 from lunalux_core.importing import import_data
 from lunalux_core.library.conversations import Conversation
 from lunalux_core.runtime import Runtime
-from lunalux_core.templates.reading import TemplateDocument, template_documents
+from lunalux_core.templates.template_files import TemplateDocument, template_documents
 
 CARD = {
     "spec": "chara_card_v2",

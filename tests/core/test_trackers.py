@@ -15,11 +15,11 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import SavedModel
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.trackers import Tracker, TrackerState
-from lunalux_core.memory.answers import UnusableAnswer
+from lunalux_core.memory.memory_answers import UnusableAnswer
 from lunalux_core.runtime import Runtime
-from lunalux_core.trackers.answers import read_value
 from lunalux_core.trackers.shape import departure, json_departure, labels, read_shape
-from lunalux_core.trackers.templates import TEMPLATES
+from lunalux_core.trackers.tracker_answers import read_value
+from lunalux_core.trackers.tracker_templates import TEMPLATES
 
 __all__ = ["runtime"]
 

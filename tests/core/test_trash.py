@@ -19,7 +19,7 @@ from lunalux_core.library import Library
 from lunalux_core.library.conversations import append_message, create_conversation, new_message
 from lunalux_core.library.quick_replies import ReplyUse
 from lunalux_core.runtime import Runtime
-from lunalux_core.stscript.quick_replies import read_set
+from lunalux_core.stscript.quick_reply_files import read_set
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from contextlib import aclosing
 import pytest
 
 from lunalux_core.dialogue.turn import TextDelta
-from lunalux_core.dialogue.workflow import TurnContext, Workflow
+from lunalux_core.dialogue.workflow import Node, TurnContext, Workflow
 
 
 async def parse(value: str, _: TurnContext) -> int:
@@ -26,6 +26,21 @@ async def test_events_come_before_the_result_and_in_order() -> None:
     line = Workflow.start(parse).then(tell_twice)
     assert [step async for step in line.stream("21")] == [TextDelta("a"), TextDelta("b"), 42]
     assert await line.run("1", TurnContext()) == 2
+
+
+async def test_a_rare_node_is_loaded_and_run_only_for_values_that_need_it() -> None:
+    loaded = []
+
+    def load() -> Node[int, int]:
+        loaded.append("twice")
+        return tell_twice
+
+    line = Workflow.start(parse).where(lambda value: value > 9, load).then(tell_twice)
+    assert [step async for step in line.stream("2")] == [TextDelta("a"), TextDelta("b"), 4]
+    assert not loaded
+    told = [TextDelta("a"), TextDelta("b")]
+    assert [step async for step in line.stream("21")] == [*told, *told, 84]
+    assert loaded == ["twice"]
 
 
 async def test_an_error_of_a_node_is_raised_after_its_events() -> None:

@@ -14,6 +14,12 @@ from hypothesis import strategies as st
 from lunalux_core.cards.card import Card
 from lunalux_core.errors import InvalidInput
 from lunalux_core.scenarios.worldbook import replay, trial
+from lunalux_core.worldbook.book_reader import (
+    entry_from_world_info,
+    read_book,
+    write_character_book,
+    write_world_info,
+)
 from lunalux_core.worldbook.engine import (
     Activation,
     ActiveBook,
@@ -23,12 +29,6 @@ from lunalux_core.worldbook.engine import (
     Tools,
     WorldbookSettings,
     activate,
-)
-from lunalux_core.worldbook.read import (
-    entry_from_world_info,
-    read_book,
-    write_character_book,
-    write_world_info,
 )
 
 DEVIATIONS = {

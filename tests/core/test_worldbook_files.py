@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.cards.read import read_card
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.errors import InvalidInput
-from lunalux_core.worldbook.foreign import png_document
-from lunalux_core.worldbook.read import (
+from lunalux_core.worldbook.book_reader import (
     AFTER,
     AT_DEPTH,
     BEFORE,
@@ -30,6 +29,7 @@ from lunalux_core.worldbook.read import (
     write_lorebook_v3,
     write_world_info,
 )
+from lunalux_core.worldbook.foreign_books import png_document
 
 FULL = Entry(
     5,

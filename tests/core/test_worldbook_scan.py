@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lunalux_core.macros.expansion import MacroContext, expander
 from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.scenarios.worldbook import replay, trial
+from lunalux_core.worldbook.book_reader import Book, Entry, read_book
 from lunalux_core.worldbook.engine import (
     Activation,
     ActiveBook,
@@ -24,9 +25,8 @@ from lunalux_core.worldbook.engine import (
     regex_matcher,
 )
 from lunalux_core.worldbook.engine.candidates import candidates
+from lunalux_core.worldbook.engine.entry_keys import Haystack, Matcher
 from lunalux_core.worldbook.engine.index import Index
-from lunalux_core.worldbook.engine.keys import Haystack, Matcher
-from lunalux_core.worldbook.read import Book, Entry, read_book
 
 
 def tools(rolls: Sequence[float] = (), **given: Any) -> Tools:

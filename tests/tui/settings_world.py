@@ -10,7 +10,7 @@ from textual.widgets import Input
 
 from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.settings.screen import SettingsScreen
-from lunalux_tui.settings.sections.base import SectionView
+from lunalux_tui.settings.sections.section_view import SectionView
 
 
 async def section(driven: Driven, name: str) -> SectionView:

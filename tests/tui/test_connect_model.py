@@ -7,7 +7,7 @@ from chat_world import Driven, open_app
 from test_settings_models import KEY, server
 from textual.widgets import Input, Static
 
-from lunalux_core.llm.registry import credential_name
+from lunalux_core.llm.model_registry import credential_name
 from lunalux_tui.chat.connect_model import free_name
 from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.models_dialog import ModelsDialog

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from lunalux_core.cards.read import read_card
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.config.settings import load_settings
-from lunalux_core.editor.fields import BY_ID
+from lunalux_core.editor.card_fields import BY_ID
 from lunalux_core.runtime import Runtime
-from lunalux_tui.create.file_actions import FileActions
+from lunalux_tui.create.card_file_actions import FileActions
 from lunalux_tui.create.library_actions import LibraryActions
 from lunalux_tui.create.open_draft import OpenDraft
 from lunalux_tui.parts.dialog import Dialog

@@ -11,8 +11,8 @@ from create_world import Editor, open_editor
 from textual.widgets import Input, TextArea
 
 from lunalux_tui.create.entry_value import EntryValue, read_value
-from lunalux_tui.create.sections.worldbook import WorldbookSection
 from lunalux_tui.create.sections.worldbook_entry import SETTINGS, EntryRows
+from lunalux_tui.create.sections.worldbook_section import WorldbookSection
 from lunalux_tui.create.sections.worldbook_test import TrialWhy
 from lunalux_tui.parts.ask_dialog import AskDialog
 

@@ -12,11 +12,11 @@ from market_world import frame
 from textual.events import Key, Paste
 from textual.widgets import Input, TextArea
 
+from lunalux_core.cards.card_reader import read_card
 from lunalux_core.cards.placeholder_picture import placeholder_png
-from lunalux_core.cards.read import read_card
 from lunalux_core.config.settings import load_settings
+from lunalux_core.editor.card_fields import BY_ID
 from lunalux_core.editor.draft_store import DraftStore
-from lunalux_core.editor.fields import BY_ID
 from lunalux_core.runtime import Runtime
 from lunalux_tui.create.sections import SECTIONS
 from lunalux_tui.create.tags_dialog import TagsDialog

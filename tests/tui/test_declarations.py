@@ -20,7 +20,7 @@ from lunalux_tui import i18n
 from lunalux_tui.actions import Action, key_name, keys_of
 from lunalux_tui.app.declared_actions import all_actions
 from lunalux_tui.app.own_keys import checked_keymap
-from lunalux_tui.chat.actions import BROWSE_ACTIONS
+from lunalux_tui.chat.action_declarations import BROWSE_ACTIONS
 from lunalux_tui.chat.roster import RosterRows
 from lunalux_tui.chat.screen import ChatScreen
 from lunalux_tui.create.json_view import JsonView

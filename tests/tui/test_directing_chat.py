@@ -9,7 +9,7 @@ from textual.widgets import Input
 
 from lunalux_core.library.conversations import Message
 from lunalux_core.library.profiles import Profile, ProfilePlace
-from lunalux_tui.chat.actions import ChatTranscript
+from lunalux_tui.chat.action_declarations import ChatTranscript
 from lunalux_tui.chat.turn_display import TurnDisplay
 from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.pick_dialog import PickDialog

@@ -19,7 +19,7 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.library.memories import Memory, add_memory
 from lunalux_tui.app import places
 from lunalux_tui.app.help_dialog import HelpDialog
-from lunalux_tui.chat.memory.dialog import MemoryDialog
+from lunalux_tui.chat.memory.memory_dialog import MemoryDialog
 from lunalux_tui.chat.memory.window_bar import WindowBar
 from lunalux_tui.chat.portrait import Portrait
 from lunalux_tui.settings.screen import SettingsScreen

@@ -222,15 +222,16 @@ async def test_every_dialog_of_groups_fits(language: str, size: tuple[int, int])
 async def test_a_group_goes_on_by_itself_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNALUX_PRACTICE_RATE", "0")
     group = await stored_group("pooled")
-    async with open_app() as app:
+    async with open_app((50, 15)) as app:
         groups = app.app.runtime.library.groups
         await groups.set(group.id, auto_delay=1)
         await app.chat.objects.opener.group_changed()
         await app.press("alt+a")
         await app.until(lambda: app.chat.status.countdown is not None)
         assert (await groups.get(group.id)).auto_mode
-        drawn = "".join(part.text for part in (*app.chat.status.left(), *app.chat.status.right()))
-        assert "the next one speaks in" in drawn and "esc" in drawn
+        bar = app.chat.status
+        drawn = "".join(strip.text for strip in bar.render_lines(bar.size.region))
+        assert "the next one speaks in" in drawn and "esc" in drawn and "…" not in drawn
         await app.until(lambda: len(app.contents()) >= 5)
         await app.write("Wait")
         await app.until(lambda: not app.chat.busy)

@@ -14,7 +14,7 @@ from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.dialogue.direction import Direction
 from lunalux_core.dialogue.turn import TurnOptions
 from lunalux_core.runtime import Runtime
-from lunalux_tui.chat.inspector.dialog import InspectorDialog
+from lunalux_tui.chat.inspector.inspector_dialog import InspectorDialog
 from lunalux_tui.chat.inspector.views import InspectedRecord, items
 from lunalux_tui.i18n import catalogue
 from lunalux_tui.parts.amounts import money

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chat_world import Driven, open_app
 
-from lunalux_core.lab.file import read_experiment
+from lunalux_core.lab.experiment_file import read_experiment
 from lunalux_core.lab.runs import Laboratory
 from lunalux_tui.app.lab_dialog import LabDialog, LabRunsDialog
 from lunalux_tui.parts.reader import Reader

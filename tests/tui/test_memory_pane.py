@@ -12,7 +12,7 @@ from chat_world import Driven, open_app
 from model_server import model_server
 from textual.widgets import Input, TextArea
 
-from lunalux_core.bank.files import document_of
+from lunalux_core.bank.document_files import document_of
 from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import SavedModel, load_settings
@@ -23,7 +23,7 @@ from lunalux_core.memory.consent import consents
 from lunalux_core.memory.entries import add_entry
 from lunalux_core.runtime import Runtime
 from lunalux_tui.chat.memory.compare_dialog import CompareDialog
-from lunalux_tui.chat.memory.dialog import MemoryDialog
+from lunalux_tui.chat.memory.memory_dialog import MemoryDialog
 from lunalux_tui.chat.screen import ChatScreen
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.fields_dialog import FieldsDialog

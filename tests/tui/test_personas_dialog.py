@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from chat_world import Driven, open_app
 from market_world import frame
 from textual.widgets import Input, Static
 
 from lunalux_tui.chat.personas_dialog import PersonaDialog, PersonasDialog
+from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.parts.pick_dialog import PickDialog
 
@@ -74,3 +76,25 @@ async def test_changing_the_name_keeps_a_book_that_is_gone() -> None:
         await opened(driven, PersonasDialog, "ctrl+s")
         (bob,) = await library.personas.list()
         assert (bob.name, bob.worldbook) == ("Bob", "Lost book")
+
+
+@pytest.mark.parametrize(
+    ("language", "asked"), [("en", "Delete Bo? Conversations"), ("zh", "要删除“Bo”吗？用过它的会话会保留。")]
+)
+async def test_a_persona_is_deleted_only_after_a_yes(
+    monkeypatch: pytest.MonkeyPatch, language: str, asked: str
+) -> None:
+    monkeypatch.setenv("LUNALUX_LANG", language)
+    async with open_app((80, 24)) as driven:
+        library = driven.app.runtime.library
+        bo = await library.personas.save("Bo", "A cartographer with a bad knee.")
+        await personas(driven)
+        await driven.until(lambda: "A cartographer" in frame(driven.app))
+        await opened(driven, ConfirmDialog, "ctrl+d")
+        await driven.until(lambda: asked in frame(driven.app))
+        await opened(driven, PersonasDialog, "escape")
+        assert [persona.id for persona in await library.personas.list()] == [bo.id]
+        await opened(driven, ConfirmDialog, "ctrl+d")
+        await opened(driven, PersonasDialog, "enter")
+        await driven.until(lambda: "A cartographer" not in frame(driven.app))
+        assert not await library.personas.list()

@@ -11,7 +11,7 @@ from textual.notifications import Notification
 from lunalux_core.config.config_file import set_value
 from lunalux_core.config.paths import Paths
 from lunalux_core.plugins.runner import Plugins
-from lunalux_tui.app.plugins import PluginPane
+from lunalux_tui.app.plugin_parts import PluginPane
 
 TALLY = """
 from lunalux_core.plugins.api import Command, Outcome, Panel

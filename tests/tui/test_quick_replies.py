@@ -9,7 +9,7 @@ from chat_world import Driven, open_app
 
 from lunalux_core.library.quick_replies import ReplyUse
 from lunalux_core.runtime import Runtime
-from lunalux_core.stscript.quick_replies import read_set
+from lunalux_core.stscript.quick_reply_files import read_set
 from lunalux_tui.chat.reply_bar import ReplyBar
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Rows
@@ -161,7 +161,7 @@ async def test_replies_run_by_themselves_at_their_moments_once_they_are_allowed(
         )
 
     async def log(driven: Driven) -> str:
-        from lunalux_core.library.state import load_globals
+        from lunalux_core.library.program_state import load_globals
 
         return (await driven.app.runtime.library.database.read(load_globals)).get("log", "")
 

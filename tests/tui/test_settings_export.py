@@ -12,7 +12,7 @@ from settings_world import answer, section
 
 from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
-from lunalux_tui.settings.sections.base import SectionView
+from lunalux_tui.settings.sections.section_view import SectionView
 
 BOOK = {"entries": {"0": {"uid": 0, "key": ["moon"], "content": "The moon is silver."}}}
 

@@ -16,7 +16,7 @@ from textual.widgets import Input, Static
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import SavedModel, load_settings
-from lunalux_core.llm.registry import credential_name
+from lunalux_core.llm.model_registry import credential_name
 from lunalux_tui import i18n
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.model_kinds import KINDS

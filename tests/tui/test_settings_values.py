@@ -19,7 +19,7 @@ from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.settings.screen import SettingsScreen
 from lunalux_tui.settings.sections import SECTIONS, section_of, settings_of
-from lunalux_tui.settings.sections.values import ACTION, MARKS, ValuesSection, allowed, explain, shown
+from lunalux_tui.settings.sections.setting_values import ACTION, MARKS, ValuesSection, allowed, explain, shown
 
 SECTION_CELLS = 21
 """What the list of sections has room for."""

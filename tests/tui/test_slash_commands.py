@@ -6,7 +6,7 @@ import pytest
 from chat_world import Driven, open_app
 
 from lunalux_core.library.conversations import Message
-from lunalux_core.stscript.quick_replies import read_set
+from lunalux_core.stscript.quick_reply_files import read_set
 from lunalux_tui.chat.slash_host import OFFERS
 from lunalux_tui.chat.slash_list import SlashList
 

@@ -22,7 +22,7 @@ from lunalux_core.errors import LunaluxError, NetworkError
 from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.runtime import Runtime
 from lunalux_tui import i18n
-from lunalux_tui.chat.turns import TurnController
+from lunalux_tui.chat.turn_controller import TurnController
 
 
 class Page:

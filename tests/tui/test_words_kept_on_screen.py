@@ -15,7 +15,7 @@ import pytest
 from chat_world import Driven, open_app
 from model_server import model_server
 
-from lunalux_core.chat.files import import_conversation
+from lunalux_core.chat.conversation_files import import_conversation
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
 from lunalux_core.importing import import_data

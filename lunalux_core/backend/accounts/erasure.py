@@ -24,9 +24,9 @@ from lunalux_core.backend.repos.activity import OWN, UPLOAD, ending, note_key
 from lunalux_core.backend.repos.characters import Characters
 from lunalux_core.backend.repos.movements import ERASE, erasing, user_pk
 from lunalux_core.backend.repos.users import Users
-from lunalux_core.backend.running.settings import TableNames
+from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.storage.blobs import Blobs
-from lunalux_core.backend.storage.foreign import text
+from lunalux_core.backend.storage.foreign_values import text
 from lunalux_core.backend.storage.table import Delete, Item, Key, Put, Store, rows_of
 from lunalux_core.errors import InvalidInput
 from lunalux_core.language import Language

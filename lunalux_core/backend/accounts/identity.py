@@ -23,7 +23,7 @@ from typing import Any, Literal, Protocol
 
 from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.running.signatures import digest
-from lunalux_core.backend.storage.foreign import optional_text, text, unchanged, whole
+from lunalux_core.backend.storage.foreign_values import optional_text, text, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
     AnyOf,

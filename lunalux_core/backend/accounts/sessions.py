@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from lunalux_core.backend.repos.movements import ERASED
 from lunalux_core.backend.running.signatures import Signer, digest
-from lunalux_core.backend.storage.foreign import text, unchanged, whole
+from lunalux_core.backend.storage.foreign_values import text, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
     Condition,

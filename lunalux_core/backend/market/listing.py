@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from lunalux_core.backend.market.ranking import named_card
 from lunalux_core.backend.market.ranking_keys import ORDERS, Order, RankSort, partitions
 from lunalux_core.backend.market.ranking_schedule import table_of
-from lunalux_core.backend.running.settings import SIGV4_MAX_SECONDS, BackendSettings
+from lunalux_core.backend.running.backend_settings import SIGV4_MAX_SECONDS, BackendSettings
 from lunalux_core.backend.running.signatures import Cursor, Signer
 from lunalux_core.backend.storage.table import Item, Store
 from lunalux_core.backend.web.refusals import refuse

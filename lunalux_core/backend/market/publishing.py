@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lunalux_core.backend.market.pictures import inspect
+from lunalux_core.backend.market.png_inspection import inspect
 from lunalux_core.backend.repos.activity import Ticket
 from lunalux_core.backend.repos.characters import MarketCard, NewCard
 from lunalux_core.backend.running.services import Services

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from lunalux_core.backend.storage.foreign import whole
+from lunalux_core.backend.storage.foreign_values import whole
 from lunalux_core.backend.storage.table import (
     ConditionFailed,
     Delete,

@@ -29,8 +29,8 @@ from lunalux_core.backend.market.ranking_keys import (
 )
 from lunalux_core.backend.running.clock import from_iso
 from lunalux_core.backend.running.logs import logger
-from lunalux_core.backend.storage.checks import check_key
-from lunalux_core.backend.storage.foreign import storable, text, unchanged, whole
+from lunalux_core.backend.storage.foreign_values import storable, text, unchanged, whole
+from lunalux_core.backend.storage.operation_checks import check_key
 from lunalux_core.backend.storage.table import (
     Absent,
     Condition,

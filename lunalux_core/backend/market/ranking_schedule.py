@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from lunalux_core.backend.market.range_heat import RangeHeat
 from lunalux_core.backend.market.ranking import ODD, Ranker, Scale
 from lunalux_core.backend.market.ranking_keys import ORDERS, RankSort
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.logs import logger
-from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.storage.lease import LAST_RUN, Lease, last_run
 from lunalux_core.backend.storage.table import Invalid, Key, Store
 from lunalux_core.errors import StorageError

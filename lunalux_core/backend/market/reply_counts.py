@@ -17,9 +17,9 @@ from lunalux_core.backend.money.money import Reservation
 from lunalux_core.backend.repos.characters import Characters
 from lunalux_core.backend.repos.heat import Gain, counting, dialogue
 from lunalux_core.backend.repos.movements import MOVE, move_key
+from lunalux_core.backend.running.backend_settings import RankingSettings, TableNames
 from lunalux_core.backend.running.logs import logger
-from lunalux_core.backend.running.settings import RankingSettings, TableNames
-from lunalux_core.backend.storage.foreign import text, whole
+from lunalux_core.backend.storage.foreign_values import text, whole
 from lunalux_core.backend.storage.table import (
     TRANSACTION_LIMIT,
     ConditionFailed,

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Callable
 
 from lunalux_core.backend.repos.activity import UPLOAD, note_pk
 from lunalux_core.backend.repos.movements import user_pk
+from lunalux_core.backend.running.backend_settings import DAY_SECONDS, BackendSettings
 from lunalux_core.backend.running.logs import logger
-from lunalux_core.backend.running.settings import DAY_SECONDS, BackendSettings
 from lunalux_core.backend.running.signatures import published_key, thumbnail_key
 from lunalux_core.backend.storage.blobs import Blobs
-from lunalux_core.backend.storage.foreign import text, whole
+from lunalux_core.backend.storage.foreign_values import text, whole
 from lunalux_core.backend.storage.table import Delete, Item, Key, Store, rows_of
 from lunalux_core.errors import InvalidInput
 

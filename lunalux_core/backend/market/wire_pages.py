@@ -13,7 +13,7 @@ from lunalux_core.backend.market.listing import Listing, Listings
 from lunalux_core.backend.market.ranking_keys import RankSort
 from lunalux_core.backend.market.ranking_schedule import table_of
 from lunalux_core.backend.repos.characters import CardPlace, MarketCard, card_of
-from lunalux_core.backend.running.settings import SIGV4_MAX_SECONDS, BackendSettings
+from lunalux_core.backend.running.backend_settings import SIGV4_MAX_SECONDS, BackendSettings
 from lunalux_core.backend.storage.blobs import Blobs, is_blob_key
 from lunalux_core.backend.storage.table import Key
 from lunalux_core.language import Language

@@ -37,9 +37,9 @@ from lunalux_core.backend.web.limits import (
 from lunalux_core.backend.web.refusals import rate_limited, refuse
 from lunalux_core.errors import BackendError, LunaluxError, PaymentError
 from lunalux_core.wire import official
-from lunalux_core.wire.base import Wire
 from lunalux_core.wire.official import Billing, SubmitRequest, SubmitResponse, TokenUsage
 from lunalux_core.wire.users import Ledger, Wallet
+from lunalux_core.wire.wire_body import Wire
 
 T = TypeVar("T")
 

@@ -47,10 +47,10 @@ from lunalux_core.backend.repos.movements import (
     user_pk,
 )
 from lunalux_core.backend.repos.wallets import Wallets, no_wallet
+from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.running.clock import iso
 from lunalux_core.backend.running.logs import logger
-from lunalux_core.backend.running.settings import TableNames
-from lunalux_core.backend.storage.foreign import text, whole
+from lunalux_core.backend.storage.foreign_values import text, whole
 from lunalux_core.backend.storage.table import (
     Absent,
     ConditionFailed,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from lunalux_core.backend.running.settings import ProviderSettings
+from lunalux_core.backend.running.backend_settings import ProviderSettings
 from lunalux_core.errors import BackendError, InvalidInput
 from lunalux_core.llm.model import ChatModel, ModelSpec
 from lunalux_core.llm.servers.pool import HttpPool, Retry, Timeouts
@@ -34,7 +34,7 @@ class OfficialModels:
         settings = self._settings
         try:
             if kind == "practice":
-                from lunalux_core.llm.practice.model import PRACTICE, PracticeModel, practice_rate
+                from lunalux_core.llm.practice.practice_model import PRACTICE, PracticeModel, practice_rate
 
                 spec = replace(PRACTICE, name=model_id, model=name)
                 return PracticeModel(practice_rate(os.environ), spec)

@@ -19,9 +19,9 @@ from lunalux_core.backend.repos.movements import (
     open_marks,
     user_pk,
 )
+from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.running.clock import iso
-from lunalux_core.backend.running.settings import TableNames
-from lunalux_core.backend.storage.foreign import text, whole
+from lunalux_core.backend.storage.foreign_values import text, whole
 from lunalux_core.backend.storage.table import Absent, All, AnyOf, Eq, Item, Key, Operation, Put
 from lunalux_core.errors import BackendError
 

@@ -25,9 +25,9 @@ from lunalux_core.backend.repos.movements import (
     wallet_key,
 )
 from lunalux_core.backend.repos.wallets import wallet_of
+from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.running.logs import logger
-from lunalux_core.backend.running.settings import TableNames
-from lunalux_core.backend.storage.foreign import whole
+from lunalux_core.backend.storage.foreign_values import whole
 from lunalux_core.backend.storage.lease import LAST_RUN, Lease, last_run
 from lunalux_core.backend.storage.table import (
     ConditionFailed,

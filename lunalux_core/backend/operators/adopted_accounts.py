@@ -16,8 +16,8 @@ from lunalux_core.backend.repos.movements import COIN, GAIN, USED, ledger_key, m
 from lunalux_core.backend.repos.usernames import Username
 from lunalux_core.backend.repos.users import LONGEST_OWNED, owner_keys, profile_key, shape_key
 from lunalux_core.backend.repos.wallets import LEVELS
-from lunalux_core.backend.running.settings import TableNames
-from lunalux_core.backend.storage.foreign import is_whole, text, unchanged, whole
+from lunalux_core.backend.running.backend_settings import TableNames
+from lunalux_core.backend.storage.foreign_values import is_whole, text, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
     Check,

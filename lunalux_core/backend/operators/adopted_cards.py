@@ -13,11 +13,11 @@ from lunalux_core.backend.market.ranking_keys import HOT, TIME, Order, hot_key, 
 from lunalux_core.backend.market.ranking_schedule import Ranking
 from lunalux_core.backend.operators.adopted_accounts import Rule
 from lunalux_core.backend.operators.adoption import LOOK, Deed, shown
-from lunalux_core.backend.repos.cards import VISIBLE, mended
 from lunalux_core.backend.repos.characters import Characters
+from lunalux_core.backend.repos.market_card import VISIBLE, mended
+from lunalux_core.backend.running.backend_settings import RankingSettings
 from lunalux_core.backend.running.clock import from_iso
-from lunalux_core.backend.running.settings import RankingSettings
-from lunalux_core.backend.storage.foreign import text, whole
+from lunalux_core.backend.storage.foreign_values import text, whole
 from lunalux_core.backend.storage.migrate import NEW, OLD, move, whole_row
 from lunalux_core.backend.storage.table import Item, Key, Store, Update
 from lunalux_core.language import Language

@@ -12,7 +12,7 @@ from lunalux_core.backend.operators.adopted_accounts import Rule
 from lunalux_core.backend.operators.adoption import LOOK, Deed, number_said, shown
 from lunalux_core.backend.repos.coupons import CLAIM, LONGEST, SHARD, coupon_key, coupon_of
 from lunalux_core.backend.repos.models import config_of
-from lunalux_core.backend.storage.foreign import storable, texts, unchanged
+from lunalux_core.backend.storage.foreign_values import storable, texts, unchanged
 from lunalux_core.backend.storage.table import Absent, Delete, Exists, Item, Key, Put, rows_of
 from lunalux_core.text import coupon_code
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lunalux_core.backend.market.ranking import ODD
-from lunalux_core.backend.storage.foreign import mapping, text, whole
+from lunalux_core.backend.storage.foreign_values import mapping, text, whole
 from lunalux_core.backend.storage.table import (
     ConditionFailed,
     Delete,

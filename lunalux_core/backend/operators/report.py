@@ -13,7 +13,7 @@ from lunalux_core.backend.operators.adoption import CHECKPOINT
 from lunalux_core.backend.repos.movements import OPEN
 from lunalux_core.backend.running.clock import iso
 from lunalux_core.backend.running.services import Services
-from lunalux_core.backend.storage.foreign import text, whole
+from lunalux_core.backend.storage.foreign_values import text, whole
 from lunalux_core.backend.storage.lease import last_run
 from lunalux_core.backend.storage.table import Invalid, Item
 from lunalux_core.errors import StorageError

@@ -14,9 +14,9 @@ from typing import Any
 from lunalux_core.backend.repos.characters import CardPlace, Characters, MarketCard, no_character
 from lunalux_core.backend.repos.heat import Gain, counting
 from lunalux_core.backend.repos.movements import user_pk
+from lunalux_core.backend.running.backend_settings import RankingSettings, TableNames
 from lunalux_core.backend.running.clock import iso
-from lunalux_core.backend.running.settings import RankingSettings, TableNames
-from lunalux_core.backend.storage.foreign import is_number, optional_text, text, whole
+from lunalux_core.backend.storage.foreign_values import is_number, optional_text, text, whole
 from lunalux_core.backend.storage.table import (
     Absent,
     All,

@@ -23,7 +23,7 @@ from lunalux_core.backend.market.ranking_keys import (
     shard_of,
     time_key,
 )
-from lunalux_core.backend.repos.cards import (
+from lunalux_core.backend.repos.market_card import (
     COUNTERS,
     VISIBLE,
     CardPlace,
@@ -35,9 +35,9 @@ from lunalux_core.backend.repos.cards import (
     mended,
     no_character,
 )
+from lunalux_core.backend.running.backend_settings import RankingSettings, TableNames
 from lunalux_core.backend.running.clock import iso
-from lunalux_core.backend.running.settings import RankingSettings, TableNames
-from lunalux_core.backend.storage.foreign import LARGEST
+from lunalux_core.backend.storage.foreign_values import LARGEST
 from lunalux_core.backend.storage.table import (
     Absent,
     All,

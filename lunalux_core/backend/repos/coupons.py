@@ -20,9 +20,9 @@ from lunalux_core.backend.money.billing import Currency
 from lunalux_core.backend.repos.ledger import Ledgers
 from lunalux_core.backend.repos.movements import gain, move_key
 from lunalux_core.backend.repos.wallets import no_wallet
+from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.running.clock import from_iso, iso
-from lunalux_core.backend.running.settings import TableNames
-from lunalux_core.backend.storage.foreign import is_whole, text, texts, unchanged, whole
+from lunalux_core.backend.storage.foreign_values import is_whole, text, texts, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
     Condition,

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from lunalux_core.backend.market.ranking_keys import HOT
 from lunalux_core.backend.repos.characters import VISIBLE, CardPlace, Characters
+from lunalux_core.backend.running.backend_settings import RankingSettings
 from lunalux_core.backend.running.clock import iso
 from lunalux_core.backend.running.environ import whole_points
-from lunalux_core.backend.running.settings import RankingSettings
 from lunalux_core.backend.storage.table import Update
 
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from lunalux_core.backend.repos.ledger import Ledgers, is_odd
 from lunalux_core.backend.repos.movements import gain, refuse_erased, user_pk
 from lunalux_core.backend.repos.wallets import no_wallet
+from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.running.clock import from_iso, iso
-from lunalux_core.backend.running.settings import TableNames
-from lunalux_core.backend.storage.foreign import text, unchanged, whole
+from lunalux_core.backend.storage.foreign_values import text, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
     AnyOf,

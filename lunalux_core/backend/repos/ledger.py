@@ -29,9 +29,9 @@ from lunalux_core.backend.repos.movements import (
     user_pk,
     wallet_key,
 )
+from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.running.clock import iso
-from lunalux_core.backend.running.settings import TableNames
-from lunalux_core.backend.storage.foreign import LARGEST, is_number, is_whole, unchanged, whole
+from lunalux_core.backend.storage.foreign_values import LARGEST, is_number, is_whole, unchanged, whole
 from lunalux_core.backend.storage.schema import OPEN_INDEX
 from lunalux_core.backend.storage.table import (
     Absent,

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lunalux_core.backend.money.billing import ModelConfig
-from lunalux_core.backend.storage.foreign import LARGEST, as_json
+from lunalux_core.backend.storage.foreign_values import LARGEST, as_json
 from lunalux_core.backend.storage.table import ConditionFailed, Delete, Exists, Item, Key, Store, Update
 from lunalux_core.errors import InvalidInput, NotFound
 

@@ -16,9 +16,9 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from lunalux_core.backend.money.billing import Currency
+from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.running.clock import iso, newest_first
-from lunalux_core.backend.running.settings import TableNames
-from lunalux_core.backend.storage.foreign import optional_text, text, whole
+from lunalux_core.backend.storage.foreign_values import optional_text, text, whole
 from lunalux_core.backend.storage.table import (
     Absent,
     Condition,

@@ -33,9 +33,9 @@ from lunalux_core.backend.repos.movements import (
 )
 from lunalux_core.backend.repos.usernames import Username
 from lunalux_core.backend.repos.wallets import wallet_of
+from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.running.clock import iso
-from lunalux_core.backend.running.settings import TableNames
-from lunalux_core.backend.storage.foreign import optional_text, text, unchanged
+from lunalux_core.backend.storage.foreign_values import optional_text, text, unchanged
 from lunalux_core.backend.storage.table import (
     Absent,
     All,

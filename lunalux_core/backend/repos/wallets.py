@@ -11,9 +11,9 @@ from typing import Any
 from lunalux_core.backend.money.billing import Currency, Wallet
 from lunalux_core.backend.repos.ledger import Ledgers, is_odd
 from lunalux_core.backend.repos.movements import COIN, gain, wallet_key
+from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.running.clock import iso
-from lunalux_core.backend.running.settings import TableNames
-from lunalux_core.backend.storage.foreign import LARGEST
+from lunalux_core.backend.storage.foreign_values import LARGEST
 from lunalux_core.backend.storage.table import ConditionFailed, Exists, Item, Store, Update
 from lunalux_core.errors import InvalidInput, NotFound, PaymentError
 from lunalux_core.ids import uuid4

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from lunalux_core.backend.accounts.cognito import CognitoIdentity
 from lunalux_core.backend.accounts.identity import Identity, LocalIdentity
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.services import Services, assemble
-from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.running.signatures import Signer, kept_secret
 from lunalux_core.backend.running.traces import Traces
 from lunalux_core.backend.storage.aws_calls import AwsAccess

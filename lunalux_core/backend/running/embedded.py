@@ -11,10 +11,10 @@ from pathlib import Path
 
 from lunalux_core.backend.accounts.identity import LocalIdentity
 from lunalux_core.backend.market.starter_market import seed
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.services import Services, assemble
-from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.running.signatures import Signer, kept_secret
-from lunalux_core.backend.storage.files import FileBlobs
+from lunalux_core.backend.storage.file_blobs import FileBlobs
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Unavailable

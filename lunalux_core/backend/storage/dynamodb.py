@@ -13,7 +13,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from lunalux_core.backend.storage import checks
+from lunalux_core.backend.storage import operation_checks
 from lunalux_core.backend.storage.aws_calls import AwsAccess, AwsCallError, Caller
 from lunalux_core.backend.storage.expressions import from_wire, request, to_wire
 from lunalux_core.backend.storage.table import (
@@ -54,7 +54,7 @@ class DynamoStore:
         self._caller = Caller(lambda: access.client("dynamodb"), counted=counted)
 
     async def get(self, table: str, key: tuple[str, str], *, consistent: bool = True) -> Item | None:
-        checks.check_key(key)
+        operation_checks.check_key(key)
         answer = await self._call("get_item", True, TableName=table, Key=_key(key), ConsistentRead=consistent)
         return from_wire(answer["Item"]) if "Item" in answer else None
 
@@ -62,7 +62,7 @@ class DynamoStore:
         if len(keys) > GET_MANY_LIMIT:
             raise Invalid(f"at most {GET_MANY_LIMIT} items at once")
         for key in keys:
-            checks.check_key(key)
+            operation_checks.check_key(key)
         items: dict[tuple[str, str], Item] = {}
         # DynamoDB refuses a key that is asked for twice.
         left = [_key(key) for key in dict.fromkeys((pk, sk) for pk, sk in keys)]
@@ -79,7 +79,7 @@ class DynamoStore:
         raise Unavailable("The cloud storage is too busy.")
 
     async def write(self, operation: Put | Update | Delete) -> Item | None:
-        checks.check_operation(operation, checks.spec_of(operation.table, self._specs))
+        operation_checks.check_operation(operation, operation_checks.spec_of(operation.table, self._specs))
         kind, arguments = request(operation)
         if kind == "Update":
             arguments["ReturnValues"] = "ALL_NEW"
@@ -97,7 +97,7 @@ class DynamoStore:
         return from_wire(answer["Attributes"]) if answer.get("Attributes") else None
 
     async def transact(self, operations: Sequence[Operation], token: str | None = None) -> None:
-        checks.check_transaction(operations, self._specs)
+        operation_checks.check_transaction(operations, self._specs)
         items = []
         for operation in operations:
             kind, arguments = request(operation)
@@ -159,7 +159,7 @@ class DynamoStore:
 
     def _key_names(self, table: str, index: str | None) -> tuple[tuple[str, str], tuple[str, ...]]:
         """Partition and sort attribute of what is queried, and the attributes of its positions."""
-        spec = checks.spec_of(table, self._specs)
+        spec = operation_checks.spec_of(table, self._specs)
         if index is None:
             return ("PK", "SK"), ("PK", "SK")
         for each in spec.indexes:
@@ -178,7 +178,7 @@ class DynamoStore:
             arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     async def scan(self, table: str, *, after: Mapping[str, str] | None = None, limit: int = 100) -> Page:
-        checks.spec_of(table, self._specs)
+        operation_checks.spec_of(table, self._specs)
         arguments: dict[str, Any] = {"TableName": table, "ConsistentRead": True, "Limit": limit}
         if after is not None:
             if set(after) != {"PK", "SK"}:
@@ -190,7 +190,7 @@ class DynamoStore:
 
     async def size(self, table: str) -> int | None:
         """As DynamoDB counts, every six hours or so."""
-        checks.spec_of(table, self._specs)
+        operation_checks.spec_of(table, self._specs)
         try:
             answer = await self._caller.call("describe_table", repeatable=True, TableName=table)
         except AwsCallError:

@@ -1,6 +1,7 @@
 """What operations mean, on plain dicts: conditions and changes as DynamoDB gives them.
 
-The SQLite adapter runs these inside its transactions. Pure; operations were checked before (`checks`).
+The SQLite adapter runs these inside its transactions. Pure; operations were checked before
+(`operation_checks`).
 
 See docs/spec/backend.md: Storage port.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, assert_never
 
-from lunalux_core.backend.storage.checks import MOST, conditions
+from lunalux_core.backend.storage.operation_checks import MOST, conditions
 from lunalux_core.backend.storage.table import (
     Absent,
     All,
@@ -101,8 +102,8 @@ def _find(item: Item | None, path: str) -> Any:
 
 
 def _updated(update: Update, old: Item | None) -> Item:
-    # An update of what is not there makes the item. `checks` refuses paths that overlap, so the order of the
-    # changes below does not matter; DynamoDB does them all at once.
+    # An update of what is not there makes the item. `operation_checks` refuses paths that overlap, so the
+    # order of the changes below does not matter; DynamoDB does them all at once.
     new: dict[str, Any] = dict(old) if old is not None else {"PK": update.key[0], "SK": update.key[1]}
     for path, value in update.set.items():
         parent, name = _parent(new, path)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, assert_never
 
-from lunalux_core.backend.storage.checks import conditions
+from lunalux_core.backend.storage.operation_checks import conditions
 from lunalux_core.backend.storage.table import (
     Absent,
     All,

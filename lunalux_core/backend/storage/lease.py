@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
-from lunalux_core.backend.storage.foreign import unchanged, whole
+from lunalux_core.backend.storage.foreign_values import unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
     AnyOf,

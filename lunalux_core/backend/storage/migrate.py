@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from lunalux_core.backend.storage.foreign import unchanged
+from lunalux_core.backend.storage.foreign_values import unchanged
 from lunalux_core.backend.storage.table import (
     Absent,
     ConditionFailed,

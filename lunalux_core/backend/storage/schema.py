@@ -9,7 +9,7 @@ See docs/spec/backend.md: Tables, Counters and ranking.
 
 from __future__ import annotations
 
-from lunalux_core.backend.running.settings import IndexNames, TableNames
+from lunalux_core.backend.running.backend_settings import IndexNames, TableNames
 from lunalux_core.backend.storage.table import Index, TableSpec
 
 TTL = "expiresAt"

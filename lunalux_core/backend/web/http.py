@@ -35,7 +35,7 @@ from lunalux_core.backend.web.refusals import (
     refuse,
 )
 from lunalux_core.errors import LunaluxError
-from lunalux_core.wire.base import Wire
+from lunalux_core.wire.wire_body import Wire
 
 Body = TypeVar("Body", bound=Wire)
 _BY_STATUS = {

@@ -14,9 +14,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.logs import logger, request_id
 from lunalux_core.backend.running.metrics import Metrics
-from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.running.traces import Traces
 from lunalux_core.backend.web.http import error_response
 from lunalux_core.backend.web.refusals import refuse

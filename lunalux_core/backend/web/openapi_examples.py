@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from lunalux_core.backend.web.refusals import STATUS
-from lunalux_core.wire.base import Failure
+from lunalux_core.wire.wire_body import Failure
 
 Json = dict[str, Any]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lunalux_core.library.quick_replies import StoredSet
-    from lunalux_core.stscript.quick_replies import Moment, QuickReply
+    from lunalux_core.stscript.quick_reply_files import Moment, QuickReply
 
 DEEPEST = 3
 """Moments within moments."""

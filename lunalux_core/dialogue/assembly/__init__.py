@@ -1,12 +1,11 @@
 """Assembly of prompts: from preset, card, worldbook and history to the messages of one request.
 
-material     the input              prompt         the result, and the error for one that is too large
+prompt_material  the input          prompt         the result, and the error for one that is too large
 slots        the preset's prompts   placeholders   inserting values without expanding macros in them
-injections   texts at a depth       history        the newest messages that fit
+injections   texts at a depth, a person's instructions for one reply among them
+history      the newest messages that fit
 examples     example dialogues      labels         our own headings and instructions
-directions   a person's instructions for one reply
 prefill      the beginning of a reply, as the last message
-budget       the tokens that are free for a prompt
 sillytavern, narratium, text        the three assemblies
 
 See docs/spec/formats.md: Presets, Context and token counts.
@@ -14,7 +13,8 @@ See docs/spec/formats.md: Presets, Context and token counts.
 
 from __future__ import annotations
 
-from lunalux_core.dialogue.assembly.material import (
+from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, SlotTokens
+from lunalux_core.dialogue.assembly.prompt_material import (
     AuthorsNote,
     CardFields,
     CountTokens,
@@ -26,7 +26,6 @@ from lunalux_core.dialogue.assembly.material import (
     NotePosition,
     PromptMaterial,
 )
-from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, SlotTokens
 from lunalux_core.presets.document import Preset
 
 __all__ = [

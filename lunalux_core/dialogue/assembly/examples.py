@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lunalux_core.dialogue.assembly.material import Expand, PromptMaterial
+from lunalux_core.dialogue.assembly.prompt_material import Expand, PromptMaterial
 
 Speaker = Literal["example_user", "example_assistant"]
 

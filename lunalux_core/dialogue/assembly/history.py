@@ -7,17 +7,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from lunalux_core.dialogue.assembly.budget import Costly, Room
 from lunalux_core.dialogue.assembly.injections import Injection
-from lunalux_core.dialogue.assembly.material import HistoryMessage, PromptMaterial
+from lunalux_core.dialogue.assembly.prompt_material import HistoryMessage, PromptMaterial
 
 MEMORY_SHARE = 8
 """The events of messages that did not fit get at most one part in so many of the free tokens."""
 
 HistoryEntry = HistoryMessage | Injection
 """An element of a history: a message, or a text that is inserted between messages at a depth."""
+
+
+class Costly(Protocol):
+    """Anything that has a number of tokens."""
+
+    @property
+    def tokens(self) -> int: ...
+
+
+@dataclass(slots=True)
+class Room:
+    """The tokens that are left; the more important parts take theirs first."""
+
+    left: int
+
+    def take(self, *pieces: Costly) -> bool:
+        """Subtract the tokens of all pieces if they fit together; else change nothing and return False."""
+        cost = 0
+        for piece in pieces:
+            cost += piece.tokens
+        if cost > self.left:
+            return False
+        self.left -= cost
+        return True
+
 
 C = TypeVar("C", bound=Costly)
 

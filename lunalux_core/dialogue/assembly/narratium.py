@@ -13,12 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lunalux_core.dialogue.assembly.budget import Room, budget_of
 from lunalux_core.dialogue.assembly.examples import example_texts
-from lunalux_core.dialogue.assembly.history import HistoryEntry, HistoryFill, fill_history, last_message
+from lunalux_core.dialogue.assembly.history import HistoryEntry, HistoryFill, Room, fill_history, last_message
 from lunalux_core.dialogue.assembly.injections import Injection, inject, joined, material_injections
 from lunalux_core.dialogue.assembly.labels import LABELS
-from lunalux_core.dialogue.assembly.material import CountTokens, Expand, HistoryMessage, PromptMaterial
 from lunalux_core.dialogue.assembly.narratium_layout import (
     LayoutPart,
     MessageSection,
@@ -27,11 +25,18 @@ from lunalux_core.dialogue.assembly.narratium_layout import (
 )
 from lunalux_core.dialogue.assembly.placeholders import fill, placeholders_in
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, slot_totals, too_large
+from lunalux_core.dialogue.assembly.prompt_material import (
+    CountTokens,
+    Expand,
+    HistoryMessage,
+    PromptMaterial,
+    budget_of,
+)
 from lunalux_core.dialogue.assembly.slots import program_texts
 from lunalux_core.presets.document import Preset
 
 if TYPE_CHECKING:
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
 
 _BETWEEN_EXAMPLES = "\n---\n"
 _SECTIONS: tuple[MessageSection, ...] = ("system", "user")
@@ -154,7 +159,7 @@ class NarratiumAssembly:
     def _spoken(self, message: HistoryMessage, *, named: bool) -> str:
         text = self._expand(message.content.replace("\r", ""))
         if message.pictures:  # sent with the last message of the request; the text says whose they are
-            from lunalux_core.documents.pictures import in_words
+            from lunalux_core.documents.picture_refs import in_words
 
             text = in_words(text, message.pictures)
         if not named or message.role == "system":

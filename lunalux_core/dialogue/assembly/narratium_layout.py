@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from lunalux_core.dialogue.assembly.labels import LABELS
-from lunalux_core.dialogue.assembly.material import Expand, PromptMaterial
 from lunalux_core.dialogue.assembly.placeholders import (
     expand_around,
     placeholder,
     placeholders_in,
     with_placeholders,
 )
+from lunalux_core.dialogue.assembly.prompt_material import Expand, PromptMaterial
 from lunalux_core.dialogue.assembly.slots import overridden
 from lunalux_core.presets.builtin import output_contract
 from lunalux_core.presets.document import Preset, PresetPrompt

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from lunalux_core.dialogue.assembly.material import Expand
+from lunalux_core.dialogue.assembly.prompt_material import Expand
 
 # A noncharacter of Unicode; nothing else in the program gives it a meaning.
 _EDGE = "\ufdd2"

@@ -48,6 +48,8 @@ def prefilled(
         start: the person's beginning, macros already expanded; it takes precedence over the preset's.
     """
     own = params.assistant_impersonation if kind == "impersonate" else params.assistant_prefill
+    if not own and not start:
+        return prompt
     ending = prompt.messages[-1].slot if prompt.messages else ""
     # A reply that is continued already is the beginning, and the answer to a quiet prompt is not a reply.
     if kind == "quiet" or ending == "continuePrefill" or not takes_beginning(prefill, model):

@@ -18,7 +18,7 @@ _STANDARD = frozenset(("main", "nsfw", "jailbreak", "enhanceDefinitions", *MARKE
 """Identifiers that exist in every preset; those of a person's own prompts are random."""
 
 if TYPE_CHECKING:
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
     from lunalux_core.templates.cleanup import Cleaning
 
 

@@ -13,26 +13,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from lunalux_core.dialogue.assembly.budget import Room, budget_of
 from lunalux_core.dialogue.assembly.examples import example_texts, parse_block
 from lunalux_core.dialogue.assembly.history import (
     HistoryEntry,
     HistoryFill,
+    Room,
     fill_history,
     last_message,
     nothing_filled,
 )
 from lunalux_core.dialogue.assembly.injections import Injection, inject, joined, material_injections
 from lunalux_core.dialogue.assembly.labels import LABELS
-from lunalux_core.dialogue.assembly.material import (
+from lunalux_core.dialogue.assembly.placeholders import expand_around
+from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, slot_totals, too_large
+from lunalux_core.dialogue.assembly.prompt_material import (
     CountTokens,
     Expand,
     HistoryMessage,
     NotePosition,
     PromptMaterial,
+    budget_of,
 )
-from lunalux_core.dialogue.assembly.placeholders import expand_around
-from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, slot_totals, too_large
 from lunalux_core.dialogue.assembly.slots import MEMORY_SLOTS, Slot, Slots, memory_slot, resolve
 from lunalux_core.llm.model import Role
 from lunalux_core.presets.document import Preset

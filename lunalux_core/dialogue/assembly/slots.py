@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lunalux_core.dialogue.assembly.injections import Injection
-from lunalux_core.dialogue.assembly.material import Expand, PromptMaterial
 from lunalux_core.dialogue.assembly.placeholders import expand_around
+from lunalux_core.dialogue.assembly.prompt_material import Expand, PromptMaterial
 from lunalux_core.llm.model import Role
 from lunalux_core.presets.document import MARKERS, Preset, PresetPrompt
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from lunalux_core.dialogue.assembly.prompt import TextForm
 from lunalux_core.dialogue.direction import ReplyBeginning
 from lunalux_core.dialogue.output_contract import ContractStream, NamePrefix, own_names
-from lunalux_core.dialogue.shortening import shorter_turn
 from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
@@ -43,7 +42,7 @@ from lunalux_core.llm.model import (
     ModelRequest,
     Usage,
 )
-from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.model_registry import Registry
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.tokens import calibrated, estimator
 from lunalux_core.text import StreamCleaner
@@ -64,10 +63,15 @@ def llm(
             return await _answered(models(), answer, ready)
         except ProviderError as error:
             # Once something was shown, a second prompt would begin another reply.
-            turn = None if answer.begun else await shorter_turn(models(), ready, error)
-            if turn is None:
+            if error.code != "CONTEXT_TOO_LONG" or answer.begun:
                 raise
-            told = Shortened(turn.model.context_tokens, int(str(error.params.get("prompt", 0))))
+            from lunalux_core.dialogue.shortening import shorter_turn
+
+            shorter = await shorter_turn(models(), ready, error)
+            if shorter is None:
+                raise
+            turn, window = shorter
+            told = Shortened(window, int(str(error.params.get("prompt", 0))))
         context.tell(told)
         context.trace.begin_again()
         ready = await again().run(replace(ready.request, turn=turn), context)
@@ -155,7 +159,7 @@ def _messages(ready: Ready) -> tuple[Message, ...]:
     data = ready.request.turn.picture_data
     if not data:
         return messages
-    from lunalux_core.documents.pictures import Attachment
+    from lunalux_core.documents.picture_refs import Attachment
 
     return tuple(
         replace(

@@ -1,4 +1,4 @@
-"""What macros can see in one turn."""
+"""What macros can see in one turn, and which texts of a prompt may hold macros that say what stands where."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, overload
 
-from lunalux_core.dialogue.turn import TurnInput
+from lunalux_core.dialogue.turn import PromptDraft, TurnInput
 from lunalux_core.library.conversations import Message
 from lunalux_core.macros.expansion import ChatMessage, MacroContext
 
@@ -92,3 +92,17 @@ class _Chat(Sequence[ChatMessage]):
             swipe=message.swipe,
             sent_at=datetime.fromtimestamp(message.created_at / 1000, UTC).astimezone(),
         )
+
+
+def placing_texts(draft: PromptDraft) -> list[str]:
+    """The texts of preset, card or template that are part of the prompt."""
+    turn = draft.request.turn
+    texts = [turn.card.system_prompt, turn.card.post_history_instructions]
+    if draft.template is None:
+        prompts = (turn.preset.prompt(name) for name, enabled in turn.preset.order if enabled)
+        texts += [prompt.content for prompt in prompts if prompt is not None and prompt.runs_on(turn.kind)]
+    else:
+        system = draft.template.sysprompt
+        texts += [draft.template.context.story_string]
+        texts += [system.content, system.post_history] if system is not None else []
+    return texts

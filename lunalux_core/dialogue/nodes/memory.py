@@ -7,15 +7,15 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from lunalux_core.dialogue.assembly.material import MemoryTexts
-from lunalux_core.dialogue.nodes.placing import placing_texts
+from lunalux_core.dialogue.assembly.prompt_material import MemoryTexts
+from lunalux_core.dialogue.context_window import window_of
+from lunalux_core.dialogue.nodes.macro_context import placing_texts
 from lunalux_core.dialogue.turn import PromptDraft, TurnInput
-from lunalux_core.dialogue.window import window_of
 from lunalux_core.dialogue.workflow import Node, TurnContext
+from lunalux_core.memory.memory_wording import facts_text, recalled_text, story_text
 from lunalux_core.memory.recall import by_keywords
 from lunalux_core.memory.selection import Selection, nothing, select
-from lunalux_core.memory.story import EVENTS, Ranker
-from lunalux_core.memory.wording import facts_text, recalled_text, story_text
+from lunalux_core.memory.story_memory import EVENTS, Ranker
 
 _MACRO = re.compile(r"\{\{\s*(memory|summary)\s*\}\}", re.IGNORECASE)
 

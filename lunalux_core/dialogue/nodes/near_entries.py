@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from lunalux_core.dialogue.turn import PromptDraft
 from lunalux_core.library.vectors import text_hash
-from lunalux_core.memory.story import Ranker
+from lunalux_core.memory.story_memory import Ranker
 from lunalux_core.worldbook.engine.candidates import named
 
 MOST = 5

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from lunalux_core.dialogue.assembly.prompt import PromptMessage
-from lunalux_core.dialogue.counting import counter
+from lunalux_core.dialogue.context_window import counter
 from lunalux_core.dialogue.direction import framed
 from lunalux_core.dialogue.turn import Completion, PluginFailed, Ready, ReplyDraft, TurnRequest
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import Message
+from lunalux_core.plugins.api import Event, PromptView, Reply, UserMessage
+from lunalux_core.plugins.runner import Plugins, accept_text
 from lunalux_core.text import clean
-
-if TYPE_CHECKING:
-    from lunalux_core.plugins.runner import Plugins
 
 SLOT = "plugin"
 """The slot of messages that a plug-in brought or changed."""
@@ -27,11 +25,8 @@ def plugin_message(plugins: Callable[[], Plugins]) -> Node[TurnRequest, TurnRequ
 
     async def node(request: TurnRequest, context: TurnContext) -> TurnRequest:
         turn = request.turn
-        if not request.text or turn.kind != "normal" or not turn.settings.plugins:
+        if not request.text or turn.kind != "normal":
             return request
-        from lunalux_core.plugins.api import UserMessage
-        from lunalux_core.plugins.runner import accept_text
-
         text, failures = await plugins().change(
             "on_user_message",
             request.text,
@@ -49,10 +44,6 @@ def plugin_prompt(plugins: Callable[[], Plugins]) -> Node[Ready, Ready]:
 
     async def node(ready: Ready, context: TurnContext) -> Ready:
         turn = ready.request.turn
-        if not turn.settings.plugins:
-            return ready
-        from lunalux_core.plugins.api import PromptView
-
         before = ready.prompt.to_messages()
         after, failures = await plugins().change(
             "on_prompt",
@@ -83,9 +74,6 @@ def plugin_prompt(plugins: Callable[[], Plugins]) -> Node[Ready, Ready]:
 
 async def raw_answer(completion: Completion, plugins: Plugins, context: TurnContext) -> Completion:
     """The raw answer as plug-ins leave it, before anything is parsed out of it."""
-    from lunalux_core.plugins.api import Reply
-    from lunalux_core.plugins.runner import accept_text
-
     turn = completion.ready.request.turn
     text, failures = await plugins.change(
         "on_response_raw",
@@ -102,11 +90,6 @@ def plugin(plugins: Callable[[], Plugins]) -> Node[ReplyDraft, ReplyDraft]:
 
     async def node(reply: ReplyDraft, context: TurnContext) -> ReplyDraft:
         turn = reply.completion.ready.request.turn
-        if not turn.settings.plugins:
-            return reply
-        from lunalux_core.plugins.api import Event, Reply
-        from lunalux_core.plugins.runner import accept_text
-
         text, failures = await plugins().change(
             "on_response",
             reply.text,

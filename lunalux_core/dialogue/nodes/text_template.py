@@ -1,4 +1,6 @@
-"""textTemplate: how the turns of a model for text completion are written. Chat models pass through."""
+"""textTemplate: how the turns of a model for text completion are written, and how a chat model that is to go
+on from a beginning does so. All other chats do without it.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,14 @@ from typing import TYPE_CHECKING
 from lunalux_core.dialogue.turn import PromptDraft, TemplateFailed, TurnInput
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.model_registry import Registry
 from lunalux_core.regex.engine import EcmaEngine
 
 if TYPE_CHECKING:
     from lunalux_core.language import Language
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.llm.model import ModelSpec
-    from lunalux_core.templates.values import TextTemplate
+    from lunalux_core.templates.template_values import TextTemplate
 
 
 def text_template(models: Callable[[], Registry], engine: EcmaEngine) -> Node[PromptDraft, PromptDraft]:
@@ -41,13 +43,9 @@ def text_template(models: Callable[[], Registry], engine: EcmaEngine) -> Node[Pr
 
 
 async def _begun(draft: PromptDraft, models: Callable[[], Registry]) -> PromptDraft:
-    """With what is known of a chat model that is to go on from a beginning."""
+    """With what is known of a chat model that is to go on from a beginning; to ask may cost a request."""
     turn = draft.request.turn
-    params = turn.preset.params
     continues = turn.kind == "continue" and bool(turn.partial.strip())
-    # To ask costs a request to the server; most turns begin with nothing.
-    if not (continues or turn.start or params.assistant_prefill or params.assistant_impersonation):
-        return draft
     prefill = await models().prefill(turn.model)
     goes_on = continues and prefill in ("prefix", "trailing", "flags")
     return replace(draft, prefill=prefill, material=replace(draft.material, goes_on=goes_on))
@@ -56,7 +54,7 @@ async def _begun(draft: PromptDraft, models: Callable[[], Registry]) -> PromptDr
 def _with_parts(template: TextTemplate, turn: TurnInput) -> TextTemplate:
     """The template with the parts that profiles name; one that is gone leaves the template's own."""
     from lunalux_core.dialogue.text_templates import parts_named
-    from lunalux_core.templates.values import with_parts
+    from lunalux_core.templates.template_values import with_parts
 
     return with_parts(template, parts_named(turn.templates, turn.template_parts))
 
@@ -73,8 +71,7 @@ async def template_of(
     Raises:
         NotFound: TEMPLATE_UNKNOWN, TEMPLATE_NONE; and what opening a model raises.
     """
-    from lunalux_core.dialogue.template_regex import matches_with
-    from lunalux_core.dialogue.text_templates import chosen_template, composed, fitting_template
+    from lunalux_core.dialogue.text_templates import chosen_template, composed, fitting_template, matches_with
     from lunalux_core.llm.servers.text_completion import TextCompletionModel
     from lunalux_core.templates.served import SERVED, probe, recognised
     from lunalux_core.templates.shipped import shipped_instructs

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from lunalux_core.dialogue.direction import framed
 from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.turn import ProfileLacks, ScriptSkipped, TurnInput, TurnRequest
 from lunalux_core.dialogue.workflow import Node, TurnContext
@@ -37,6 +36,11 @@ def user_input(engine: EcmaEngine) -> Node[TurnInput, TurnRequest]:
             for skipped in result.skipped:
                 if skipped.failed:
                     context.tell(ScriptSkipped(skipped.name, skipped.detail or skipped.reason))
-        return TurnRequest(turn, text, framed(text, turn.mode, turn.language))
+        sent = text
+        if turn.mode:
+            from lunalux_core.dialogue.direction import framed
+
+            sent = framed(text, turn.mode, turn.language)
+        return TurnRequest(turn, text, sent)
 
     return node

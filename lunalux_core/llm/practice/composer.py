@@ -14,7 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 
 from lunalux_core.llm.model import CharacterMaterial, ModelRequest
-from lunalux_core.llm.practice.material import (
+from lunalux_core.llm.practice.phrases import Phrases, phrases_in
+from lunalux_core.llm.practice.practice_material import (
     Pieces,
     Utterance,
     is_chinese,
@@ -24,7 +25,6 @@ from lunalux_core.llm.practice.material import (
     size,
     with_names,
 )
-from lunalux_core.llm.practice.phrases import Phrases, phrases_in
 
 LEAST, MOST = 60, 180
 """Words of a reply; a Chinese character counts as one."""

@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
-from lunalux_core.llm.servers.http import Call
+from lunalux_core.llm.servers.http_call import Call
 from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.reply import effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.request_fields import completed, request_fields
-from lunalux_core.llm.servers.server import REFUSES_FIELD, ServerExchange, ServerModel
+from lunalux_core.llm.servers.server_model import REFUSES_FIELD, ServerExchange, ServerModel
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
 LIST_PAGES = 20

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.documents.pictures import in_words
+from lunalux_core.documents.picture_refs import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lunalux_core.documents.pictures import Attachment
+    from lunalux_core.documents.picture_refs import Attachment
     from lunalux_core.llm.model import Message
 
 REFUSED = re.compile(

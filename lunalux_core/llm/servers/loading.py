@@ -13,7 +13,7 @@ from lunalux_core.llm.servers.recognition import named_row
 
 if TYPE_CHECKING:
     from lunalux_core.llm.servers.facts import ServerFacts
-    from lunalux_core.llm.servers.server import ServerModel
+    from lunalux_core.llm.servers.server_model import ServerModel
 
 LOAD_SECONDS = 900
 """How long a model may take into memory: large ones come from slow disks."""

@@ -19,7 +19,7 @@ from lunalux_core.llm.servers.facts import SILENT, ServerFacts, whole
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
-    from lunalux_core.llm.servers.server import ServerModel
+    from lunalux_core.llm.servers.server_model import ServerModel
 
 OLLAMA_ROOM = 16_384
 """The window that we ask Ollama for where nobody chose one: a model's own maximum is too much for most."""

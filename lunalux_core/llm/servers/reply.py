@@ -1,6 +1,6 @@
 """What the decoders of all protocols share: splitting, counting, ending a reply.
 
-A decoder turns parsed JSON events into deltas. It knows nothing of HTTP; `http.stream_reply` feeds it,
+A decoder turns parsed JSON events into deltas. It knows nothing of HTTP; `http_call.stream_reply` feeds it,
 calls `flush` when nothing more will come for whatever reason, and `end` when the end was a proper one. What
 an event says is read in `events`, for every dialect alike.
 
@@ -15,9 +15,9 @@ from dataclasses import fields, replace
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import Delta, Finish, Message, Sampling, Usage
 from lunalux_core.llm.servers.events import ContentKind, EventContent, finish_of, is_busy, read_event
-from lunalux_core.llm.servers.failures import Failures
 from lunalux_core.llm.servers.marks import Marks
 from lunalux_core.llm.servers.reports import ServerReport, read_report
+from lunalux_core.llm.servers.server_failures import Failures
 from lunalux_core.llm.servers.thinking import ThinkingSplitter
 from lunalux_core.llm.tokens import TokenEstimator, wide_characters
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from lunalux_core.documents.prompt_values import Sampling
 from lunalux_core.llm.model import ModelOptions
 from lunalux_core.llm.parameters import PARAMETERS, ServerKind, kind_of
-from lunalux_core.llm.servers.http import Call
+from lunalux_core.llm.servers.http_call import Call
 
 Untaken = Literal["kind", "limit", "value"]
 """Why a parameter is not sent: the kind of server has none, takes fewer values, or none of this form."""

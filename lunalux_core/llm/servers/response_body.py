@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import Delta
-from lunalux_core.llm.servers.failures import Failures
 from lunalux_core.llm.servers.pool import Timeouts
 from lunalux_core.llm.servers.reply import REPLY_LIMIT, ReplyDecoder, coalesced
 from lunalux_core.llm.servers.reports import html_text
+from lunalux_core.llm.servers.server_failures import Failures
 from lunalux_core.llm.servers.sse import EventParser, EventTooLong
 
 if TYPE_CHECKING:

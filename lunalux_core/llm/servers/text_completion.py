@@ -17,14 +17,14 @@ from weakref import WeakKeyDictionary
 from lunalux_core.llm.model import CompletionText, Delta, Message, ModelRequest, Sampling
 from lunalux_core.llm.parameters import PARAMETERS, kind_of
 from lunalux_core.llm.servers.facts import SILENT
-from lunalux_core.llm.servers.http import Call
+from lunalux_core.llm.servers.http_call import Call
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.servers.openai import OpenAIModel
 from lunalux_core.llm.servers.pool import HttpPool
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.request_fields import completed, request_fields
-from lunalux_core.llm.servers.server import (
+from lunalux_core.llm.servers.server_model import (
     REFUSES_FIELD,
     TOO_MANY_TOKENS,
     ServerExchange,
@@ -140,7 +140,7 @@ class TextCompletionModel(OpenAIModel):
 
 @dataclass(slots=True)
 class TextExchange(ServerExchange):
-    """One call that sends a text; see `http.Exchange`."""
+    """One call that sends a text; see `http_call.Exchange`."""
 
     completion: CompletionText = _NO_TEXT
     protocol: TextProtocol = "generic"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunalux_core.stscript.closure import Closure
 from lunalux_core.stscript.faults import Fault
-from lunalux_core.stscript.values import to_text
+from lunalux_core.stscript.script_values import to_text
 
 if TYPE_CHECKING:
     from lunalux_core.stscript.interpreter import Interpreter

@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable
 
 from lunalux_core.stscript.commands.declaration import Command, Invocation
-from lunalux_core.stscript.commands.flow import lookup
-from lunalux_core.stscript.values import UNDEFINED, dump_json, parse_json, to_number
+from lunalux_core.stscript.commands.flow_commands import lookup
+from lunalux_core.stscript.script_values import UNDEFINED, dump_json, parse_json, to_number
 
 # Fuse.js keeps the beginnings of a piece as the bits of one number, and in JavaScript those are 32.
 PIECE = 32

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from lunalux_core.worldbook.engine.candidates import Candidate
-from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
+from lunalux_core.worldbook.engine.engine_inputs import Tools, WorldbookSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lunalux_core.macros.expansion import hidden_keys
-from lunalux_core.worldbook.engine.inputs import ScanContext, ScanMessage, WorldbookSettings
-from lunalux_core.worldbook.engine.keys import JS_BLANKS, Haystack
+from lunalux_core.worldbook.engine.engine_inputs import ScanContext, ScanMessage, WorldbookSettings
+from lunalux_core.worldbook.engine.entry_keys import JS_BLANKS, Haystack
 from lunalux_core.worldbook.entry import Entry
 
 START = "\x01"

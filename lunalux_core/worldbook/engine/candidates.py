@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from lunalux_core.worldbook.engine.decorators import Decorations, decorated
-from lunalux_core.worldbook.engine.inputs import ActiveBook, BookSource, WorldbookSettings
+from lunalux_core.worldbook.engine.engine_inputs import ActiveBook, BookSource, WorldbookSettings
 from lunalux_core.worldbook.entry import Book, Entry
 
 Identity = tuple[str, int | str]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from lunalux_core.worldbook.engine.candidates import Candidate
-from lunalux_core.worldbook.engine.inputs import ScanContext
+from lunalux_core.worldbook.engine.engine_inputs import ScanContext
 from lunalux_core.worldbook.engine.timed_effects import TimedEffects
 from lunalux_core.worldbook.entry import Entry
 

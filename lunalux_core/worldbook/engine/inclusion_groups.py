@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from lunalux_core.worldbook.engine.candidates import Candidate
-from lunalux_core.worldbook.fields import javascript_order
+from lunalux_core.worldbook.entry_fields import javascript_order
 
 Members = list[Candidate]
 

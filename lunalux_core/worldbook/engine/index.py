@@ -2,7 +2,7 @@
 
 Asking every entry of a large book about every pass is what makes a scan slow. The index asks once for all:
 keys that are single words by looking up the words of the text, all others by the first letters. What it
-names is then asked exactly (`keys.Matcher`); what it does not name has no plain key in the text.
+names is then asked exactly (`entry_keys.Matcher`); what it does not name has no plain key in the text.
 
 See docs/spec/formats.md: Worldbook departures.
 """
@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 from lunalux_core.worldbook.engine.candidates import Candidate
-from lunalux_core.worldbook.engine.keys import JS_BLANKS, Haystack, Matcher
+from lunalux_core.worldbook.engine.entry_keys import JS_BLANKS, Haystack, Matcher
 
 _HEAD = 6
 """Letters a longer key is filed under."""

@@ -11,13 +11,12 @@ from dataclasses import replace
 from lunalux_core.worldbook.engine.admission import Admission, AdmittedEntry, PassOutcome, TakenCandidate
 from lunalux_core.worldbook.engine.buffer import Buffer, searched
 from lunalux_core.worldbook.engine.candidates import Candidate
+from lunalux_core.worldbook.engine.engine_inputs import Tools, WorldbookSettings
+from lunalux_core.worldbook.engine.engine_results import Skipped
+from lunalux_core.worldbook.engine.entry_keys import Haystack, Matcher, RegexMatcher
 from lunalux_core.worldbook.engine.filters import ScanState, Screening
 from lunalux_core.worldbook.engine.inclusion_groups import losers
 from lunalux_core.worldbook.engine.index import Index
-from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
-from lunalux_core.worldbook.engine.keys import Haystack, Matcher
-from lunalux_core.worldbook.engine.regex_keys import RegexMatcher
-from lunalux_core.worldbook.engine.results import Skipped
 from lunalux_core.worldbook.entry import Entry
 
 _MESSAGES_FOR_RECORD = 50
@@ -115,16 +114,18 @@ class Scan:
         ]
         # Sticky entries first, the others as they came: the sort is stable.
         taken.sort(key=lambda admitted: not self._screening.is_sticky(admitted.candidate))
-        lost = losers(
-            [admitted.candidate for admitted in taken],
-            self._closed,
-            sticky=self._screening.is_sticky,
-            scoring=self._settings.group_scoring,
-            score=lambda candidate: self._matcher.score(
-                candidate.entry, self._haystack(candidate.entry, state)
-            ),
-            random=self._tools.random,
-        )
+        lost: dict[int, str] = {}
+        if any(admitted.candidate.entry.group for admitted in taken):
+            lost = losers(
+                [admitted.candidate for admitted in taken],
+                self._closed,
+                sticky=self._screening.is_sticky,
+                scoring=self._settings.group_scoring,
+                score=lambda candidate: self._matcher.score(
+                    candidate.entry, self._haystack(candidate.entry, state)
+                ),
+                random=self._tools.random,
+            )
         staying = [admitted for admitted in taken if admitted.candidate.place not in lost]
         # Texts of former passes count against the budget as one text, the newest pass first.
         spent = self._tools.count_tokens(self._activated_text) if self._activated_text else 0

@@ -12,7 +12,7 @@ from typing import Any
 
 from lunalux_core.documents.json_text import canonical_json
 from lunalux_core.worldbook.engine.candidates import Candidate, Identity
-from lunalux_core.worldbook.engine.inputs import TimedState
+from lunalux_core.worldbook.engine.engine_inputs import TimedState
 from lunalux_core.worldbook.entry import Entry
 
 Effects = dict[str, Mapping[str, Any]]

@@ -22,11 +22,11 @@ from lunalux_tui import i18n
 from lunalux_tui.chat.inspector.beginning import beginning
 from lunalux_tui.chat.inspector.changes import SIGNS
 from lunalux_tui.chat.inspector.chat_texts import chat_texts
+from lunalux_tui.chat.inspector.completion_text import coloured, is_text, whole
 from lunalux_tui.chat.inspector.cost import took
 from lunalux_tui.chat.inspector.items import Item
 from lunalux_tui.chat.inspector.memories import memory_items
 from lunalux_tui.chat.inspector.shares import shares_of
-from lunalux_tui.chat.inspector.text_view import coloured, is_text, whole
 from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, STRIKE, WARNING, Run
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.errors import LunaluxError
-from lunalux_tui.chat.view import Background
+from lunalux_tui.chat.protocols import Background
 from lunalux_tui.i18n import in_a_row, t, tell
 
 if TYPE_CHECKING:

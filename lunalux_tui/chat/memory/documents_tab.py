@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import LunaluxError
-from lunalux_core.library.documents import Document
+from lunalux_core.library.bank_documents import Document
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.chat.memory.tab import Tab, TabEntry
@@ -80,7 +80,7 @@ class DocumentsTab(Tab):
 
     async def _store(self, paths: Sequence[str], scope: str) -> None:
         """Read the files one after another; what cannot be read is told, and the others go on."""
-        from lunalux_core.bank.files import document_of
+        from lunalux_core.bank.document_files import document_of
         from lunalux_tui.parts.files import path_of
 
         # Ids of the chat and of the character it belongs to; without either it is for all.

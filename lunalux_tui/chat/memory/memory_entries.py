@@ -137,7 +137,7 @@ class MemoryEntries:
 def why_failed(memory: Memory) -> str:
     """Why it could not be written, in the language of the app if the reason is one of our error codes."""
     reason, _, message = memory.reason.partition(": ")
-    # Our codes are capitals; any other reason is one of `memory.answers.UnusableAnswer`.
+    # Our codes are capitals; any other reason is one of `memory.memory_answers.UnusableAnswer`.
     if reason.isupper():
         return tell(LunaluxError(reason, message or reason))[0]
     return tell(LunaluxError("MEMORY_REFUSED", message or reason, kind=reason))[0]

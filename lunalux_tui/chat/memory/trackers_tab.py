@@ -155,7 +155,7 @@ class TrackersTab(Tab):
         self.start(self._add)
 
     async def _add(self) -> None:
-        from lunalux_core.trackers.templates import TEMPLATES, story_language, template_named
+        from lunalux_core.trackers.tracker_templates import TEMPLATES, story_language, template_named
         from lunalux_tui.parts.pick_dialog import PickDialog
 
         spoken: Language = "zh" if i18n.language() == "zh" else "en"

@@ -10,7 +10,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from lunalux_tui.chat.bars import short_number
+from lunalux_tui.chat.conversation_bars import short_number
 from lunalux_tui.chat.inspector.shares import WindowShares
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import fit, palette_of, within

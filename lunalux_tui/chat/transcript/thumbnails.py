@@ -10,7 +10,7 @@ from lunalux_tui.parts.picture_support import cell_of, pictures_wanted, tell_ter
 from lunalux_tui.render.picture_drawing import draw
 
 if TYPE_CHECKING:
-    from lunalux_core.documents.pictures import PictureRef
+    from lunalux_core.documents.picture_refs import PictureRef
     from lunalux_tui.chat.transcript.transcript import Transcript
     from lunalux_tui.render.picture_drawing import Drawing
 

@@ -20,7 +20,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from lunalux_core.library.conversations import Message
-from lunalux_tui.chat.transcript.layout import TranscriptLayout
+from lunalux_tui.chat.transcript.transcript_layout import TranscriptLayout
 from lunalux_tui.parts.drawn import palette_of, within
 from lunalux_tui.parts.selectable import Selectable
 from lunalux_tui.render.layout import Fold
@@ -28,7 +28,7 @@ from lunalux_tui.theme.palette import Palette
 from lunalux_tui.theme.styles import ACCENT, Line, Run
 
 if TYPE_CHECKING:
-    from lunalux_core.display.scripts import DisplayedMessage
+    from lunalux_core.display.display_scripts import DisplayedMessage
 
 FRAMES = 12
 """Paints a second at most. The first piece after a pause is painted at once."""

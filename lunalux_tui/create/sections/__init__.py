@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_tui.create.sections.base import EditorSection
+    from lunalux_tui.create.sections.editor_section import EditorSection
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ SECTIONS = (
     Section("character"),
     Section("greetings", "greetings", "GreetingsSection"),
     Section("examples"),
-    Section("book", "worldbook", "WorldbookSection"),
+    Section("book", "worldbook_section", "WorldbookSection"),
     Section("prompts"),
     Section("notes"),
     Section("finish", "finish", "FinishSection"),
@@ -46,7 +46,7 @@ BY_ID = {section.id: section for section in SECTIONS}
 
 def section_of(place: str) -> str:
     """The section where a change of this place shows; see `editor.draft.Draft.become`."""
-    from lunalux_core.editor.fields import BY_ID as FIELDS
+    from lunalux_core.editor.card_fields import BY_ID as FIELDS
 
     name = place.partition(" ")[0]
     if name in FIELDS:

@@ -6,9 +6,9 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 
-from lunalux_core.editor.checks import check_field
-from lunalux_core.editor.fields import BY_ID, ROLES, of_section
-from lunalux_tui.create.sections.base import EditorSection, show_remark
+from lunalux_core.editor.card_fields import BY_ID, ROLES, of_section
+from lunalux_core.editor.draft_checks import check_field
+from lunalux_tui.create.sections.editor_section import EditorSection, show_remark
 from lunalux_tui.create.sections.tags_field import TagsField
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.form_field import FieldBox

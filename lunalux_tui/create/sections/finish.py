@@ -5,10 +5,10 @@ from __future__ import annotations
 from textual import getters, on
 from textual.app import ComposeResult
 
-from lunalux_core.editor.checks import FieldRemark, check
+from lunalux_core.editor.draft_checks import FieldRemark, check
 from lunalux_tui.actions import Action
 from lunalux_tui.create.sections import section_of
-from lunalux_tui.create.sections.base import EditorSection
+from lunalux_tui.create.sections.editor_section import EditorSection
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.explanation import Explanation, ExplanationView
 from lunalux_tui.parts.rows import Row, Rows

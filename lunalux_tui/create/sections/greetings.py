@@ -6,11 +6,11 @@ from textual import getters, on
 from textual.app import ComposeResult
 
 from lunalux_core.editor import greetings as edits
-from lunalux_core.editor.checks import check_greeting, tokens
+from lunalux_core.editor.draft_checks import check_greeting, tokens
 from lunalux_core.editor.greetings import Greeting, GreetingKind, greetings
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.create.sections.base import EditorSection, show_remark
+from lunalux_tui.create.sections.editor_section import EditorSection, show_remark
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.form_field import FieldBox
 from lunalux_tui.parts.rows import Row, Rows

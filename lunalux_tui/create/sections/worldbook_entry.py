@@ -11,8 +11,8 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.message import Message
 
-from lunalux_core.editor.checks import FieldRemark, check_text
-from lunalux_core.editor.worldbook import Slot, join_keys, split_keys
+from lunalux_core.editor.card_worldbook import Slot, join_keys, split_keys
+from lunalux_core.editor.draft_checks import FieldRemark, check_text
 from lunalux_core.text import clean
 from lunalux_core.worldbook.entry import (
     AND_ALL,
@@ -25,7 +25,7 @@ from lunalux_core.worldbook.entry import (
     Entry,
 )
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.create.sections.base import show_remark
+from lunalux_tui.create.sections.editor_section import show_remark
 from lunalux_tui.i18n import in_a_list, t
 from lunalux_tui.parts.drawn import Column
 from lunalux_tui.parts.form_field import FieldBox

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lunalux_core.worldbook.engine import Activation
-    from lunalux_core.worldbook.engine.results import Activated
-    from lunalux_tui.create.sections.host import EditorHost
+    from lunalux_core.worldbook.engine.engine_results import Activated
+    from lunalux_tui.create.sections.editor_host import EditorHost
 
 PAUSE = 0.15
 FIRES, STAYS = "●", "○"

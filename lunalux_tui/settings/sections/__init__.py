@@ -10,7 +10,7 @@ from lunalux_core.config.settings import DECLARATIONS, Declaration
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_tui.settings.sections.base import SectionView
+    from lunalux_tui.settings.sections.section_view import SectionView
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Section:
 
     def load(self) -> type[SectionView]:
         """The class of its view."""
-        module, _, name = (self.view or "values:ValuesSection").partition(":")
+        module, _, name = (self.view or "setting_values:ValuesSection").partition(":")
         view: type[SectionView] = getattr(import_module(f"{__name__}.{module}"), name)
         return view
 

@@ -20,8 +20,8 @@ from lunalux_tui.parts.path_dialog import PathDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.progress_dialog import ProgressDialog, size_name
 from lunalux_tui.parts.rows import Row
-from lunalux_tui.settings.sections.base import WORK, SectionView, through
-from lunalux_tui.settings.sections.files import ask_target
+from lunalux_tui.settings.sections.chosen_files import ask_target
+from lunalux_tui.settings.sections.section_view import WORK, SectionView, through
 
 if TYPE_CHECKING:
     from lunalux_core.exporting import ExportReport

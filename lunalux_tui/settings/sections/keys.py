@@ -13,7 +13,7 @@ from lunalux_tui.i18n import t
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.settings.key_dialog import PressDialog
-from lunalux_tui.settings.sections.base import WORK, SectionView, through
+from lunalux_tui.settings.sections.section_view import WORK, SectionView, through
 
 EVERYWHERE = {"app", "go"}
 """Groups whose keys work on every screen."""

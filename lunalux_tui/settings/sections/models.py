@@ -19,7 +19,7 @@ from lunalux_tui.parts.models_dialog import official_row, own_row
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.settings.sections import Section
-from lunalux_tui.settings.sections.base import WORK, SectionView, through
+from lunalux_tui.settings.sections.section_view import WORK, SectionView, through
 
 if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec

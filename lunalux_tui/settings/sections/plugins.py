@@ -18,8 +18,8 @@ from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.files import path_of
 from lunalux_tui.parts.rows import Row
-from lunalux_tui.settings.sections.base import WORK, SectionView, through
-from lunalux_tui.settings.sections.files import ask_target
+from lunalux_tui.settings.sections.chosen_files import ask_target
+from lunalux_tui.settings.sections.section_view import WORK, SectionView, through
 
 if TYPE_CHECKING:
     from lunalux_core.plugins.loader import PluginInfo

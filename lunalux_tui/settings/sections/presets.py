@@ -18,7 +18,7 @@ from lunalux_tui.parts.preset_choice import (
     put_in_use,
 )
 from lunalux_tui.parts.rows import Row
-from lunalux_tui.settings.sections.base import WORK, through
+from lunalux_tui.settings.sections.section_view import WORK, through
 from lunalux_tui.settings.sections.shelf import SHELF_ACTIONS, ShelfSection
 
 if TYPE_CHECKING:

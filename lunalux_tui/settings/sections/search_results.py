@@ -10,7 +10,7 @@ from lunalux_tui.i18n import t
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.settings.sections import BY_ID, SECTIONS, section_of
-from lunalux_tui.settings.sections.values import ValuesSection, help_of, label_of, shown
+from lunalux_tui.settings.sections.setting_values import ValuesSection, help_of, label_of, shown
 
 SECTION, KEY = "section ", "key "
 """What begins the id of a row that is no setting."""

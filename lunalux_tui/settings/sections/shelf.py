@@ -18,8 +18,8 @@ from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.files import export_name
 from lunalux_tui.parts.rows import Row
-from lunalux_tui.settings.sections.base import WORK, SectionView, through
-from lunalux_tui.settings.sections.files import ask_target, chosen_files, write
+from lunalux_tui.settings.sections.chosen_files import ask_target, chosen_files, write
+from lunalux_tui.settings.sections.section_view import WORK, SectionView, through
 
 SHELF_ACTIONS = (
     Action("shelf.toggle", "choose", "enter,space", footer=1),

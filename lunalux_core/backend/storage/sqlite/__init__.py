@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from lunalux_core.backend.storage import checks, effects
+from lunalux_core.backend.storage import effects, operation_checks
 from lunalux_core.backend.storage.encoding import decode, encode, fingerprint
 from lunalux_core.backend.storage.sqlite.connection import (
     Worker,
@@ -71,8 +71,8 @@ class SqliteStore:
         return open_connection(self._path, None)
 
     async def get(self, table: str, key: tuple[str, str], *, consistent: bool = True) -> Item | None:
-        checks.check_key(key)
-        checks.spec_of(table, self._specs)
+        operation_checks.check_key(key)
+        operation_checks.spec_of(table, self._specs)
         near = await self._opened_near()
         try:
             return self._read(near, table, key)
@@ -88,11 +88,11 @@ class SqliteStore:
         return self._near
 
     async def get_many(self, table: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Item]:
-        checks.spec_of(table, self._specs)
+        operation_checks.spec_of(table, self._specs)
         if len(keys) > GET_MANY_LIMIT:
             raise Invalid(f"at most {GET_MANY_LIMIT} items at once")
         for key in keys:
-            checks.check_key(key)
+            operation_checks.check_key(key)
 
         def read(db: sqlite3.Connection) -> dict[tuple[str, str], Item]:
             items = {(pk, sk): self._read(db, table, (pk, sk)) for pk, sk in keys}
@@ -101,7 +101,7 @@ class SqliteStore:
         return await self._reader.run(read)
 
     async def write(self, operation: Put | Update | Delete) -> Item | None:
-        checks.check_operation(operation, checks.spec_of(operation.table, self._specs))
+        operation_checks.check_operation(operation, operation_checks.spec_of(operation.table, self._specs))
 
         def work(db: sqlite3.Connection) -> Item | None:
             ((old, new),) = self._apply(db, (operation,), tell_old=True)
@@ -110,7 +110,7 @@ class SqliteStore:
         return await self._transaction(work)
 
     async def transact(self, operations: Sequence[Operation], token: str | None = None) -> None:
-        checks.check_transaction(operations, self._specs)
+        operation_checks.check_transaction(operations, self._specs)
 
         def work(db: sqlite3.Connection) -> None:
             if token is None or not self._was_applied(db, token, operations):
@@ -129,7 +129,7 @@ class SqliteStore:
         limit: int = 100,
         descending: bool = False,
     ) -> Page:
-        checks.spec_of(table, self._specs)
+        operation_checks.spec_of(table, self._specs)
         if limit < 1:
             raise Invalid("a page holds at least one item")
         select = self._layout.select(table, index, pk, prefix, after, limit, descending)
@@ -146,7 +146,7 @@ class SqliteStore:
         return await self._reader.run(read)
 
     async def scan_all(self, table: str) -> AsyncIterator[Item]:
-        checks.spec_of(table, self._specs)
+        operation_checks.spec_of(table, self._specs)
         sql, last = self._layout.scan(table), 0
         while True:
             rows = await self._reader.run(
@@ -159,7 +159,7 @@ class SqliteStore:
                 return
 
     async def scan(self, table: str, *, after: Mapping[str, str] | None = None, limit: int = 100) -> Page:
-        checks.spec_of(table, self._specs)
+        operation_checks.spec_of(table, self._specs)
         last = _row_of(after)
         sql = self._layout.scan(table)
         rows = await self._reader.run(lambda db: db.execute(sql, (last, limit + 1)).fetchall())
@@ -167,7 +167,7 @@ class SqliteStore:
         return Page(items, {"row": str(rows[limit - 1][0])} if len(rows) > limit else None)
 
     async def size(self, table: str) -> int | None:
-        checks.spec_of(table, self._specs)
+        operation_checks.spec_of(table, self._specs)
         sql = self._layout.count(table)
         count: int = await self._reader.run(lambda db: db.execute(sql).fetchone()[0])
         return count
@@ -241,7 +241,7 @@ class SqliteStore:
         changes: list[tuple[Item | None, Item | None]] = []
         for number, operation in enumerate(operations):
             blind = operation.when is None and isinstance(operation, Put | Delete) and not tell_old
-            old = None if blind else self._read(db, operation.table, checks.key_of(operation))
+            old = None if blind else self._read(db, operation.table, operation_checks.key_of(operation))
             if not effects.holds(operation.when, old):
                 raise ConditionFailed(number, old)
             try:
@@ -251,13 +251,13 @@ class SqliteStore:
         if invalid is not None:
             raise invalid
         for operation, (old, new) in zip(operations, changes, strict=True):
-            key = checks.key_of(operation)
+            key = operation_checks.key_of(operation)
             if isinstance(operation, Delete):
                 db.execute(self._layout.delete[operation.table], key)
             elif new is not None and new is not old:
                 text = encode(new)
                 if len(text) > SURELY_SMALL:
-                    checks.check_size(new)
+                    operation_checks.check_size(new)
                 db.execute(self._layout.upsert[operation.table], (*key, text))
         return changes
 

@@ -34,7 +34,7 @@ from lunalux_core.wire.auth import (
     SignUpRequest,
     SignUpResponse,
 )
-from lunalux_core.wire.base import Success
+from lunalux_core.wire.wire_body import Success
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 

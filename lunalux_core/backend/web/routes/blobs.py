@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.storage.blobs import BlobExists
-from lunalux_core.backend.storage.files import FileBlobs, Grant
+from lunalux_core.backend.storage.file_blobs import FileBlobs, Grant
 from lunalux_core.backend.storage.traced import plain_blobs
 from lunalux_core.backend.web.http import CurrentServices
 from lunalux_core.backend.web.openapi_examples import answers

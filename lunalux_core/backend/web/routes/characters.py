@@ -29,7 +29,6 @@ from lunalux_core.backend.web.http import CurrentServices, CurrentSession, limit
 from lunalux_core.backend.web.openapi_examples import SESSION, answers
 from lunalux_core.backend.web.refusals import refuse
 from lunalux_core.text import clean, clean_line
-from lunalux_core.wire.base import Identifier, Success
 from lunalux_core.wire.characters import (
     EditRequest,
     OwnCharactersResponse,
@@ -41,6 +40,7 @@ from lunalux_core.wire.characters import (
     ReportRequest,
     UploadDirectResponse,
 )
+from lunalux_core.wire.wire_body import Identifier, Success
 
 router = APIRouter(prefix="/api/character", tags=["characters"])
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from lunalux_core.backend.web.http import CurrentServices
 from lunalux_core.backend.web.openapi_examples import answers
 from lunalux_core.backend.web.refusals import refuse
-from lunalux_core.wire.base import Success, Wire
+from lunalux_core.wire.wire_body import Success, Wire
 
 router = APIRouter(tags=["health"])
 

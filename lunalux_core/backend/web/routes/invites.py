@@ -9,7 +9,7 @@ from fastapi import APIRouter
 
 from lunalux_core.backend.repos import invites
 from lunalux_core.backend.repos.wallets import no_wallet
-from lunalux_core.backend.running.settings import BackendSettings
+from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.web.http import CurrentServices, CurrentSession
 from lunalux_core.backend.web.openapi_examples import SESSION, answers
 from lunalux_core.wire.users import Invite, InviteResponse, Ledger, SettleResponse, Wallet

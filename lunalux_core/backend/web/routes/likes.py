@@ -10,8 +10,8 @@ from fastapi import APIRouter
 from lunalux_core.backend.web import limits
 from lunalux_core.backend.web.http import CurrentServices, CurrentSession, limit
 from lunalux_core.backend.web.openapi_examples import SESSION, answers
-from lunalux_core.wire.base import Success
 from lunalux_core.wire.characters import LikedResponse, LikeRequest
+from lunalux_core.wire.wire_body import Success
 
 router = APIRouter(prefix="/api/liked", tags=["likes"])
 

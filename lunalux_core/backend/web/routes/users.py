@@ -24,7 +24,6 @@ from lunalux_core.backend.web.refusals import refuse
 from lunalux_core.backend.web.routes.auth import IDENTITY_COOKIE, REFERRAL_COOKIE
 from lunalux_core.backend.web.routes.invites import invite_body
 from lunalux_core.errors import SessionError
-from lunalux_core.wire.base import Success
 from lunalux_core.wire.users import (
     EraseRequest,
     InitRequest,
@@ -35,6 +34,7 @@ from lunalux_core.wire.users import (
     UsernameRequest,
     Wallet,
 )
+from lunalux_core.wire.wire_body import Success
 
 router = APIRouter(prefix="/api/user", tags=["user"])
 

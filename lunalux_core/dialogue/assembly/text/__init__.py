@@ -6,11 +6,10 @@ differences from SillyTavern are intended: a turn that is continued never gets i
 that do not fit raise an error, and the events of turns that do not fit are sent as a memory.
 
 source       the input             card_texts   the fields of the card, as they are sent
-story        what stands before the examples and turns
-turns        all turns as text     fixed        the texts that are always sent
-window       which turns and examples fit beside those
+story_texts  what stands before the examples and turns
+prompt_turns all turns as text     fixed        the texts that are always sent
+fitting_turns which turns and examples fit beside those
 ending       the text after the last turn
 pieces       what is sent, in order, as messages and report
-form         where the reply ends and how it is cleaned
-assembly     all of these, from the input to the prompt
+assembly     all of these, from the input to the prompt, with where the reply ends and how it is cleaned
 """

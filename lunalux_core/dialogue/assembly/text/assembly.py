@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, fields
 
-from lunalux_core.dialogue.assembly.material import CountTokens, Expand, PromptMaterial
-from lunalux_core.dialogue.assembly.prompt import Prompt
+from lunalux_core.dialogue.assembly.prompt import Prompt, TextForm
+from lunalux_core.dialogue.assembly.prompt_material import CountTokens, Expand, PromptMaterial
 from lunalux_core.dialogue.assembly.text.ending import ending_after, last_line
+from lunalux_core.dialogue.assembly.text.fitting_turns import TextTokens, TextWindow
 from lunalux_core.dialogue.assembly.text.fixed import fixed_texts
-from lunalux_core.dialogue.assembly.text.form import text_form
 from lunalux_core.dialogue.assembly.text.pieces import TextPieces, sent_turns
+from lunalux_core.dialogue.assembly.text.prompt_turns import text_turns
 from lunalux_core.dialogue.assembly.text.source import TextSource, TextWishes
-from lunalux_core.dialogue.assembly.text.story import example_blocks, story_string
-from lunalux_core.dialogue.assembly.text.turns import text_turns
-from lunalux_core.dialogue.assembly.text.window import TextTokens, TextWindow
-from lunalux_core.templates.story import around_story
-from lunalux_core.templates.turns import Names, format_examples
-from lunalux_core.templates.values import TextTemplate
+from lunalux_core.dialogue.assembly.text.story_texts import example_blocks, story_string
+from lunalux_core.templates.cleanup import Cleaning
+from lunalux_core.templates.stops import StopWishes, stop_strings
+from lunalux_core.templates.story_string import around_story
+from lunalux_core.templates.template_values import Instruct, TextTemplate
+from lunalux_core.templates.turn_texts import Names, format_examples
 
 _FACTORY_BUDGET = 4096
 """Tokens for a prompt where the material does not say."""
@@ -97,3 +99,56 @@ def text_prompt(
         last_line="" if instruct is None or source.continues else last_line(source, instruct),
         prompt=prompt,
     )
+
+
+def text_form(source: TextSource) -> TextForm:
+    """The form of a request with this text."""
+    template, context, instruct = source.template, source.context, source.instruct
+    stop = _stops(source)
+    start = template.start
+    beginning = source.reply_start() if start is not None and start.show else ""
+    cleaning = Cleaning(
+        source.names,
+        stop,
+        instruct,
+        source.impersonates,
+        start=beginning,
+        whole_sentences=context.trim_sentences,
+    )
+    sampler, reasoning = template.sampler, template.reasoning
+    return TextForm(
+        template.name,
+        stop,
+        cleaning,
+        sampler.values if sampler is not None else {},
+        (reasoning.prefix, reasoning.suffix) if reasoning is not None else ("", ""),
+        sequence_marks(instruct),
+    )
+
+
+def _stops(source: TextSource) -> tuple[str, ...]:
+    history = source.material.history
+    user_last = source.wishes.user_last
+    if user_last is None:
+        user_last = bool(history) and history[-1].role == "user"
+    wishes = StopWishes(
+        source.impersonates,
+        source.continues and user_last,
+        source.wishes.own_stops,
+        source.wishes.single_line,
+    )
+    return stop_strings(source.context, source.instruct, source.names, wishes, source.expand)
+
+
+_MACRO = re.compile(r"\{\{.*?\}\}")
+
+
+def sequence_marks(instruct: Instruct | None) -> tuple[str, ...]:
+    """What the template puts around turns and story; around a macro the parts that stay as they are."""
+    if instruct is None:
+        return ()
+    names = [
+        field.name for field in fields(Instruct) if field.name.endswith(("_sequence", "_suffix", "_prefix"))
+    ]
+    parts = [part.strip() for name in names for part in _MACRO.split(getattr(instruct, name))]
+    return tuple(dict.fromkeys(part for part in parts if part))

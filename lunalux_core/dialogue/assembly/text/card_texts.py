@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lunalux_core.dialogue.assembly.placeholders import expand_around
 from lunalux_core.dialogue.assembly.text.source import TextSource
-from lunalux_core.templates.story import collapsed
+from lunalux_core.templates.story_string import collapsed
 
 
 def card_field(source: TextSource, text: str) -> str:

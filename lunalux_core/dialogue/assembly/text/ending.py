@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from lunalux_core.dialogue.assembly.text.prompt_turns import PromptTurn
 from lunalux_core.dialogue.assembly.text.source import TextSource
-from lunalux_core.dialogue.assembly.text.turns import PromptTurn
-from lunalux_core.templates.turns import LastLine, TextTurn, format_last_line
-from lunalux_core.templates.values import Instruct
+from lunalux_core.templates.template_values import Instruct
+from lunalux_core.templates.turn_texts import LastLine, TextTurn, format_last_line
 
 
 def ending_after(source: TextSource, last: str, continued: PromptTurn | None) -> str:

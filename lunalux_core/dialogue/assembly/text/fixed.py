@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lunalux_core.dialogue.assembly.text.ending import ending_after
+from lunalux_core.dialogue.assembly.text.prompt_turns import STORY_SLOT, PromptTurn
 from lunalux_core.dialogue.assembly.text.source import TextSource
-from lunalux_core.dialogue.assembly.text.turns import STORY_SLOT, PromptTurn
-from lunalux_core.templates.turns import TextTurn
+from lunalux_core.templates.turn_texts import TextTurn
 
 
 @dataclass(frozen=True, slots=True)

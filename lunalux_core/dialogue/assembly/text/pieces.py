@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lunalux_core.dialogue.assembly.prompt import PromptMessage, PromptReport, slot_totals
+from lunalux_core.dialogue.assembly.text.fitting_turns import FittingTurns, TextTokens
 from lunalux_core.dialogue.assembly.text.fixed import FixedTexts
+from lunalux_core.dialogue.assembly.text.prompt_turns import STORY_SLOT, PromptTurn
 from lunalux_core.dialogue.assembly.text.source import TextSource
-from lunalux_core.dialogue.assembly.text.turns import STORY_SLOT, PromptTurn
-from lunalux_core.dialogue.assembly.text.window import FittingTurns, TextTokens
-from lunalux_core.templates.story import collapsed
-from lunalux_core.templates.turns import TextTurn
+from lunalux_core.templates.story_string import collapsed
+from lunalux_core.templates.turn_texts import TextTurn
 
 
 def sent_turns(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lunalux_core.dialogue.assembly.material import Expand, PromptMaterial
-from lunalux_core.templates.turns import Names, TextTurn, TurnPosition, format_turn
-from lunalux_core.templates.values import Context, Instruct, TextTemplate
+from lunalux_core.dialogue.assembly.prompt_material import Expand, PromptMaterial
+from lunalux_core.templates.template_values import Context, Instruct, TextTemplate
+from lunalux_core.templates.turn_texts import Names, TextTurn, TurnPosition, format_turn
 
 
 @dataclass(frozen=True, slots=True)
