@@ -30,11 +30,14 @@ class Driven:
         return self.app.chat
 
     async def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
-        """Let the app work until `condition` holds; what it looks at may not be on screen yet."""
+        """Let the app work until `condition` holds; what it looks at may not be on screen yet.
+
+        Then the screen that is on top has its widgets, too.
+        """
 
         def holds() -> bool:
             try:
-                return bool(condition())
+                return bool(condition()) and self.app.screen.is_mounted
             except NoMatches:
                 return False
 
