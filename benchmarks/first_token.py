@@ -33,6 +33,7 @@ from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import InProcessClient
 from lunalux_core.client.backend_client import BackendClient
+from lunalux_core.client.backend_exchange import BackendExchange
 from lunalux_core.client.session_key import SessionKey
 from lunalux_core.ids import uuid4
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
@@ -89,7 +90,7 @@ async def first_token_by(client: BackendClient) -> float:
     body = SubmitRequest(model_id=MODEL_ID, user_message=WORDS)
     began = time.perf_counter()
     took = 0.0
-    async with aclosing(client.submit_stream(body, uuid4())) as events:
+    async with aclosing(client.gateway.submit_stream(body, uuid4())) as events:
         async for name, _ in events:
             if name == "delta" and not took:
                 took = time.perf_counter() - began
@@ -109,11 +110,11 @@ async def signed_in(http: httpx.AsyncClient) -> BackendClient:
     async def renewed(key: SessionKey) -> None:
         held[:] = [key]
 
-    client = BackendClient(connect, lambda: held[0] if held else None, refused, renewed)
-    await client.sign_up(EMAIL, PASSWORD)
-    answer = await client.sign_in(EMAIL, PASSWORD)
+    client = BackendClient(BackendExchange(connect, lambda: held[0] if held else None, refused, renewed))
+    await client.accounts.sign_up(EMAIL, PASSWORD)
+    answer = await client.accounts.sign_in(EMAIL, PASSWORD)
     held[:] = [SessionKey(answer.user_id, answer.session_token)]
-    await client.init(EMAIL)
+    await client.accounts.init(EMAIL)
     return client
 
 

@@ -91,7 +91,7 @@ class Market:
             if listing.fresh(self._clock()) and not force:
                 return False
             await self._account().online()
-            page = await self._client().first_page(sort, lang)
+            page = await self._client().market.first_page(sort, lang)
             # A wrong time of the server must neither fetch at every look nor keep a list for years.
             ttl = min(max(page.cache_ttl_millis, 0), LONGEST_TTL_MS)
             await self._cache.replace(lang, sort, _items(page), ttl, page.next_key)
@@ -106,7 +106,7 @@ class Market:
                 return False
             await self._account().online()
             try:
-                page = await self._client().more(sort, lang, listing.next_key)
+                page = await self._client().market.more(sort, lang, listing.next_key)
             except BackendError as error:
                 if error.code != "INVALID_REQUEST":
                     raise
@@ -144,7 +144,7 @@ class Market:
             return await asyncio.to_thread(path.read_bytes)
         except OSError:
             pass
-        data = await self._client().fetch(card.thumbnail, limit=THUMBNAIL_LIMIT)
+        data = await self._client().exchange.fetch(card.thumbnail, limit=THUMBNAIL_LIMIT)
         await asyncio.to_thread(self._thumbnails.keep, path.name, data)
         return data
 
@@ -171,7 +171,7 @@ class Market:
         sent = True
         try:
             await account.online()
-            await self._client().like(card_id)
+            await self._client().market.like(card_id)
         except NetworkError:
             if not account.state.user_id:
                 raise
@@ -188,7 +188,7 @@ class Market:
         """Send likes that were made without a network; returns how many are still waiting."""
         for card_id in await self._likes_waiting():
             try:
-                await self._client().like(card_id)
+                await self._client().market.like(card_id)
             except NotFound:
                 pass  # the character is gone: there is nothing to like any more
             except LunaluxError:
@@ -258,7 +258,7 @@ class Market:
             await self._library.state.set(ticket, key)
             progress("publish")
             try:
-                response = await self._client().publish(key, lang, intro, name=name, tags=tags)
+                response = await self._client().market.publish(key, lang, intro, name=name, tags=tags)
             except NetworkError:
                 raise
             except LunaluxError as error:
@@ -275,7 +275,7 @@ class Market:
     async def mine(self) -> Sequence[OwnCharacter]:
         """The published cards of the account in force, the newest first; hidden ones too."""
         await self._account().online()
-        return (await self._client().own_characters()).characters
+        return (await self._client().market.own_characters()).characters
 
     async def edit(
         self, card_id: str, *, intro: str | None = None, tags: Sequence[str] | None = None
@@ -289,7 +289,7 @@ class Market:
         if intro is not None and not intro.strip():
             raise _no_intro()
         await self._account().online()
-        await self._client().edit(card_id, intro=intro, tags=tags)
+        await self._client().market.edit(card_id, intro=intro, tags=tags)
         await self._cache.reword(card_id, intro, tags)
 
     async def withdraw(self, card_id: str) -> None:
@@ -299,7 +299,7 @@ class Market:
             NotFound: the character is gone. BackendError: FORBIDDEN, it belongs to somebody else.
         """
         await self._account().online()
-        await self._client().withdraw(card_id)
+        await self._client().market.withdraw(card_id)
         await self._cache.remove(card_id)
 
     async def report(self, card_id: str, reason: str) -> None:
@@ -315,31 +315,31 @@ class Market:
                 "Say in a sentence what is wrong with the character.",
             )
         await self._account().online()
-        await self._client().report(card_id, reason.strip())
+        await self._client().market.report(card_id, reason.strip())
 
     # -- inside ------------------------------------------------------------------------------------
 
     async def _fetch(self, card_id: str, *, skip: bool) -> bytes:
         await self._account().online()
         client = self._client()
-        url = await client.presign_original(card_id, skip_count=skip)
+        url = await client.market.presign_original(card_id, skip_count=skip)
         try:
-            return await client.fetch(url)
+            return await client.exchange.fetch(url)
         except NotFound:
             raise
         except (NetworkError, BackendError):
             # The bucket cannot be reached from here, or the URL ran out: the backend hands the bytes on.
-            return await client.download_original(card_id, skip_count=True)
+            return await client.market.download_original(card_id, skip_count=True)
 
     async def _upload(self, filename: str, png: bytes) -> str:
         client = self._client()
-        ticket = await client.presign_upload(filename, png)
+        ticket = await client.market.presign_upload(filename, png)
         try:
-            await client.put(ticket.url, png, ticket.headers)
+            await client.exchange.put(ticket.url, png, ticket.headers)
             return ticket.key
         except (NetworkError, BackendError):
             # The bucket cannot be reached from here, or does not take the URL (a clock that goes wrong).
-            return (await client.upload_direct(filename, png)).key
+            return (await client.market.upload_direct(filename, png)).key
 
     async def _likes_waiting(self) -> list[str]:
         return _texts(await self._library.state.get(self._likes_key(), []))

@@ -154,13 +154,15 @@ class Runtime:
     def client(self) -> BackendClient:
         """The backend, remote or in this process; connected on the first request."""
         from lunalux_core.client.backend_client import BackendClient
+        from lunalux_core.client.backend_exchange import BackendExchange
 
-        return BackendClient(
+        exchange = BackendExchange(
             self._connect,
             lambda: self.account.session.key,
             lambda used, code: self.account.refused(used, code),
             lambda key: self.account.session.renew(key),
         )
+        return BackendClient(exchange)
 
     async def _connect(self) -> httpx.AsyncClient:
         from lunalux_core.client.transport import connect

@@ -135,7 +135,7 @@ class Account:
             if self.session.key is None:
                 return await self._begin()
             try:
-                self.prices.note_version((await self._client().validate()).model_config_version)
+                self.prices.note_version((await self._client().accounts.validate()).model_config_version)
                 await self.session.prolong()
                 return await self._settled()
             except SessionError:
@@ -186,7 +186,7 @@ class Account:
     async def sign_up(self, email: str, password: str, referral_code: str = "") -> bool:
         """Make an account; True when it can be used at once, False when a mailed code must come first."""
         await self.load()
-        answer = await self._client().sign_up(email, password, referral_code or None)
+        answer = await self._client().accounts.sign_up(email, password, referral_code or None)
         if referral_code:
             await self._invitations.keep(email, referral_code)
         if answer.confirmed:
@@ -220,7 +220,7 @@ class Account:
         await self.load()
         if self.session.key is not None:
             try:
-                await self._client().sign_out()
+                await self._client().accounts.sign_out()
             except LunaluxError:
                 pass  # the token is forgotten here in any case, and runs out there
         await self.session.forget()
@@ -241,7 +241,7 @@ class Account:
         if local:
             password = await self._local.password(password)
         try:
-            await self._client().erase(password)
+            await self._client().accounts.erase(password)
         except BackendError as error:
             if error.code != "BAD_CREDENTIALS":
                 raise
@@ -261,7 +261,7 @@ class Account:
     async def set_username(self, username: str) -> AccountState:
         """Raises BackendError: USERNAME_TAKEN, USERNAME_INVALID."""
         await self.online()
-        answer = await self._client().set_username(username)
+        answer = await self._client().accounts.set_username(username)
         return await self.snapshot.update(username=answer.user.username, email=answer.user.email)
 
     async def liked(self, character_id: str) -> AccountState:
@@ -275,7 +275,7 @@ class Account:
         if not self._embedded:
             # A backend that cannot be reached must not send people to a sign-in that cannot work either.
             with suppress(SessionError):
-                await self._client().validate()
+                await self._client().accounts.validate()
         if not self._embedded or self.state.stays_out or self.state.status == "taken_over":
             raise self._not_signed_in()
         return await self._sign_in_locally()
@@ -316,8 +316,8 @@ class Account:
     async def _sign_in(
         self, email: str, password: str, *, referral_code: str = "", local: bool = False, sync: bool = True
     ) -> AccountState:
-        answer = await self._client().sign_in(email, password)
-        proof = self._client().identity()
+        answer = await self._client().accounts.sign_in(email, password)
+        proof = self._client().accounts.identity()
         await self.session.begin(SessionKey(answer.user_id, answer.session_token, self._clock(), proof))
         # The local account in the middle of a request: nothing else of it has changed.
         if not sync and answer.user_id == self.state.user_id:

@@ -63,7 +63,7 @@ class AgreedPrices:
         the backend is told what the person was shown."""
         if self._stale:
             with suppress(LunaluxError):
-                answer = await self._client().models()
+                answer = await self._client().gateway.models()
                 await self._snapshot.update(**self.changes(answer))
         return self._snapshot.state
 

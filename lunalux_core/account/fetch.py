@@ -61,12 +61,14 @@ class AccountFetch:
         # Set before the requests: where one fails, the same is not asked for again at once.
         self._again_at = self._clock() + AGAIN_MS
         # Makes profile and wallet where they are missing, so it comes before all that reads them.
-        first = await client.init(snapshot.state.email or None, code or None)
+        first = await client.accounts.init(snapshot.state.email or None, code or None)
         self.referral_refused = bool(code) and first.referral_accepted is False
         if code:
             await self._invitations.drop(snapshot.state.email or first.user.email)
         # Either may fail without the other: a sign-in must not depend on the price list.
-        models, liked = await asyncio.gather(client.models(), client.liked(), return_exceptions=True)
+        models, liked = await asyncio.gather(
+            client.gateway.models(), client.market.liked(), return_exceptions=True
+        )
         whole = not isinstance(models, BaseException) and not isinstance(liked, BaseException)
         snapshot.show(
             replace(

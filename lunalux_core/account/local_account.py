@@ -60,7 +60,7 @@ class LocalAccount:
     async def make(self, key: LocalKey) -> None:
         """Make the account at the backend. Raises SessionError (LOCAL_ACCOUNT_LOST) where it is there."""
         try:
-            await self._client().sign_up(key.email, key.password)
+            await self._client().accounts.sign_up(key.email, key.password)
         except BackendError as error:
             if error.code != "EMAIL_TAKEN":
                 raise

@@ -90,7 +90,7 @@ class Session:
         if self.key is None or self._clock() - self.key.issued_at < RENEW_AFTER_MS:
             return
         try:
-            answer = await self._client().refresh()
+            answer = await self._client().accounts.refresh()
         except LunaluxError:
             return  # the session in force still holds; the next start tries again
         await self.renew(SessionKey(answer.user_id, answer.session_token, self._clock()))
@@ -100,7 +100,7 @@ class Session:
         if not used.proof:
             return False
         with suppress(LunaluxError):
-            fresh = await self._client().repair(used)
+            fresh = await self._client().accounts.repair(used)
             if fresh is not None:
                 await self.renew(fresh)
                 return True

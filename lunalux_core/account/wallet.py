@@ -42,7 +42,7 @@ class AccountWallet:
             raise InvalidInput("COUPON_EMPTY", "There is no coupon code.", "Type the code as it was given.")
         await self._online()
         # Where the answer is lost, the same wish tried again is answered like the first time.
-        answer = await self._client().redeem(code, self._redeeming.setdefault(code, uuid4()))
+        answer = await self._client().wallet.redeem(code, self._redeeming.setdefault(code, uuid4()))
         self._redeeming.pop(code, None)
         await self._snapshot.update(wallet=wire_fields(answer.wallet), ledger=wire_fields(answer.ledger))
         return answer.currency, answer.amount
@@ -66,7 +66,7 @@ class AccountWallet:
     ) -> tuple[list[dict[str, Any]], str | None]:
         """A page of the wallet's movements, newest first, and the cursor of the next."""
         await self._online()
-        page = await self._client().history(cursor, limit)
+        page = await self._client().wallet.history(cursor, limit)
         return [wire_fields(movement) for movement in page.movements], page.next_key
 
     async def billed(
@@ -81,7 +81,9 @@ class AccountWallet:
         """Fetch the wallet because the backend has shown that the known one is wrong, as when coins were
         spent on another device. Where that fails, the known one stands."""
         try:
-            wallet, ledger = await asyncio.gather(self._client().wallet(), self._client().ledger())
+            wallet, ledger = await asyncio.gather(
+                self._client().wallet.balance(), self._client().wallet.ledger()
+            )
         except LunaluxError:
             return self._snapshot.state
         return await self._snapshot.update(
@@ -89,7 +91,7 @@ class AccountWallet:
         )
 
     async def _settle(self) -> tuple[int, int]:
-        answer = await self._client().settle_invites()
+        answer = await self._client().wallet.settle_invites()
         await self._snapshot.update(
             wallet=wire_fields(answer.wallet),
             ledger=wire_fields(answer.ledger),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.cards import envelope
@@ -43,9 +44,11 @@ class DepthPrompt:
     role: Role = "system"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Card:
-    """A card. `document` is not to be changed in place; `text` is its JSON as it was read."""
+    """A card; `text` is its JSON as it was read. `document` is not to be changed in place, since what was
+    read from it is remembered.
+    """
 
     document: Mapping[str, Any]
     text: str = field(repr=False)
@@ -80,129 +83,129 @@ class Card:
         data = self.document.get("data")
         return data[key] if isinstance(data, dict) and key in data else self.document.get(key)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The name as it is written; where `data` has none, the top-level one or the nickname."""
         names = (as_text(self.get("name")), as_text(self.document.get("name")), self.nickname)
         return next((name for name in names if name.strip()), names[0])
 
-    @property
+    @cached_property
     def nickname(self) -> str:
         """What the macro for the character's name stands for, where it is set."""
         return as_text(self.get("nickname"))
 
-    @property
+    @cached_property
     def description(self) -> str:
         return as_text(self.get("description"))
 
-    @property
+    @cached_property
     def personality(self) -> str:
         return as_text(self.get("personality"))
 
-    @property
+    @cached_property
     def scenario(self) -> str:
         return as_text(self.get("scenario"))
 
-    @property
+    @cached_property
     def first_mes(self) -> str:
         return as_text(self.get("first_mes"))
 
-    @property
+    @cached_property
     def mes_example(self) -> str:
         return as_text(self.get("mes_example"))
 
-    @property
+    @cached_property
     def creator_notes(self) -> str:
         """For people, never for the model. An old editor's placeholder counts as empty."""
         # Cards of version 1 have them at top level, under this name.
         notes = as_text(self.get("creator_notes")) or as_text(self.document.get("creatorcomment"))
         return "" if notes.strip() == _EMPTY_NOTES else notes
 
-    @property
+    @cached_property
     def creator_notes_multilingual(self) -> Mapping[str, str]:
         notes = as_object(self.get("creator_notes_multilingual"))
         return {language: as_text(text) for language, text in notes.items()}
 
-    @property
+    @cached_property
     def system_prompt(self) -> str:
         return as_text(self.get("system_prompt"))
 
-    @property
+    @cached_property
     def post_history_instructions(self) -> str:
         return as_text(self.get("post_history_instructions"))
 
-    @property
+    @cached_property
     def alternate_greetings(self) -> tuple[str, ...]:
         return as_texts(self.get("alternate_greetings"))
 
-    @property
+    @cached_property
     def group_only_greetings(self) -> tuple[str, ...]:
         return as_texts(self.get("group_only_greetings"))
 
-    @property
+    @cached_property
     def greetings(self) -> tuple[str, ...]:
         """Every first message a conversation can open with, the main one first."""
         return tuple(text for text in (self.first_mes, *self.alternate_greetings) if text.strip())
 
-    @property
+    @cached_property
     def tags(self) -> tuple[str, ...]:
         return as_tags(self.get("tags"))
 
-    @property
+    @cached_property
     def creator(self) -> str:
         return as_text(self.get("creator"))
 
-    @property
+    @cached_property
     def character_version(self) -> str:
         return as_text(self.get("character_version"))
 
-    @property
+    @cached_property
     def source(self) -> tuple[str, ...]:
         return as_texts(self.get("source"))
 
-    @property
+    @cached_property
     def extensions(self) -> Mapping[str, Any]:
         return as_object(self.get("extensions"))
 
-    @property
+    @cached_property
     def depth_prompt(self) -> DepthPrompt:
         raw = as_object(self.extensions.get("depth_prompt"))
         prompt, depth = as_text(raw.get("prompt")), max(as_integer(raw.get("depth"), 4), 0)
         return DepthPrompt(prompt, depth, _role(raw.get("role")))
 
-    @property
+    @cached_property
     def talkativeness(self) -> float:
         """How readily the character speaks in a group, 0 to 1; 0.5 where the card says nothing usable."""
         # Files of the oldest SillyTavern have it at top level alone.
         raw = self.extensions.get("talkativeness", self.document.get("talkativeness"))
         return min(max(as_number(raw, 0.5), 0.0), 1.0)
 
-    @property
+    @cached_property
     def favourite(self) -> bool:
         return as_flag(self.extensions.get("fav", self.document.get("fav")))
 
-    @property
+    @cached_property
     def world(self) -> str:
         """Name of the worldbook the card is linked to, or ""."""
         return as_text(self.extensions.get("world"))
 
-    @property
+    @cached_property
     def character_book(self) -> Mapping[str, Any] | None:
         """The embedded worldbook as it is written; None for null, ``{}``, ``[]`` and the like."""
         return as_object(self.get("character_book")) or None
 
-    @property
+    @cached_property
     def regex_scripts(self) -> Any:
         """`extensions.regex_scripts` as it is written: a list, an object, or None."""
         return self.extensions.get("regex_scripts")
 
-    @property
+    @cached_property
     def assets(self) -> Sequence[Mapping[str, Any]]:
         """The asset list as it is written, without items that are no objects."""
         raw = self.get("assets")
         return tuple(item for item in raw if isinstance(item, dict)) if isinstance(raw, list) else ()
 
-    @property
+    @cached_property
     def user_description(self) -> str:
         """The community intro."""
         return as_text(as_object(self.extensions.get("custom_fields")).get("user_description"))

@@ -125,7 +125,7 @@ class OfficialModel:
         own = False
         for attempts in reversed(range(PATIENCE)):
             try:
-                async with aclosing(self._client.submit_stream(body, key)) as events:
+                async with aclosing(self._client.gateway.submit_stream(body, key)) as events:
                     async for event in events:
                         yield event
                 return

@@ -39,7 +39,7 @@ async def connect(settings: Settings) -> tuple[httpx.AsyncClient, Close]:
     """
     import httpx
 
-    from lunalux_core.client.backend_client import TIMEOUT
+    from lunalux_core.client.backend_exchange import TIMEOUT
 
     if settings.api_url:
         url = settings.api_url.rstrip("/")

@@ -10,7 +10,7 @@ memory_reader the memories of a branch, for a turn
 story_memory  those memories, ready for all turns until one changes
 memory_wording memories as text of a prompt
 due        which messages are to be summarised next
-model_requests one request to the model that writes
+model_requests requests to the model that writes
 background background tasks of conversations
 consent    whether the person agreed to a model that costs
 writer     when memories are written: in the background or on request

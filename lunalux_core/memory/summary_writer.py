@@ -16,7 +16,7 @@ from lunalux_core.library.memories import Memory, fingerprints
 from lunalux_core.memory.due import Chapter, Scene
 from lunalux_core.memory.memory_answers import MemoryAnswer, UnusableAnswer, checked, read_answer, script_of
 from lunalux_core.memory.memory_instructions import Wish, again, chapter_wish, scene_wish
-from lunalux_core.memory.model_requests import TurnFormat, asked, request_id
+from lunalux_core.memory.model_requests import ModelRequests, TurnFormat
 from lunalux_core.memory.storage import store_chapter, store_failure, store_scene
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 Confirm = Callable[[Sequence[Memory]], Awaitable[bool]]
 """Asks whether the memories are to be stored."""
 
-ATTEMPTS = 2
-"""Requests to the model before writing counts as failed."""
 CHAPTER_TIMES = 3
 """How many times as long as a summary a chapter may be."""
 
@@ -102,9 +100,7 @@ class SummaryWriter:
     ) -> None:
         self._library = library
         self._settings = settings
-        self._models = models
-        self._billed = billed
-        self._turn_format = turn_format
+        self._requests = ModelRequests(models, billed, turn_format)
 
     async def scene(
         self,
@@ -189,33 +185,27 @@ class SummaryWriter:
         source = "\n".join(text for _, text in request.lines)
         named = dict.fromkeys([*(name for name, _ in request.lines), *request.names])
         names = [name for name in named if name.strip()]
-        refused = UnusableAnswer("empty")
-        told = request.wish
-        for attempt in range(ATTEMPTS):
-            try:
-                raw = await asked(
-                    self._models(),
-                    spec,
-                    told,
-                    request_id("memory", f"{request.key}:{attempt}"),
-                    self._billed,
-                    words=request.words,
-                    language=request.language,
-                    turn_format=self._turn_format,
-                )
-            except LunaluxError as error:
-                return error
-            except TimeoutError:
-                return UnusableAnswer("empty", "timeout")
+
+        def read(raw: str) -> MemoryAnswer | UnusableAnswer:
             answer = read_answer(raw, request.messages)
-            if isinstance(answer, MemoryAnswer):
-                answer = checked(answer, source, names, words=request.words, earlier=request.before)
-            if isinstance(answer, MemoryAnswer):
+            if isinstance(answer, UnusableAnswer):
                 return answer
-            refused = answer
-            # The second request says what was wrong with the first answer.
-            told = again(request.wish, refused.reason, refused.detail, request.language)
-        return refused
+            return checked(answer, source, names, words=request.words, earlier=request.before)
+
+        try:
+            return await self._requests.usable_answer(
+                spec,
+                request.wish,
+                ("memory", request.key),
+                read,
+                lambda refused: again(request.wish, refused.reason, refused.detail, request.language),
+                words=request.words,
+                language=request.language,
+            )
+        except LunaluxError as error:
+            return error
+        except TimeoutError:
+            return UnusableAnswer("empty", "timeout")
 
     async def _failed(
         self, conversation_id: str, scene: Scene, why: UnusableAnswer | LunaluxError, spec: ModelSpec

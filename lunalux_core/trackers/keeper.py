@@ -33,7 +33,7 @@ from lunalux_core.library.trackers import (
 from lunalux_core.memory.background import BackgroundTasks
 from lunalux_core.memory.consent import consents, costs, store_consent
 from lunalux_core.memory.memory_answers import UnusableAnswer, script_of
-from lunalux_core.memory.model_requests import TurnFormat, asked, request_id
+from lunalux_core.memory.model_requests import ModelRequests, TurnFormat
 from lunalux_core.trackers.shape import LONGEST_VALUE
 from lunalux_core.trackers.tracker_answers import read_value
 from lunalux_core.trackers.tracker_instructions import once_more, tracker_wish
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.model_registry import Registry
 
-ATTEMPTS = 2
-"""Requests to the model before a revision counts as failed."""
 MOST_MESSAGES = 40
 MOST_CHARACTERS = 40_000
 """Limits for one request: of the messages since the last value, only the newest that fit are sent."""
@@ -111,8 +109,7 @@ class TrackerKeeper:
         self._settings = settings
         self._models = models
         self._model = model
-        self._billed = billed
-        self._turn_format = turn_format
+        self._requests = ModelRequests(models, billed, turn_format)
         self._question = question
         self._tasks = BackgroundTasks()
         self.on_change: Callable[[str], None] = lambda conversation_id: None
@@ -227,32 +224,23 @@ class TrackerKeeper:
         language: Language = "zh" if script_of(said) == "han" else "en"
         # Words of the instruction, the shape and the names may occur in the value too.
         source = "\n".join((said, old, tracker.instruction, tracker.shape, *material.names))
-        wish = told = tracker_wish(tracker, old, lines, language)
-        error: LunaluxError = _error(UnusableAnswer("empty"))
-        for attempt in range(ATTEMPTS):
-            try:
-                raw = await asked(
-                    self._models(),
-                    spec,
-                    told,
-                    # The same messages and value give the same id, so that a repeated request is paid once.
-                    request_id("tracker", f"{tracker.id}:{material.coverage}:{old}:{attempt}"),
-                    self._billed,
-                    # The answer repeats the whole value, so a long one needs more room.
-                    words=max(VALUE_WORDS, len(old) // 3),
-                    language=language,
-                    turn_format=self._turn_format,
-                )
-            except LunaluxError as failure:
-                return failure
-            except TimeoutError:
-                return _error(UnusableAnswer("empty"))
-            value = read_value(raw, tracker, source)
-            if isinstance(value, str):
-                return value
-            error = _error(value)
-            told = once_more(wish, value.detail or error.message, language)
-        return error
+        wish = tracker_wish(tracker, old, lines, language)
+        try:
+            value = await self._requests.usable_answer(
+                spec,
+                wish,
+                ("tracker", f"{tracker.id}:{material.coverage}:{old}"),
+                lambda raw: read_value(raw, tracker, source),
+                lambda refused: once_more(wish, refused.detail or _error(refused).message, language),
+                # The answer repeats the whole value, so a long one needs more room.
+                words=max(VALUE_WORDS, len(old) // 3),
+                language=language,
+            )
+        except LunaluxError as error:
+            return error
+        except TimeoutError:
+            return _error(UnusableAnswer("empty"))
+        return value if isinstance(value, str) else _error(value)
 
 
 def _due(connection: Connection, conversation_id: str, when: TrackerRun) -> list[_Material]:

@@ -46,12 +46,18 @@ ACCOUNT_ACTIONS = (
 )
 
 
+AGE_SECONDS = 30
+
+
 class AccountHead(Bar):
     """One line over the panels: their name, how old what is shown is, and the balances."""
 
     GROUND = SURFACE
     account: reactive[AccountState | None] = reactive(None)
     busy: reactive[bool] = reactive(False)
+
+    def on_mount(self) -> None:
+        self.set_interval(AGE_SECONDS, self.refresh)  # the age on the screen goes on
 
     def left(self) -> Sequence[Part]:
         return [Part(t("place.user.title"), CHARACTER | BOLD)]

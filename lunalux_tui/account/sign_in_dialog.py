@@ -126,7 +126,7 @@ class SignInDialog(FormDialog[bool]):
         self.send(self._resend())
 
     async def _resend(self) -> None:
-        await self._runtime.client.resend(self._value("email"))
+        await self._runtime.client.accounts.resend(self._value("email"))
         self.say(t("account.sent"))
 
     async def _go_on(self) -> None:
@@ -148,16 +148,16 @@ class SignInDialog(FormDialog[bool]):
                     self.step = "confirm"
                     self.say(t("account.sent"))
             case "confirm":
-                await self._runtime.client.confirm(email, self._value("code"), password)
+                await self._runtime.client.accounts.confirm(email, self._value("code"), password)
                 await self._enter(email, password)
             case "forgot":
-                await self._runtime.client.forgot(email)
+                await self._runtime.client.accounts.forgot(email)
                 # What stands there is the old one; a new one is asked for next.
                 self.query_one("#password", Input).value = ""
                 self.step = "reset"
                 self.say(t("account.sent"))
             case "reset":
-                await self._runtime.client.reset(email, self._value("code"), password)
+                await self._runtime.client.accounts.reset(email, self._value("code"), password)
                 await self._enter(email, password)
 
     async def _enter(self, email: str, password: str) -> None:

@@ -22,7 +22,7 @@ from lunalux_tui.app.typed_ahead import TYPED, TypedAhead
 from lunalux_tui.i18n import in_a_row, t, tell
 from lunalux_tui.parts.removal import removal
 from lunalux_tui.parts.screen import START
-from lunalux_tui.theme.themed_app import WATCH_SECONDS, ThemedApp
+from lunalux_tui.theme.themed_app import ThemedApp
 
 if TYPE_CHECKING:
     from textual.driver import Driver
@@ -140,11 +140,10 @@ class LunaluxApp(ThemedApp):
             self.tell(problem, severity="warning")
         # `call_later` answers something, and whoever tells of a problem expects nothing.
         self.runtime.on_problem = lambda problem: (self.call_later(self.tell, problem, "warning"), None)[1]
-        self.watch_themes()
         from lunalux_tui.app.after_first_frame import begin
-        from lunalux_tui.app.settings_watch import SettingsWatch
+        from lunalux_tui.app.file_watch import WATCH_SECONDS, FileWatch
 
-        self.set_interval(WATCH_SECONDS, SettingsWatch(self).look)
+        self.set_interval(WATCH_SECONDS, FileWatch(self).look)
         await begin(self)
 
     def problems(self) -> list[LunaluxError]:

@@ -75,6 +75,8 @@ class ActionObjects:
         self._pane = pane
         self._roster = roster
         self._view = view
+        self.replies_in_use: QuickReplies | None = None
+        """The quick replies in force, None where there were none since the start."""
 
     # -- what is open, and turns -------------------------------------------------------------------
 
@@ -97,7 +99,7 @@ class ActionObjects:
     @cached_property
     def turns(self) -> TurnRunner:
         conversations = self._runtime.library.conversations
-        return TurnRunner(conversations, self._open, self._pane, self, self._view)
+        return TurnRunner(conversations, self._open, self._pane, self._roster, self, self._view)
 
     @cached_property
     def messages(self) -> MessageActions:
@@ -144,7 +146,10 @@ class ActionObjects:
         """The quick replies in force; loaded where there are any."""
         from lunalux_tui.chat.quick_replies import QuickReplies
 
-        return QuickReplies(self._runtime, self.opener, self.slash, self.messages, self._script_parts)
+        self.replies_in_use = QuickReplies(
+            self._runtime, self.opener, self.slash, self.messages, self._script_parts
+        )
+        return self.replies_in_use
 
     @cached_property
     def reply_places(self) -> QuickReplyPlaces:
@@ -152,11 +157,6 @@ class ActionObjects:
         from lunalux_tui.chat.quick_reply_places import QuickReplyPlaces
 
         return QuickReplyPlaces(self._runtime, self.opener, self.quick_replies, self._view)
-
-    @property
-    def replies_in_use(self) -> QuickReplies | None:
-        """None where there were none since the start."""
-        return self.quick_replies if "quick_replies" in self.__dict__ else None
 
     # -- groups and the list -----------------------------------------------------------------------
 

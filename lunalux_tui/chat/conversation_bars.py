@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from textual import events
-from textual.geometry import Offset, Region
+from textual.geometry import Offset
 from textual.message import Message as TextualMessage
-from textual.reactive import reactive
+from textual.reactive import reactive, var
 from textual.strip import Strip
 from textual.timer import Timer
-from textual.widget import Widget
 
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import in_a_list, t
-from lunalux_tui.parts.drawn import Bar, Part, fit, palette_of, within
-from lunalux_tui.theme.styles import ACCENT, BOLD, CHARACTER, MUTED, REVERSE, SURFACE, WARNING, Run
+from lunalux_tui.parts.drawn import Bar, Drawn, Part, fit
+from lunalux_tui.theme.palette import Palette
+from lunalux_tui.theme.styles import ACCENT, BOLD, CHARACTER, MUTED, REVERSE, SURFACE, WARNING
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
@@ -48,6 +48,8 @@ class ChatHeader(Bar):
     conversation: reactive[str] = reactive("")
     model: reactive[str] = reactive("")
     persona: reactive[str] = reactive("")
+    speaker: var[tuple[str, str]] = var(("", ""))
+    """Who said the last reply: the id of the member of a group, and the name."""
 
     def left(self) -> Sequence[Part]:
         name = clean_line(self.character, 80)
@@ -222,7 +224,7 @@ class StatusBar(Bar):
         return wallet_parts(self.account, weight=2)
 
 
-class Suggestions(Widget):
+class Suggestions(Drawn):
     """Suggestions for the person's next message, each with the digit that picks it."""
 
     ALLOW_SELECT = False
@@ -250,16 +252,13 @@ class Suggestions(Widget):
         shown = self.suggestions[:SHOWN]
         return shown[number - 1] if 1 <= number <= len(shown) else ""
 
-    def render_lines(self, crop: Region) -> list[Strip]:
-        width, palette = self.size.width, palette_of(self)
+    def draw(self, palette: Palette, width: int, height: int) -> Sequence[Strip]:
         strips = []
-        for y in crop.line_range:
-            runs: list[Run] = []
-            if y < len(self.suggestions):
-                text = fit(_as_a_line(self.suggestions[y]), width - 6)
-                runs = [("  ", 0), (str(y + 1), ACCENT | BOLD), ("  ", 0), (text, MUTED)]
+        for number, suggestion in enumerate(self.suggestions[:height], 1):
+            text = fit(_as_a_line(suggestion), width - 6)
+            runs = [("  ", 0), (str(number), ACCENT | BOLD), ("  ", 0), (text, MUTED)]
             strips.append(palette.strip(runs, width))
-        return within(self, strips, crop)
+        return strips
 
     def jump_places(self) -> Iterator[tuple[Offset, str]]:
         """The position of each suggestion, and the action that picks it."""

@@ -148,8 +148,10 @@ class ChatPane(Column):
 
     def last_reply(self, message: Message | None) -> None:
         """Show what belongs to the newest message: its suggestions, its usage, its cost."""
-        of_reply = message is not None and message.role == "assistant"
-        self.suggestions.suggestions = message.suggestions if message is not None and of_reply else ()
+        reply = message if message is not None and message.role == "assistant" else None
+        if reply is not None:
+            self.header.speaker = (reply.speaker, reply.name)
+        self.suggestions.suggestions = reply.suggestions if reply is not None else ()
         self.prompt.offers = self.suggestions.suggestions[:SHOWN]
         self.status.usage = message.usage if message is not None else None
         self.status.billing = message.billing if message is not None else None

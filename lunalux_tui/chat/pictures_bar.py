@@ -32,5 +32,4 @@ class PicturesBar(Bar):
         return [Part(t("chat.pictures", n=len(names)), MUTED, weight=1), *names]
 
     def right(self) -> Sequence[Part]:
-        # A bar that was just taken away may be asked once more.
-        return [button(self, "chat.detach", "screen.detach")] if self.is_attached else []
+        return [button(self, "chat.detach", "screen.detach")]

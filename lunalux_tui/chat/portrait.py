@@ -24,9 +24,8 @@ class Portrait(Picture):
         self._gallery: tuple[str, Gallery] | None = None
 
     def on_mount(self) -> None:
-        self.watch(self._chat, "busy", self._turn, init=False)
-        self.watch(self._chat.header, "character", self.look, init=False)
-        self.watch(self._chat.header, "conversation", self.look, init=False)
+        for what in ("character", "conversation", "speaker"):
+            self.watch(self._chat.header, what, self.look, init=False)
         self.apply_settings()
         self.look()
 
@@ -35,11 +34,7 @@ class Portrait(Picture):
         self.set_class(not self._chat.runtime.settings.portrait, "-off")
         super().redraw()
 
-    def _turn(self, busy: bool) -> None:
-        if not busy:
-            self.look()
-
-    def look(self) -> None:
+    def look(self, _: None = None) -> None:
         """Show who spoke last, as the last reply has it."""
         # A worker of the screen: drawing again ends the workers of a picture.
         work: Any = self._look  # no coroutine: one whose turn never comes is complained about at the end
@@ -59,7 +54,10 @@ class Portrait(Picture):
             self.show(None, who=last.name if last else "")
             return
         source: Path | bytes | None = gallery.main
+        turn_over = self._chat.turn_over
+        turn_over.unsubscribe(self)
         if gallery.expressions:
+            turn_over.subscribe(self, self.look)  # each reply may call for another face
             expression = gallery.expression(last.content if last else "")
             source = await asyncio.to_thread(gallery.picture, expression)
         self.show(source, who=last.name if last else self._chat.character_name, seed=identity)

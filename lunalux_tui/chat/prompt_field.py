@@ -124,8 +124,9 @@ class Prompt(TextArea):
 
     @offers.setter
     def offers(self, texts: Sequence[str]) -> None:
-        self._offers = texts
-        self.refresh_bindings()
+        if texts != self._offers:
+            self._offers = texts
+            self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "offer":

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.style import Style
-from textual.geometry import Region
 from textual.strip import Strip
 
 from lunalux_core.stscript.quick_reply_files import QuickReply, QuickReplySet
 from lunalux_core.text import clean_line
-from lunalux_tui.parts.drawn import Bar, Part, palette_of, within
+from lunalux_tui.parts.drawn import Bar, Part
+from lunalux_tui.theme.palette import Palette
 from lunalux_tui.theme.styles import ACCENT, BOLD
 
 # The digits before it pick suggestions.
@@ -102,14 +102,12 @@ class ReplyBar(Bar):
         digit = f"{place + FIRST_DIGIT} " if place < KEYED else ""
         return f" {digit}{shown.words}" + ("" if shown.menu else " ")
 
-    def render_lines(self, crop: Region) -> list[Strip]:
-        palette, width = palette_of(self), self.size.width
+    def draw(self, palette: Palette, width: int, height: int) -> Sequence[Strip]:
         strip = palette.strip(self._runs(), width)
         for start, end, action in self.zones:
             shown = self.buttons[int(action.partition("(")[2].rstrip(")").partition(",")[0])]
             strip = _colored(strip, start, end, shown.of)
-        blank = palette.strip([("", self.GROUND), (" " * width, self.GROUND)], width)
-        return within(self, [strip if y == 0 else blank for y in crop.line_range], crop)
+        return [strip]
 
 
 def _colored(strip: Strip, start: int, end: int, reply_set: QuickReplySet) -> Strip:

@@ -12,6 +12,7 @@ from textual import getters, on
 from textual.app import ComposeResult
 from textual.events import DescendantFocus
 from textual.reactive import var
+from textual.signal import Signal
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.character_list import CharacterSummary
@@ -73,6 +74,9 @@ class ChatScreen(LunaScreen[None]):
     busy: var[bool] = var(False, bindings=True)
     """Whether a reply is coming, or a script runs."""
 
+    turn_over: Signal[None]
+    """Published when a reply or a script has ended."""
+
     pane = getters.query_one(ChatPane)
     transcript = getters.query_one(ChatTranscript)
     prompt = getters.query_one(Prompt)
@@ -86,6 +90,7 @@ class ChatScreen(LunaScreen[None]):
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (92, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall"), (30, "-high")]
         self.open_chat = OpenChat()
+        self.turn_over = Signal(self, "turn over")
 
     def compose(self) -> ComposeResult:
         yield PlaceBar()
@@ -151,6 +156,10 @@ class ChatScreen(LunaScreen[None]):
     def window(self) -> Window:
         """The messages that are on screen."""
         return self.pane.window
+
+    def watch_busy(self, busy: bool) -> None:
+        if not busy:
+            self.turn_over.publish(None)
 
     # -- settings ----------------------------------------------------------------------------------
 

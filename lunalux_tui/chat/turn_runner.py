@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.opener import OpenChat
     from lunalux_tui.chat.pane import ChatPane
     from lunalux_tui.chat.quick_replies import QuickReplies
-    from lunalux_tui.chat.roster_actions import RosterActions
+    from lunalux_tui.chat.roster import Roster
     from lunalux_tui.chat.turn_controller import TurnController
 
 TURN = "turn"
@@ -47,10 +47,6 @@ class TurnParts(Protocol):
     """What goes along with turns."""
 
     @property
-    def roster(self) -> RosterActions:
-        """The list, which says what was said last."""
-
-    @property
     def replies_in_use(self) -> QuickReplies | None:
         """The quick replies in force, None where there were none since the start."""
 
@@ -67,12 +63,14 @@ class TurnRunner:
         conversations: Conversations,
         chat: OpenChat,
         pane: ChatPane,
+        roster: Roster,
         parts: TurnParts,
         view: RunnerView,
     ) -> None:
         self._conversations = conversations
         self._open = chat
         self._pane = pane
+        self._roster = roster
         self._parts = parts
         self._view = view
 
@@ -112,7 +110,7 @@ class TurnRunner:
         replies = self._parts.replies_in_use  # a set may have been put in force meanwhile
         if replies is not None and replies.due and not self.busy:
             self.run_as_script(replies.after_reply)
-        if (auto_mode := self._parts.auto_mode_in_use) is not None:
+        if self._open.group is not None and (auto_mode := self._parts.auto_mode_in_use) is not None:
             auto_mode.follow()
 
     async def run_to_end(self, events: AsyncIterator[TurnEvent], *, impersonate: bool = False) -> None:
@@ -161,4 +159,12 @@ class TurnRunner:
             self._follow_last_words()
 
     def _follow_last_words(self) -> None:
-        self._view.run_in("last_words", self._parts.roster.show_last_words)
+        self._view.run_in("last_words", self._show_last_words)
+
+    async def _show_last_words(self) -> None:
+        """Let the list say what was said last in the conversation that is open."""
+        conversation = self._open.conversation
+        if conversation is not None:
+            words = await self._conversations.last_words_of(conversation.id)
+            if words is not None:
+                self._roster.said(words)

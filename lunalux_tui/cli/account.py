@@ -87,10 +87,10 @@ async def confirm(
             "USAGE", "There is no code.", "Give the code from the mail, or --resend.", kind="code"
         )
     if resend:
-        await runtime.client.resend(address)
+        await runtime.client.accounts.resend(address)
     else:
         password = _password(password_stdin, twice=False) if password_stdin else ""
-        await runtime.client.confirm(address, secret, password)
+        await runtime.client.accounts.confirm(address, secret, password)
     if as_json:
         output.print_json({"email": address, "confirmed": not resend})
     else:
@@ -115,7 +115,7 @@ def login(
     """
     address = email or email_option
     if forgot:
-        with_runtime(lambda runtime: runtime.client.forgot(_address(address)))
+        with_runtime(lambda runtime: runtime.client.accounts.forgot(_address(address)))
         output.say("reset_mailed", email=address)
         return
     password = ""
@@ -132,7 +132,7 @@ async def _sign_in(
     account = runtime.account
     if address:
         if reset:
-            await runtime.client.reset(address, reset, password)
+            await runtime.client.accounts.reset(address, reset, password)
         state = await account.sign_in(address, password, referral)
     else:
         state = await account.sign_in_locally()

@@ -92,7 +92,6 @@ class BookScreen(LunaScreen[None]):
     def _show_state(self) -> None:
         # Compared by identity: every change makes a new document, and undo restores an old one.
         self.head.kept = self.draft.document is self._saved_document
-        self.head.refresh()
         self.refresh_bindings()
 
     def _keep_soon(self) -> None:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
+from lunalux_core.documents.json_text import dump_json
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.parts.drawn import fit, palette_of, within
 from lunalux_tui.parts.selectable import Selectable
 from lunalux_tui.theme.styles import ACCENT, CODE, MUTED, SPEECH, SURFACE, Run
+
+if TYPE_CHECKING:
+    from textual.timer import Timer
+
+PAUSE = 0.15
+"""Seconds without a key after which the JSON follows what is typed."""
 
 ACTIONS = (
     Action("create.copy_json", "screen.copy_json", "y", footer=1),
@@ -36,10 +45,26 @@ class JsonView(Selectable, can_focus=True):
         super().__init__(id=id)
         self._lines: Sequence[str] = ()
         self._changed = (0, 0)
+        self._pause: Timer | None = None
 
     @property
     def lines(self) -> Sequence[str]:
         return self._lines
+
+    def show_later(self, document: Mapping[str, Any]) -> None:
+        """Show a document once typing pauses."""
+        if self._pause is not None:
+            self._pause.stop()
+        self._pause = self.set_timer(PAUSE, partial(self.show_document, document))
+
+    def show_document(self, document: Mapping[str, Any]) -> None:
+        """Show a document, line by line."""
+        # A worker of the screen, which tells when one of them fails.
+        work: Any = partial(self._write, document)
+        self.screen.run_worker(work, group="preview", exclusive=True, exit_on_error=False)
+
+    async def _write(self, document: Mapping[str, Any]) -> None:
+        self.show(await asyncio.to_thread(lambda: dump_json(document, indent=2).split("\n")))
 
     def show(self, lines: Sequence[str]) -> None:
         """Show another text; goes to the first line that differs."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping
 from functools import partial
@@ -10,16 +9,14 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from textual import events, getters, on, work
 from textual.app import ComposeResult
-from textual.timer import Timer
 from textual.widget import Widget
 from textual.worker import Worker
 
-from lunalux_core.documents.json_text import dump_json
 from lunalux_core.editor.draft import Draft
 from lunalux_core.editor.draft_checks import check
 from lunalux_core.errors import LunaluxError
 from lunalux_tui.actions import Action, bindings, first_key
-from lunalux_tui.create.card_file_actions import FileActions
+from lunalux_tui.create.card_file_actions import CardFileActions
 from lunalux_tui.create.draft_head import CreateHead
 from lunalux_tui.create.json_view import JsonView
 from lunalux_tui.create.library_actions import LibraryActions
@@ -68,9 +65,6 @@ CREATE_ACTIONS = (
     Action("create.test_book", "test_book", "f10", footer=26, priority=True),
 )
 
-PREVIEW_PAUSE = 0.15
-"""Seconds without a key after which the JSON follows what is typed."""
-
 
 HANDLERS: Mapping[str, Handler[CreateScreen]] = {
     "open": Handler(lambda screen: screen.library.choose, "dialog"),
@@ -107,7 +101,7 @@ class CreateScreen(LunaScreen[None]):
     PREVIEW: ClassVar[str] = "-preview"
     """Class of the screen while the JSON is in view."""
 
-    files: FileActions
+    files: CardFileActions
     library: LibraryActions
 
     head = getters.query_one(CreateHead)
@@ -118,9 +112,8 @@ class CreateScreen(LunaScreen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.open_draft = OpenDraft(self)
-        self.files = FileActions(self, self.open_draft)
+        self.files = CardFileActions(self, self.open_draft)
         self.library = LibraryActions(self, self.open_draft)
-        self._preview_pause: Timer | None = None
         self.section = SECTIONS[0]
         self._wanted: str | None = None
         self.ready = False
@@ -236,25 +229,15 @@ class CreateScreen(LunaScreen[None]):
     # -- JSON --------------------------------------------------------------------------------------
 
     def _preview_later(self) -> None:
-        """Write the preview again, when it is in view and typing pauses."""
-        if not self.has_class(self.PREVIEW):
-            return
-        if self._preview_pause is not None:
-            self._preview_pause.stop()
-        self._preview_pause = self.set_timer(PREVIEW_PAUSE, self._show_preview)
-
-    @work(group="preview", exclusive=True, exit_on_error=False)
-    async def _show_preview(self) -> None:
-        """The document as JSON, line by line."""
-        document = self.draft.document
-        lines = await asyncio.to_thread(lambda: dump_json(document, indent=2).split("\n"))
-        self.preview.show(lines)
+        """Let the JSON follow the draft, where it is in view."""
+        if self.has_class(self.PREVIEW):
+            self.preview.show_later(self.draft.document)
 
     def action_preview(self) -> None:
         """Show or hide the JSON beside the form."""
         self.toggle_class(self.PREVIEW)
         if self.has_class(self.PREVIEW):
-            self._show_preview()
+            self.preview.show_document(self.draft.document)
             # There it covers the form, so that keys have to go to it.
             if self.has_class("-narrow"):
                 self.preview.focus()

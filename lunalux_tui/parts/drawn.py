@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol, Self, cast
 
 from rich.cells import cell_len
 from textual import events
 from textual.containers import Horizontal, Vertical
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -84,7 +84,39 @@ class SideBySide(Horizontal):
     BLANK = True
 
 
-class Bar(Widget):
+class Drawn(Widget):
+    """Draws its own lines, and keeps them until `refresh` says that they are others.
+
+    Textual asks for them with each frame of whatever changes beside the widget. A theme, keys of the person's
+    own and another size make them anew, too.
+    """
+
+    _drawn: Sequence[Strip] | None = None
+    _drawn_for: tuple[Palette, Mapping[str, str], Size] | None = None
+
+    def draw(self, palette: Palette, width: int, height: int) -> Sequence[Strip]:
+        """All lines of the widget; those that are missing at the end are empty."""
+        raise NotImplementedError
+
+    def refresh(
+        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
+    ) -> Self:
+        """As Textual does it."""
+        self._drawn = None
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        palette, size = palette_of(self), self.size
+        look = palette, keymap_of(self), size
+        # One that was just taken away may be asked once more, when there is no screen to ask for anything.
+        if (self._drawn is None or look != self._drawn_for) and self.is_attached:
+            self._drawn, self._drawn_for = self.draw(palette, *size), look
+        lines = self._drawn or ()
+        blank = palette.blank(size.width)
+        return within(self, [lines[y] if y < len(lines) else blank for y in crop.line_range], crop)
+
+
+class Bar(Drawn):
     """One line of parts: some at the left, some at the right, the least important left out when narrow."""
 
     DEFAULT_CSS = "Bar { height: 1; }"
@@ -104,13 +136,9 @@ class Bar(Widget):
     def retranslate(self) -> None:
         self.refresh()
 
-    def render_lines(self, crop: Region) -> list[Strip]:
-        strip = palette_of(self).strip(self._runs(), self.size.width)
-        blank = palette_of(self).strip(
-            [("", self.GROUND), (" " * self.size.width, self.GROUND)], self.size.width
-        )
-        strips = [strip if y == 0 else blank for y in crop.line_range]
-        return within(self, strips, crop)
+    def draw(self, palette: Palette, width: int, height: int) -> Sequence[Strip]:
+        blank = palette.strip([(" " * width, self.GROUND)], width)
+        return [palette.strip(self._runs(), width), *[blank] * (height - 1)]
 
     def _runs(self) -> list[Run]:
         self._zones: list[tuple[int, int, str]] = []

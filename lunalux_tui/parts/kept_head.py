@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from textual.reactive import reactive
+
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Bar, Part
@@ -14,8 +16,8 @@ class KeptHead(Bar):
     """Which document it is, and whether all of it is kept."""
 
     GROUND = SURFACE
-    name_shown = ""
-    kept = True
+    name_shown: reactive[str] = reactive("")
+    kept: reactive[bool] = reactive(True)
 
     def left(self) -> Sequence[Part]:
         state = t("create.state.saved" if self.kept else "create.state.writing")

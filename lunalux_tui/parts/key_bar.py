@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lunalux_tui.actions import UNBOUND, key_name, reachable
+from lunalux_tui.actions import UNBOUND, actions_of, key_name
 from lunalux_tui.parts.drawn import Bar, Part
 from lunalux_tui.theme.styles import MUTED, PANEL
 
 if TYPE_CHECKING:
+    from textual.dom import DOMNode
+    from textual.geometry import Region
     from textual.screen import Screen
+    from textual.strip import Strip
     from textual.timer import Timer
 
 KEPT = range(60, 81)
@@ -35,54 +38,44 @@ class KeyBar(Bar):
 
     GROUND = PANEL
 
-    _parts: Sequence[Part] | None = None
-    """What is shown; None where the keys have changed since. Textual draws the bar with each frame of
-    whatever changes, and to find the keys every binding asks the screen whether it can be used: too much for
-    each letter that is typed."""
+    _parts: Sequence[Part] = ()
     _check: Timer | None = None
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._updated)
 
     def _updated(self, _screen: Screen[object]) -> None:
-        self._parts = None
         self.refresh()
 
-    def retranslate(self) -> None:
-        self._parts = None
-        super().retranslate()
-
     def left(self) -> Sequence[Part]:
-        if self._parts is None:
-            self._parts = self._usable_keys()
-        elif self._check is None and not getattr(self.screen, "streaming", False):
-            # What an action depends on may have changed without a word to the screen.
-            self._check = self.set_timer(CHECK_SECONDS, self._check_keys)
+        self._parts = self._usable_keys()
         return self._parts
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        # What an action depends on may have changed with what is drawn beside, without a word to the screen.
+        # Later, since every binding asks the screen whether it can be used: too much for each letter.
+        if self._drawn is not None and self._check is None and not getattr(self.screen, "streaming", False):
+            self._check = self.set_timer(CHECK_SECONDS, self._check_keys)
+        return super().render_lines(crop)
 
     def _check_keys(self) -> None:
         self._check = None
-        if not self.app.is_running:  # it ends, and its screens have gone already
-            return
-        parts = self._usable_keys()
-        if parts != self._parts:
-            self._parts = parts
+        # Not where the app ends, and its screens have gone already.
+        if self.app.is_running and self._usable_keys() != self._parts:
             self.refresh()
 
     def _usable_keys(self) -> Sequence[Part]:
         keys: dict[str, str] = {}
-        for entry in self.screen.active_bindings.values():
-            binding = entry.binding
+        nodes: dict[DOMNode, None] = {}
+        for node, binding, enabled, _ in self.screen.active_bindings.values():
             # A binding without a key of its own stands under a name that no keyboard sends.
-            if binding.show and entry.enabled and binding.id and not binding.key.startswith(UNBOUND):
+            if binding.show and enabled and binding.id and not binding.key.startswith(UNBOUND):
                 keys.setdefault(binding.id, binding.key)
-        actions = {action.id: action for action in reachable(self.app, self.screen)}
+                nodes[node] = None
+        usable = [action for action in actions_of(*nodes) if action.id in keys]
         parts: dict[str, Part] = {}
-        for action_id in sorted(
-            keys.keys() & actions.keys(), key=lambda action_id: actions[action_id].footer
-        ):
-            label, place = actions[action_id].label, actions[action_id].footer
-            key = keys[action_id]
+        for action in sorted(usable, key=lambda action: action.footer):
+            label, place, key = action.label, action.footer, keys[action.id]
             part = Part(f"{key_name(key)} {label}", MUTED, f"app.simulate_key('{key}')", _weight(place))
             parts.setdefault(label, part)  # the nearest of two keys for the same thing
         return list(parts.values())

@@ -12,26 +12,29 @@ drawn, or pictures are switched off (`ui.pictures`), the monogram of `who` stand
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import work
-from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from lunalux_core.text import clean_line
-from lunalux_tui.parts.drawn import palette_of, within
+from lunalux_tui.parts.drawn import Drawn
 from lunalux_tui.parts.picture_support import cell_of, pictures_wanted, tell_terminal
 from lunalux_tui.render.monogram import monogram
 from lunalux_tui.render.picture_drawing import Drawing, draw
 from lunalux_tui.theme.styles import SURFACE
 
+if TYPE_CHECKING:
+    from lunalux_tui.theme.palette import Palette
+
 FILE_LIMIT = 64 * 1024 * 1024
 
 
-class Picture(Widget):
+class Picture(Drawn):
     """A picture from a file or from bytes (PNG, WebP, JPEG, GIF).
 
     Args:
@@ -120,20 +123,15 @@ class Picture(Widget):
             tell_terminal(self.app, drawing.upload)
         self.refresh()
 
-    def render_lines(self, crop: Region) -> list[Strip]:
-        palette, (width, height) = palette_of(self), self.size
+    def draw(self, palette: Palette, width: int, height: int) -> Sequence[Strip]:
         lines = self._drawing.lines if self._drawing is not None else None
         if lines is None and self.who and width > 2:
             who = clean_line(self.who, 40)
             lines = monogram(who, self.seed or who, palette, width, height)
         ground = palette.style(SURFACE)
-        strips = [
-            Strip(lines[y]).adjust_cell_length(width, ground)
-            if lines is not None and y < len(lines)
-            else palette.strip([(" " * width, SURFACE)], width)
-            for y in crop.line_range
-        ]
-        return within(self, strips, crop)
+        strips = [Strip(line).adjust_cell_length(width, ground) for line in (lines or ())[:height]]
+        blank = palette.strip([(" " * width, SURFACE)], width)
+        return [*strips, *[blank] * (height - len(strips))]
 
 
 def _drawn(source: Path | bytes, width: int, height: int, cell: object) -> Drawing:

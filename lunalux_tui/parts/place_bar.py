@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 from textual.screen import Screen
 
 from lunalux_tui.actions import Action, first_key
-from lunalux_tui.i18n import language
 from lunalux_tui.parts.drawn import Bar, Part, keymap_of
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, PANEL
 
@@ -24,16 +23,7 @@ class PlaceBar(Bar):
 
     GROUND = PANEL
 
-    _shown: tuple[tuple[object, ...], Sequence[Part]] = ((), ())
-    """What the parts depend on, and the parts: Textual draws the bar with each frame of whatever changes."""
-
     def left(self) -> Sequence[Part]:
-        state = (self.size.width, language(), keymap_of(self))
-        if self._shown[0] != state:
-            self._shown = state, self._fitting()
-        return self._shown[1]
-
-    def _fitting(self) -> Sequence[Part]:
         places = [action for action in cast("Host", self.app).ACTIONS if action.method.startswith("app.go(")]
         here = f"go.{getattr(cast('Screen[Any]', self.screen), 'PLACE', '')}"
         forms = (

@@ -135,7 +135,6 @@ class ScriptScreen(LunaScreen[None]):
         self.head.name_shown = str(self.document.get("scriptName") or self._item.name)
         # By identity: every change makes a new document, and undo brings an old one back.
         self.head.kept = self.document is self._kept
-        self.head.refresh()
         self.refresh_bindings()
 
     def _show_rows(self) -> None:

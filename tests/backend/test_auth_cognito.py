@@ -267,7 +267,7 @@ async def test_a_session_that_the_service_lost_comes_back_by_itself_in_another_p
         async with device(home, url) as program:
             account = program.account
             assert not await account.sign_up("ada@example.org", PASSWORD)
-            await program.client.confirm("ada@example.org", "123456")
+            await program.client.accounts.confirm("ada@example.org", "123456")
             user_id = (await account.sign_in("ada@example.org", PASSWORD)).user_id
             await lose(user_id)
             assert (await account.refresh()).signed_in  # in the program that signed in

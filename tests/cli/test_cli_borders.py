@@ -63,6 +63,29 @@ def test_bytes_that_are_no_text_are_told_at_every_argument(
     assert not list(home.rglob("crash-*"))
 
 
+@pytest.mark.parametrize("called", EVERY)
+def test_an_empty_text_is_not_taken_for_the_working_folder(
+    called: str, home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`lunalux import "$CARDS"` without that variable would bring in whatever lies there."""
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    path, command = EVERY[called]
+    needed = [param for param in command.params if param.param_type_name == "argument" and param.required]
+    for parameter in command.params:
+        if _kind(parameter) is Path or parameter.name == "paths":
+            words = ["" if one is parameter else "1" for one in needed]
+            if parameter not in needed:
+                words += [parameter.opts[0], ""] if parameter.param_type_name == "option" else [""]
+            code = run_cli([*path, *words])
+            said = capfd.readouterr().err
+            assert code == 2 and "An empty text names no file" in said, (parameter.name, code, said)
+
+
+def test_what_the_system_says_of_a_file_is_told_in_chinese(program: Program, tmp_path: Path) -> None:
+    told = program("preset", "import", str(tmp_path), code=1, LUNALUX_LANG="zh").err
+    assert told.startswith(f"无法读取 {tmp_path}：这是一个文件夹。")
+
+
 def _kind(parameter: Any) -> Any:
     read = getattr(parameter, "_runtime_param", None)
     return str if isinstance(read, PlainChoice) else getattr(read, "_kind", None)

@@ -245,7 +245,7 @@ async def test_an_invitation_survives_the_confirmation_and_pays_the_inviter_at_t
             async with device(tmp_path / name, rewarding.url) as guest:
                 assert not await guest.account.sign_up(email, PASSWORD, code)
             async with device(tmp_path / name, rewarding.url) as guest:
-                await guest.client.confirm(email, await mailed_code(rewarding))
+                await guest.client.accounts.confirm(email, await mailed_code(rewarding))
             async with device(tmp_path / name, rewarding.url) as guest:
                 assert (await guest.account.sign_in(email, PASSWORD)).star == 100 + INVITED_STAR
         await host.account.sign_out()
@@ -258,7 +258,7 @@ async def test_an_invitation_survives_the_confirmation_and_pays_the_inviter_at_t
 async def confirmed(runtime: Runtime, served: Served, email: str, code: str) -> None:
     """A new account whose address is confirmed, signed in."""
     assert not await runtime.account.sign_up(email, PASSWORD, code)
-    await runtime.client.confirm(email, await mailed_code(served))
+    await runtime.client.accounts.confirm(email, await mailed_code(served))
     await runtime.account.sign_in(email, PASSWORD)
 
 

@@ -108,7 +108,7 @@ async def test_the_whole_way(
         events = [e async for e in reader.chat.send(place.id, "Hello", TurnOptions(model="official:002"))]
         assert [(e.method, e.cost) for e in events if isinstance(e, Billed)] == [("star", 5)]
         before = reader.account.state.star
-        assert before == (await reader.client.wallet()).wallet.star_coin
+        assert before == (await reader.client.wallet.balance()).wallet.star_coin
         movements, _ = await reader.account.wallet.history()
         assert [movement["kind"] for movement in movements if movement["kind"] == "charge"] == ["charge"]
 
@@ -122,7 +122,11 @@ async def test_the_whole_way(
         coupon = served.coupon("HARBOUR-50", 50, "star")
         monkeypatch.delenv("LUNALUX_STORAGE", raising=False)
         assert await reader.account.wallet.redeem(f" {coupon.replace('5', '５')} ") == ("star", 50)
-        assert reader.account.state.star == before + 50 == (await reader.client.wallet()).wallet.star_coin
+        assert (
+            reader.account.state.star
+            == before + 50
+            == (await reader.client.wallet.balance()).wallet.star_coin
+        )
 
     async with (
         device(tmp_path / "other", served.url) as other,

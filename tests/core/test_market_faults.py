@@ -172,7 +172,7 @@ async def test_a_card_that_is_deleted_while_it_comes_is_told_and_leaves_nothing_
 async def test_a_backend_that_is_too_slow_is_left_alone(
     tmp_path: Path, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lunalux_core.client.backend_client.TIMEOUT", httpx.Timeout(0.4))
+    monkeypatch.setattr("lunalux_core.client.backend_exchange.TIMEOUT", httpx.Timeout(0.4))
     async with device(tmp_path / "slow", proxy.url) as runtime:
         monkeypatch.undo()
         await runtime.account.sign_up(f"{uuid4()}@example.org", PASSWORD)

@@ -257,7 +257,9 @@ async def test_an_official_reply_is_paid_once_and_the_wallet_follows(
     assert [(b.method, b.cost) for b in bills] == [("star", 5)]
     assert here.account.state.star == 95
     assert here.account.state.ledger["totalStarCoinUsed"] == 5
-    assert set(proxy.count) <= {"POST /api/official-model/submit", "GET /api/session/validate"}
+    # Any program of this machine may look for model servers on the ports that are open.
+    asked = {request for request in proxy.count if " /api/" in request}
+    assert asked <= {"POST /api/official-model/submit", "GET /api/session/validate"}
 
 
 async def test_a_binding_to_a_card_that_is_gone_is_let_go(here: Runtime, served: Served) -> None:
@@ -313,7 +315,7 @@ async def test_likes_made_at_once_without_a_network_all_wait_and_are_all_sent(
     assert await here.market.send_waiting_likes() == 1
     proxy.before = None
     assert await here.market.send_waiting_likes() == 0
-    assert set((await here.client.liked()).character_ids) >= set(cards)
+    assert set((await here.client.market.liked()).character_ids) >= set(cards)
 
 
 def _add(one: str) -> Any:
@@ -348,5 +350,5 @@ async def test_authors_look_after_their_cards(here: Runtime, served: Served, tmp
 async def test_a_session_that_a_server_says_back_is_not_shown(here: Runtime) -> None:
     session = here.account.session.key
     assert session is not None
-    error = here.client._refused({"code": "X", "message": f"no: {session.token}"}, None)
+    error = here.client.exchange.refused({"code": "X", "message": f"no: {session.token}"}, None)
     assert session.token not in error.message + error.hint + str(error.params)

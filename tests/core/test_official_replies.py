@@ -75,8 +75,8 @@ def bills(events: list[TurnEvent]) -> list[tuple[str, int]]:
 
 async def stars(runtime: Runtime) -> int:
     """What the backend says, not what is known here."""
-    wallet = (await runtime.client.wallet()).wallet
-    ledger = (await runtime.client.ledger()).ledger
+    wallet = (await runtime.client.wallet.balance()).wallet
+    ledger = (await runtime.client.wallet.ledger()).ledger
     assert wallet.star_coin == ledger.total_star_coin_gain - ledger.total_star_coin_used
     return wallet.star_coin
 

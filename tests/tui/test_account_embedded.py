@@ -102,7 +102,7 @@ async def test_another_device_takes_over_and_nothing_is_lost(paths: Paths) -> No
         await until(pilot, lambda: isinstance(app.screen, ForcedUsernameDialog))
         await pilot.press(*"Mirelle_77", "enter")
         await until(pilot, lambda: app.screen is screen)
-        await app.runtime.client.sign_in("one@example.org", PASSWORD)  # as another device would
+        await app.runtime.client.accounts.sign_in("one@example.org", PASSWORD)  # as another device would
         await pilot.press("r")
         await until(pilot, lambda: "on another device" in frame(app))
         await until(

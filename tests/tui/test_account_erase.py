@@ -84,7 +84,7 @@ async def test_a_session_taken_over_meanwhile_is_said_and_nothing_is_erased(path
     async with running((120, 40)) as (app, pilot):
         await user(app, pilot)
         asked = await dialog(app, pilot)
-        await app.runtime.client.sign_in(EMAIL, PASSWORD)  # as another device would
+        await app.runtime.client.accounts.sign_in(EMAIL, PASSWORD)  # as another device would
         asked.query_one("#word", Input).value = NAME
         asked.query_one("#password", Input).value = PASSWORD
         await pilot.press("ctrl+s")

@@ -8,10 +8,12 @@ import pytest
 from chat_world import Driven, open_app
 from PIL import Image
 from textual import events
+from textual.geometry import Region
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
 from lunalux_core.library.conversations import Message
+from lunalux_tui.chat.pictures_bar import PicturesBar
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -67,6 +69,16 @@ async def test_a_dropped_picture_waits_and_goes_with_the_words(red: Path) -> Non
         }
         assert any(colour is not None and colour.red > 200 and colour.blue < 50 for colour in colours)
         assert strip.cell_length == driven.chat.transcript.size.width
+
+
+async def test_a_bar_that_was_just_taken_away_may_be_drawn_once_more(red: Path) -> None:
+    async with open_app() as driven:
+        await drop(driven, red)
+        await driven.until(lambda: driven.chat.query("#pictures-bar"))
+        bar = driven.chat.query_one("#pictures-bar", PicturesBar)
+        await bar.remove()
+        bar.refresh()
+        assert len(bar.render_lines(Region(0, 0, 20, 1))) == 1
 
 
 async def test_a_key_attaches_and_a_key_takes_off(red: Path) -> None:

@@ -82,7 +82,7 @@ async def test_another_device_is_one_panel_wherever_one_is_and_typing_goes_on(
             await driven.until(lambda: isinstance(app.screen, MarketScreen) and app.screen.shown)
         else:
             await driven.write("half a sentence")
-        await app.runtime.client.sign_in("one@example.org", PASSWORD)  # as another device would
+        await app.runtime.client.accounts.sign_in("one@example.org", PASSWORD)  # as another device would
         before = app.focused
         with pytest.raises(Exception, match="signed in"):
             await app.runtime.account.refresh()

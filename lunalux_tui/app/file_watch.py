@@ -1,35 +1,59 @@
-"""Follows the configuration file: what `lunalux model add` or an editor writes is there without a restart."""
+"""Follows the files that other programs write: what `lunalux model add` or an editor writes into the
+configuration, and a theme that is saved, are in force without a restart."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.config.settings import DECLARATIONS, Settings, load_settings
 
 if TYPE_CHECKING:
-    from lunalux_tui.parts.host import Host
+    from lunalux_core.runtime import Runtime
 
 Stamp = tuple[int, int, int]
 
+WATCH_SECONDS = 1.0
 
-class SettingsWatch:
-    """Looks at the file now and then. What the person chose on the command line, or in the app where the
+
+class Follower(Protocol):
+    """The app, which follows the files."""
+
+    runtime: Runtime
+
+    def apply_settings(self, settings: Settings) -> None:
+        """Put changed settings in force."""
+
+    def themes_changed(self, changed: set[str]) -> None:
+        """Theme files of these names were written or deleted."""
+
+
+class FileWatch:
+    """Looks at the files now and then. What the person chose on the command line, or in the app where the
     environment says otherwise, stays in force; a file that cannot be read changes nothing until it can be."""
 
-    def __init__(self, app: Host) -> None:
+    def __init__(self, app: Follower) -> None:
         self._app = app
-        self._file = app.runtime.paths.config_file
-        self._stamp = stamp_of(self._file)
+        self._file, self._themes = app.runtime.paths.config_file, app.runtime.paths.themes
+        self._stamp, self._theme_stamps = stamp_of(self._file), stamps_in(self._themes)
 
     async def look(self) -> None:
         """Put in force what another program wrote."""
+        theme_stamps = stamps_in(self._themes)
+        if theme_stamps != self._theme_stamps:
+            # Files that are new, gone, or have another time or size.
+            changed = dict(theme_stamps.items() ^ self._theme_stamps.items())
+            self._theme_stamps = theme_stamps
+            self._app.themes_changed(set(changed))
         stamp = stamp_of(self._file)
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
+        if stamp != self._stamp:
+            self._stamp = stamp
+            await self._follow_settings()
+
+    async def _follow_settings(self) -> None:
         now = self._app.runtime.settings
         read = await asyncio.to_thread(load_settings, now.paths)
         if any(problem.code == "CONFIG_UNREADABLE" for problem in read.problems):
@@ -63,3 +87,13 @@ def stamp_of(file: Path) -> Stamp:
         return 0, 0, 0
     # The inode as well: many programs write another file and put it in the place of the old one.
     return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def stamps_in(folder: Path) -> dict[str, Stamp]:
+    """What changes when a theme of a folder is saved, by the names of the themes."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name.endswith(".toml")]
+    except OSError:
+        return {}
+    return {name.removesuffix(".toml"): stamp_of(folder / name) for name in names}
