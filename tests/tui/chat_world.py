@@ -42,7 +42,7 @@ class Driven:
                 return False
 
         async with asyncio.timeout(seconds):
-            while not holds():
+            while not holds():  # noqa: ASYNC110 - anything may be waited for
                 await asyncio.sleep(0.01)
 
     async def press(self, *keys: str) -> None:
