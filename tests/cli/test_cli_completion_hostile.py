@@ -235,7 +235,7 @@ def test_tab_and_enter_run_no_name_behind_any_quote(
 
 
 def press_tab(shell: Shell, folder: Path) -> None:
-    """Press TAB until the program was asked, and wait until the shell has written what it makes of the answer."""
+    """Press TAB until the program was asked; then the shell has written what it makes of the answer."""
     (folder / "asked").unlink(missing_ok=True)
     for _ in range(12):  # fish drops a TAB that comes while it still paints the line before
         shell.type("\t")
