@@ -24,6 +24,8 @@ SERVERLESS = frozenset({"practice", "official", "plugin"})
 Finish = Literal["stop", "length", "cut", "filtered", "tool", "stopped"]
 """Why a reply ended: by itself, at its token limit, without an end mark or broken off by its server, by a
 filter, with a call of a tool, or stopped by the person."""
+ENVIRONMENT_KEY = "env:"
+"""A `key_name` that begins so names an environment variable, anything else a stored credential."""
 USUAL_WINDOW = 8192
 """Tokens of a window that nobody has told of."""
 PostProcess = Literal["none", "merge", "semi-strict", "strict", "single"]

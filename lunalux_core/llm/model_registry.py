@@ -13,36 +13,27 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.llm.model import SERVERLESS, USUAL_WINDOW, ChatModel, ModelSpec, Prefill
+from lunalux_core.llm.model import ENVIRONMENT_KEY, SERVERLESS, USUAL_WINDOW, ChatModel, ModelSpec, Prefill
 from lunalux_core.llm.parameters import HOMES, sampling_of
 from lunalux_core.llm.practice.practice_model import PRACTICE, PracticeModel, practice_rate
-from lunalux_core.llm.servers.pool import HttpPool, host_of, is_near
+from lunalux_core.llm.servers.pool import HttpPool, is_near
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import SavedModel
     from lunalux_core.llm.model import ModelRequest, Usage
     from lunalux_core.llm.model_prices import PriceList, Prices
-    from lunalux_core.llm.servers.anthropic import AnthropicModel
+    from lunalux_core.llm.model_servers import ModelServers
     from lunalux_core.llm.servers.facts import ServerFacts
-    from lunalux_core.llm.servers.gemini import GeminiModel
     from lunalux_core.llm.servers.http_call import Call
     from lunalux_core.llm.servers.learnt_refusals import Learnt
-    from lunalux_core.llm.servers.openai import OpenAIModel
     from lunalux_core.llm.servers.server_model import ServerModel
     from lunalux_core.llm.token_counts import TokenCounts
 
-HOSTED = frozenset({"openrouter", "anthropic", "deepseek", "mistral"})
-"""Kinds that are one company's service; their keys may stand in the environment as KIND_API_KEY."""
-
 ModelOpener = Callable[[ModelSpec], ChatModel]
-ENVIRONMENT_KEY = "env:"
-"""A `key_name` that begins so names an environment variable, anything else a stored credential."""
-
-OPENAI_KEY, OPENAI_URL, GEMINI_KEY = "OPENAI_API_KEY", "OPENAI_BASE_URL", "GEMINI_API_KEY"
-ANTHROPIC_KEY, ANTHROPIC_URL = "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"
 LOOK_AGAIN, LOOK_AGAIN_FAR = 10, 6 * 3600
 """Seconds after which a server is asked again what it is: one near by, and one that is paid for."""
 
@@ -90,6 +81,13 @@ class Registry:
         self._looked: dict[tuple[str, str], float] = {}
         self._changed: dict[tuple[str, str], tuple[str, str]] = {}
 
+    @cached_property
+    def _servers(self) -> ModelServers:
+        # Deferred: most commands resolve a model without ever opening one.
+        from lunalux_core.llm.model_servers import ModelServers
+
+        return ModelServers(self._key, self._environ, self._pool)
+
     def specs(self) -> tuple[ModelSpec, ...]:
         """Every model that can be named without asking a server: saved, plug-ins', practice."""
         specs = {"practice": PRACTICE, **{name: offer.spec for name, offer in self._offers.items()}}
@@ -100,14 +98,7 @@ class Registry:
 
         `models_of` lists what they have; `resolve(f"{spec.name}{model}")` chooses one.
         """
-        specs = []
-        if self._environ.get(OPENAI_KEY) or self._environ.get(OPENAI_URL):
-            specs.append(self._from_environment("openai", ""))
-        if self._environ.get(ANTHROPIC_KEY) or self._environ.get(ANTHROPIC_URL):
-            specs.append(self._from_environment("anthropic", ""))
-        if self._environ.get(GEMINI_KEY):
-            specs.append(self._from_environment("gemini", ""))
-        return tuple(specs)
+        return self._servers.connections()
 
     def resolve(self, name: str) -> ModelSpec:
         """The model called `name`: saved NAME, `openai:MODEL`, `anthropic:MODEL`, `gemini:MODEL`,
@@ -122,7 +113,7 @@ class Registry:
                 return spec
         prefix, _, model = name.partition(":")
         if model and prefix in {"openai", "anthropic", "gemini"}:
-            return self._from_environment(prefix, model)
+            return self._servers.from_environment(prefix, model)
         if model and prefix == "official":
             return ModelSpec(name, "official", model)
         kind, _, port = prefix.partition("@")
@@ -172,7 +163,7 @@ class Registry:
             case "plugin":  # one whose plug-in is not running
                 raise self._unknown(spec.name)
             case _:
-                return self._server(spec)
+                return self._servers.open(spec)
 
     def _unknown(self, name: str) -> NotFound:
         from lunalux_core.library.naming import missing
@@ -197,7 +188,7 @@ class Registry:
 
         opened = None
         if spec.provider not in SERVERLESS:
-            opened = self._server(spec, keyless=True)
+            opened = self._servers.open(spec, keyless=True)
         if not isinstance(opened, ServerModel):
             raise InvalidInput(
                 "REQUEST_NOT_HTTP",
@@ -213,7 +204,7 @@ class Registry:
 
         if spec.provider in SERVERLESS:
             return None
-        opened = self._server(spec, keyless=True)
+        opened = self._servers.open(spec, keyless=True)
         return opened.learnt() if isinstance(opened, ServerModel) else None
 
     def facts(self, spec: ModelSpec) -> ServerFacts | None:
@@ -258,7 +249,7 @@ class Registry:
 
         if self._asked(spec) is None:
             raise _not_loadable(spec)
-        opened = self._server(spec)
+        opened = self._servers.open(spec)
         facts = await opened.look()
         if facts is None:
             raise opened.unreachable()
@@ -316,7 +307,7 @@ class Registry:
         texts that it has not counted yet; both beside everything else. `near`: only one on this machine or in
         the network around it."""
         try:
-            opened = self._server(spec) if self._asked(spec) is not None else None
+            opened = self._servers.open(spec) if self._asked(spec) is not None else None
         except InvalidInput:  # the call itself will tell that the key is missing
             opened = None
         if opened is None or (near and not is_near(opened.base_url)):
@@ -367,7 +358,7 @@ class Registry:
         if self._serverless(spec):
             return None
         try:
-            return self._server(spec, keyless=True)
+            return self._servers.open(spec, keyless=True)
         except InvalidInput:
             return None
 
@@ -376,7 +367,7 @@ class Registry:
         if spec.options.prefill or self._serverless(spec):
             return spec.options.prefill or "unknown"
         try:
-            return await self._server(spec).prefill()
+            return await self._servers.open(spec).prefill()
         except LunaluxError:  # the call itself will tell what is wrong
             return "unknown"
 
@@ -388,75 +379,11 @@ class Registry:
         """
         if self._serverless(spec):
             return (spec.model,)
-        return await self._server(spec).models()
+        return await self._servers.open(spec).models()
 
     async def aclose(self) -> None:
         """Close the connections. The registry may be used again afterwards."""
         await self._pool.aclose()
-
-    def _from_environment(self, provider: str, model: str) -> ModelSpec:
-        if provider == "openai":
-            url = self._environ.get(OPENAI_URL, "")
-            return ModelSpec(f"openai:{model}", "openai", model, url, ENVIRONMENT_KEY + OPENAI_KEY)
-        if provider == "anthropic":
-            url = self._environ.get(ANTHROPIC_URL, "")
-            return ModelSpec(f"anthropic:{model}", "anthropic", model, url, ENVIRONMENT_KEY + ANTHROPIC_KEY)
-        return ModelSpec(f"gemini:{model}", "gemini", model, "", ENVIRONMENT_KEY + GEMINI_KEY)
-
-    def _server(
-        self, spec: ModelSpec, *, keyless: bool = False
-    ) -> OpenAIModel | AnthropicModel | GeminiModel:
-        # Deferred: most commands resolve a model without ever opening one.
-        if spec.provider == "gemini":
-            from lunalux_core.llm.servers import gemini
-
-            key = self._key_of(spec, GEMINI_KEY, "", gemini.DEFAULT_BASE_URL, keyless)
-            return gemini.GeminiModel(spec, key, self._pool)
-        if spec.provider == "anthropic":
-            from lunalux_core.llm.servers import anthropic
-
-            # Its own clients leave the version out of the address, ours may have it: both are one server.
-            home = anthropic.anthropic_base_url(self._environ.get(ANTHROPIC_URL, ""))
-            at_home = replace(spec, base_url=anthropic.anthropic_base_url(spec.base_url))
-            key = self._key_of(at_home, ANTHROPIC_KEY, home, anthropic.DEFAULT_BASE_URL, keyless)
-            return anthropic.AnthropicModel(spec, key, self._pool)
-        from lunalux_core.llm.servers import openai
-
-        home = self._environ.get(OPENAI_URL, "")
-        provider_url = openai.DEFAULT_BASE_URL
-        variable = OPENAI_KEY
-        if spec.provider in HOSTED:
-            home, provider_url, variable = "", HOMES[spec.provider], f"{spec.provider.upper()}_API_KEY"
-        key = self._key_of(spec, variable, home, provider_url, keyless)
-        if spec.mode == "text":
-            from lunalux_core.llm.servers.text_completion import TextCompletionModel
-
-            return TextCompletionModel(spec, key, self._pool)
-        return openai.OpenAIModel(spec, key, self._pool)
-
-    def _key_of(self, spec: ModelSpec, variable: str, home: str, provider_url: str, keyless: bool) -> str:
-        """The stored key, else `variable` where it is meant for this very server (`home`).
-
-        The provider itself always needs a key; any other server may not, and says so if it does.
-        """
-        address = (spec.base_url.strip() or provider_url).rstrip("/")
-        key: str | None = None
-        if spec.key_name.startswith(ENVIRONMENT_KEY):
-            key = self._environ.get(spec.key_name.removeprefix(ENVIRONMENT_KEY))
-        elif spec.key_name:
-            key = self._key(spec.key_name)
-        # Only for this very server: the key of a variable must not reach another address.
-        if not key and address == (home.strip() or provider_url).rstrip("/"):
-            key = self._environ.get(variable)
-        if not key and not keyless and host_of(address) == host_of(provider_url):
-            raise InvalidInput(
-                "MODEL_KEY_MISSING",
-                f"The model {spec.name} has no key.",
-                f"Add one in the settings, or set {variable}.",
-                model=spec.name,
-                variable=variable,
-            )
-        return key or ""
 
 
 def saved_specs(configs: Iterable[SavedModel]) -> tuple[ModelSpec, ...]:

@@ -12,11 +12,11 @@ from lunalux_core.database import storage_error
 from lunalux_core.library.character_list import ORDERS
 from lunalux_tui.chat.protocols import Asker, Writing
 from lunalux_tui.chat.roster import FOLDER
-from lunalux_tui.chat.roster_groups import groups_shown
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_core.library.character_list import CharacterSummary
+    from lunalux_core.library import Library
+    from lunalux_core.library.character_list import CharacterQuery, CharacterSummary
     from lunalux_core.library.conversations import LastWords
     from lunalux_core.library.groups import Group
     from lunalux_core.library.tags import Tag
@@ -62,7 +62,7 @@ class RosterActions:
         """Read the list again, as words, tags and folders narrow it."""
         roster, library = self._roster, self._runtime.library
         characters, total = await library.characters.page(roster.wanted, roster.limit)
-        groups = await groups_shown(library, roster.wanted)
+        groups = await _groups_shown(library, roster.wanted)
         folders = [tag for tag in await library.tags.list() if tag.folder != "none"]
         looks = roster.words.split() or (roster.narrowed and not roster.folder)
         last_words = await library.conversations.last_words_of_owners()
@@ -231,3 +231,23 @@ class RosterActions:
         await self._opener.group_changed()
         await self.refresh()
         self._view.say(t("chat.undone"))
+
+
+async def _groups_shown(library: Library, wanted: CharacterQuery) -> Sequence[Group]:
+    """The groups of the library that fit; a group is never a favourite."""
+    groups = () if wanted.favourites else await library.groups.list(wanted.words)
+    if not groups:
+        return ()
+    tags = await library.tags.of_groups()
+    return [group for group in groups if _fits(tags.get(group.id, ()), wanted)]
+
+
+def _fits(tags: Sequence[Tag], wanted: CharacterQuery) -> bool:
+    if wanted.folder:
+        return any(tag.id == wanted.folder for tag in tags)
+    if wanted.outside and any(tag.folder == "closed" for tag in tags):
+        return False
+    names = {tag.name.casefold() for tag in tags}
+    return names.issuperset(name.casefold() for name in wanted.tags) and names.isdisjoint(
+        name.casefold() for name in wanted.without
+    )

@@ -37,11 +37,20 @@ class PlainValue:
         return self._single(value, param, ctx)
 
     def _single(self, value: Any, param: Any, ctx: Any) -> Any:
+        is_path = self._kind is Path or getattr(param, "name", "") in _NAMES_OF_FILES
+        if is_path and not str(value):
+            # A shell gives "" for a variable that is not set; as a path it would be the working folder.
+            raise InvalidInput(
+                "USAGE",
+                "An empty text names no file and no folder.",
+                "Name one; if a shell put it there, see whether its variable is set.",
+                kind="no_path",
+            )
         if self._kind is Path:
             from lunalux_core.regular_files import path_of
 
             return path_of(value)
-        if self._kind is str and getattr(param, "name", "") not in _NAMES_OF_FILES:
+        if self._kind is str and not is_path:
             _check_utf8(str(value))
         if self._kind not in _WORDS:
             return self._kind(value)

@@ -36,7 +36,7 @@ EXPORTS: dict[str, tuple[ExportFormat, Literal["v2", "v3"] | None]] = {
 }
 
 
-class FileActions:
+class CardFileActions:
     """Each asks what it needs to know, and tells how it went."""
 
     def __init__(self, view: EditorView, open_draft: OpenDraft) -> None:

@@ -12,7 +12,7 @@ Answer = TypeVar("Answer")
 
 
 class EditorView(Protocol):
-    """The character editor (`create.screen.CreateScreen`) as `FileActions` and `LibraryActions` see it."""
+    """The character editor (`create.screen.CreateScreen`) as the files and the library of it see it."""
 
     @property
     def runtime(self) -> Runtime:

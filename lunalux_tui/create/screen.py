@@ -16,7 +16,7 @@ from lunalux_core.editor.draft import Draft
 from lunalux_core.editor.draft_checks import check
 from lunalux_core.errors import LunaluxError
 from lunalux_tui.actions import Action, bindings, first_key
-from lunalux_tui.create.card_file_actions import FileActions
+from lunalux_tui.create.card_file_actions import CardFileActions
 from lunalux_tui.create.draft_head import CreateHead
 from lunalux_tui.create.json_view import JsonView
 from lunalux_tui.create.library_actions import LibraryActions
@@ -101,7 +101,7 @@ class CreateScreen(LunaScreen[None]):
     PREVIEW: ClassVar[str] = "-preview"
     """Class of the screen while the JSON is in view."""
 
-    files: FileActions
+    files: CardFileActions
     library: LibraryActions
 
     head = getters.query_one(CreateHead)
@@ -112,7 +112,7 @@ class CreateScreen(LunaScreen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.open_draft = OpenDraft(self)
-        self.files = FileActions(self, self.open_draft)
+        self.files = CardFileActions(self, self.open_draft)
         self.library = LibraryActions(self, self.open_draft)
         self.section = SECTIONS[0]
         self._wanted: str | None = None

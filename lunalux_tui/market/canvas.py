@@ -15,7 +15,7 @@ from textual.strip import Strip
 from lunalux_core.library.market_cache import MarketCard
 from lunalux_tui.i18n import t
 from lunalux_tui.market.card_face import HEIGHT, Face, card_lines, skeleton_lines
-from lunalux_tui.market.picture_queue import Thumbnails
+from lunalux_tui.market.picture_queue import PictureQueue
 from lunalux_tui.parts.drawn import palette_of, within
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.theme.palette import Palette
@@ -47,7 +47,7 @@ class CardCanvas(ScrollView):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.thumbnails: Thumbnails | None = None
+        self.thumbnails: PictureQueue | None = None
         self._cards: Sequence[MarketCard] = ()
         self._lines: dict[tuple[int, bool], list[list[Segment]]] = {}
         self._palette: Palette | None = None

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lunalux_tui.market.card_face import HEIGHT, PICTURE_WIDTH
-from lunalux_tui.market.picture_queue import Thumbnails
+from lunalux_tui.market.picture_queue import PictureQueue
 from lunalux_tui.parts.picture_support import cell_of, pictures_wanted, tell_terminal
 from lunalux_tui.render.picture_drawing import Cell, draw
 
@@ -34,7 +34,7 @@ class GridPictures:
         self._start = start
         self._later = later
         self._cell: Cell | None = None
-        self._drawn: Thumbnails | None = None
+        self._drawn: PictureQueue | None = None
 
     def follow_settings(self, app: App[Any], grid: MarketGrid, market: Market) -> None:
         """Pictures as the settings want them and the terminal's cells are now."""
@@ -44,7 +44,7 @@ class GridPictures:
         elif self._drawn is None or self._cell != cell_of(app):
             self.close()
             self._cell = cell_of(app)
-            self._drawn = grid.thumbnails = Thumbnails(
+            self._drawn = grid.thumbnails = PictureQueue(
                 fetch=market.thumbnail,
                 forget=market.forget_thumbnail,
                 draw=partial(draw, columns=PICTURE_WIDTH, rows=HEIGHT, cell=self._cell),

@@ -36,7 +36,7 @@ class _MissingPicture:
     pause: float
 
 
-class Thumbnails:
+class PictureQueue:
     """Brings the pictures of the cards in view, a few at a time, the newest wish first.
 
     Args:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import resource
 import socket
 import subprocess
 import sys
@@ -62,6 +61,29 @@ def test_bytes_that_are_no_text_are_told_at_every_argument(
         said = capfd.readouterr().err
         assert code == 2 and "not UTF-8" in said, (parameter.name, code, said)
     assert not list(home.rglob("crash-*"))
+
+
+@pytest.mark.parametrize("called", EVERY)
+def test_an_empty_text_is_not_taken_for_the_working_folder(
+    called: str, home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`lunalux import "$CARDS"` without that variable would bring in whatever lies there."""
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    path, command = EVERY[called]
+    needed = [param for param in command.params if param.param_type_name == "argument" and param.required]
+    for parameter in command.params:
+        if _kind(parameter) is Path or parameter.name == "paths":
+            words = ["" if one is parameter else "1" for one in needed]
+            if parameter not in needed:
+                words += [parameter.opts[0], ""] if parameter.param_type_name == "option" else [""]
+            code = run_cli([*path, *words])
+            said = capfd.readouterr().err
+            assert code == 2 and "An empty text names no file" in said, (parameter.name, code, said)
+
+
+def test_what_the_system_says_of_a_file_is_told_in_chinese(program: Program, tmp_path: Path) -> None:
+    told = program("preset", "import", str(tmp_path), code=1, LUNALUX_LANG="zh").err
+    assert told.startswith(f"无法读取 {tmp_path}：这是一个文件夹。")
 
 
 def _kind(parameter: Any) -> Any:
@@ -149,8 +171,8 @@ READING: dict[str, Callable[[str], tuple[str, ...]]] = {
 }
 """Every command that reads a file somebody named."""
 
-MEMORY = 1200 * 1024 * 1024
-"""Bytes of addresses that a command may have; a gigabyte read whole does not fit beside the program."""
+MEMORY = 512 * 1024 * 1024
+"""Bytes of addresses that a command may take; a gigabyte read whole does not fit."""
 
 
 @pytest.fixture
@@ -175,25 +197,15 @@ def odd(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 @pytest.mark.parametrize("command", READING)
 def test_what_is_no_file_or_too_large_is_never_read(
-    command: str, odd: dict[str, str], tmp_path: Path, home: Path
+    command: str, odd: dict[str, str], program: Program, home: Path
 ) -> None:
     for what, path in odd.items():
-        result = subprocess.run(
-            [sys.executable, "-m", "lunalux_tui", *READING[command](path), "--json"],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=environment(home),
-            timeout=30,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        said = result.stdout + result.stderr
+        result = program(*READING[command](path), "--json", code=None, memory=MEMORY)
+        said = result.out + result.err
         expected = {"FILE_TOO_LARGE"} if what == "huge" else {"FILE_NOT_REGULAR"}
         if command == "restore" and what == "huge":
             expected = {"BACKUP_DAMAGED"}
-        assert result.returncode in (1, 7), (what, said)
+        assert result.code in (1, 7), (what, said)
         assert any(code in said for code in expected), (what, said)
         assert "MemoryError" not in said and not list(home.rglob("crash-*"))
 

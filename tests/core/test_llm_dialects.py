@@ -305,6 +305,90 @@ ENDINGS = {
 for _finish, _words in ENDINGS.items():
     for _word in _words:
         GOOD[f"ends with {_word}"] = (said(SAID, _word), SAID, "", _finish)
+for _index in ("0", -1, None, 0.0):
+    GOOD[f"counted from {_index!r}"] = (
+        [event({"choices": [{"index": _index, "delta": {"content": SAID}, "finish_reason": "stop"}]}), DONE],
+        SAID,
+        "",
+        "stop",
+    )
+for _name, _content in {
+    "a list of lists": [[{"type": "text", "text": SAID}]],
+    "a part whose text has a value": [{"type": "text", "text": {"value": SAID, "annotations": []}}],
+    "a part of parts": [{"content": [{"text": [{"text": SAID}]}]}],
+    "a nest without an end beside words": [SAID, json.loads("[" * 450 + '"deep"' + "]" * 450)],
+}.items():
+    GOOD[f"words in {_name}"] = ([chunk(_content), chunk(finish="stop"), DONE], SAID, "", "stop")
+GOOD["OpenAI's Responses"] = (
+    [
+        event({"type": "response.created", "response": {"status": "in_progress", "output": []}}),
+        event({"type": "response.reasoning_summary_text.delta", "delta": THOUGHT}),
+        *(event({"type": "response.output_text.delta", "delta": piece}) for piece in pieces(SAID)),
+        event({"type": "response.function_call_arguments.delta", "delta": "{}"}),
+        event({"type": "response.output_text.done", "text": SAID}),
+        event({"type": "response.completed", "response": {"usage": {"input_tokens": 3, "output_tokens": 5}}}),
+    ],
+    SAID,
+    THOUGHT,
+    "stop",
+)
+GOOD["OpenAI's Responses, cut at the limit"] = (
+    [
+        event({"type": "response.output_text.delta", "delta": SAID}),
+        event(
+            {
+                "type": "response.incomplete",
+                "response": {"incomplete_details": {"reason": "max_output_tokens"}, "error": None},
+            }
+        ),
+    ],
+    SAID,
+    "",
+    "length",
+)
+GOOD["Cohere"] = (
+    [
+        *(
+            event({"type": "content-delta", "delta": {"message": {"content": {"text": piece}}}})
+            for piece in pieces(SAID)
+        ),
+        event({"type": "message-end", "delta": {"finish_reason": "COMPLETE"}}),
+    ],
+    SAID,
+    "",
+    "stop",
+)
+GOOD["Cohere's older one"] = (
+    [
+        event({"event_type": "text-generation", "text": SAID}),
+        event({"event_type": "stream-end", "finish_reason": "COMPLETE", "response": {"text": SAID}}),
+    ],
+    SAID,
+    "",
+    "stop",
+)
+GOOD["TGI"] = (
+    [
+        *(event({"token": {"text": piece, "special": False}}) for piece in pieces(SAID)),
+        event(
+            {
+                "token": {"text": "</s>", "special": True},
+                "generated_text": SAID,
+                "details": {"finish_reason": "eos_token"},
+            }
+        ),
+    ],
+    SAID,
+    "",
+    "stop",
+)
+for _end in ("<|start|>assistant<|channel|>final<|message|>", "<|channel|>final<|message|>"):
+    GOOD[f"a thought that {_end} ends"] = (
+        said(f"<|channel|>analysis<|message|>{THOUGHT}{_end}{SAID}<|return|>"),
+        SAID,
+        THOUGHT,
+        "stop",
+    )
 GOOD["ends without a word"] = (said()[:-2], SAID, "", "cut")
 GOOD["ends with the end mark alone"] = ([*said()[:-2], DONE], SAID, "", "stop")
 

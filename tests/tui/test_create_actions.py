@@ -13,7 +13,7 @@ from lunalux_core.cards.card_reader import read_card
 from lunalux_core.config.settings import load_settings
 from lunalux_core.editor.card_fields import BY_ID
 from lunalux_core.runtime import Runtime
-from lunalux_tui.create.card_file_actions import FileActions
+from lunalux_tui.create.card_file_actions import CardFileActions
 from lunalux_tui.create.library_actions import LibraryActions
 from lunalux_tui.create.open_draft import OpenDraft
 from lunalux_tui.parts.dialog import Dialog
@@ -46,7 +46,7 @@ class Desk:
         self.pauses: list[Pause] = []
         self.in_chat: list[str] = []
         self.open = OpenDraft(self)
-        self.files = FileActions(self, self.open)
+        self.files = CardFileActions(self, self.open)
         self.library = LibraryActions(self, self.open)
         self._works: list[asyncio.Task[None]] = []
 

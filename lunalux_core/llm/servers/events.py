@@ -56,6 +56,15 @@ _MESSAGES = frozenset(
 )
 """The types of the events of Anthropic's Messages, without those that all protocols share."""
 
+_TEXTS = ("text", "summary", "content", "value")
+"""Fields of a part that hold its text."""
+DEEPEST_TEXT = 6
+"""Steps from a field to its text: a hostile nest must not be followed."""
+
+_PIECE = re.compile(r"(text|content|refusal|reasoning)[\w.]*[.-]delta$|^text-generation$")
+"""Types of events that are a piece of the reply; of a tool's arguments there are pieces, too."""
+_ENDS = {"response.completed": "stop", "response.incomplete": "length"}
+
 MOST_TOKENS = 1_000_000_000
 """A count beyond this is none."""
 
@@ -135,7 +144,7 @@ def _read(said: EventContent, event: dict[str, Any], depth: int) -> None:
 def _choice(said: EventContent, event: dict[str, Any], choices: list[Any]) -> None:
     choice = next(
         # Several choices were not asked for; of those that come all the same, only the first is the reply.
-        (choice for choice in choices if isinstance(choice, dict) and not choice.get("index")),
+        (choice for choice in choices if isinstance(choice, dict) and _is_first(choice.get("index"))),
         None,
     )
     if choice is None:
@@ -158,6 +167,13 @@ def _choice(said: EventContent, event: dict[str, Any], choices: list[Any]) -> No
             said.refusal = event if event.get("error") else {"error": {"code": 500, **error}}
         else:
             said.finish = reason
+
+
+def _is_first(index: object) -> bool:
+    """Whether a choice is the reply: also where its server counts in texts, or below nothing."""
+    if isinstance(index, str) and index.isdecimal():
+        return int(index[:9]) == 0
+    return not (isinstance(index, int) and index > 0)
 
 
 def _is_none(reason: str) -> bool:
@@ -194,26 +210,17 @@ def _parts(parts: list[tuple[ContentKind, str]], message: object) -> None:
         parts.append(("text", refusal))
 
 
-def _text(value: object) -> str:
-    """The text of a field that is a string, a part with `text` or `summary`, or a list of such parts."""
+def _text(value: object, steps: int = DEEPEST_TEXT) -> str:
+    """The text of a field that is a string, a part with a field of text, or a list of such parts."""
     if isinstance(value, str):
         return value
+    if not steps:
+        return ""
     if isinstance(value, list):
-        return "".join(_text(item) for item in value)
+        return "".join(_text(item, steps - 1) for item in value)
     if isinstance(value, dict):
-        return next((text for name in ("text", "summary", "content") if (text := _flat(value.get(name)))), "")
+        return next((text for name in _TEXTS if (text := _text(value.get(name), steps - 1))), "")
     return ""
-
-
-def _flat(value: object) -> str:
-    """The text of a part's field, one step down at most: a hostile nest must not be followed."""
-    if isinstance(value, list):
-        return "".join(
-            block if isinstance(block, str) else str(block.get("text") or "")
-            for block in value
-            if isinstance(block, (str, dict))
-        )
-    return value if isinstance(value, str) else ""
 
 
 # -- Anthropic ---------------------------------------------------------------------------------------
@@ -270,7 +277,7 @@ def _stopped(said: EventContent, message: object) -> None:
 def _candidate(said: EventContent, candidates: list[Any]) -> None:
     """Gemini's."""
     candidate = next(
-        (candidate for candidate in candidates if isinstance(candidate, dict) and not candidate.get("index")),
+        (one for one in candidates if isinstance(one, dict) and _is_first(one.get("index"))),
         None,
     )
     if candidate is None:
@@ -287,7 +294,9 @@ def _candidate(said: EventContent, candidates: list[Any]) -> None:
 
 def _native(said: EventContent, event: dict[str, Any]) -> bool:
     """A local server's own protocol: Ollama's `message` and `response`, llama.cpp's `content`, KoboldCpp's
-    `token`. False: it is none of them."""
+    `token`; or one of `_piece`. False: it is none of them."""
+    if _piece(said, event):
+        return True
     message = event.get("message")
     if isinstance(message, dict):
         _parts(said.parts, message)
@@ -304,6 +313,35 @@ def _native(said: EventContent, event: dict[str, Any]) -> bool:
     elif isinstance(reason := event.get("finish_reason"), str) and not _is_none(reason):
         said.finish = reason
     return True
+
+
+def _piece(said: EventContent, event: dict[str, Any]) -> bool:
+    """A piece of OpenAI's Responses, of Cohere or of TGI. False: it is none, or has more to be read."""
+    if isinstance(token := event.get("token"), dict):
+        if not token.get("special") and (text := _text(token)):
+            said.parts.append(("text", text))
+        said.finish = _reason(event.get("details"), "finish_reason")
+        return True
+    kind = event.get("type") or event.get("event_type")
+    if not isinstance(kind, str):
+        return False
+    piece = event.get("delta") or event.get("text")
+    if isinstance(piece, dict):
+        said.finish, piece = _reason(piece, "finish_reason"), piece.get("message")
+    if _PIECE.search(kind):
+        if text := _text(piece):
+            said.parts.append(("thinking" if "reasoning" in kind else "text", text))
+        return True
+    if kind in _ENDS and isinstance(whole := event.get("response"), dict):
+        said.finish = _reason(whole.get("incomplete_details"), "reason") or _ENDS[kind]
+    elif kind == "stream-end":
+        said.finish = _reason(event, "finish_reason")
+    return False
+
+
+def _reason(fields: object, name: str) -> str:
+    value = fields.get(name) if isinstance(fields, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 def _refused(event: dict[str, Any]) -> bool:

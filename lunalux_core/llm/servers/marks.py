@@ -79,14 +79,20 @@ def marks(own: tuple[str, ...] = ()) -> Marks:
     pairs: Sequence[Pair] = PAIRS
     if len(own) == 2 and all(mark.strip() for mark in own):
         pairs = (Pair(own[0].strip()[:LONGEST], own[1].strip()[:LONGEST]), *PAIRS)
+    leads = tuple(lead.lower() for lead in LEADS)
     openings = dict[str, tuple[str, ...]]()
     for pair in pairs:
         closing = pair.closing.lower()
-        openings.setdefault(pair.opening.lower(), _MIXED if closing in _MIXED else (closing,))
+        closings: tuple[str, ...] = _MIXED if closing in _MIXED else (closing,)
+        if pair.opening.startswith(
+            "<|"
+        ):  # such models may go over to the answer without an end of the thought
+            closings += leads
+        openings.setdefault(pair.opening.lower(), closings)
     loose = tuple(dict.fromkeys(pair.closing.lower() for pair in pairs if pair.loose))
     return Marks(
         tuple(sorted(openings.items(), key=lambda pair: -len(pair[0]))),
-        tuple(lead.lower() for lead in LEADS),
+        leads,
         re.compile("|".join(map(re.escape, sorted(loose, key=len, reverse=True))), re.IGNORECASE),
         loose,
         re.compile("|".join({re.escape(mark[0]) for mark in loose}), re.IGNORECASE),

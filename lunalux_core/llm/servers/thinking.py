@@ -86,7 +86,9 @@ class ThinkingSplitter:
             self._block_begun = bool(self._held)
         match = re.search("|".join(map(re.escape, self._closings)), self._held, re.IGNORECASE)
         if match:
-            thinking, self._held = self._held[: match.start()], self._held[match.end() :]
+            # A mark that begins the answer is read once more, as that.
+            end = match.start() if match[0].lower() in self._marks.leads else match.end()
+            thinking, self._held = self._held[: match.start()], self._held[end:]
             self._state, self._closed_one = "before", True
             return thinking
         # The end may be the first half of a closing mark; it waits for the next piece.

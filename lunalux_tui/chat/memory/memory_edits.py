@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.memory.memory_list import MemoryList
     from lunalux_tui.parts.fields_dialog import Values
     from lunalux_tui.parts.screen import LunaScreen
+
+
+# Quotation marks and brackets that close after a full stop belong to its sentence.
+_END = re.compile(r"[.!?…]+[\"'”’)]*\s+|[。！？]+[”’」』）]*|\n+")
 
 
 class EditsView(Protocol):
@@ -159,7 +164,6 @@ class MemoryEdits:
     async def split(self, memory: Memory) -> None:
         """Make two memories of one, parted at a message that the person chooses."""
         from lunalux_core.memory.entries import split_entry
-        from lunalux_tui.chat.memory.halves import halves
         from lunalux_tui.parts.fields_dialog import FormField, ask_fields
 
         covered = await self._runtime.library.memories.covered(memory.id)
@@ -210,3 +214,30 @@ def keywords_of(text: str) -> tuple[str, ...]:
     """Words that are parted by commas of either script."""
     parts = text.replace("，", ",").replace("、", ",").split(",")
     return tuple(dict.fromkeys(word.strip() for word in parts if word.strip()))
+
+
+def halves(memory: Memory, covered: Sequence[str], at: str) -> tuple[str, str]:
+    """A memory's words parted in two, to be corrected: those for the messages before `at`, and the rest. They
+    are parted by the messages that its sentences come from where these are known, else at the end of the
+    sentence that is nearest to the same share of the text.
+    """
+    cut = _by_sources(memory, covered, at)
+    if cut is None:
+        share = covered.index(at) / len(covered)
+        ends = [match.end() for match in _END.finditer(memory.text) if match.end() < len(memory.text)]
+        wanted = share * len(memory.text)
+        cut = min(ends, key=lambda end: abs(end - wanted)) if ends else len(memory.text)
+    return memory.text[:cut].strip(), memory.text[cut:].strip()
+
+
+def _by_sources(memory: Memory, covered: Sequence[str], at: str) -> int | None:
+    """Where the first sentence begins that comes from the second half alone."""
+    place = {message_id: number for number, message_id in enumerate(covered)}
+    border = place[at]
+    for source in memory.sources:
+        sentence, messages = str(source.get("sentence", "")), source.get("messages") or ()
+        numbers = [place[message_id] for message_id in messages if message_id in place]
+        if sentence and numbers and min(numbers) >= border:
+            start = memory.text.find(sentence)
+            return start if start > 0 else None
+    return None
