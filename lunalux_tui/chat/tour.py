@@ -31,7 +31,9 @@ STATE = "tour.step"
 
 STEPS = ("talk", "browse", "characters", "market", "models", "palette")
 """Each is a tip, `tour.<step>` in the catalogue."""
-MOST_LINES = 2
+MOST_LINES = 3
+HIGH_ENOUGH = 14
+"""Lines of a terminal from which on a tip may take that many; else one less."""
 
 
 class TourBar(Widget):
@@ -131,12 +133,13 @@ class TourBar(Widget):
         words = t(f"tour.{tip}", name=name, model=clean_line(model, 40))
         keys = "  " + t("tour.keys")
         room = max(width - 1, 20)
+        most = MOST_LINES if self.app.size.height >= HIGH_ENOUGH else MOST_LINES - 1
         lines = [*wrap([(words, SURFACE)], room, head, [(" ", SURFACE)])]
-        if len(lines) < MOST_LINES and sum(cell_len(text) for text, _ in lines[-1]) + cell_len(keys) > room:
+        if len(lines) < most and sum(cell_len(text) for text, _ in lines[-1]) + cell_len(keys) > room:
             lines.append((("", SURFACE),))
         # The end of a long tip gives way: the keys are always in view, each beside its word.
-        *above, (*runs, (text, style)) = lines[:MOST_LINES]
-        text += " …" if len(lines) > MOST_LINES else ""
+        *above, (*runs, (text, style)) = lines[:most]
+        text += " …" if len(lines) > most else ""
         left = room - sum(cell_len(part) for part, _ in runs) - cell_len(keys)
         return [*above, (*runs, (fit(text, left), style), (keys, MUTED | SURFACE))]
 

@@ -23,14 +23,6 @@ PAUSE = 0.2
 class PictureDialog(PathDialog):
     """Asks for the path of a picture and shows it; answers the path, or None."""
 
-    DEFAULT_CSS = """
-    PictureDialog Center { height: auto; }
-    PictureDialog #picture-preview { width: 24; height: 12; margin: 0 0 1 0; }
-    PictureDialog #dialog #path-rows { height: 6; }
-    PictureDialog.-short #path-rows { display: none; }
-    PictureDialog.-short #picture-preview { width: 12; height: 6; margin: 0; }
-    """
-
     def __init__(self) -> None:
         super().__init__(
             t("create.picture.title"), hint=t("create.picture.hint"), placeholder="~/pictures/portrait.png"

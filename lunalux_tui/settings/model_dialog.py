@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from textual import on
@@ -227,7 +227,8 @@ class ModelDialog(FormDialog[ModelDraft]):
         """A registry that knows this configuration alone, with the key that is written or stored."""
         draft = self._draft()
         stored = credential_name(self._config.name)
-        (spec,) = saved_specs([draft.config])
+        # A failure names the model; before it has a name of its own, what kind it is.
+        (spec,) = saved_specs([replace(draft.config, name=draft.config.name or self.dialog_title)])
         key = draft.key or self._runtime.credentials.get(stored)
         return Registry([spec], key=lambda _: key), spec
 

@@ -15,6 +15,7 @@ from lunalux_core.config.settings import load_settings
 from lunalux_core.library.backup import put_in_place
 from lunalux_core.runtime import Runtime
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
+from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.settings.key_dialog import PressDialog
 from lunalux_tui.settings.sections.data import DataSection
 from lunalux_tui.settings.sections.keys import KeysSection
@@ -149,9 +150,17 @@ async def test_a_plug_in_is_brought_trusted_enabled_and_deleted(tmp_path: Path, 
     source.write_text("class Loud:\n    pass\n\n\nplugin = Loud\n", encoding="utf-8")
     async with open_app((100, 30)) as driven:
         pane = await section(driven, "plugins")
+        bar = driven.app.screen.query_one(KeyBar)
+
+        def keys_shown() -> str:
+            return "".join(strip.text for strip in bar.render_lines(bar.size.region))
+
+        await driven.until(lambda: "i Import" in keys_shown())
+        assert "On/off" not in keys_shown(), "there is none yet"
         await driven.press("i")
         await answer(driven, source)
         await driven.until(lambda: "loud" in [row.id for row in pane.rows])
+        await driven.until(lambda: "On/off" in keys_shown())
         assert right_of(pane, "loud") == "off"
         await go_to(driven, pane, "loud")
         await driven.press("enter")

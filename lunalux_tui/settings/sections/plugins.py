@@ -69,6 +69,8 @@ class PluginsSection(SectionView):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         info = self.info
+        if action == "choose":
+            return info is not None
         if action in {"delete", "export"}:
             return info is not None and info.origin not in {"", "package"}
         if action == "shift":

@@ -49,7 +49,7 @@ class SearchResults(ValuesSection):
         for action in self._by_id.values():
             keys = "  ".join(key_name(key) for key in keys_of(action, self.lunalux.keymap))
             if self._fits(action.label, action.help, action.id, keys, t(f"group.{action.group}")):
-                title = f"{t(f'group.{action.group}')}: {action.label}"
+                title = f"{t(f'group.{action.group}')} · {action.label}"
                 yield Row(KEY + action.id, title, right=keys, mark="▸")
 
     def _fits(self, *texts: str) -> bool:
