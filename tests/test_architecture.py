@@ -353,7 +353,7 @@ def test_a_turn_loads_nothing_for_what_is_not_there() -> None:
     }
     first = modules_after(run_main("chat", "Marigold", "-m", "Good evening"))  # the starters are put in
     again = modules_after(run_main("chat", "Marigold", "-m", "And then?"))
-    assert "lunalux_core.dialogue.nodes.turn_result" in first & again  # the turn went through to its end
+    assert "lunalux_core.dialogue.nodes.output" in first & again  # the turn went through to its end
     assert not again & spare
     assert not again & {"pydantic", "httpx", "textual", "rich"}
     for part in ("memory", "bank", "trackers"):

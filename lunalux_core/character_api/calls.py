@@ -160,8 +160,10 @@ def _parameters(fields: Mapping[str, Any]) -> dict[str, Any]:
         if value not in (None, "", [], {}) and name in PARAMETERS and name not in _NOT_SAMPLING:
             values[name] = checked_value(name, value)
     shape = fields.get("response_format")
-    if isinstance(shape, dict) and isinstance(described := shape.get("json_schema"), dict):
-        values["json_schema"] = checked_value("json_schema", described.get("schema", described))
+    described = shape.get("json_schema") if isinstance(shape, dict) else None
+    # A schema without a word asks for nothing.
+    if isinstance(described, dict) and (schema := described.get("schema", described)):
+        values["json_schema"] = checked_value("json_schema", schema)
     return values
 
 

@@ -187,7 +187,9 @@ class BackendExchange:
 
     def refused(self, document: Mapping[str, Any], response: httpx.Response | None) -> LunaluxError:
         """What the backend says instead of an answer, as an error without the session's token in it."""
-        code, message = (str(document.get(name) or "") for name in ("code", "message"))
+        # Anything else than a text is nothing that could be told to a person.
+        said = (document.get(name) for name in ("code", "message"))
+        code, message = (text if isinstance(text, str) else "" for text in said)
         if not code:
             return nonsense(self.place, response.status_code if response is not None else 200)
         retry = response.headers.get("retry-after", "") if response is not None else ""
@@ -264,7 +266,7 @@ def _host(http: httpx.AsyncClient, url: str) -> str:
 def _json(content: bytes, place: str, status: int = 200) -> dict[str, Any]:
     try:
         document = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise (trouble if status >= 500 else nonsense)(place, status) from error
     if not isinstance(document, dict):
         raise nonsense(place, status)

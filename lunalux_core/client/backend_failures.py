@@ -40,7 +40,10 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     "CODE_INVALID": ("That code is not right.", "Check it, or ask for a new one."),
     "CODE_EXPIRED": ("That code is too old.", "Ask for a new one."),
     "USERNAME_TAKEN": ("Somebody has this username already.", "Choose another one."),
-    "USERNAME_INVALID": ("This username cannot be used.", "Use 3 to 24 letters, digits, - or _."),
+    "USERNAME_INVALID": (
+        "This username cannot be used.",
+        "Use 3 to 24 letters and digits, single spaces or _ - . ' between them; some names are reserved.",
+    ),
     "INSUFFICIENT_FUNDS": (
         "Your coins do not cover this reply.",
         "Choose a cheaper model, redeem a coupon, or use a model of your own.",

@@ -12,6 +12,8 @@ from lunalux_core.client.backend_exchange import DOWNLOAD_LIMIT, BackendExchange
 from lunalux_core.client.backend_failures import cut
 from lunalux_core.wire.official import ModelConfigsResponse, SubmitRequest, SubmitResponse
 
+_PIECES = frozenset({"delta", "thinking"})
+
 
 class GatewayEndpoints:
     """Official models and their replies."""
@@ -50,19 +52,31 @@ class GatewayEndpoints:
             try:
                 async for chunk in response.aiter_bytes():
                     for name, data in parser.feed(chunk):
-                        document = json.loads(data)
+                        document = _event(name, data)
                         if name == "error":
                             raise self._exchange.refused(document, None)
                         yield name or "message", document
                         if name == "done":
                             return
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise cut(self._exchange.place) from error
             raise cut(self._exchange.place)
 
     async def _read_streamed(self, response: httpx.Response) -> dict[str, Any]:
         await response.aread()
-        return await self._exchange.read(response)
+        document = await self._exchange.read(response)
+        self._exchange.parsed(SubmitResponse, document)
+        return document
+
+
+def _event(name: str, data: str) -> dict[str, Any]:
+    """The document of an event. Raises ValueError for one that the gateway does not send."""
+    document = json.loads(data)
+    if not isinstance(document, dict) or (name in _PIECES and not isinstance(document.get("text"), str)):
+        raise ValueError(f"no event of the gateway: {name}")
+    if name == "done":
+        SubmitResponse.model_validate(document)
+    return document
 
 
 def _body(request: SubmitRequest) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from lunalux_core.dialogue.nodes.card_and_preset import card_and_preset
+from lunalux_core.dialogue.nodes.context import context
 from lunalux_core.dialogue.nodes.finished_prompt import finished_prompt
 from lunalux_core.dialogue.nodes.llm import llm
-from lunalux_core.dialogue.nodes.outgoing_history import outgoing_history
-from lunalux_core.dialogue.nodes.reply_scripts import reply_scripts
-from lunalux_core.dialogue.nodes.turn_result import turn_result
+from lunalux_core.dialogue.nodes.output import output
+from lunalux_core.dialogue.nodes.preset import preset
+from lunalux_core.dialogue.nodes.regex import regex
 from lunalux_core.dialogue.nodes.user_input import user_input
 from lunalux_core.dialogue.workflow import Node, Workflow
 
@@ -58,8 +58,8 @@ def _built(
 ) -> Workflow[TurnRequest, Ready]:
     """The nodes from the person's words to the prompt."""
     return (
-        Workflow.start(card_and_preset)
-        .then(outgoing_history(engine))
+        Workflow.start(preset)
+        .then(context(engine))
         .where(_has_form, lambda: _text_template(models, engine))
         .where(lambda draft: draft.request.turn.memory is not None, lambda: _memory(rankers))
         .where(lambda draft: bool(draft.request.turn.trackers), _trackers)
@@ -153,10 +153,10 @@ def reply_line(
 ) -> Workflow[Completion, TurnResult]:
     """The nodes from what a model answered to what the library keeps."""
     return (
-        Workflow.start(reply_scripts(engine, plugins))
+        Workflow.start(regex(engine, plugins))
         .where(
             lambda reply: bool(reply.completion.ready.request.turn.settings.plugins),
             lambda: _plugin(plugins),
         )
-        .then(turn_result(models))
+        .then(output(models))
     )

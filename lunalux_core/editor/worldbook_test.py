@@ -32,7 +32,7 @@ def try_book(
     "bad_key" (one that is none, so that it is read as words). The dice are those of `seed`, so that the
     result moves only when the text or the book does.
     """
-    from lunalux_core.dialogue.nodes.worldbook_scan import engine_settings
+    from lunalux_core.dialogue.nodes.worldbook import engine_settings
     from lunalux_core.llm.tokens import estimator
     from lunalux_core.macros.expansion import ChatMessage, MacroContext, expander
     from lunalux_core.worldbook.book_reader import own_settings, read_book

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,26 @@ async def store_consent(library: Library, model: str, yes: bool | None) -> None:
         return {**(answers if isinstance(answers, dict) else {}), model: yes}
 
     await library.state.update(CONSENT, change)
+
+
+async def allowed_in_background(
+    library: Library, spec: ModelSpec, *, always: bool, ask: Callable[[], Awaitable[None]]
+) -> bool:
+    """Whether a model may write while the person goes on.
+
+    Args:
+        always: whether the settings allow models that cost.
+        ask: asks the person about a model that costs and that they were never asked about; stores the answer
+            None before that, so that each model is asked about once for memories and trackers.
+    """
+    if spec.provider == "practice":
+        return False
+    if not costs(spec) or always:
+        return True
+    answers = await consents(library)
+    if spec.name not in answers:
+        await ask()
+    return answers.get(spec.name) is True
 
 
 def costs(spec: ModelSpec) -> bool:

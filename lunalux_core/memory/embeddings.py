@@ -22,6 +22,8 @@ QUERY_SECONDS = 4.0
 BUILD_SECONDS = 120.0
 REST_SECONDS = 60.0
 """A server that failed is left alone for so long."""
+BATCH = 16
+"""Texts in one request."""
 LONGEST_TEXT = 6000
 """Characters of one text that are sent."""
 SHORT_TEXT = 1200

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.database import Connection, Database
 from lunalux_core.library.vectors import load_vectors, store_vectors, text_hash
-from lunalux_core.memory.embeddings import LONGEST_TEXT, Embeddings, address_of, vectors_in
+from lunalux_core.memory.embeddings import BATCH, LONGEST_TEXT, Embeddings, address_of, vectors_in
 from lunalux_core.memory.story_memory import StoryMemory, T, TextsOf
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["VectorRanker", "address_of", "vectors_in"]
 
-BATCH = 16
 MOST_RANKED = 50
 LEAST_CLOSENESS = 0.25
 WEIGHED = 400

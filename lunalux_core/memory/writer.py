@@ -15,7 +15,7 @@ from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.library.conversations import load_conversation, load_message
 from lunalux_core.library.memories import Memory, coverage_of, load_memory, settle_memories
 from lunalux_core.memory.background import BackgroundTasks
-from lunalux_core.memory.consent import consents, costs, store_consent
+from lunalux_core.memory.consent import allowed_in_background, consents, costs, store_consent
 from lunalux_core.memory.due import Rules, Scene, due_chapter, due_scenes
 from lunalux_core.memory.model_requests import TurnFormat
 from lunalux_core.memory.storage import store_events
@@ -160,17 +160,15 @@ class MemoryWriter:
 
     async def _allowed(self, conversation_id: str, spec: ModelSpec) -> bool:
         """Whether the model can write, and the person has agreed to it."""
-        if spec.provider == "practice":
-            return False
-        if not costs(spec) or self._settings().memory_write == "always":
-            return True
-        answers = await consents(self._library)
-        # The person is asked only once there is something to write.
-        if spec.name not in answers and await self._something_due(conversation_id):
-            await self.agree(spec.name, None)
-            # The answer None is stored before asking, so that each model is asked about only once.
-            self.on_question(conversation_id, spec.name)
-        return answers.get(spec.name) is True
+
+        async def ask() -> None:
+            # The person is asked only once there is something to write.
+            if await self._something_due(conversation_id):
+                await self.agree(spec.name, None)
+                self.on_question(conversation_id, spec.name)
+
+        always = self._settings().memory_write == "always"
+        return await allowed_in_background(self._library, spec, always=always, ask=ask)
 
     async def _something_due(self, conversation_id: str) -> bool:
         return bool(

@@ -31,7 +31,7 @@ from lunalux_core.library.trackers import (
     store_value,
 )
 from lunalux_core.memory.background import BackgroundTasks
-from lunalux_core.memory.consent import consents, costs, store_consent
+from lunalux_core.memory.consent import allowed_in_background, costs, store_consent
 from lunalux_core.memory.memory_answers import UnusableAnswer, script_of
 from lunalux_core.memory.model_requests import ModelRequests, TurnFormat
 from lunalux_core.trackers.shape import LONGEST_VALUE
@@ -160,16 +160,13 @@ class TrackerKeeper:
 
     async def _allowed(self, conversation_id: str, spec: ModelSpec) -> bool:
         """Whether the model may be used in the background; asks the person about one that costs."""
-        if spec.provider == "practice":
-            return False
-        if not costs(spec) or self._settings().tracker_run == "always":
-            return True
-        answers = await consents(self._library)
-        if spec.name not in answers:
-            # Stored before asking, so that each model is asked about once for memories and trackers.
+
+        async def ask() -> None:
             await store_consent(self._library, spec.name, None)
             self._question(conversation_id, spec.name)
-        return answers.get(spec.name) is True
+
+        always = self._settings().tracker_run == "always"
+        return await allowed_in_background(self._library, spec, always=always, ask=ask)
 
     # -- on request --------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.text import clean_line
-from lunalux_tui.chat.memory.desk import Desk
+from lunalux_tui.chat.memory.memory_jobs import MemoryJobs
 from lunalux_tui.chat.protocols import Asker, Background
 from lunalux_tui.chat.questions import Question
 from lunalux_tui.i18n import t
@@ -56,9 +56,9 @@ class MemoryActions:
         """The model that costs and is asked about, "" while there is no question."""
 
     @cached_property
-    def desk(self) -> Desk:
+    def jobs(self) -> MemoryJobs:
         """What writes for the person, also while the pane is closed."""
-        return Desk(self._runtime, self._view)
+        return MemoryJobs(self._runtime, self._view)
 
     async def pane(self, tab: str = "memories") -> None:
         """All memories, trackers and documents."""
@@ -84,7 +84,7 @@ class MemoryActions:
         conversation = self._opener.chat.conversation
         if conversation is None:
             return
-        dialog = MemoryDialog(self._runtime, conversation.id, self.desk, covering=covering, tab=tab)
+        dialog = MemoryDialog(self._runtime, conversation.id, self.jobs, covering=covering, tab=tab)
         message_id = await self._view.ask(dialog)
         if self._asking and not await self._runtime.memory_writer.waiting_for(conversation.id):
             self._asking = ""  # answered in the pane

@@ -15,7 +15,7 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.library.conversations import Message
 from lunalux_tui.chat.action_declarations import ChatTranscript
 from lunalux_tui.chat.conversation_bars import SHOWN, ChatHeader, StatusBar, Suggestions
-from lunalux_tui.chat.draft import MessageDraft
+from lunalux_tui.chat.message_draft import MessageDraft
 from lunalux_tui.chat.opener import OpenChat
 from lunalux_tui.chat.prompt_field import Prompt
 from lunalux_tui.chat.slash_list import SlashList

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
 
 from textual import work
 from textual.app import ComposeResult
@@ -83,12 +85,25 @@ class PersonasDialog(PickDialog):
     async def _edit(self, persona: Persona | None) -> None:
         library = self._runtime.library
         books = [book.name for book in await library.worldbooks.list()]
-        answer = await self.app.push_screen_wait(PersonaDialog(persona, books))
-        if answer is not None:
-            name, description, book = answer
-            saved = await library.personas.save(name, description, persona.id if persona else None)
-            await library.personas.bind(saved.id, book)
-            await self._read()
+        before = NOBODY
+        if persona is not None:  # blanks at the ends are no words that were written here
+            before = PersonaText(persona.name.strip(), persona.description.strip(), persona.worldbook)
+        key = f"persona:{persona.id if persona else 'new'}"
+
+        async def keep(text: PersonaText) -> None:
+            await library.drafts.keep(key, "" if text == before else json.dumps(text))
+
+        dialog = PersonaDialog(before, books, draft=_drafted(await library.drafts.get(key)), keep=keep)
+        text = await self.app.push_screen_wait(dialog)
+        await keep(dialog.unsaved if text is None else text)  # until it stands where it belongs
+        if text is None:
+            if dialog.unsaved != before:
+                self.notify(question("persona.draft_kept"), markup=False)
+            return
+        saved = await library.personas.save(text.name, text.description, persona.id if persona else None)
+        await library.personas.bind(saved.id, text.worldbook)
+        await library.drafts.keep(key, "")
+        await self._read()
 
     @work(exit_on_error=False)
     async def action_delete(self) -> None:
@@ -98,14 +113,36 @@ class PersonasDialog(PickDialog):
         asked = question("personas.delete", name=clean_line(persona.name, 80))
         if await self.app.push_screen_wait(ConfirmDialog(question("personas.delete_title"), asked)):
             await self._runtime.library.personas.delete(persona.id)
+            await self._runtime.library.drafts.keep(f"persona:{persona.id}", "")
             await self._read()
 
 
-class PersonaDialog(Dialog[tuple[str, str, str]]):
-    """Asks for name, description and the worldbook that goes with this part; "" for none.
+class PersonaText(NamedTuple):
+    """What a person writes of a persona; the worldbook is named, "" for none."""
+
+    name: str
+    description: str
+    worldbook: str
+
+
+NOBODY = PersonaText("", "", "")
+
+
+def _drafted(stored: str) -> PersonaText | None:
+    """What was kept; None where nothing was, or another version of the program kept it otherwise."""
+    with suppress(ValueError, TypeError):
+        text = PersonaText(*json.loads(stored))
+        return text if all(isinstance(part, str) for part in text) else None
+    return None
+
+
+class PersonaDialog(Dialog[PersonaText]):
+    """Asks for name, description and the worldbook that goes with this part.
 
     Args:
         books: names of the worldbooks there are.
+        draft: what was not saved last time; one undo in the description shows the stored one again.
+        keep: keeps what is being written when the program is left.
     """
 
     ACTIONS = (
@@ -116,19 +153,28 @@ class PersonaDialog(Dialog[tuple[str, str, str]]):
     BINDINGS = bindings(ACTIONS)
     SIZE = "-wide"
 
-    def __init__(self, persona: Persona | None, books: Sequence[str] = ()) -> None:
-        super().__init__(question("persona.title"))
+    def __init__(
+        self,
+        persona: PersonaText = NOBODY,
+        books: Sequence[str] = (),
+        *,
+        draft: PersonaText | None = None,
+        keep: Callable[[PersonaText], Awaitable[None]] | None = None,
+    ) -> None:
+        super().__init__(question("persona.title"), hint=question("unsaved") if draft else "")
         self._persona = persona
+        self._draft = draft
+        self._keep = keep
         self._books = books
-        self._book = persona.worldbook if persona else ""
+        self.unsaved = draft or persona
+        self._book = self.unsaved.worldbook
 
     def compose_body(self) -> ComposeResult:
-        persona = self._persona
         yield Label(question("persona.name"), markup=False)
-        yield Input(persona.name if persona else "", id="persona-name")
+        yield Input(self.unsaved.name, id="persona-name")
         yield Label(question("persona.description"), markup=False)
         yield TextArea(
-            persona.description if persona else "",
+            self._persona.description,
             soft_wrap=True,
             show_line_numbers=False,
             compact=True,
@@ -136,6 +182,13 @@ class PersonaDialog(Dialog[tuple[str, str, str]]):
             id="persona-description",
         )
         yield Told(self._bound(), id="persona-book")
+
+    def on_mount(self) -> None:
+        if self._draft is not None:
+            # As an edit over the stored text, so that one undo leads back to it.
+            area = self.query_one("#persona-description", TextArea)
+            area.replace(self._draft.description, (0, 0), area.document.end)
+            area.history.checkpoint()
 
     def _bound(self) -> str:
         """The line that names the worldbook."""
@@ -158,10 +211,24 @@ class PersonaDialog(Dialog[tuple[str, str, str]]):
             self._book = chosen.removeprefix(BOOK) if chosen != NO_BOOK else ""
             self.query_one("#persona-book", Static).update(self._bound())
 
-    def action_save(self) -> None:
+    def _written(self) -> PersonaText:
+        """What stands here."""
         name = self.query_one("#persona-name", Input).value.strip()
-        if not name:
+        return PersonaText(name, self.query_one("#persona-description", TextArea).text.strip(), self._book)
+
+    async def keep_draft(self) -> None:
+        """Keep what is being written."""
+        if self._keep is not None and self.is_mounted:
+            await self._keep(self._written())
+
+    def action_cancel(self) -> None:
+        self.unsaved = self._written()
+        self.dismiss(None)
+
+    def action_save(self) -> None:
+        written = self._written()
+        if not written.name:
             self.query_one("#persona-name", Input).focus()
             self.notify(question("persona.name_missing"), severity="warning", markup=False)
             return
-        self.dismiss((name, self.query_one("#persona-description", TextArea).text.strip(), self._book))
+        self.dismiss(written)

@@ -43,8 +43,8 @@ from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.llm.parameters import read_pairs
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
+from lunalux_tui.cli.after_reply import remember_turn
 from lunalux_tui.cli.chat_options import MOST_REPLIES, ChatOptions, refuse_together
-from lunalux_tui.cli.remembering import remember_turn
 from lunalux_tui.cli.run import ask, with_runtime
 from lunalux_tui.cli.stdin import input_text
 from lunalux_tui.i18n import t

@@ -121,7 +121,9 @@ def _tell(event: MirrorEvent, *, as_json: bool) -> None:
             }
         )
     elif event.error is not None:
-        output.note(output.one_line(*sentence))
+        text = output.one_line(*sentence)
+        # Most sentences about a file were made for one that somebody had just named.
+        output.note(text if event.path in sentence[0] else t("cli.mirror.error", path=event.path, text=text))
     else:
         key = "mirror.missing" if event.missing else f"mirror.{event.action}"
         words = {"path": event.path, "kept": event.kept, "name": event.name, "n": event.missing}

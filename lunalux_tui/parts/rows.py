@@ -231,7 +231,7 @@ class Rows(ScrollView, can_focus=True):
         gap = " " * (title_room - cell_len(title) + (1 if right else 0))
         titled: list[Run] = [(title, style)]
         if row.search_words:
-            from lunalux_tui.render.found import found_runs
+            from lunalux_tui.render.search_marks import found_runs
 
             titled = found_runs(titled, row.search_words)
         return [(mark, row.tone | ground), *titled, (gap, ground), (right, MUTED | ground)]

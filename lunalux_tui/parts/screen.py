@@ -58,11 +58,20 @@ class LunaScreen(Screen[Result]):
     HANDLERS: ClassVar[Mapping[str, Handler[Any]]] = {}
     """What is not done by a method of the screen but by one of its `objects`, by the names of the actions."""
 
+    _built = False
+
     def __init_subclass__(cls, **inherited: Any) -> None:
         super().__init_subclass__(**inherited)
         for name in cls.HANDLERS:
             # Textual finds what does an action as a method of this name.
             setattr(cls, f"action_{name}", _handed(name))
+
+    async def on_event(self, event: events.Event) -> None:
+        """Tell nothing to a screen that goes before its children have come: they would be looked for."""
+        if isinstance(event, events.Mount):
+            self._built = not (self._pruning or self._closing)
+        if self._built or isinstance(event, (events.Compose, events.Unmount)):
+            await super().on_event(event)
 
     @property
     def objects(self) -> Any:

@@ -16,7 +16,7 @@ from aiohttp import web
 from textual_serve.server import Server
 
 from lunalux_core.errors import InvalidInput
-from lunalux_tui.web.door import guard
+from lunalux_tui.web.token_check import guard
 
 PAGE = Path(__file__).parent / "page"
 LOOPBACK = "127.0.0.1"

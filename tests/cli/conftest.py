@@ -25,11 +25,15 @@ def forked() -> Iterator[ForkedProgram]:
 def program(home: Path, tmp_path: Path, forked: ForkedProgram) -> Program:
     """`program("character", "list", "--json")`; `stdin` and more variables by keyword."""
 
-    def run(*arguments: str, stdin: str = "", code: int | None = 0, **variables: str) -> Done:
+    def run(
+        *arguments: str, stdin: str = "", code: int | None = 0, memory: int | None = None, **variables: str
+    ) -> Done:
         data, environ = stdin.encode("utf-8", "surrogateescape"), environment(home, variables)
         # What Python reads as it starts holds for a process that starts it.
-        how = started if any(name.startswith("PYTHON") for name in variables) else forked.run
-        status, out, err = how(arguments, data, tmp_path, environ, 120)
+        if any(name.startswith("PYTHON") for name in variables):
+            status, out, err = started(arguments, data, tmp_path, environ, 120)
+        else:
+            status, out, err = forked.run(arguments, data, tmp_path, environ, 120, memory)
         done = Done(status, out.decode(), err.decode())
         assert code is None or done.code == code, done.err + done.out
         return done

@@ -14,6 +14,7 @@ import importlib
 import io
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -61,13 +62,29 @@ class ForkedProgram:
             time.sleep(0.01)
 
     def run(
-        self, arguments: Sequence[str], stdin: bytes, cwd: Path, environ: Mapping[str, str], seconds: float
+        self,
+        arguments: Sequence[str],
+        stdin: bytes,
+        cwd: Path,
+        environ: Mapping[str, str],
+        seconds: float,
+        memory: int | None = None,
     ) -> tuple[int, bytes, bytes]:
-        """Exit code, stdout and stderr of a command. Raises TimeoutError for one that takes longer."""
+        """Exit code, stdout and stderr of a command. Raises TimeoutError for one that takes longer.
+
+        `memory` bounds the bytes of addresses that it may take beyond those it starts with.
+        """
         given, taken = os.pipe(), (os.pipe(), os.pipe())
         with socket.socket(socket.AF_UNIX) as wire:
             wire.connect(self._path)
-            request = json.dumps({"arguments": list(arguments), "cwd": str(cwd), "environ": dict(environ)})
+            request = json.dumps(
+                {
+                    "arguments": list(arguments),
+                    "cwd": str(cwd),
+                    "environ": dict(environ),
+                    "memory": memory,
+                }
+            )
             theirs = [given[0], taken[0][1], taken[1][1]]
             socket.send_fds(wire, [len(request.encode()).to_bytes(8, "big")], theirs)
             wire.sendall(request.encode())
@@ -156,6 +173,8 @@ def _serve(wire: socket.socket) -> None:
     pid = os.fork()
     if pid == 0:
         wire.close()
+        if request["memory"] is not None:
+            _bound_memory(request["memory"])
         _become(request["arguments"], request["cwd"], request["environ"], streams)
     for stream in streams:
         os.close(stream)
@@ -163,6 +182,12 @@ def _serve(wire: socket.socket) -> None:
     _, status = os.waitpid(pid, 0)
     wire.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
     os._exit(0)
+
+
+def _bound_memory(more: int) -> None:
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + more
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def _become(arguments: Sequence[str], cwd: str, environ: Mapping[str, str], streams: Sequence[int]) -> None:

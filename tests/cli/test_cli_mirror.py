@@ -72,11 +72,20 @@ def test_what_cannot_be_used_ends_it_with_7(program: Program, story: Path) -> No
     story.write_bytes(b"\xff")
     refused = program("mirror", "files", code=7)
     assert "is not UTF-8" in refused.err and "1 skipped" in refused.err
+    assert refused.err.count(story.name) == 1
     (row,) = program("mirror", "files", "--json", code=7).lines
     assert (row["action"], row["error"]["code"]) == ("skipped", "MIRROR_NOT_TEXT")
     assert story.read_bytes() == b"\xff"
     assert program("mirror", "files", "--watch", "--dry-run", "--json", code=2).error["code"] == "USAGE"
     assert program("mirror", "home/x", "--json", code=1).error["code"] == "MIRROR_IN_HOME"
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_file_that_cannot_be_used_is_named(program: Program, story: Path, lang: str) -> None:
+    card = next(story.parents[1].glob("card.*"))
+    card.write_text("[]")
+    refused = program("mirror", "files", code=7, lang=lang).err
+    assert card.parent.name in refused and card.name in refused
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")

@@ -15,7 +15,7 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import Settings, load_settings
 from lunalux_core.dialogue.active_books import ParseCache, parsed_card
 from lunalux_core.dialogue.assembly.prefill import goes_on
-from lunalux_core.dialogue.nodes.worldbook_scan import worldbook_settings
+from lunalux_core.dialogue.nodes.worldbook import worldbook_settings
 from lunalux_core.dialogue.turn import TurnEvent, TurnInput, TurnKind, WorldbookOverflowed
 from lunalux_core.importing import import_data
 from lunalux_core.presets.document import read_preset

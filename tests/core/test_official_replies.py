@@ -17,11 +17,14 @@ from fault_proxy import FaultProxy
 from served_backend import Served, device, serve
 
 from lunalux_core.character_api.completion_routes import create_app
+from lunalux_core.client.backend_exchange import BackendExchange
+from lunalux_core.client.gateway_endpoints import GatewayEndpoints
 from lunalux_core.dialogue.turn import Billed, TurnCompleted, TurnEvent, TurnOptions
-from lunalux_core.errors import NetworkError, PaymentError
+from lunalux_core.errors import LunaluxError, NetworkError, PaymentError
 from lunalux_core.ids import uuid4
 from lunalux_core.library.conversations import Message
 from lunalux_core.runtime import Runtime
+from lunalux_core.wire.official import SubmitRequest
 
 PASSWORD = "a long enough passphrase 7"
 PAID = TurnOptions(model="official:002")
@@ -331,3 +334,47 @@ async def test_a_call_whose_answer_was_lost_on_the_way_is_replayed_to_its_repeat
         proxy.fault = ""
         answer = await client.post("/v1/chat/completions", headers=headers, json=body)
     assert answer.status_code == 200 and await stars(here) == 95
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "code"),
+    [
+        ("text/event-stream", "event: delta\ndata: [1]\n\n", "BACKEND_CUT"),
+        ("text/event-stream", 'event: delta\ndata: {"text": 5}\n\n', "BACKEND_CUT"),
+        ("text/event-stream", 'event: thinking\ndata: {"said": "x"}\n\n', "BACKEND_CUT"),
+        ("text/event-stream", "event: error\ndata: null\n\n", "BACKEND_CUT"),
+        ("text/event-stream", 'event: done\ndata: {"content": [], "billing": 3}\n\n', "BACKEND_CUT"),
+        ("text/event-stream", f"event: done\ndata: {DEEP}\n\n", "BACKEND_CUT"),
+        ("application/json", '{"success": true, "content": 5}', "BACKEND_BAD_ANSWER"),
+        ("application/json", DEEP, "BACKEND_BAD_ANSWER"),
+        ("application/json", '{"success": false, "code": {"a": 1}, "message": "x"}', "BACKEND_BAD_ANSWER"),
+    ],
+)
+async def test_an_answer_of_another_shape_is_told_and_no_crash(kind: str, body: str, code: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-type": kind}, text=body)
+
+    async def connect() -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://backend.example")
+
+    async def never(*_: object) -> bool:
+        return False
+
+    exchange = BackendExchange(connect, lambda: None, never, never)
+    with pytest.raises(LunaluxError) as told:
+        async for _ in GatewayEndpoints(exchange).submit_stream(
+            SubmitRequest(model_id="002", messages=[]), "k"
+        ):
+            pass
+    assert told.value.code == code
+    await exchange.aclose()
+
+
+def test_a_refusal_that_is_no_text_is_not_told() -> None:
+    """A person reads a sentence of ours then, not how Python writes what came."""
+    exchange = BackendExchange(*[lambda *_: None] * 4)  # type: ignore[arg-type]
+    told = exchange.refused({"success": False, "code": "ODD", "message": {"a": [None]}}, None)
+    assert told.message == "The server refused: ODD."

@@ -30,17 +30,20 @@ class Driven:
         return self.app.chat
 
     async def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
-        """Let the app work until `condition` holds; what it looks at may not be on screen yet."""
+        """Let the app work until `condition` holds; what it looks at may not be on screen yet.
+
+        Then the screen that is on top has its widgets, too.
+        """
 
         def holds() -> bool:
             try:
-                return bool(condition())
+                return bool(condition()) and self.app.screen.is_mounted
             except NoMatches:
                 return False
 
         async with asyncio.timeout(seconds):
-            while not holds():
-                await self.pilot.pause(0.02)
+            while not holds():  # noqa: ASYNC110 - anything may be waited for
+                await asyncio.sleep(0.01)
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)

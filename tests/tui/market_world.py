@@ -111,13 +111,10 @@ async def market(size: tuple[int, int] = (100, 30)) -> AsyncIterator[tuple[Marke
 
 
 async def until(pilot: Pilot[None], done: Callable[[], bool], seconds: float = 60) -> None:
-    """Let the app work until something is so."""
-    for _ in range(int(seconds / 0.02)):
-        await pilot.pause()
-        if done():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it never came to that")
+    """Let the app work until something is so, and the screen that is on top has its widgets."""
+    async with asyncio.timeout(seconds):
+        while not (done() and pilot.app.screen.is_mounted):  # noqa: ASYNC110 - anything may be waited for
+            await asyncio.sleep(0.01)
 
 
 async def names(screen: MarketScreen, pilot: Pilot[None], words: str | None = None) -> list[str]:

@@ -424,7 +424,7 @@ async def test_the_tree_opens_at_the_newest_message() -> None:
         await driven.press("ctrl+t")
         await driven.until(lambda: isinstance(driven.app.screen, TreeDialog))
         rows = driven.app.screen.rows  # type: ignore[attr-defined]
-        assert rows.chosen == driven.chat.transcript.messages[-1].id
+        await driven.until(lambda: rows.chosen == driven.chat.transcript.messages[-1].id)
 
 
 @pytest.mark.parametrize("height", [40, 24])

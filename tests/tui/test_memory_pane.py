@@ -325,7 +325,7 @@ async def test_new_words_wait_beside_the_old_until_the_person_takes_them(home: P
                 text for text, _ in compared
             }
             await driven.press("n")
-            await driven.until(lambda: not dialog._desk.rewriting)
+            await driven.until(lambda: not dialog._jobs.rewriting)
             assert (await library.memories.list(place))[1].text == "The lamp burns low. A key is promised."
             await driven.press("home", "down", "w")
             await dialog_of(driven, FieldsDialog)
@@ -567,7 +567,7 @@ async def test_writing_is_stopped_by_a_key_and_the_old_words_stay(home: Path, pa
             await driven.until(lambda: "being written" in right_of(dialog, "The lamp"))
             await driven.press("x")
             await driven.until(lambda: "fresh" in right_of(dialog, "The lamp"))
-            assert not dialog._desk.rewriting
+            assert not dialog._jobs.rewriting
             assert [memory.title for memory in await driven.app.runtime.library.memories.list(place)] == [
                 "",
                 "The lamp",
@@ -600,6 +600,15 @@ async def test_new_words_that_come_while_the_pane_is_closed_wait_in_it(home: Pat
             await dialog_of(driven, CompareDialog)
             await driven.press("y")
             await driven.until(lambda: "The lamp and the key" in names(dialog))
+
+
+async def test_what_is_said_while_the_pane_goes_away_is_said_in_the_chat(home: Path) -> None:
+    await story()
+    async with open_app() as driven:
+        dialog = await open_pane(driven)
+        dialog.dismiss(None)
+        driven.chat.objects.memory.jobs.say("The lamp was written.")
+        assert driven.chat.status.told == "The lamp was written."
 
 
 def test_the_pane_has_a_key_of_its_own() -> None:

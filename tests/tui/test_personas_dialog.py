@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from chat_world import Driven, open_app
 from market_world import frame
-from textual.widgets import Input, Static
+from textual.widgets import Input, Static, TextArea
 
 from lunalux_tui.chat.personas_dialog import PersonaDialog, PersonasDialog
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
@@ -98,3 +98,33 @@ async def test_a_persona_is_deleted_only_after_a_yes(
         await opened(driven, PersonasDialog, "enter")
         await driven.until(lambda: "A cartographer" not in frame(driven.app))
         assert not await library.personas.list()
+
+
+async def test_a_persona_left_with_escape_is_offered_again() -> None:
+    async with open_app((80, 24)) as driven:
+        library = driven.app.runtime.library
+        bo = await library.personas.save("Bo", "A cartographer.")
+        await personas(driven)
+        await driven.until(lambda: "A cartographer" in frame(driven.app))
+        await opened(driven, PersonaDialog, "ctrl+e")
+        description = driven.app.screen.query_one("#persona-description", TextArea)
+        description.text = "A cartographer with a bad knee."
+        await opened(driven, PersonasDialog, "escape")
+        await driven.until(lambda: "A cartographer" in frame(driven.app))
+        assert [persona.description for persona in await library.personas.list()] == ["A cartographer."]
+
+        await opened(driven, PersonaDialog, "ctrl+e")
+        description = driven.app.screen.query_one("#persona-description", TextArea)
+        await driven.until(lambda: description.text == "A cartographer with a bad knee.")
+        description.undo()
+        assert description.text == "A cartographer."
+        description.redo()
+        await opened(driven, PersonasDialog, "ctrl+s")
+        await driven.until(lambda: "bad knee" in frame(driven.app))
+        assert await library.drafts.get(f"persona:{bo.id}") == ""
+
+        await opened(driven, PersonaDialog, "ctrl+n")
+        driven.app.screen.query_one("#persona-name", Input).value = "Nobody yet"
+        await opened(driven, PersonasDialog, "escape")
+        await opened(driven, PersonaDialog, "ctrl+n")
+        assert driven.app.screen.query_one("#persona-name", Input).value == "Nobody yet"

@@ -19,7 +19,7 @@ from lunalux_core.dialogue.assembly.prefill import prefilled, takes_beginning
 from lunalux_core.dialogue.assembly.prompt_material import HistoryMessage
 from lunalux_core.dialogue.context_window import allowed_window, counter, window_of
 from lunalux_core.dialogue.nodes.macro_context import macro_context
-from lunalux_core.dialogue.nodes.worldbook_scan import worldbook_activation, worldbook_settings
+from lunalux_core.dialogue.nodes.worldbook import worldbook_activation, worldbook_settings
 from lunalux_core.dialogue.turn import Beginning, PromptDraft, Ready, TextsCut, WorldbookOverflowed
 from lunalux_core.dialogue.workflow import Node, Trace, TurnContext
 from lunalux_core.errors import InvalidInput

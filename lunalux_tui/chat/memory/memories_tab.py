@@ -20,7 +20,7 @@ from lunalux_tui.parts.drawn import keymap_of
 if TYPE_CHECKING:
     from lunalux_core.library.memories import Memory
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.chat.memory.desk import Desk
+    from lunalux_tui.chat.memory.memory_jobs import MemoryJobs
 
 NEEDS_A_ROW = frozenset({"edit", "pin", "mark", "delete", "copy"})
 
@@ -74,12 +74,12 @@ class MemoriesTab(Tab):
 
         message_id: str
 
-    def __init__(self, runtime: Runtime, conversation_id: str, desk: Desk, covering: str = "") -> None:
+    def __init__(self, runtime: Runtime, conversation_id: str, jobs: MemoryJobs, covering: str = "") -> None:
         super().__init__(runtime, conversation_id)
-        self._desk = desk
+        self._jobs = jobs
         self._memories = MemoryList(runtime.library, conversation_id, covering)
-        self._edits = MemoryEdits(runtime, conversation_id, desk, self._memories, self)
-        self._writing = MemoryWriting(runtime, conversation_id, desk, self._memories, self)
+        self._edits = MemoryEdits(runtime, conversation_id, jobs, self._memories, self)
+        self._writing = MemoryWriting(runtime, conversation_id, jobs, self._memories, self)
         self._memory_entries = MemoryEntries()
 
     # -- what is in it -----------------------------------------------------------------------------
@@ -152,7 +152,7 @@ class MemoriesTab(Tab):
             case "write":
                 return not self._writing.busy
             case "undo":
-                return bool(self._desk.changes.get(self.conversation_id))
+                return bool(self._jobs.changes.get(self.conversation_id))
             case "agree":
                 return bool(self._writing.waiting_for)
             case "merge":
@@ -223,10 +223,10 @@ class MemoriesTab(Tab):
     action_rewrite = on_chosen(lambda tab: tab._writing.rewrite)
 
     def action_write(self) -> None:
-        self._desk.write(self.conversation_id)
+        self._jobs.write(self.conversation_id)
 
     def action_stop(self) -> None:
-        self._desk.stop(self.conversation_id, self.chosen)
+        self._jobs.stop(self.conversation_id, self.chosen)
 
     def action_retry(self) -> None:
         if (memory := self.memory) is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.reactive import reactive
 
 from lunalux_core.errors import NotFound
@@ -25,7 +26,7 @@ from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE, WARNING
 
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.chat.memory.desk import Desk
+    from lunalux_tui.chat.memory.memory_jobs import MemoryJobs
 
 TABS = ("memories", "trackers", "documents")
 
@@ -76,7 +77,7 @@ class MemoryDialog(Dialog[str]):
     """Answers the id of the message to go to, or None.
 
     Args:
-        desk: what writes for the person, also while this is closed.
+        jobs: what writes for the person, also while this is closed.
         covering: the message whose memories are to be shown alone, "" for all.
         tab: what is shown first.
     """
@@ -95,17 +96,23 @@ class MemoryDialog(Dialog[str]):
     SIZE = "-pane"
 
     def __init__(
-        self, runtime: Runtime, conversation_id: str, desk: Desk, *, covering: str = "", tab: str = TABS[0]
+        self,
+        runtime: Runtime,
+        conversation_id: str,
+        jobs: MemoryJobs,
+        *,
+        covering: str = "",
+        tab: str = TABS[0],
     ) -> None:
         super().__init__(t("memory_pane.title"))
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-high")]
         self._runtime = runtime
         self._conversation_id = conversation_id
-        self._desk = desk
+        self._jobs = jobs
         self._tab = tab
         self._tabs: dict[str, Tab] = {
-            "memories": MemoriesTab(runtime, conversation_id, desk, covering),
+            "memories": MemoriesTab(runtime, conversation_id, jobs, covering),
             "trackers": TrackersTab(runtime, conversation_id),
             "documents": DocumentsTab(runtime, conversation_id),
         }
@@ -122,18 +129,27 @@ class MemoryDialog(Dialog[str]):
         return self._tabs[self._tab]
 
     def on_mount(self) -> None:
-        self._desk.on_change = self.read_again
-        self._desk.on_told = self._say
+        self._jobs.on_change = self.read_again
+        self._jobs.on_told = self._say
         self._runtime.memory_writer.on_change = self._changed_in_background
         self._runtime.trackers.on_change = self._changed_in_background
         self.action_tab(self._tab)
         self._read()
 
+    def dismiss(self, result: str | None = None) -> AwaitComplete:
+        """Answer and go. What is written while the pane is on its way out is told in the chat."""
+        self._let_go()
+        return super().dismiss(result)
+
     def on_unmount(self) -> None:
-        # Desk and writer outlive the pane.
-        self._desk.on_change = self._desk.on_told = None
-        self._runtime.memory_writer.on_change = lambda conversation_id: None
-        self._runtime.trackers.on_change = lambda conversation_id: None
+        self._let_go()
+
+    def _let_go(self) -> None:
+        # Jobs and writer outlive the pane, and may have another one by now.
+        if self._jobs.on_told == self._say:
+            self._jobs.on_change = self._jobs.on_told = None
+            self._runtime.memory_writer.on_change = lambda conversation_id: None
+            self._runtime.trackers.on_change = lambda conversation_id: None
 
     def _changed_in_background(self, conversation_id: str) -> None:
         if conversation_id == self._conversation_id:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.memories import Memory
 from lunalux_core.text import clean_line
-from lunalux_tui.chat.memory.desk import Change, Desk
+from lunalux_tui.chat.memory.memory_jobs import Change, MemoryJobs
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.form_field import too_long
 from lunalux_tui.parts.rows import Row
@@ -47,14 +47,14 @@ class EditsView(Protocol):
 
 
 class MemoryEdits:
-    """Stores changes, and has the desk remember them."""
+    """Stores changes, and has the `MemoryJobs` remember them."""
 
     def __init__(
-        self, runtime: Runtime, conversation_id: str, desk: Desk, memories: MemoryList, view: EditsView
+        self, runtime: Runtime, conversation_id: str, jobs: MemoryJobs, memories: MemoryList, view: EditsView
     ) -> None:
         self._runtime = runtime
         self._conversation_id = conversation_id
-        self._desk = desk
+        self._jobs = jobs
         self._memories = memories
         self._view = view
 
@@ -69,7 +69,7 @@ class MemoryEdits:
             return Change(words, before, tuple(memory.id for memory in change(connection)))
 
         change_made = await self._runtime.library.database.write(work)
-        self._desk.remember(self._conversation_id, change_made)
+        self._jobs.remember(self._conversation_id, change_made)
         await self._view.read_again(change_made.made[0] if change_made.made else None)
         self._view.say(words)
 
@@ -94,7 +94,7 @@ class MemoryEdits:
 
     async def undo(self) -> None:
         """Take the last change back."""
-        words = await self._desk.undo(self._conversation_id)
+        words = await self._jobs.undo(self._conversation_id)
         await self._view.read_again()
         self._view.say(
             t("memory_pane.done.undone", what=words) if words else t("memory_pane.nothing_to_undo")

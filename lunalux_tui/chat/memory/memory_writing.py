@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lunalux_core.library.memories import Memory
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.chat.memory.desk import Desk, Rewrite
+    from lunalux_tui.chat.memory.memory_jobs import MemoryJobs, Rewrite
     from lunalux_tui.chat.memory.memory_list import MemoryList
     from lunalux_tui.parts.fields_dialog import Values
     from lunalux_tui.parts.screen import LunaScreen
@@ -33,19 +33,24 @@ class WritingView(Protocol):
 
 
 class MemoryWriting:
-    """What the desk writes of one conversation.
+    """What is written of one conversation.
 
     Attributes:
         waiting_for: the model that costs and waits to be agreed to, "" for none.
     """
 
     def __init__(
-        self, runtime: Runtime, conversation_id: str, desk: Desk, memories: MemoryList, view: WritingView
+        self,
+        runtime: Runtime,
+        conversation_id: str,
+        jobs: MemoryJobs,
+        memories: MemoryList,
+        view: WritingView,
     ) -> None:
         self.waiting_for = ""
         self._runtime = runtime
         self._conversation_id = conversation_id
-        self._desk = desk
+        self._jobs = jobs
         self._memories = memories
         self._view = view
         self._proposals: set[str] = set()
@@ -54,11 +59,11 @@ class MemoryWriting:
     @property
     def busy(self) -> bool:
         """Whether what is due is being written."""
-        return self._conversation_id in self._desk.writing
+        return self._conversation_id in self._jobs.writing
 
     def of(self, memory_id: str) -> Rewrite | None:
         """The writing anew of a memory, None where it is not written."""
-        return self._desk.rewriting.get(memory_id)
+        return self._jobs.rewriting.get(memory_id)
 
     async def read(self) -> None:
         """Read which model waits to be agreed to."""
@@ -78,16 +83,16 @@ class MemoryWriting:
     def retry(self, memory: Memory) -> None:
         """Write a memory again that failed, or that became stale with its messages."""
         if self._memories.is_rewritable(memory):
-            self._desk.rewrite(memory, ask=False)
+            self._jobs.rewrite(memory, ask=False)
         else:  # its messages are gone: what is due among those in their place is written
-            self._desk.write(self._conversation_id)
+            self._jobs.write(self._conversation_id)
 
     async def rewrite(self, memory: Memory) -> None:
         """Have a memory written anew as the person says."""
         from lunalux_tui.parts.fields_dialog import FormField, ask_fields
 
         async def begin(written: Values) -> None:
-            self._desk.rewrite(memory, written["instruction"], ask=True)
+            self._jobs.rewrite(memory, written["instruction"], ask=True)
 
         drafts = self._runtime.library.drafts
         title = t("memory_pane.form.rewrite", name=memory.name)
@@ -101,7 +106,7 @@ class MemoryWriting:
     def new_proposal(self, *, free: bool) -> str:
         """The memory whose new words wait and were not shown yet; "" for none, or if the person is not `free`
         to look at them."""
-        rewriting = self._desk.rewriting
+        rewriting = self._jobs.rewriting
         self._proposals &= rewriting.keys()
         for name in self._memories.listed.keys() & rewriting.keys():
             if rewriting[name].proposed and name not in self._proposals and free:
@@ -118,6 +123,6 @@ class MemoryWriting:
             return
         answer = await self._view.ask(CompareDialog(rewriting.memory, rewriting.proposed))
         if answer is not None:
-            self._desk.answer(memory_id, answer)
+            self._jobs.answer(memory_id, answer)
             if not answer:
                 self._view.say(t("memory_pane.kept_old"))

@@ -427,7 +427,7 @@ class Transcript(Selectable, can_focus=True):
             margin = ("▌ " if chosen else "  ", ACCENT)
             words = entry.lines[place]
             if self.search_words and entry.message is not None:
-                from lunalux_tui.render.found import found_runs
+                from lunalux_tui.render.search_marks import found_runs
 
                 words = tuple(found_runs(words, self.search_words))
             strip = palette.strip((margin, *words), width, chosen)

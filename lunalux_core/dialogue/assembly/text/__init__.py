@@ -5,8 +5,8 @@ how they are written, and texts at a depth are filled before the history, both a
 differences from SillyTavern are intended: a turn that is continued never gets its name twice, fixed parts
 that do not fit raise an error, and the events of turns that do not fit are sent as a memory.
 
-source       the input             card_texts   the fields of the card, as they are sent
-story_texts  what stands before the examples and turns
+source       the input
+card_texts   the fields of the card as they are sent, and what stands before the examples and turns
 prompt_turns all turns as text     fixed        the texts that are always sent
 fitting_turns which turns and examples fit beside those
 ending       the text after the last turn

@@ -7,13 +7,13 @@ from dataclasses import dataclass, fields
 
 from lunalux_core.dialogue.assembly.prompt import Prompt, TextForm
 from lunalux_core.dialogue.assembly.prompt_material import CountTokens, Expand, PromptMaterial
+from lunalux_core.dialogue.assembly.text.card_texts import example_blocks, story_string
 from lunalux_core.dialogue.assembly.text.ending import ending_after, last_line
 from lunalux_core.dialogue.assembly.text.fitting_turns import TextTokens, TextWindow
 from lunalux_core.dialogue.assembly.text.fixed import fixed_texts
 from lunalux_core.dialogue.assembly.text.pieces import TextPieces, sent_turns
 from lunalux_core.dialogue.assembly.text.prompt_turns import text_turns
 from lunalux_core.dialogue.assembly.text.source import TextSource, TextWishes
-from lunalux_core.dialogue.assembly.text.story_texts import example_blocks, story_string
 from lunalux_core.templates.cleanup import Cleaning
 from lunalux_core.templates.stops import StopWishes, stop_strings
 from lunalux_core.templates.story_string import around_story

@@ -1,4 +1,4 @@
-"""turnResult: what the library keeps of a turn."""
+"""output: what the library keeps of a turn."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.llm.model_registry import Registry
 
 
-def turn_result(models: Callable[[], Registry]) -> Node[ReplyDraft, TurnResult]:
+def output(models: Callable[[], Registry]) -> Node[ReplyDraft, TurnResult]:
     """With what the turn cost, as far as the prices of its model are known."""
 
     async def node(reply: ReplyDraft, context: TurnContext) -> TurnResult:

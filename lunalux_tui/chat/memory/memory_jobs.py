@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from lunalux_tui.parts.screen import Work
 
 
-class DeskView(Background, Protocol):
-    """What the desk asks of the screen."""
+class JobsView(Background, Protocol):
+    """What the jobs ask of the screen."""
 
     def say(self, words: str, *, warn: bool = False, undo: bool = False) -> None:
         """Say what happened."""
@@ -49,7 +49,7 @@ class Change:
 
 
 @dataclass
-class Desk:
+class MemoryJobs:
     """Writes, and remembers the changes of this run of the program so that they can be taken back.
 
     Attributes:
@@ -60,7 +60,7 @@ class Desk:
     """
 
     runtime: Runtime
-    view: DeskView
+    view: JobsView
     rewriting: dict[str, Rewrite] = field(default_factory=dict)
     writing: dict[str, Worker[None]] = field(default_factory=dict)
     changes: dict[str, list[Change]] = field(default_factory=dict)

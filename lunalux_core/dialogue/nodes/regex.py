@@ -1,4 +1,4 @@
-"""replyScripts: the raw answer becomes a reply: output contract first, then the scripts for stored text."""
+"""regex: the raw answer becomes a reply: output contract first, then the scripts for stored text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 REPLY, REASONING = 2, 6
 
 
-def reply_scripts(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Node[Completion, ReplyDraft]:
+def regex(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Node[Completion, ReplyDraft]:
     async def node(completion: Completion, context: TurnContext) -> ReplyDraft:
         turn = completion.ready.request.turn
         if turn.settings.plugins:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lunalux_core.dialogue.context_window import allowed_window, counter
-from lunalux_core.dialogue.nodes.card_and_preset import note_of
 from lunalux_core.dialogue.nodes.macro_context import macro_context
+from lunalux_core.dialogue.nodes.preset import note_of
 from lunalux_core.macros.expansion import expander
 from lunalux_core.regex.substitution import run_scripts
 from lunalux_core.worldbook.engine import (

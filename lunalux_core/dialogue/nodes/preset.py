@@ -1,4 +1,4 @@
-"""cardAndPreset: what the card, the persona and the preset bring into the prompt."""
+"""preset: what the card, the persona and the preset bring into the prompt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lunalux_core.dialogue.turn import PromptDraft, TurnInput, TurnRequest
 from lunalux_core.dialogue.workflow import TurnContext
 
 
-async def card_and_preset(request: TurnRequest, _context: TurnContext) -> PromptDraft:
+async def preset(request: TurnRequest, _context: TurnContext) -> PromptDraft:
     turn = request.turn
     card = turn.card
     depth_prompt = card.depth_prompt

@@ -1,4 +1,4 @@
-"""outgoingHistory: the history of the branch, as the outgoing scripts leave it."""
+"""context: the history of the branch, as the outgoing scripts leave it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lunalux_core.regex.substitution import run_scripts
 _PLACEMENT = {"user": 1, "assistant": 2}
 
 
-def outgoing_history(engine: EcmaEngine) -> Node[PromptDraft, PromptDraft]:
+def context(engine: EcmaEngine) -> Node[PromptDraft, PromptDraft]:
     async def node(draft: PromptDraft, told: TurnContext) -> PromptDraft:
         turn = draft.request.turn
         history = [
