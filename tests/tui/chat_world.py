@@ -32,7 +32,7 @@ class Driven:
     async def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
         """Let the app work until `condition` holds; what it looks at may not be on screen yet.
 
-        Then the screen that is on top has its widgets, too.
+        Then the screen that is on top has its widgets, too, and what its widgets were told has reached them.
         """
 
         def holds() -> bool:
@@ -44,6 +44,7 @@ class Driven:
         async with asyncio.timeout(seconds):
             while not holds():  # noqa: ASYNC110 - anything may be waited for
                 await asyncio.sleep(0.01)
+        await self.pilot.pause(0)
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)

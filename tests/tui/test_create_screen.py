@@ -83,7 +83,9 @@ async def test_what_was_written_is_there_when_the_app_comes_back() -> None:
     async with open_editor() as editor:
         await editor.section("character")
         await editor.write("description", "Kept")
-        await editor.driven.until(lambda: editor.screen.head.kept)
+        await editor.driven.until(
+            lambda: editor.data.get("description") == "Kept" and editor.screen.head.kept
+        )
     async with open_editor((80, 24)) as editor:
         assert editor.data["description"] == "Kept"
         assert editor.screen.head.unsaved
