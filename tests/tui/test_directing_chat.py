@@ -13,6 +13,7 @@ from lunalux_tui.chat.action_declarations import ChatTranscript
 from lunalux_tui.chat.turn_display import TurnDisplay
 from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.screen import START
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -143,6 +144,8 @@ async def test_a_version_that_is_stored_beside_a_reply_draws_its_heading_alone()
 
 async def test_what_stands_behind_a_dialog_is_laid_out_no_second_time_when_it_goes() -> None:
     async with open_app() as driven:
+        # What comes after the first frame (a picture, a tip) is laid out, too.
+        await driven.until(lambda: not any(worker.group == START for worker in driven.app.workers))
         await driven.press("alt+v")
         await driven.until(lambda: isinstance(driven.app.screen, PickDialog))
         layouts: list[int] = []
