@@ -14,7 +14,7 @@ from lunalux_core.importing.sources import ImportSource, place
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
-    from lunalux_core.importing.storing import ImportStore
+    from lunalux_core.importing.import_store import ImportStore
 
 
 def take_byaf(storing: ImportStore, source: ImportSource, data: bytes) -> Iterator[ImportResult]:

@@ -16,7 +16,7 @@ from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.importing.storing import ImportStore
+    from lunalux_core.importing.import_store import ImportStore
 
 
 def take_group(storing: ImportStore, source: ImportSource, data: bytes) -> ImportResult:

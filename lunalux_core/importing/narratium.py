@@ -21,7 +21,7 @@ from lunalux_core.library.characters import allow_own_scripts
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
-    from lunalux_core.importing.storing import ImportStore
+    from lunalux_core.importing.import_store import ImportStore
 
 MAX_LIBRARY = 256 * 1024 * 1024
 """Bytes of the whole file, which has pictures in it."""

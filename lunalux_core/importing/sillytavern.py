@@ -23,7 +23,7 @@ from lunalux_core.text import clean, clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.importing.storing import ImportStore
+    from lunalux_core.importing.import_store import ImportStore
 
 _ENGINE = {
     "world_info_depth": ("worldbook.depth", 2),

@@ -15,8 +15,8 @@ from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
+    from lunalux_core.importing.import_store import ImportStore
     from lunalux_core.importing.sources import ImportSource
-    from lunalux_core.importing.storing import ImportStore
 
 MOST = 10_000
 """Tags that are taken from one file."""

@@ -20,7 +20,7 @@ from lunalux_core.lab.experiment import (
     LabVariant,
     Said,
 )
-from lunalux_core.library.naming import nearest
+from lunalux_core.library.name_lookup import nearest
 from lunalux_core.llm.model import Finish
 from lunalux_core.llm.parameters import checked_value
 from lunalux_core.regular_files import read_regular

@@ -25,7 +25,7 @@ from lunalux_core.library.conversations import (
     load_message,
     new_message,
 )
-from lunalux_core.library.naming import LEAST_BEGINNING, NamedReference, find_named
+from lunalux_core.library.name_lookup import LEAST_BEGINNING, NamedReference, find_named
 from lunalux_core.presets.builtin import BUILTIN_KEYS
 from lunalux_core.presets.document import parse_preset
 from lunalux_core.regular_files import read_regular

@@ -169,6 +169,6 @@ class Library:
 
 
 def _enter(paths: Paths) -> Callable[[], None]:
-    from lunalux_core.library.restoring import enter
+    from lunalux_core.library.restore_steps import enter
 
     return enter(paths)

@@ -26,7 +26,7 @@ from lunalux_core.database import judge_database, storage_error
 from lunalux_core.documents import archives
 from lunalux_core.errors import InvalidInput, NotFound, StorageError
 from lunalux_core.ids import now_ms, short_id
-from lunalux_core.library import Library, restoring
+from lunalux_core.library import Library, restore_steps
 from lunalux_core.library.migrations import migrate
 from lunalux_core.regular_files import check_regular
 
@@ -123,7 +123,7 @@ def restore(paths: Paths, source: Path, progress: Progress | None = None) -> Pat
             program has the library open; the data folder cannot be written. Nothing was changed then.
     """
     if paths.data.is_dir():
-        with restoring.alone(paths):
+        with restore_steps.alone(paths):
             pass  # so that nobody waits for the copy of a large library to be told that it was for nothing
     return put_in_place(paths, unpack(paths, source, progress))
 
@@ -201,8 +201,8 @@ def _judge(fresh: Path, source: Path) -> None:
 def put_in_place(paths: Paths, fresh: Path) -> Path | None:
     """The second half of a restore, with no library open: what `unpack` wrote becomes the library."""
     try:
-        with restoring.alone(paths):
-            return restoring.exchange(paths, fresh)
+        with restore_steps.alone(paths):
+            return restore_steps.exchange(paths, fresh)
     except OSError as error:
         raise storage_error(error, paths.data) from error
     finally:

@@ -17,7 +17,7 @@ from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import moment_in, plain_text, whole_number
 from lunalux_core.library.conversations import Conversation
 from lunalux_core.library.groups import load_group
-from lunalux_core.library.naming import find_named, missing
+from lunalux_core.library.name_lookup import find_named, missing
 
 MOST_WORDS = 48
 """Different words of a text that passages are sought by, the last ones."""

@@ -29,7 +29,7 @@ from lunalux_core.library.character_list import (
     wanted_ids,
 )
 from lunalux_core.library.character_words import WordIndex, store_words
-from lunalux_core.library.naming import NamedReference, find_named, missing
+from lunalux_core.library.name_lookup import NamedReference, find_named, missing
 
 if TYPE_CHECKING:
     from lunalux_core.library.tags import Tag

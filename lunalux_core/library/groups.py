@@ -15,7 +15,7 @@ from lunalux_core.database import Connection, Database, Row
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import plain_text, whole_number
-from lunalux_core.library.naming import find_named, missing
+from lunalux_core.library.name_lookup import find_named, missing
 from lunalux_core.text import clean, clean_line
 
 TurnOrder = Literal["natural", "list", "manual", "pooled", "director"]

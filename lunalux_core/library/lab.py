@@ -11,7 +11,7 @@ from typing import Any
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import json_cell, moment_in, object_in, plain_text, value_in
-from lunalux_core.library.naming import find_named, missing
+from lunalux_core.library.name_lookup import find_named, missing
 
 KEPT_RUNS = 10
 """Runs that are kept of one file."""

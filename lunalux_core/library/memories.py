@@ -26,7 +26,7 @@ from lunalux_core.library.cells import (
     whole_number,
 )
 from lunalux_core.library.conversations import ABOVE, LONGEST, Message, load_conversation
-from lunalux_core.library.naming import LEAST_BEGINNING, missing, words
+from lunalux_core.library.name_lookup import LEAST_BEGINNING, missing, words
 from lunalux_core.library.parts import in_parts
 from lunalux_core.text import clean_line
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.ids import now_ms, short_id
-from lunalux_core.library.naming import find_named, missing
+from lunalux_core.library.name_lookup import find_named, missing
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from lunalux_core.documents.coerce import as_object, as_text, as_texts
 from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import object_in
-from lunalux_core.library.naming import find_named, missing
+from lunalux_core.library.name_lookup import find_named, missing
 from lunalux_core.templates.template_values import ReplyStart
 from lunalux_core.text import clean_line
 

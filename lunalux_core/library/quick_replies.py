@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.ids import now_ms, short_id
-from lunalux_core.library.naming import find_named, missing
+from lunalux_core.library.name_lookup import find_named, missing
 
 if TYPE_CHECKING:
     from lunalux_core.stscript.quick_reply_files import QuickReplySet

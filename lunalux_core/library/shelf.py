@@ -14,7 +14,7 @@ from typing import Any, Literal
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import object_or_list, plain_text
-from lunalux_core.library.naming import NamedReference, find_named, missing
+from lunalux_core.library.name_lookup import NamedReference, find_named, missing
 
 ShelfKind = Literal["worldbook", "preset", "regex"]
 

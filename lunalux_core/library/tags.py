@@ -16,7 +16,7 @@ from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import object_in, plain_text, whole_number
 from lunalux_core.library.character_words import tag_key
-from lunalux_core.library.naming import NamedReference, find_named, missing
+from lunalux_core.library.name_lookup import NamedReference, find_named, missing
 from lunalux_core.text import clean_line
 
 Folder = Literal["none", "open", "closed"]

@@ -20,7 +20,7 @@ from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import moment_in, plain_text, value_in, whole_number
 from lunalux_core.library.conversations import load_conversation
 from lunalux_core.library.memories import PERSON, fingerprints, path_ids
-from lunalux_core.library.naming import find_named, missing
+from lunalux_core.library.name_lookup import find_named, missing
 
 Form = Literal["text", "json"]
 TrackerRun = Literal["turns", "memory", "command"]

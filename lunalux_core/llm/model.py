@@ -63,14 +63,15 @@ class Message:
 class ModelOptions:
     """How to talk with a model's server, where a person has said so.
 
-    `timeout` is the longest silence before the first word, in seconds, 0 for the usual one. `stream` off asks
-    for replies in one piece. `post_process` shapes the roles for a strict chat template (`shaping`); "" finds
-    out by itself what the server takes. `thinking_marks` are an opening and a closing mark beside the known
-    ones (`marks`), or nothing. `prefill` is how the model goes on from a reply that was begun for it, ""
-    finds that out. `extra_body` is merged into every request last, `drop` names fields that are never sent,
-    `headers` go along; none of the three ever comes from an imported file. `price` is what a million tokens
-    cost: read, read from the cache, written; None where the person gave none. `images` says whether the model
-    takes pictures, "" finds that out.
+    `timeout` is the longest silence before the first word, in seconds, 0 for the usual one. `stream` off
+    asks for replies in one piece. `post_process` shapes the roles for a strict chat template
+    (`prompt_post_processing`); "" finds out by itself what the server takes. `thinking_marks` are an
+    opening and a closing mark beside the known ones (`marks`), or nothing. `prefill` is how the model
+    goes on from a reply that was begun for it, "" finds that out. `extra_body` is merged into every
+    request last, `drop` names fields that are never sent, `headers` go along; none of the three ever
+    comes from an imported file. `price` is what a million tokens cost: read, read from the cache,
+    written; None where the person gave none. `images` says whether the model takes pictures, "" finds
+    that out.
     """
 
     timeout: float = 0
@@ -140,10 +141,10 @@ class Delta:
     """One step of a stream. Any field may be empty; `billing` comes from the gateway only.
 
     With `turned`, what came as thinking so far was the reply: `text` says it again, and the thinking is void.
-    `shape` comes with the last delta: how the messages were reshaped for the server (`shaping`), "" if not.
-    `progress` comes before the first word, alone. Of several `choices` of one request, `choice` is the one
-    that this belongs to, from 0. `speed` comes with the last delta: tokens a second, where the server says so
-    when it is asked.
+    `shape` comes with the last delta: how the messages were reshaped for the server
+    (`prompt_post_processing`), "" if not. `progress` comes before the first word, alone. Of several
+    `choices` of one request, `choice` is the one that this belongs to, from 0. `speed` comes with the
+    last delta: tokens a second, where the server says so when it is asked.
     """
 
     text: str = ""

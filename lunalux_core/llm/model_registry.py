@@ -132,7 +132,7 @@ class Registry:
         Raises:
             NotFound: MODEL_UNKNOWN, with the nearest names.
         """
-        from lunalux_core.library.naming import NamedReference, find_named
+        from lunalux_core.library.name_lookup import NamedReference, find_named
 
         try:
             return self.resolve(name)
@@ -166,7 +166,7 @@ class Registry:
                 return self._servers.open(spec)
 
     def _unknown(self, name: str) -> NotFound:
-        from lunalux_core.library.naming import missing
+        from lunalux_core.library.name_lookup import missing
 
         # A name with a colon means a server: how those are written helps more than the names of saved models.
         return missing(
@@ -245,7 +245,7 @@ class Registry:
             InvalidInput: MODEL_NOT_LOADABLE, MODEL_KEY_MISSING and others of `open`.
             NetworkError, ProviderError: the server cannot be reached, or refuses.
         """
-        from lunalux_core.llm.servers.loading import load, unload
+        from lunalux_core.llm.servers.model_load import load, unload
 
         if self._asked(spec) is None:
             raise _not_loadable(spec)

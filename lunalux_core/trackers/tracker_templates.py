@@ -9,7 +9,7 @@ from lunalux_core.database import Connection
 from lunalux_core.errors import NotFound
 from lunalux_core.language import Language
 from lunalux_core.library.conversations import load_conversation, load_path
-from lunalux_core.library.naming import nearest
+from lunalux_core.library.name_lookup import nearest
 from lunalux_core.library.trackers import Form, Tracker, TrackerRun
 from lunalux_core.memory.memory_answers import script_of
 

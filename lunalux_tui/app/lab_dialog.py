@@ -74,7 +74,7 @@ class LabDialog(Dialog[None]):
 
     @work(group="lab", exclusive=True, exit_on_error=False)
     async def _read(self) -> None:
-        from lunalux_core.lab.comparing import compared_turn
+        from lunalux_core.lab.comparison import compared_turn
 
         rows: list[Row] = []
         for turn in dict.fromkeys(cell.turn for cell in self._run.cells):

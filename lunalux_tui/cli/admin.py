@@ -26,7 +26,7 @@ from lunalux_tui.cli.admin_services import (
     tell,
     usage,
 )
-from lunalux_tui.cli.admin_standing import adopt, status
+from lunalux_tui.cli.admin_status import adopt, status
 from lunalux_tui.cli.admin_users import user_app
 from lunalux_tui.cli.run import run_work
 from lunalux_tui.cli.serve import backend_settings, chosen_storage, open_services

@@ -171,7 +171,7 @@ def _row(run: LabRun) -> dict[str, Any]:
 
 def _chosen(experiment: Experiment, only: Sequence[str]) -> list[tuple[str, str]]:
     """The (turn, variant) that are meant, "" for any. Raises InvalidInput (USAGE)."""
-    from lunalux_core.library.naming import full_name
+    from lunalux_core.library.name_lookup import full_name
 
     chosen = []
     turns = [turn.name for turn in experiment.turns]

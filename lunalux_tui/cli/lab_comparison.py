@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lunalux_core.dialogue.turn_record_diff import compare_texts
-from lunalux_core.lab.comparing import compared_turn
+from lunalux_core.lab.comparison import compared_turn
 from lunalux_core.library.lab import LabRun
-from lunalux_core.library.naming import full_name, missing
+from lunalux_core.library.name_lookup import full_name, missing
 from lunalux_core.runtime import Runtime
 from lunalux_core.text import clean, clean_line
 from lunalux_tui import i18n

@@ -12,7 +12,7 @@ import typer
 from lunalux_core.config.settings import SavedModel
 from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.library.naming import full_name, missing
+from lunalux_core.library.name_lookup import full_name, missing
 from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
 from lunalux_core.llm.model import IMAGE_USES, POST_PROCESSING, ModelOptions, ModelSpec
 from lunalux_core.llm.parameters import EFFORTS, PROVIDERS, checked_value, read_pairs

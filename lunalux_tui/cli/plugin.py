@@ -118,7 +118,7 @@ async def run(
 
 def _named(runtime: Runtime, name: str) -> str:
     """The full name of a plug-in at hand. Raises NotFound (PLUGIN_UNKNOWN), with the nearest names."""
-    from lunalux_core.library.naming import full_name, nearest
+    from lunalux_core.library.name_lookup import full_name, nearest
 
     names = [plugin.name for plugin in runtime.plugins.available()]
     whole = full_name(name, names)
@@ -134,7 +134,7 @@ def _named(runtime: Runtime, name: str) -> str:
 
 def _named_command(offered: list[Command], name: str, command: str) -> Command:
     """Raises NotFound (PLUGIN_COMMAND_UNKNOWN), with the nearest names."""
-    from lunalux_core.library.naming import full_name, nearest
+    from lunalux_core.library.name_lookup import full_name, nearest
 
     by_name = {offer.name: offer for offer in offered}
     whole = full_name(command, by_name)

@@ -166,7 +166,7 @@ async def find_preset(runtime: Runtime, name: str) -> ShelfItem | str:
 
     Raises NotFound.
     """
-    from lunalux_core.library.naming import NamedReference, find_named
+    from lunalux_core.library.name_lookup import NamedReference, find_named
     from lunalux_core.presets.builtin import builtin_presets
 
     with suppress(NotFound):

@@ -16,7 +16,7 @@ from lunalux_tui.cli import output
 
 if TYPE_CHECKING:
     from lunalux_core.library.characters import Character
-    from lunalux_core.library.naming import Named
+    from lunalux_core.library.name_lookup import Named
 
     N = TypeVar("N", bound=Named)
 

@@ -125,7 +125,7 @@ async def _whole(runtime: Runtime, key: str, name: str) -> str:
         NotFound: MODEL_UNKNOWN, PRESET_NOT_FOUND, THEME_NOT_FOUND.
     """
     if key == "ui.theme":
-        from lunalux_core.library.naming import missing
+        from lunalux_core.library.name_lookup import missing
         from lunalux_tui.theme.theme_files import load_themes
 
         themes, _ = load_themes(runtime.paths.themes)
@@ -171,7 +171,7 @@ def paths(as_json: bool = JSON) -> None:
 
 def _named(key: str) -> str:
     """The full key of a setting. Raises NotFound (SETTING_UNKNOWN), with the nearest keys."""
-    from lunalux_core.library.naming import full_name
+    from lunalux_core.library.name_lookup import full_name
 
     whole = full_name(key, DECLARATIONS)
     if whole is None:
@@ -180,7 +180,7 @@ def _named(key: str) -> str:
 
 
 def _unknown(key: str) -> NotFound:
-    from lunalux_core.library.naming import missing
+    from lunalux_core.library.name_lookup import missing
 
     hint = "`lunalux settings list` shows them all."
     return missing("SETTING_UNKNOWN", f"There is no setting {key!r}.", hint, key, DECLARATIONS)

@@ -26,7 +26,7 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.library import Library, backup
 from lunalux_core.library.cells import value_in
 from lunalux_core.library.market_cache import _grams, _rows
-from lunalux_core.library.restoring import _read
+from lunalux_core.library.restore_steps import _read
 from lunalux_core.prices import price_of, read_price
 
 pytestmark = pytest.mark.slow

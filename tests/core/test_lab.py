@@ -18,7 +18,7 @@ from lunalux_core.config.settings import SavedModel, load_settings
 from lunalux_core.dialogue.turn import TurnCompleted
 from lunalux_core.errors import InvalidInput, NotFound, ProviderError
 from lunalux_core.importing import import_data
-from lunalux_core.lab.comparing import differing, prompt_changes, word_changes
+from lunalux_core.lab.comparison import differing, prompt_changes, word_changes
 from lunalux_core.lab.experiment import Experiment
 from lunalux_core.lab.experiment_file import read_experiment
 from lunalux_core.lab.runs import Laboratory, TrialResult

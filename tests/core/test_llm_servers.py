@@ -25,7 +25,7 @@ from lunalux_core.dialogue.turn import PromptRead, ServerModelChanged, TextDelta
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import ModelSpec
 from lunalux_core.llm.model_registry import Registry
-from lunalux_core.llm.servers.listening import listeners
+from lunalux_core.llm.servers.listeners import listeners
 from lunalux_core.llm.servers.local import LOCAL_SERVERS, found_models
 
 # -- while the prompt is read ------------------------------------------------------------------------
@@ -152,7 +152,7 @@ async def test_a_server_that_is_busy_with_loading_is_waited_for() -> None:
 
 
 async def test_a_server_that_goes_while_it_loads_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lunalux_core.llm.servers.loading.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("lunalux_core.llm.servers.model_load.LOOK_SECONDS", 0.05)
     registry, fake = Registry(environ={}), LlamaRouter(2048, models={"m": False})
 
     async def gone(body: Any) -> Any:

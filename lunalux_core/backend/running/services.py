@@ -27,10 +27,10 @@ from lunalux_core.backend.repos.models import ModelConfigs
 from lunalux_core.backend.repos.users import Users
 from lunalux_core.backend.repos.wallets import Wallets
 from lunalux_core.backend.running.backend_settings import BackendSettings
+from lunalux_core.backend.running.chores import Chores
 from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.running.metrics import Metrics
 from lunalux_core.backend.running.signatures import Signer
-from lunalux_core.backend.running.standing import Chores
 from lunalux_core.backend.running.traces import Traces
 from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.sqlite import SqliteStore

@@ -15,14 +15,14 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from lunalux_core.documents.coerce import is_integer
 from lunalux_core.llm.model import Message, ModelRequest, Prefill, Sampling
-from lunalux_core.llm.servers.caching import Block, block_of, marked_part
 from lunalux_core.llm.servers.http_call import Call, ask_json
 from lunalux_core.llm.servers.pool import checked_base_url
+from lunalux_core.llm.servers.prompt_cache import Block, block_of, marked_part
+from lunalux_core.llm.servers.prompt_post_processing import CLOSERS, OPENERS, shaped
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.request_fields import completed
 from lunalux_core.llm.servers.server_model import LIST_SECONDS, ServerExchange, ServerModel
-from lunalux_core.llm.servers.shaping import CLOSERS, OPENERS, shaped
 
 DEFAULT_BASE_URL = "https://api.anthropic.com/v1"
 VERSION = "2023-06-01"

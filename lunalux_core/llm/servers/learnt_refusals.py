@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from lunalux_core.llm.model import PREFILLS, Prefill
 from lunalux_core.llm.servers.facts import ServerFacts
-from lunalux_core.llm.servers.shaping import Shape
+from lunalux_core.llm.servers.prompt_post_processing import Shape
 
 KEPT_DAYS = 30
 _SERVER = "server "

@@ -16,7 +16,7 @@ from typing import Any
 from lunalux_core.documents.coerce import is_integer
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import ModelSpec
-from lunalux_core.llm.servers.listening import Listener, listeners, provider_of
+from lunalux_core.llm.servers.listeners import Listener, listeners, provider_of
 
 CONNECT_SECONDS = 0.25
 LIST_SECONDS = 1.5

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Prefill
 from lunalux_core.llm.parameters import PARAMETERS, ServerKind
-from lunalux_core.llm.servers.caching import Block, block_of, marked_part
 from lunalux_core.llm.servers.http_call import Call
 from lunalux_core.llm.servers.pool import checked_base_url
+from lunalux_core.llm.servers.prompt_cache import Block, block_of, marked_part
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.request_fields import completed, request_fields

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from lunalux_core.llm.servers.caching import SentPrompts
     from lunalux_core.llm.servers.learnt_refusals import Knowledge
     from lunalux_core.llm.servers.network import Proxy
+    from lunalux_core.llm.servers.prompt_cache import SentPrompts
     from lunalux_core.llm.token_counts import TokenCounts
 
 
@@ -82,7 +82,7 @@ class HttpPool:
 
     def sent(self, base_url: str, model: str) -> SentPrompts:
         """The prompts that a model on a server was sent last."""
-        from lunalux_core.llm.servers.caching import SentPrompts
+        from lunalux_core.llm.servers.prompt_cache import SentPrompts
 
         return self._sent.setdefault((base_url, model), SentPrompts())
 

@@ -18,16 +18,16 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import POST_PROCESSING, Delta, Message, ModelRequest, ModelSpec, Prefill
 from lunalux_core.llm.parameters import ServerKind, kind_of
 from lunalux_core.llm.probe import ModelTest, probe
-from lunalux_core.llm.servers.caching import SentPrompts
 from lunalux_core.llm.servers.facts import SILENT, ServerFacts
 from lunalux_core.llm.servers.http_call import Call, ask_bytes, ask_json, read_all, stream_reply
 from lunalux_core.llm.servers.learnt_refusals import Learnt
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.servers.pool import HttpPool, Timeouts, checked_key, host_of
+from lunalux_core.llm.servers.prompt_cache import SentPrompts
+from lunalux_core.llm.servers.prompt_post_processing import Shape, shaped
 from lunalux_core.llm.servers.reply import REPLY_LIMIT, ReplyDecoder
 from lunalux_core.llm.servers.reports import ServerReport, read_report
 from lunalux_core.llm.servers.server_failures import Failures
-from lunalux_core.llm.servers.shaping import Shape, shaped
 
 LIST_SECONDS = 15
 ONE_PIECE_SECONDS = 1800

@@ -21,6 +21,7 @@ from lunalux_core.llm.servers.http_call import Call
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.servers.openai import OpenAIModel
 from lunalux_core.llm.servers.pool import HttpPool
+from lunalux_core.llm.servers.prompt_post_processing import Shape
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.request_fields import completed, request_fields
@@ -31,7 +32,6 @@ from lunalux_core.llm.servers.server_model import (
     reply_key,
     root_of,
 )
-from lunalux_core.llm.servers.shaping import Shape
 from lunalux_core.templates.jinja import render_chat
 
 TextProtocol = Literal["llamacpp", "koboldcpp", "generic"]
