@@ -153,7 +153,11 @@ class PictureMirror:
         from lunalux_core.editor.draft_files import read_picture
 
         data = self._work.folder.read(path)
-        attached = read_picture(data)
+        try:
+            attached = read_picture(data)
+        except LunaluxError as error:
+            error.params.setdefault("path", path)  # which of its files, beside the folder of the character
+            raise
         if not self._work.dry:
             bare = without_card(data)
             name = f"{owner.id}.{hashlib.sha256(bare).hexdigest()[:12]}{attached.ext}"
