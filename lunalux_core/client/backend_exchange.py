@@ -97,8 +97,7 @@ class BackendExchange:
     async def get(self, answer: type[AnswerType], path: str, **query: Any) -> AnswerType:
         """The answer to a query, without what is None in it. It may be sent more than once."""
         http = await self.http()
-        params = {name: value for name, value in query.items() if value is not None}
-        request = http.build_request("GET", path, params=params)
+        request = http.build_request("GET", path, params=_given(query))
         return self.parsed(answer, await self.ask(request, again=True))
 
     async def post(
@@ -112,15 +111,13 @@ class BackendExchange:
     ) -> AnswerType:
         """The answer to a body, without what is None in it; `key` is the idempotency key."""
         http = await self.http()
-        content = {name: value for name, value in body.items() if value is not None}
         headers = {"idempotency-key": key} if key else {}
-        request = http.build_request("POST", path, json=content, headers=headers)
+        request = http.build_request("POST", path, json=_given(body), headers=headers)
         return self.parsed(answer, await self.ask(request, again=again))
 
     async def send_body(self, method: str, path: str, body: Mapping[str, Any] | None) -> None:
         http = await self.http()
-        content = None if body is None else {name: value for name, value in body.items() if value is not None}
-        request = http.build_request(method, path, json=content)
+        request = http.build_request(method, path, json=None if body is None else _given(body))
         await self.ask(request, again=method == "DELETE")
 
     async def ask(self, request: httpx.Request, *, again: bool) -> dict[str, Any]:
@@ -257,6 +254,10 @@ class BackendExchange:
     def place(self) -> str:
         """Host and port as the person wrote them; a port is told where the address names one."""
         return self._http.base_url.netloc.decode() if self._http is not None else "the backend"
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _host(http: httpx.AsyncClient, url: str) -> str:

@@ -18,6 +18,24 @@ from lunalux_tui.app.first_frame import read_opening
 from lunalux_tui.chat.screen import ChatScreen
 
 
+async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: float = 60) -> None:
+    """Let the app work until `condition` holds; what it looks at may not be on screen yet.
+
+    Then the screen that is on top has its widgets, too, and what its widgets were told has reached them.
+    """
+
+    def holds() -> bool:
+        try:
+            return bool(condition()) and pilot.app.screen.is_mounted
+        except NoMatches:
+            return False
+
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - anything may be waited for
+            await asyncio.sleep(0.01)
+    await pilot.pause(0)
+
+
 class Driven:
     """An app that runs, with the few things tests ask of it."""
 
@@ -30,21 +48,8 @@ class Driven:
         return self.app.chat
 
     async def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
-        """Let the app work until `condition` holds; what it looks at may not be on screen yet.
-
-        Then the screen that is on top has its widgets, too, and what its widgets were told has reached them.
-        """
-
-        def holds() -> bool:
-            try:
-                return bool(condition()) and self.app.screen.is_mounted
-            except NoMatches:
-                return False
-
-        async with asyncio.timeout(seconds):
-            while not holds():  # noqa: ASYNC110 - anything may be waited for
-                await asyncio.sleep(0.01)
-        await self.pilot.pause(0)
+        """See `until`."""
+        await until(self.pilot, condition, seconds)
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)

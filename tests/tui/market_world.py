@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from textual.css.query import NoMatches
+from chat_world import until as until
 from textual.pilot import Pilot
 
 from lunalux_core.config.paths import Paths
@@ -109,21 +108,6 @@ async def market(size: tuple[int, int] = (100, 30)) -> AsyncIterator[tuple[Marke
         assert isinstance(screen, MarketScreen)
         await until(pilot, lambda: not screen.head.fetching)
         yield screen, pilot
-
-
-async def until(pilot: Pilot[None], done: Callable[[], bool], seconds: float = 60) -> None:
-    """Let the app work until something is so, and the screen that is on top has its widgets."""
-
-    def holds() -> bool:
-        try:
-            return done() and pilot.app.screen.is_mounted
-        except NoMatches:
-            return False
-
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - anything may be waited for
-            await asyncio.sleep(0.01)
-    await pilot.pause(0)
 
 
 async def names(screen: MarketScreen, pilot: Pilot[None], words: str | None = None) -> list[str]:

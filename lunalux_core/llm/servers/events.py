@@ -142,11 +142,7 @@ def _read(said: EventContent, event: dict[str, Any], depth: int) -> None:
 
 
 def _choice(said: EventContent, event: dict[str, Any], choices: list[Any]) -> None:
-    choice = next(
-        # Several choices were not asked for; of those that come all the same, only the first is the reply.
-        (choice for choice in choices if isinstance(choice, dict) and _is_first(choice.get("index"))),
-        None,
-    )
+    choice = _first(choices)
     if choice is None:
         return
     if delta := choice.get("delta"):
@@ -167,6 +163,13 @@ def _choice(said: EventContent, event: dict[str, Any], choices: list[Any]) -> No
             said.refusal = event if event.get("error") else {"error": {"code": 500, **error}}
         else:
             said.finish = reason
+
+
+def _first(choices: list[Any]) -> dict[str, Any] | None:
+    """The reply: several choices were not asked for, and of those that come all the same it is the first."""
+    return next(
+        (choice for choice in choices if isinstance(choice, dict) and _is_first(choice.get("index"))), None
+    )
 
 
 def _is_first(index: object) -> bool:
@@ -276,10 +279,7 @@ def _stopped(said: EventContent, message: object) -> None:
 
 def _candidate(said: EventContent, candidates: list[Any]) -> None:
     """Gemini's."""
-    candidate = next(
-        (one for one in candidates if isinstance(one, dict) and _is_first(one.get("index"))),
-        None,
-    )
+    candidate = _first(candidates)
     if candidate is None:
         return
     content = candidate.get("content")
