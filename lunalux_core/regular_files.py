@@ -1,4 +1,4 @@
-"""Files that a person names, judged before a byte is read: what they are, and how large.
+"""Files that a person names: judged before a byte is read, and written whole or not at all.
 
 A pipe would hold the program up for ever, a device has no end, and a file's size is known before its bytes.
 """
@@ -65,6 +65,42 @@ def read_regular(path: Path, limit: int = LARGEST_FILE) -> bytes:
     if len(data) > limit:
         raise _too_large(path, limit)
     return data
+
+
+def check_target(path: Path) -> None:
+    """Refuse to put a new file in the place of what is no file. Raises InvalidInput (EXPORT_NOT_A_FILE)."""
+    if path.exists() and not path.is_file():
+        raise InvalidInput(
+            "EXPORT_NOT_A_FILE", f"{path} is not a file.", "Choose another name.", path=str(path)
+        )
+
+
+def write_named(path: Path, data: bytes) -> None:
+    """Write a file that a person named, making its folder: whole, or what was there stays.
+
+    What is no regular file (`/dev/stdout`, a pipe) takes the bytes and stays what it is.
+
+    Raises:
+        InvalidInput: PATH_UNUSABLE. StorageError: it cannot be written.
+    """
+    from lunalux_core.config.file_lock import write_whole
+    from lunalux_core.database import storage_error
+
+    target = path_of(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)
+            return
+        try:
+            write_whole(target, data, 0o666)
+        except PermissionError:
+            # A file that may be written to, in a folder that takes no new one.
+            if not target.is_file():
+                raise
+            target.write_bytes(data)
+    except OSError as error:
+        raise storage_error(error, path) from error
 
 
 _OPENING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)

@@ -50,7 +50,8 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
     if target.exists():
         # A person may have opened the file to a group, or closed it further: that is not ours to change.
         mode = target.stat().st_mode & 0o777
-    new = target.with_name(f"{target.name}.{short_id()}.new")
+    # Not the whole name with an ending: the name may be as long as names can be.
+    new = target.with_name(f"{target.name[:40]}.{short_id()}.new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
         with os.fdopen(os.open(new, flags, mode), "wb") as file:

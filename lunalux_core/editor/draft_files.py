@@ -11,6 +11,7 @@ from lunalux_core.cards.card import Card
 from lunalux_core.database import storage_error
 from lunalux_core.editor.draft import Attachment, Snapshot
 from lunalux_core.errors import InvalidInput, StorageError
+from lunalux_core.regular_files import check_target
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
@@ -75,10 +76,7 @@ def write_export(path: Path, data: bytes) -> None:
     Raises:
         InvalidInput: EXPORT_NOT_A_FILE for a device or a pipe. StorageError: EXPORT_FAILED.
     """
-    if path.exists() and not path.is_file():
-        raise InvalidInput(
-            "EXPORT_NOT_A_FILE", f"{path} is not a file.", "Choose another name.", path=str(path)
-        )
+    check_target(path)
     try:
         _write(path, data)
     except OSError as error:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.cards.card import Card
 from lunalux_core.chat.conversation_files import conversation_log
 from lunalux_core.chatlogs.chatlog import ChatLog
-from lunalux_core.database import storage_error
 from lunalux_core.documents.coerce import as_object
 from lunalux_core.documents.json_text import dump_json
 from lunalux_core.exporting.target import ExportReport, Progress
 from lunalux_core.presets.document import read_preset
+from lunalux_core.regular_files import write_named
 
 if TYPE_CHECKING:
     from lunalux_core.library import Library
@@ -76,16 +76,8 @@ async def write_narratium(library: Library, path: Path, progress: Progress) -> E
             "Narratium knows only those in cards.",
         )
     progress(len(characters), len(characters))
-    await asyncio.to_thread(_write, path, stores)
+    await asyncio.to_thread(write_named, path, (dump_json(stores) + "\n").encode())
     return report
-
-
-def _write(path: Path, stores: Mapping[str, Any]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes((dump_json(stores) + "\n").encode())
-    except OSError as error:
-        raise storage_error(error, path) from error
 
 
 def _record(character: Character, card: Card) -> dict[str, Any]:

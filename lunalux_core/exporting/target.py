@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.database import storage_error
+from lunalux_core.regular_files import check_target
 
 if TYPE_CHECKING:
     from lunalux_core.library import Library
@@ -74,7 +75,13 @@ class _Archive:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Target]:
-    """A folder, or a zip archive that takes its name only when it is complete. Raises StorageError."""
+    """A folder, or a zip archive that takes its name only when it is complete.
+
+    Raises:
+        InvalidInput: EXPORT_NOT_A_FILE for a device or a pipe. StorageError: it cannot be written.
+    """
+    if not path.is_dir():
+        check_target(path)
     temporary = path.with_name(path.name + ".new")
     try:
         # A folder is filled in place: a second export into it replaces what has the same name.

@@ -28,7 +28,7 @@ from lunalux_core.errors import InvalidInput, NotFound, StorageError
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library import Library, restore_steps
 from lunalux_core.library.migrations import migrate
-from lunalux_core.regular_files import check_regular
+from lunalux_core.regular_files import check_regular, check_target
 
 FORMAT = "lunalux-backup"
 PACKING = ".lunalux-backup-"
@@ -61,8 +61,10 @@ async def back_up(
         progress: told, from a thread, how many bytes of how many are written; what it raises ends the backup.
 
     Raises:
-        StorageError: the target cannot be written.
+        InvalidInput: EXPORT_NOT_A_FILE for a folder, a device or a pipe. StorageError: the target cannot be
+            written.
     """
+    check_target(target)
     # Beside the target, so that the rename at the end stays within one file system.
     temporary = target.with_name(f"{target.name}.{short_id()}{NEW}")
     try:

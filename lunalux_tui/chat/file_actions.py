@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -41,26 +42,20 @@ class FileActions:
     async def export(self) -> None:
         """Ask for a path and write the conversation there; the ending chooses the format."""
         from lunalux_core.chat.conversation_files import export_conversation, format_of
-        from lunalux_core.database import storage_error
-        from lunalux_tui.parts.files import export_name, path_of
-        from lunalux_tui.parts.path_dialog import PathDialog
+        from lunalux_core.regular_files import write_named
+        from lunalux_tui.parts.files import export_name
+        from lunalux_tui.parts.target_file import ask_target
 
         conversation = self._open.conversation
         if conversation is None:
             return
         proposal = self._runtime.paths.exports / export_name(self._open.name, conversation.title, "md")
-        dialog = PathDialog(t("dialog.export.title"), value=str(proposal), hint=t("dialog.export.hint"))
-        answer = await self._view.ask(dialog)
-        if not answer:
+        path = await ask_target(self._view.ask, t("dialog.export.title"), proposal, t("dialog.export.hint"))
+        if path is None:
             return
-        path = path_of(answer)
         text = await export_conversation(self._runtime.library, conversation.id, format_of(path))
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Imported texts may hold halves of surrogate pairs, which have no UTF-8.
-            path.write_text(text, encoding="utf-8", errors="replace")
-        except OSError as error:
-            raise storage_error(error, path) from error
+        # Imported texts may hold halves of surrogate pairs, which have no UTF-8.
+        await asyncio.to_thread(write_named, path, text.encode("utf-8", "replace"))
         self._view.say(t("chat.exported", path=path))
 
     async def import_chat(self) -> None:

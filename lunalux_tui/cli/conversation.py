@@ -349,15 +349,10 @@ def free_path(path: Path, *, force: bool) -> Path:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file a person named, making its folder. Raises StorageError."""
-    from lunalux_core.database import storage_error
+    """Write a file a person named, whole or not at all, making its folder. Raises as `write_named`."""
+    from lunalux_core.regular_files import write_named
 
-    target = path.expanduser()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
-    except OSError as error:
-        raise storage_error(error, path) from error
+    write_named(path, data)
 
 
 async def _owner(library: Library, data: bytes, path: Path, character: str, group: str) -> str:

@@ -11,11 +11,11 @@ from lunalux_core.documents.json_text import dump_json
 from lunalux_core.editor import draft_files as draft_files
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.files import export_name, path_of, read_file, split_paths
 from lunalux_tui.parts.path_dialog import PathDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
+from lunalux_tui.parts.target_file import ask_target
 
 if TYPE_CHECKING:
     from lunalux_core.cards.export import ExportFormat
@@ -106,17 +106,10 @@ class CardFileActions:
 
     async def _write(self, ending: str, content: Callable[[], bytes]) -> None:
         name = export_name(self._draft.card.name, "", ending)
-        where, hint = str(self._view.runtime.paths.exports / name), t("create.export.where_hint")
-        answer = await self._view.ask(PathDialog(t("create.export.where"), value=where, hint=hint))
-        if not answer:
+        where, hint = self._view.runtime.paths.exports / name, t("create.export.where_hint")
+        path = await ask_target(self._view.ask, t("create.export.where"), where, hint)
+        if path is None:
             return
-        path = path_of(answer)
-        if path.is_dir():
-            path = path / name
-        if path.exists():
-            question = ConfirmDialog(t("create.export.title"), t("create.export.over", path=str(path)))
-            if not await self._view.ask(question):
-                return
         data = await asyncio.to_thread(content)
         await asyncio.to_thread(draft_files.write_export, path, data)
         self._view.notify(t("create.export.done", path=str(path)), markup=False, timeout=5)

@@ -1,4 +1,4 @@
-"""Files that the views of the settings read and write: asked for in a dialog, told in a notice."""
+"""Files that the views of the settings read: asked for in a dialog."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lunalux_core.database import storage_error
-from lunalux_tui.i18n import t
-from lunalux_tui.parts.ask_dialog import ConfirmDialog
-from lunalux_tui.parts.files import path_of, read_file
+from lunalux_tui.parts.files import read_file
 from lunalux_tui.parts.path_dialog import PathDialog
 
 if TYPE_CHECKING:
@@ -33,26 +30,3 @@ async def chosen_files(view: SectionView, title: str, hint: str) -> list[tuple[P
     # error names what was written.
     paths = (sorted(Path(named.anchor).glob(str(pattern))) if magic else []) or [named]
     return await asyncio.to_thread(lambda: [(path, read_file(path)) for path in paths])
-
-
-async def ask_target(view: SectionView, title: str, proposal: Path, hint: str = "") -> Path | None:
-    """Where to write; a file that is there is replaced only when the person says so."""
-    answer = await view.app.push_screen_wait(PathDialog(title, value=str(proposal), hint=hint))
-    if not answer:
-        return None
-    path = path_of(answer)
-    if path.exists():
-        sure = ConfirmDialog(t("settings.overwrite.title"), t("settings.overwrite.question", path=path))
-        if not await view.app.push_screen_wait(sure):
-            return None
-    return path
-
-
-def write(path: Path, text: str) -> None:
-    """Write a text. Raises StorageError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Documents of strangers may hold halves of surrogate pairs, which have no UTF-8.
-        path.write_text(text, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise storage_error(error, path) from error

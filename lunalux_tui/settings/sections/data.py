@@ -20,7 +20,7 @@ from lunalux_tui.parts.path_dialog import PathDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.progress_dialog import ProgressDialog, size_name
 from lunalux_tui.parts.rows import Row
-from lunalux_tui.settings.sections.chosen_files import ask_target
+from lunalux_tui.parts.target_file import ask_target
 from lunalux_tui.settings.sections.section_view import WORK, SectionView, through
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ class DataSection(SectionView):
         from lunalux_core.library.backup import BackupReport, back_up
 
         name = f"lunalux-{time.strftime('%Y-%m-%d')}.zip"
-        target = await ask_target(self, t("data.back_up.title"), self.runtime.paths.backups / name)
+        target = await ask_target(
+            self.app.push_screen_wait, t("data.back_up.title"), self.runtime.paths.backups / name
+        )
         if target is None:
             return
         writing = partial(back_up, self.runtime.library, self.runtime.paths, target)
@@ -129,7 +131,11 @@ class DataSection(SectionView):
             return
         name = f"{form}-{time.strftime('%Y-%m-%d')}{OTHER_FORMS[form]}"
         target = await ask_target(
-            self, title, self.runtime.paths.exports / name, t(f"data.export_all.{form}_path")
+            self.app.push_screen_wait,
+            title,
+            self.runtime.paths.exports / name,
+            t(f"data.export_all.{form}_path"),
+            folder=form == "sillytavern",
         )
         if target is None:
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +11,14 @@ from textual import work
 
 from lunalux_core.database import storage_error
 from lunalux_core.errors import InvalidInput
+from lunalux_core.regular_files import read_regular, write_named
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.files import path_of
 from lunalux_tui.parts.rows import Row
-from lunalux_tui.settings.sections.chosen_files import ask_target
+from lunalux_tui.parts.target_file import ask_target
 from lunalux_tui.settings.sections.section_view import WORK, SectionView, through
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class PluginsSection(SectionView):
         if info is None:
             return
         proposal = self.runtime.paths.exports / Path(info.origin).name
-        target = await ask_target(self, t("plugins.export"), proposal)
+        target = await ask_target(self.app.push_screen_wait, t("plugins.export"), proposal)
         if target is not None:
             await _copy(Path(info.origin), target)
             self.notify(t("chat.exported", path=target), markup=False)
@@ -173,11 +173,4 @@ def _name(entry: str) -> str:
 
 
 async def _copy(source: Path, target: Path) -> None:
-    def copy() -> None:
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-        except OSError as error:
-            raise storage_error(error, target) from error
-
-    await asyncio.to_thread(copy)
+    await asyncio.to_thread(lambda: write_named(target, read_regular(source)))

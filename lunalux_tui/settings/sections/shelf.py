@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -11,6 +12,7 @@ from textual.binding import BindingType
 
 from lunalux_core.ids import uuid4
 from lunalux_core.library.shelf import Shelf, ShelfItem, ShelfKind
+from lunalux_core.regular_files import write_named
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import in_a_list, t
@@ -18,7 +20,8 @@ from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.files import export_name
 from lunalux_tui.parts.rows import Row
-from lunalux_tui.settings.sections.chosen_files import ask_target, chosen_files, write
+from lunalux_tui.parts.target_file import ask_target
+from lunalux_tui.settings.sections.chosen_files import chosen_files
 from lunalux_tui.settings.sections.section_view import WORK, SectionView, through
 
 SHELF_ACTIONS = (
@@ -215,9 +218,11 @@ class ShelfSection(SectionView):
     async def action_export(self) -> None:
         name, document = self.exported()
         proposal = self.runtime.paths.exports / export_name(name, "", "json")
-        target = await ask_target(self, t("shelf.export"), proposal)
+        target = await ask_target(self.app.push_screen_wait, t("shelf.export"), proposal)
         if target is not None:
-            write(target, json.dumps(document, ensure_ascii=False, indent=4) + "\n")
+            # Documents of strangers may hold halves of surrogate pairs, which have no UTF-8.
+            data = (json.dumps(document, ensure_ascii=False, indent=4) + "\n").encode("utf-8", "replace")
+            await asyncio.to_thread(write_named, target, data)
             self.notify(t("chat.exported", path=target), markup=False)
 
     def exported(self) -> tuple[str, Any]:
