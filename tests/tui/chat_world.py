@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from textual.css.query import NoMatches
 from textual.pilot import Pilot
+from textual.timer import Timer
 
 from lunalux_core.config.settings import load_settings
 from lunalux_core.database import Connection
@@ -36,6 +37,46 @@ async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: fl
     await pilot.pause(0)
 
 
+async def settle(pilot: Pilot[None], seconds: float = 60) -> None:
+    """Let the app work until it has done what it was asked for and shows it.
+
+    Nothing is at work for the screen on top but what waits for an answer of the person; no message, no short
+    timer and no drawing is left. A pause of a fixed length says nothing of that on a busy machine.
+    """
+    still = 0
+    async with asyncio.timeout(seconds):
+        while still < 3:
+            await asyncio.sleep(0.01)
+            still = still + 1 if _rests(pilot) else 0
+    await pilot.pause(0)
+
+
+def _rests(pilot: Pilot[None]) -> bool:
+    app = pilot.app
+    screens = app.screen_stack
+    answers = sum(callback.future is not None for screen in screens for callback in screen._result_callbacks)
+    at_work = [
+        worker
+        for worker in app.workers
+        if worker.node is app or app.screen in worker.node.ancestors_with_self
+    ]
+    if sum(not worker.is_finished for worker in at_work) > answers:
+        return False
+    if app.screen._dirty_widgets or app.screen._layout_required or app.screen._callbacks:
+        return False
+    return all(
+        not node.message_queue_size
+        and not node._next_callbacks
+        and not any(_soon(timer) for timer in node._timers)
+        for node in (app, *screens, *app.screen.walk_children())
+    )
+
+
+def _soon(timer: Timer) -> bool:
+    """Whether a timer ends a short pause, as after the last letter that was typed."""
+    return timer._repeat == 0 and timer._interval < 1 and timer._task is not None and not timer._task.done()
+
+
 class Driven:
     """An app that runs, with the few things tests ask of it."""
 
@@ -50,6 +91,10 @@ class Driven:
     async def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
         """See `until`."""
         await until(self.pilot, condition, seconds)
+
+    async def settle(self) -> None:
+        """See `settle`."""
+        await settle(self.pilot)
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)

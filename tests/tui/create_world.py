@@ -31,7 +31,7 @@ class Editor:
         await self.driven.until(
             lambda: self.screen.section_view.stands and not self.screen.sections.has_focus
         )
-        await self.driven.pilot.pause(0.02)
+        await self.driven.settle()
 
     def box(self, field: str) -> FieldBox:
         return next(box for box in self.screen.section_view.query(FieldBox) if box.field == field)
@@ -45,7 +45,7 @@ class Editor:
             control.load_text(text)
         else:
             control.value = text
-        await self.driven.pilot.pause(0.02)
+        await self.driven.settle()
         assert self.box(field).text == text
 
     async def answer(self, text: object, field: str = "#answer") -> None:

@@ -81,7 +81,7 @@ async def test_a_refusal_is_kept_and_can_be_taken_back(tmp_path: Path) -> None:
         await driven.press("alt+n")
         await driven.until(lambda: not driven.chat.query("#scripts-question"))
         await driven.chat.objects.opener.open_again(new=True)
-        await driven.pilot.pause(0.2)
+        await driven.settle()
         assert not driven.chat.query("#scripts-question") and "<hp>" not in driven.drawn()
         assert "Status" not in driven.drawn()
         await driven.press("alt+r")

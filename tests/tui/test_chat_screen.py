@@ -228,11 +228,11 @@ async def test_what_was_found_is_counted_and_stands_out_also_after_the_jump() ->
         assert len(marked(dialog.rows)) >= len(titles)
         await driven.press("enter")
         await driven.until(lambda: driven.app.screen is driven.chat and driven.chat.transcript.search_words)
-        await driven.pilot.pause(0.1)
+        await driven.settle()
         assert "Needle" in marked(driven.chat.transcript)
         await driven.press("escape")
         driven.chat.action_focus_prompt()
-        await driven.pilot.pause(0.1)
+        await driven.settle()
         assert marked(driven.chat.transcript) == []
 
 
@@ -331,7 +331,7 @@ async def test_language_theme_and_size_change_while_running() -> None:
             await driven.pilot.pause()
         for size in ((40, 10), (80, 24), (200, 60), (20, 5)):
             await driven.pilot.resize_terminal(*size)
-            await driven.pilot.pause(0.05)
+            await driven.settle()
         assert len(driven.contents()) == 3
 
 
@@ -343,7 +343,7 @@ async def test_palette_and_help_reach_what_is_declared() -> None:
         await driven.press("escape", "ctrl+p")
         await driven.until(lambda: isinstance(driven.app.screen, CommandPalette))
         await driven.press(*"new chat")
-        await driven.pilot.pause(0.3)
+        await driven.settle()
         before = driven.chat.conversation
         await driven.press("enter")
         await driven.until(lambda: driven.chat.conversation != before)

@@ -353,7 +353,7 @@ async def test_hostile_values_do_no_harm_and_survive_beside_an_edit(tmp_path: Pa
         await editor.screen.bring(str(path))
         for section in SECTIONS:
             await editor.section(section.id)
-            await editor.driven.pilot.pause(0.05)
+            await editor.driven.settle()
         await editor.section("character")
         box = editor.box("description")
         assert box.target is not box.field_control and len(box.text) == 400_000
@@ -491,8 +491,8 @@ async def test_beside_the_json_an_entry_can_still_be_written() -> None:
     async with open_editor() as editor:
         await editor.section("book")
         await editor.driven.press("a")
-        await editor.driven.pilot.pause(0.2)
+        await editor.driven.settle()
         await editor.driven.press("ctrl+b")
-        await editor.driven.pilot.pause(0.3)
+        await editor.driven.settle()
         assert editor.screen.query_one("#create-json").size.width >= 40
         assert editor.screen.query_one("#entry-form").size.width >= 40

@@ -91,18 +91,18 @@ async def test_a_form_shows_what_is_wrong_and_its_keys(size: tuple[int, int], ho
         for dialog in _forms(driven.app.runtime):
             driven.app.push_screen(dialog)
             await driven.until(lambda dialog=dialog: dialog.query(KeyBar) and dialog.is_mounted)  # type: ignore[misc]
-            await driven.pilot.pause(0.2)
+            await driven.settle()
             dialog.say(
                 "The server is too busy for this just now, and nothing of it was stored.\n"
                 "Try again in a minute; what you typed stays here.",
                 error=True,
             )
-            await driven.pilot.pause(0.2)
+            await driven.settle()
             box = dialog.query_one("#dialog").content_region
             for part in (dialog.query_one("#outcome"), dialog.query_one(KeyBar)):
                 assert box.contains_region(part.region) and part.region.height, (type(dialog), part)
             dialog.dismiss(None)
-            await driven.pilot.pause(0.1)
+            await driven.settle()
 
 
 async def test_searching_says_first_what_to_do_and_not_that_nothing_was_found(home: Path) -> None:
@@ -111,7 +111,7 @@ async def test_searching_says_first_what_to_do_and_not_that_nothing_was_found(ho
         await driven.until(
             lambda: isinstance(driven.app.screen, SearchDialog) and driven.app.screen.is_mounted
         )
-        await driven.pilot.pause(0.1)
+        await driven.settle()
         dialog = driven.app.screen
         assert isinstance(dialog, SearchDialog)
         assert dialog.rows.empty == "tab narrows it to this chat or character."
@@ -123,7 +123,7 @@ async def test_what_a_style_of_reply_means_is_read_whole(home: Path) -> None:
     async with open_app((80, 24)) as driven:
         await driven.chat.run_action("modes")
         await driven.until(lambda: isinstance(driven.app.screen, PickDialog))
-        await driven.pilot.pause(0.1)
+        await driven.settle()
         strips = driven.app.screen._compositor.render_strips()
         seen = "\n".join("".join(segment.text for segment in strip) for strip in strips)
         assert "Told from inside your character" in seen
@@ -133,7 +133,7 @@ async def test_the_way_out_of_a_dialog_stands_in_its_footer_on_a_small_screen(ho
     async with open_app((50, 15)) as driven:
         await driven.press("ctrl+l")
         await driven.until(lambda: isinstance(driven.app.screen, PickDialog) and driven.app.screen.rows.rows)
-        await driven.pilot.pause(0.1)
+        await driven.settle()
         strips = driven.app.screen._compositor.render_strips()
         footer = "".join(segment.text for segment in strips[-2])
         assert "⏎ Choose" in footer and "esc Close" in footer and "…" not in footer

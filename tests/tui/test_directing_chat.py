@@ -204,13 +204,13 @@ async def test_a_profile_is_chosen_for_the_chat(size: tuple[int, int]) -> None:
     async with open_app(size) as driven:
         profiles = driven.app.runtime.library.profiles
         await driven.chat.run_action("profiles")
-        await driven.pilot.pause(0.1)
+        await driven.settle()
         assert driven.app.screen is driven.chat, "without a profile there is nothing to choose"
         saved, _ = await profiles.save(Profile("Loud", model="openai:loud", sampling={"temperature": 1.5}))
         await driven.chat.run_action("profiles")
         await driven.until(lambda: driven.app.screen is not driven.chat)
         await driven.press("enter")
-        await driven.pilot.pause(0.1)
+        await driven.settle()
         await driven.press(*"loud", "enter")
         await driven.until(lambda: driven.app.screen is driven.chat)
         place = driven.chat.conversation

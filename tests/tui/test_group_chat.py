@@ -121,7 +121,7 @@ async def test_members_are_muted_moved_and_removed_and_rules_changed() -> None:
         await app.until(lambda: isinstance(app.app.screen, PickDialog))
         await app.press(*"manual", "enter")
         await app.until(lambda: app.app.screen is dialog)
-        await app.pilot.pause(0.1)
+        await app.settle()
         changed = await now()
         assert changed.names == ("Ben", "Cleo") and not changed.muted
         assert (changed.order, changed.cards, changed.self_responses) == ("manual", "append", True)
@@ -140,7 +140,7 @@ async def test_stopping_ends_the_whole_round(monkeypatch: pytest.MonkeyPatch) ->
         assert app.chat.status.writer == "Ann"
         await app.press("escape")
         await app.until(lambda: not app.chat.busy)
-        await app.pilot.pause(0.2)
+        await app.settle()
         assert speakers(app)[3:] == ["Traveller", "Ann"]
         assert app.chat.transcript.messages[-1].status == "stopped"
 

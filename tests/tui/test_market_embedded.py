@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from chat_world import settle
 from market_world import frame, market, names, running, until
 
 from lunalux_core.config.paths import Paths
@@ -44,7 +45,7 @@ async def test_a_like_is_kept_and_cannot_be_given_twice(paths: Paths) -> None:
         await pilot.press("l")
         await until(pilot, lambda: screen.grid.cards[0].likes == card.likes + 1)
         await pilot.press("l")
-        await pilot.pause(0.2)
+        await settle(pilot)
         assert screen.grid.cards[0].likes == card.likes + 1
     async with market() as (screen, pilot):
         await until(pilot, lambda: card.id in screen.grid.liked)
@@ -91,7 +92,7 @@ async def test_what_was_typed_for_publishing_outlives_the_dialog(paths: Paths) -
             dialog = app.screen
             area = dialog.query_one("TextArea")
             if words:
-                await pilot.pause(0.2)
+                await settle(pilot)
                 area.load_text(words)  # type: ignore[attr-defined]
                 await pilot.press("escape")
             else:

@@ -96,7 +96,7 @@ async def open_pane(driven: Driven, key: str = "alt+j") -> MemoryDialog:
     dialog = driven.app.screen
     assert isinstance(dialog, MemoryDialog)
     await driven.until(lambda: dialog.is_mounted and dialog.query(Rows))
-    await driven.pilot.pause(0.2)
+    await driven.settle()
     return dialog
 
 
@@ -119,7 +119,7 @@ def shown(driven: Driven) -> str:
 
 async def dialog_of(driven: Driven, kind: type) -> None:
     await driven.until(lambda: isinstance(driven.app.screen, kind) and driven.app.screen.is_mounted)
-    await driven.pilot.pause(0.1)
+    await driven.settle()
 
 
 async def fill(driven: Driven, name: str, text: str) -> None:
@@ -204,7 +204,7 @@ async def test_a_memory_is_pinned_merged_divided_and_deleted_and_each_is_taken_b
         assert [(half.first, half.last) for half in halves] == [(ids[0], ids[1]), (ids[2], ids[3])]
         for _ in range(2):  # the division and the pin
             await driven.press("u")
-            await driven.pilot.pause(0.2)
+            await driven.settle()
         after = await library.memories.list(place)
         assert [memory.text for memory in after] == before and not any(memory.pinned for memory in after)
         assert all(memory.sound for memory in after)
@@ -380,7 +380,7 @@ async def test_a_model_that_costs_is_asked_about_once_and_writes_only_after_a_ye
             dialog = await open_pane(driven)
             await driven.until(lambda: "The lamp and the key" in names(dialog))
         async with open_app() as driven:
-            await driven.pilot.pause(0.5)
+            await driven.settle()
             assert not driven.chat.query("#memory-question")
 
 
@@ -459,7 +459,7 @@ async def test_documents_are_added_by_path_and_deleted(home: Path, tmp_path: Pat
         await driven.press("3", "a")
         await dialog_of(driven, PathDialog)
         driven.app.screen.query_one("#answer", Input).value = str(tmp_path / "ti")
-        await driven.pilot.pause(0.3)
+        await driven.settle()
         await driven.press("tab", "enter")
         await dialog_of(driven, PickDialog)
         await driven.press("enter")
@@ -522,7 +522,7 @@ async def test_the_pane_shows_rows_bar_and_keys_where_there_is_little_room(
         assert "▚" in drawn and ("history" if language == "en" else "历史") in drawn
         assert "esc" in drawn.splitlines()[-2]
         await driven.press("down", "enter")
-        await driven.pilot.pause(0.1)
+        await driven.settle()
         assert "A key is promised." in shown(driven)
         await driven.press("escape")
         assert driven.app.screen is dialog and dialog.tab.rows.has_focus

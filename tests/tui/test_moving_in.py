@@ -86,7 +86,7 @@ async def test_the_first_start_offers_it_with_numbers_and_one_key_imports_it(
         await driven.press(*"ben", "enter")
         await driven.until(lambda: driven.chat.character_name == "Ben")
     async with open_app() as driven:
-        await driven.pilot.pause(0.3)
+        await driven.settle()
         assert not driven.chat.query("#moving-in")
 
 

@@ -18,7 +18,7 @@ async def click_part(driven: Driven, bar: Bar, action: str) -> None:
     """Click what runs an action in a bar."""
     x = next(start for start, _, known in bar.zones if known == action)
     await driven.pilot.click(bar, offset=(x, 0))
-    await driven.pilot.pause(0.05)
+    await driven.settle()
 
 
 async def test_keys_scroll_the_conversation_while_the_prompt_keeps_focus_and_text(home: object) -> None:
@@ -156,7 +156,7 @@ async def test_what_does_not_fit_above_the_prompt_lies_at_the_top(home: object) 
     async with open_app((80, 24), notices=True) as driven:
         driven.app.notify("word " * 60)
         await driven.until(lambda: driven.app.screen.query("Toast"))
-        await driven.pilot.pause(0.3)
+        await driven.settle()
         toast = next(iter(driven.app.screen.query("Toast")))
         assert toast.region.bottom <= driven.chat.prompt.region.y and toast.region.y < 6
 

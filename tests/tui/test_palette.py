@@ -23,7 +23,7 @@ async def choose(driven: Driven, words: str) -> None:
     await driven.press("ctrl+p")
     await driven.until(lambda: isinstance(driven.app.screen, CommandPalette))
     await driven.press(*("space" if letter == " " else letter for letter in words))
-    await driven.pilot.pause(0.5)
+    await driven.settle()
     await driven.press("enter")
     await driven.until(lambda: not isinstance(driven.app.screen, CommandPalette))
 
@@ -60,7 +60,7 @@ async def test_enter_runs_what_was_typed_and_not_what_stood_there_before_it_was_
     async with open_app() as driven:
         await driven.press("ctrl+p")
         await driven.until(lambda: isinstance(driven.app.screen, CommandPalette))
-        await driven.pilot.pause(0.5)  # the list of all commands stands, its first row is chosen
+        await driven.settle()  # the list of all commands stands, its first row is chosen
         field = driven.app.screen.query_one(Input)
         field.value = "show what can be done"
         await field.action_submit()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chat_world import settle
 from market_world import NOWHERE, item, signed_in, stock, until
 from PIL import Image
 from terminal import Terminal
@@ -151,7 +152,7 @@ async def test_pictures_switched_off_leave_the_monogram(paths: Paths) -> None:
     paths.config_file.write_text('[ui]\npictures = "off"\n', encoding="utf-8")
 
     async def drive(pilot: Any, picture: Picture, gallery: Gallery) -> None:
-        await pilot.pause(0.2)
+        await settle(pilot)
         assert "M" in text_of(picture) and gallery.heard == []
 
     await shown(lambda: Picture(red(), who="Mirelle"), drive)

@@ -41,7 +41,7 @@ async def test_escape_leads_from_every_place_back_to_the_chat(key: str, home: ob
     async with open_app() as driven:
         await driven.press(key)
         await driven.until(lambda: place(driven) not in {"", "chat"})
-        await driven.pilot.pause(0.3)
+        await driven.settle()
         keys = {entry.binding.id for entry in driven.app.screen.active_bindings.values() if entry.enabled}
         assert "go.back" in keys, "the footer tells of it"
         await driven.press("escape")

@@ -40,7 +40,7 @@ async def palette(app: Driven, words: str) -> None:
     await app.press("ctrl+p")
     for letter in words:
         await app.pilot.press(letter if letter != " " else "space")
-    await app.pilot.pause(0.5)
+    await app.settle()
     await app.press("enter")
 
 

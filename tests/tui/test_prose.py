@@ -78,7 +78,7 @@ async def test_writing_goes_on_at_a_passage_that_is_chosen_and_the_rest_stays_as
         await driven.write("Otherwise.")
         await driven.press("enter")
         await driven.until(lambda: "Otherwise." in driven.contents() and not driven.chat.busy)
-        await driven.pilot.pause(0.1)
+        await driven.settle()
         contents = driven.contents()
         assert contents[-3:-1] == [at.content, "Otherwise."] and "Second." not in contents
         assert len(await conversations.tree(conversation.id)) == nodes + 2

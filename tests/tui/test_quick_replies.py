@@ -48,11 +48,11 @@ async def bar(driven: Driven) -> str:
 
 async def followed(driven: Driven) -> None:
     await driven.chat.objects.quick_replies.follow()
-    await driven.pilot.pause(0.05)
+    await driven.settle()
 
 
 async def settled(driven: Driven) -> None:
-    await driven.pilot.pause(0.1)
+    await driven.settle()
     await driven.until(lambda: not driven.chat.busy)
 
 
@@ -310,15 +310,15 @@ async def test_sets_are_put_in_force_by_the_dialog() -> None:
         driven.chat.perform("reply_sets")
         await driven.until(lambda: driven.app.screen is not driven.chat)
         await driven.press("enter")
-        await driven.pilot.pause(0.1)
+        await driven.settle()
         await driven.press("down", "down", "enter")
         await driven.until(lambda: driven.chat.objects.quick_replies.buttons)
         (use,) = await runtime.library.quick_replies.uses()
         assert use.scope == "chat" and use.visible and use.set_id == stored.id
-        await driven.pilot.pause(0.1)
+        await driven.settle()
         await driven.press("down", "down", "enter")
         await driven.until(lambda: not driven.chat.objects.quick_replies.buttons)
-        await driven.pilot.pause(0.1)
+        await driven.settle()
         await driven.press("down", "down", "enter")
-        await driven.pilot.pause(0.1)
+        await driven.settle()
         assert await runtime.library.quick_replies.uses() == []

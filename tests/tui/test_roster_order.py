@@ -247,9 +247,9 @@ async def test_groups_are_tagged_narrowed_and_laid_into_folders_as_characters_ar
         roster.rows.cursor = rows().index(group.id)
         driven.chat.perform("tag_characters")
         await driven.until(lambda: driven.app.screen is not driven.chat)
-        await driven.pilot.pause(0.1)
+        await driven.settle()
         await driven.press(*"night", "enter")
-        await driven.pilot.pause(0.2)
+        await driven.settle()
         await driven.press("escape")
         await driven.until(lambda: driven.app.screen is driven.chat)
         (tag,) = (await library.tags.of_groups())[group.id]

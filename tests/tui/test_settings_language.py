@@ -94,10 +94,10 @@ async def test_no_english_is_left_on_any_screen_after_the_switch(monkeypatch: py
                 driven.app.switch_language("en")
                 driven.app.action_go(place.id)
                 await driven.until(lambda place=place: _here(driven, place.id))  # type: ignore[misc]
-                await driven.pilot.pause(0.3)
+                await driven.settle()
                 assert english_left(seen(driven)), place.id
                 driven.app.switch_language("zh")
-                await driven.pilot.pause(0.3)
+                await driven.settle()
                 left = english_left(seen(driven))
                 assert not left, (place.id, left)
 

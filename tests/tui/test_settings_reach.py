@@ -19,7 +19,7 @@ async def palette(driven: Driven, words: str) -> None:
     await driven.press("ctrl+p")
     await driven.until(lambda: isinstance(driven.app.screen, CommandPalette))
     await driven.press(*("space" if letter == " " else letter for letter in words))
-    await driven.pilot.pause(0.5)
+    await driven.settle()
     await driven.press("enter")
     await driven.until(lambda: not isinstance(driven.app.screen, CommandPalette))
 

@@ -72,7 +72,7 @@ async def write(driven: Driven, field: str, text: str) -> None:
     else:
         assert isinstance(control, Input)
         control.value = text
-    await driven.pilot.pause(0.05)
+    await driven.settle()
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])

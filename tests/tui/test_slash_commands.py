@@ -63,7 +63,7 @@ async def test_escape_closes_the_list_and_a_click_takes_a_command() -> None:
         await driven.press("n")
         assert commands(driven).display
         await driven.pilot.click(SlashList, offset=(3, 1))
-        await driven.pilot.pause(0.02)
+        await driven.settle()
         assert driven.chat.prompt.text == "/sendas " and driven.chat.prompt.has_focus
 
 
@@ -253,7 +253,7 @@ async def test_a_quick_reply_is_chosen_by_a_key_and_run_sent_or_put_into_the_pro
             await driven.until(lambda: driven.app.screen is not driven.chat)
             await driven.press(*["down"] * place, "enter")
             await driven.until(lambda: driven.app.screen is driven.chat)
-            await driven.pilot.pause(0.05)
+            await driven.settle()
             await driven.until(lambda: not driven.chat.busy)
 
         await driven.write("hello")

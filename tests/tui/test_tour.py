@@ -57,7 +57,7 @@ async def test_it_is_ended_by_a_key_and_stays_ended() -> None:
         await app.press("f8")
         await app.until(lambda: tip(app) == "")
     async with open_app() as app:
-        await app.pilot.pause(0.3)
+        await app.settle()
         assert tip(app) == ""
         await app.app.action_tour()
         assert tip(app) == "talk"
