@@ -403,7 +403,7 @@ async def test_a_reader_that_takes_nothing_has_left_and_pays(api: Api) -> None:
         if b"evening" in sent[-1]:
             await asyncio.Event().wait()
 
-    await asyncio.wait_for(answer({"type": "http"}, receive, send), 5)
+    await asyncio.wait_for(answer({"type": "http"}, receive, send), 60)
     assert b"evening" in sent[-1]
     assert (await ada.wallet())["starCoin"] == 93
     assert good(await ada.submit(modelId="fine", userMessage="Hi.", key="stalled"))["content"]

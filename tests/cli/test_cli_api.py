@@ -232,7 +232,7 @@ async def test_what_cannot_be_done_is_told_in_a_sentence(talk: Callable[..., Any
         for stream in (False, True):
             with pytest.raises(openai.InternalServerError, match="I will not"):
                 await api.ask(refused, stream=stream)
-        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {api.key}"}) as plain:
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {api.key}"}, timeout=60) as plain:
             answers = [
                 await plain.post(f"{api.url}/chat/completions", content=b"{"),
                 await plain.post(f"{api.url}/chat/completions", json=[]),

@@ -228,9 +228,9 @@ def test_a_kept_connection_answers_as_quickly_as_a_new_one(tmp_path: Path) -> No
         assert client.get(health).status_code == 200
         return time.perf_counter() - begun
 
-    with running(tmp_path / "s") as server, httpx.Client() as kept:
+    with running(tmp_path / "s") as server, httpx.Client(timeout=60) as kept:
         health = f"{server.url}/health"
-        pairs = [(seconds(kept, health), seconds(httpx.Client(), health)) for _ in range(41)]
+        pairs = [(seconds(kept, health), seconds(httpx.Client(timeout=60), health)) for _ in range(41)]
         assert median(old for old, _ in pairs) < 1.5 * median(new for _, new in pairs)
         assert server.end() == 0
 

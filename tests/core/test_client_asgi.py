@@ -12,7 +12,7 @@ from lunalux_core.client.asgi import StreamingASGITransport
 
 
 def client(app: Any) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=StreamingASGITransport(app), base_url="http://in.process", timeout=5)
+    return httpx.AsyncClient(transport=StreamingASGITransport(app), base_url="http://in.process", timeout=60)
 
 
 async def start(send: Any, status: int = 200) -> None:

@@ -116,9 +116,9 @@ async def test_its_own_chat_template_is_read_off(paths: Paths, llama: TextServer
         {"role": "user", "content": "I brought oil."},
         {"role": "system", "content": "The can is half empty."},
     ]
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         url = f"{llama.url.removesuffix('/v1')}/apply-template"
-        answer = await client.post(url, json={"messages": turns}, timeout=10)
+        answer = await client.post(url, json={"messages": turns}, timeout=60)
     assert prompt.text == answer.json()["prompt"]
 
 
@@ -130,9 +130,9 @@ async def test_it_stops_when_the_reader_goes(paths: Paths, llama: TextServer) ->
                 if isinstance(event, TextDelta):
                     break
         until = time.monotonic() + 10
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             while time.monotonic() < until:
-                slots = await client.get(f"{llama.url.removesuffix('/v1')}/slots", timeout=5)
+                slots = await client.get(f"{llama.url.removesuffix('/v1')}/slots")
                 if slots.status_code != 200 or not any(one["is_processing"] for one in slots.json()):
                     break
         assert time.monotonic() < until, "the server goes on"
@@ -249,9 +249,9 @@ async def test_it_tells_how_much_it_has_read_and_counts(paths: Paths, llama: Tex
         async with asyncio.timeout(30):
             while counts.of(text) is None:  # noqa: ASYNC110  it waits for the server
                 await asyncio.sleep(0.05)
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             url = f"{llama.url.removesuffix('/v1')}/tokenize"
-            answer = await client.post(url, json={"content": text}, timeout=10)
+            answer = await client.post(url, json={"content": text}, timeout=60)
         assert counts.of(text) == len(answer.json()["tokens"])
 
 

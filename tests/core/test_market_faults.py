@@ -157,7 +157,7 @@ async def test_a_card_that_is_deleted_while_it_comes_is_told_and_leaves_nothing_
     async def delete(target: str) -> None:
         if "/blobs/" in target and not gone:
             gone.append(target)
-            async with httpx.AsyncClient(base_url=served.url, headers=session.headers()) as owner:
+            async with httpx.AsyncClient(base_url=served.url, headers=session.headers(), timeout=60) as owner:
                 assert (await owner.delete(f"/api/character/{identity}")).is_success
 
     proxy.before = delete
