@@ -64,13 +64,13 @@ class MessageDraft:
         self._kept = None  # storing a message also clears the stored draft
         self._nothing_sent.set()
 
-    async def keep(self) -> None:
-        """Store the text of the prompt with the conversation."""
+    async def keep(self) -> str:
+        """Store the text of the prompt with the conversation; the text as it was stored."""
         # A sent text may become a message or a draft again; wait until that is known.
         await self._nothing_sent.wait()
         conversation, draft = self._chat.conversation, self._words.text
         if conversation is None or draft == self._kept:
-            return
+            return draft
         self._kept, self._writes = None, self._writes + 1
         number = self._writes
         await self._conversations.set(conversation.id, draft=draft)
@@ -80,3 +80,4 @@ class MessageDraft:
 
             self._kept = draft
             self._chat.conversation = replace(self._chat.conversation, draft=draft)
+        return draft

@@ -71,7 +71,7 @@ class OpenChatView:
     # -- what is open ------------------------------------------------------------------------------
 
     def show_conversation(self, messages: Sequence[Message], *, typed: str = "") -> None:
-        """Show another conversation, with what was `typed` before there was one."""
+        """Show another conversation, with what was `typed` while it was opened behind its draft."""
         self._pane.show_conversation(messages, typed=typed)
         self._followers.roster.mark_open()
         self._screen.call_after_refresh(self.ask_about_scripts)
@@ -106,9 +106,9 @@ class OpenChatView:
         """What stands in the prompt."""
         return self._pane.prompt.text
 
-    async def keep_draft(self) -> None:
-        """Store what stands in the prompt with the conversation."""
-        await self._pane.draft.keep()
+    async def keep_draft(self) -> str:
+        """Store what stands in the prompt with the conversation; the text as it was stored."""
+        return await self._pane.draft.keep()
 
     def stop_turn(self) -> bool:
         """Stop the reply that is coming; False when there is none."""

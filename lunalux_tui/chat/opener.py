@@ -78,11 +78,11 @@ class OpenView(Protocol):
     def stop_turn(self) -> bool:
         """Stop the reply that is coming; False when there is none."""
 
-    async def keep_draft(self) -> None:
-        """Store what stands in the prompt with the conversation that is open."""
+    async def keep_draft(self) -> str:
+        """Store what stands in the prompt with the conversation that is open; the text as it was stored."""
 
     def show_conversation(self, messages: Sequence[Message], *, typed: str = "") -> None:
-        """Show another conversation, with what was `typed` before there was one."""
+        """Show another conversation, with what was `typed` while it was opened behind its draft."""
 
     async def show_again(self, *, keep_place: bool = True) -> None:
         """Show the conversation as it is now."""
@@ -114,16 +114,20 @@ class Opener:
     async def open_character(self, character_id: str, *, new: bool = False) -> None:
         """Open a character's latest conversation, or a new one."""
         chat = self._runtime.chat
+        kept = await self._view.keep_draft()
         conversation = await (chat.start(character_id) if new else chat.open(character_id))
         await self._runtime.library.characters.touch(character_id)
-        await self.open_conversation(conversation.id)
+        self._view.stop_turn()
+        await self._open(conversation.id, kept)
 
     async def open_group(self, group_id: str, *, new: bool = False) -> None:
         """Open a group's latest conversation, or a new one."""
         chat = self._runtime.chat
+        kept = await self._view.keep_draft()
         conversation = await (chat.start_group(group_id) if new else chat.open_group(group_id))
         await self._runtime.library.groups.touch(group_id)
-        await self.open_conversation(conversation.id)
+        self._view.stop_turn()
+        await self._open(conversation.id, kept)
 
     async def open_again(self, *, new: bool = False) -> None:
         """Open the latest conversation, or a new one, with who is talked with already."""
@@ -139,9 +143,15 @@ class Opener:
 
     async def go_on_with(self, conversation_id: str, message_id: str = "") -> None:
         """`open_conversation` for a script, which is not stopped by that."""
+        await self._open(conversation_id, await self._view.keep_draft(), message_id)
+
+    async def _open(self, conversation_id: str, kept: str, message_id: str = "") -> None:
+        """Show a conversation.
+
+        Args:
+            kept: what stood in the prompt when it was asked for, and is stored with the one that is left.
+        """
         library, chat = self._runtime.library, self.chat
-        # Before another conversation takes the prompt.
-        await self._view.keep_draft()
         if chat.conversation is not None:
             # The one that is left, too: replies came while somebody looked at it.
             await mark_seen(library.database, chat.conversation.id)
@@ -149,18 +159,31 @@ class Opener:
         if message_id:
             await library.conversations.select(message_id)
         conversation = await library.conversations.get(conversation_id)
+        character, group = None, None
         if conversation.group_id:
-            chat.character, chat.group = None, await library.groups.get(conversation.group_id)
+            group = await library.groups.get(conversation.group_id)
         else:
-            chat.character = (await library.characters.get(conversation.character_id)).summary
-            chat.group = None
-        self.show(conversation, await library.conversations.page(conversation_id, limit=FIRST))
+            character = (await library.characters.get(conversation.character_id)).summary
+        messages = await library.conversations.page(conversation_id, limit=FIRST)
+        # A library that another program holds answers late. What was written behind the kept text meanwhile
+        # is meant for the conversation that was asked for; a text that is another one by now is kept again.
+        while chat.conversation is not None and not self._view.typed().startswith(kept):
+            kept = await self._view.keep_draft()
+        # All at once: what happens between two waits finds a conversation with those who talk in it.
+        left, typed = chat.conversation, self._view.typed()
+        added = typed.removeprefix(kept) if left is not None else typed
+        chat.character, chat.group = character, group
+        self._show(conversation, messages, added)
+        if added and left is not None and left.id != conversation.id:
+            await library.conversations.set(left.id, draft=kept)  # a pause has stored all of it there
         if message_id:
             await self._view.reveal(message_id)
 
     def show(self, conversation: Conversation, messages: Sequence[Message]) -> None:
         """Show a conversation that was read, with the character or the group that is set."""
-        typed = self._view.typed() if self.chat.conversation is None else ""  # while it opened
+        self._show(conversation, messages, self._view.typed() if self.chat.conversation is None else "")
+
+    def _show(self, conversation: Conversation, messages: Sequence[Message], typed: str) -> None:
         self.chat.conversation = conversation
         self._view.show_conversation(messages, typed=typed)
 

@@ -105,7 +105,7 @@ class ChatPane(Column):
         self.show_head()
         self.transcript.selected = ""
         self.window.show(conversation.id, messages)
-        self.prompt.fill(typed or conversation.draft)
+        self.prompt.fill(conversation.draft + typed)
         self.follow_messages()
 
     def show_nothing(self, *, typed: str = "") -> None:

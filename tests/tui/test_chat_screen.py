@@ -391,6 +391,7 @@ async def test_import_of_cards_tells_what_failed(home: Path, tmp_path: Path) -> 
         assert rows.rows[0].title == "bad.json" and rows.rows[0].detail
         await driven.press("escape")
         await driven.until(lambda: driven.chat.character_name == "Brought")
+        await driven.settle()
         assert driven.contents() == ["Hi [b]"] and "Hi [b]" in driven.drawn()
 
 

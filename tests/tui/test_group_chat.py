@@ -78,6 +78,7 @@ async def test_a_group_is_made_from_the_list_of_characters() -> None:
         app.app.screen.query_one("#answer", Input).value = "Night watch"
         await app.press("enter")
         await app.until(lambda: app.chat.group is not None and app.app.screen is app.chat)
+        await app.settle()
         assert app.chat.character_name == app.chat.header.character == "Night watch"
         assert [name for name, _ in app.chat.header.members] == [first, title]
         assert len(app.contents()) == 2

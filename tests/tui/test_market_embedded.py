@@ -87,6 +87,7 @@ async def test_what_was_typed_for_publishing_outlives_the_dialog(paths: Paths) -
             await until(pilot, lambda: bool(app.runtime.library))
             await pilot.press("p")
             await until(pilot, lambda: app.screen.is_modal)
+            await settle(pilot)
             await pilot.press("enter")
             await until(pilot, lambda: isinstance(app.screen, PublishDialog))
             dialog = app.screen

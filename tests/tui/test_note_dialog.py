@@ -71,6 +71,7 @@ async def test_an_emptied_note_is_gone() -> None:
         dialog.text.load_text("")
         await driven.press("ctrl+s")
         await driven.until(lambda: driven.app.screen is driven.chat)
+        await driven.settle()
         assert (await driven.app.runtime.library.conversations.get(identity)).note == {}
 
 

@@ -95,6 +95,75 @@ async def test_leaving_while_words_are_on_their_way_keeps_them_once(paths: Paths
         assert said != (driven.chat.prompt.text == "On my way")
 
 
+async def begun(driven: Driven) -> None:
+    """Wait until the library is asked for another conversation."""
+    await driven.until(lambda: driven.app.workers)
+    await asyncio.sleep(0.2)
+
+
+async def test_words_typed_while_another_conversation_opens_go_on_in_that_one(paths: Paths) -> None:
+    async with open_app() as driven:
+        await driven.say("Good evening")
+        left = driven.chat.conversation
+        assert left is not None
+        await driven.write("For the old one")
+        await driven.settle()
+        with busy_library(paths):
+            await driven.press("ctrl+n")
+            await begun(driven)
+            await driven.write(" and for the new")
+            assert driven.chat.conversation is not None and driven.chat.conversation.id == left.id
+        await driven.until(
+            lambda: driven.chat.conversation is not None and driven.chat.conversation.id != left.id
+        )
+        assert driven.chat.prompt.text == " and for the new"
+        assert stored_draft(paths, left.id) == "For the old one"
+
+
+async def test_a_text_changed_while_another_conversation_opens_stays_with_its_own(paths: Paths) -> None:
+    async with open_app() as driven:
+        await driven.say("Good evening")
+        left = driven.chat.conversation
+        assert left is not None
+        await driven.write("For the old one")
+        await driven.settle()
+        with busy_library(paths):
+            await driven.press("ctrl+n")
+            await begun(driven)
+            driven.chat.prompt.load_text("Changed for the old one")
+        await driven.until(
+            lambda: driven.chat.conversation is not None and driven.chat.conversation.id != left.id
+        )
+        assert driven.chat.prompt.text == ""
+        assert stored_draft(paths, left.id) == "Changed for the old one"
+
+
+async def test_words_sent_while_another_conversation_opens_are_said_once(paths: Paths) -> None:
+    async with open_app() as driven:
+        await driven.say("Good evening")
+        left = driven.chat.conversation
+        assert left is not None
+        with busy_library(paths):
+            await driven.press("ctrl+n")
+            await begun(driven)
+            await driven.write("To whom?")
+            driven.chat.prompt.action_enter()
+        await driven.until(
+            lambda: driven.chat.conversation is not None and driven.chat.conversation.id != left.id
+        )
+        await driven.settle()
+        conversations = driven.app.runtime.library.conversations
+        now = driven.chat.conversation
+        assert now is not None
+        said = [
+            message.content
+            for place in (left.id, now.id)
+            for message in await conversations.page(place, limit=9)
+            if message.role == "user"
+        ]
+        assert [*said, driven.chat.prompt.text].count("To whom?") == 1
+
+
 # -- editors -------------------------------------------------------------------------------------------
 
 
