@@ -125,7 +125,7 @@ class LibraryActions:
     async def publish(self) -> None:
         """Give the character to the community: language, intro, tags."""
         from lunalux_core.importing import guess_language
-        from lunalux_tui.market.publish_dialog import PublishDialog
+        from lunalux_tui.market.publish_dialog import PublishDialog, draft_of
 
         try:
             require_name(self._draft)
@@ -140,14 +140,16 @@ class LibraryActions:
         async def png() -> bytes:
             return await asyncio.to_thread(draft_files.export, snapshot, "png")
 
+        key = self._draft.key or NEW
         await self._view.ask(
             PublishDialog(
                 self._view.runtime,
-                self._draft.key or NEW,
+                key,
                 card.name,
                 png,
                 lang=cast("Language", language if language in LANGUAGES else "en"),
                 intro=BY_ID["user_description"].shown(snapshot.document),
                 tags=tuple(split_tags(BY_ID["tags"].shown(snapshot.document)))[:MARKET_TAGS],
+                draft=await draft_of(self._view.runtime, key),
             )
         )

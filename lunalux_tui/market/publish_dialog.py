@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar, cast
 from urllib.parse import urlsplit
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 TAGS_MOST = 10
 INTRO_MOST = 4000
 PAUSE = 0.6
+DRAFT = "publish_draft:"
 STEPS = ("prepare", "upload", "publish", "done")
 
 ACTIONS = (
@@ -68,8 +69,20 @@ async def publish(app: Host, lang: Language) -> Language | None:
             lang=cast("Language", spoken) if spoken in LANGUAGES else lang,
             intro=character.summary.intro,
             tags=character.summary.tags,
+            draft=await draft_of(app.runtime, picked),
         )
     )
+
+
+async def draft_of(runtime: Runtime, key: str) -> Mapping[str, str] | None:
+    """What was typed for publishing a character and not sent.
+
+    It is read before the dialog is shown: what is typed there must not be written over.
+    """
+    draft = await runtime.library.state.get(f"{DRAFT}{key}")
+    if not isinstance(draft, dict):
+        return None
+    return {name: value for name, value in draft.items() if isinstance(value, str)}
 
 
 def split_tags(text: str) -> tuple[str, ...]:
@@ -84,6 +97,7 @@ class PublishDialog(FormDialog["Language"]):
     Args:
         key: names the draft; the id of the character.
         png: gives the card's file when it is needed.
+        draft: what was typed last time and not sent, as `draft_of` reads it.
     """
 
     ACTIONS = ACTIONS
@@ -101,13 +115,14 @@ class PublishDialog(FormDialog["Language"]):
         lang: Language,
         intro: str = "",
         tags: tuple[str, ...] = (),
+        draft: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(t("market.publish.title", name=clean_line(name, 60)))
         self._runtime = runtime
-        self._key = f"publish_draft:{key}"
+        self._key = f"{DRAFT}{key}"
         self._name = name
         self._png = png
-        self._first = (lang, intro, tags[:TAGS_MOST])
+        self._first = {"lang": lang, "intro": intro, "tags": ", ".join(tags[:TAGS_MOST])} | dict(draft or {})
         self._pause: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
@@ -121,15 +136,12 @@ class PublishDialog(FormDialog["Language"]):
         yield Input(placeholder=t("market.publish.tags_placeholder"), id="tags", max_length=800)
         yield Told(id="steps")
 
-    async def on_mount(self) -> None:
-        lang, intro, tags = self._first
-        draft = await self._runtime.library.state.get(self._key)
-        if isinstance(draft, dict):
-            lang, intro = draft.get("lang", lang), draft.get("intro", intro)
-        self.lang = lang if lang in LANGUAGES else "en"
+    def on_mount(self) -> None:
+        lang = self._first["lang"]
+        self.lang = cast("Language", lang) if lang in LANGUAGES else "en"
         area = self.query_one(TextArea)
-        area.load_text(intro)
-        self.query_one("#tags", Input).value = draft["tags"] if isinstance(draft, dict) else ", ".join(tags)
+        area.load_text(self._first["intro"])
+        self.query_one("#tags", Input).value = self._first["tags"]
         area.focus()
         area.move_cursor(area.document.end)
         self.watch_lang()

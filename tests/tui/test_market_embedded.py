@@ -10,6 +10,7 @@ from lunalux_core.config.paths import Paths
 from lunalux_tui.chat.screen import ChatScreen
 from lunalux_tui.market.details_dialog import MarketDetails
 from lunalux_tui.market.publish_dialog import PublishDialog
+from lunalux_tui.market.screen import MarketScreen
 
 pytest.importorskip("lunalux_core.backend.running.embedded")
 
@@ -81,10 +82,9 @@ async def test_publish_and_find_it_among_the_new(paths: Paths) -> None:
 async def test_what_was_typed_for_publishing_outlives_the_dialog(paths: Paths) -> None:
     async with running() as (app, pilot):
         app.action_go("market")
-        await pilot.pause()
         for words in ("First words.", ""):
-            await until(pilot, lambda: not app.screen.is_modal)
-            await until(pilot, lambda: bool(app.runtime.library))
+            await until(pilot, lambda: isinstance(app.screen, MarketScreen))
+            await settle(pilot)
             await pilot.press("p")
             await until(pilot, lambda: app.screen.is_modal)
             await settle(pilot)
