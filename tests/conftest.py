@@ -6,8 +6,11 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import argon2
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -40,6 +43,19 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     # With little left to look at, Python would look at all of it very often.
     gc.set_threshold(50_000, 20, 20)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_passwords() -> Iterator[None]:
+    """Passwords are hashed at the least cost: at the real one they take a quarter of a run's processor time.
+
+    Servers that tests start as programs of their own, and `test_passwords_are_hashed_at_the_recommended_cost`,
+    keep the real one.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        quick = partial(argon2.PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr(argon2, "PasswordHasher", quick)
+        yield
 
 
 @pytest.fixture(autouse=True)
