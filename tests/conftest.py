@@ -49,8 +49,7 @@ def pytest_collection_finish() -> None:
 def quick_passwords() -> Iterator[None]:
     """Passwords are hashed at the least cost: at the real one they take a quarter of a run's processor time.
 
-    Servers that tests start as programs of their own, and `test_passwords_are_hashed_at_the_recommended_cost`,
-    keep the real one.
+    Programs that tests start keep the real one, as does the test of what is stored of a password.
     """
     with pytest.MonkeyPatch.context() as patch:
         quick = partial(argon2.PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
+import argon2
 import pytest
 
 from lunalux_core.backend.accounts.identity import LocalIdentity
@@ -55,6 +56,17 @@ async def test_without_codes_an_account_works_at_once(store: SqliteStore) -> Non
     assert (account.user_id, account.email) == (signed_up.user_id, "ada@example.org")
     assert await code_of(identity.sign_up("ADA@example.org", PASSWORD)) == "EMAIL_TAKEN"
     assert await identity.find("ada@example.org") == signed_up.user_id
+
+
+async def test_passwords_are_hashed_at_the_recommended_cost(
+    tmp_path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(argon2, "PasswordHasher", argon2.PasswordHasher.func)  # type: ignore[attr-defined]
+    await accounts(store, codes=False).sign_up("ada@example.org", PASSWORD)
+    kept = (tmp_path / "store.db").read_bytes() + (tmp_path / "store.db-wal").read_bytes()
+    # RFC 9106, second recommended option: 64 MiB, three passes, four lanes.
+    assert b"$argon2id$v=19$m=65536,t=3,p=4$" in kept
+    assert PASSWORD.encode() not in kept
 
 
 async def test_unknown_addresses_and_wrong_passwords_are_one_answer(store: SqliteStore) -> None:

@@ -6,12 +6,12 @@ import json
 import os
 import select
 import struct
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from forked_program import shared
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,24 +69,18 @@ def on_a_terminal(home: Path, cwd: Path, *words: str, columns: int = 0, **variab
     if columns:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         variables = {"COLUMNS": str(columns), **variables}  # workers of xdist bring one of their own
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lunalux_tui", *words],
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=cwd,
-        env=environment(home, {"TERM": "xterm-256color", **variables}),
-    )
-    os.close(theirs)
+    streams = (os.open(os.devnull, os.O_RDONLY), theirs, os.dup(theirs))
+    environ = environment(home, {"TERM": "xterm-256color", **variables})
     raw = b""
-    while select.select([ours], [], [], 60)[0]:
-        try:
-            piece = os.read(ours, 65536)
-        except OSError:
-            break
-        if not piece:
-            break
-        raw += piece
-    os.close(ours)
-    assert process.wait(20) in (0, 1, 2, 3, 4, 5, 6, 7), raw
+    with shared().begin(words, streams, cwd, environ) as command:
+        while select.select([ours], [], [], 60)[0]:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            raw += piece
+        os.close(ours)
+        assert command.wait(60) in (0, 1, 2, 3, 4, 5, 6, 7), raw
     return raw

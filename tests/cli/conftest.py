@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_program import Done, Program, environment
-from forked_program import ForkedProgram, started
+from forked_program import shared, started
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
 
 
-@pytest.fixture(scope="session")
-def forked() -> Iterator[ForkedProgram]:
-    waiting = ForkedProgram()
-    yield waiting
-    waiting.close()
-
-
 @pytest.fixture
-def program(home: Path, tmp_path: Path, forked: ForkedProgram) -> Program:
+def program(home: Path, tmp_path: Path) -> Program:
     """`program("character", "list", "--json")`; `stdin` and more variables by keyword."""
 
     def run(
@@ -33,7 +26,7 @@ def program(home: Path, tmp_path: Path, forked: ForkedProgram) -> Program:
         if any(name.startswith("PYTHON") for name in variables):
             status, out, err = started(arguments, data, tmp_path, environ, 120)
         else:
-            status, out, err = forked.run(arguments, data, tmp_path, environ, 120, memory)
+            status, out, err = shared().run(arguments, data, tmp_path, environ, 120, memory)
         done = Done(status, out.decode(), err.decode())
         assert code is None or done.code == code, done.err + done.out
         return done

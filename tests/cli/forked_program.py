@@ -23,8 +23,9 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 IMPORTED = (
@@ -47,6 +48,24 @@ IMPORTED = (
 )
 """What is imported before the first fork, besides the modules of the commands. Nothing of it reads the
 environment as it is imported; keyring does, so it is not among them."""
+
+
+class Command:
+    """A command that runs."""
+
+    def __init__(self, wire: socket.socket) -> None:
+        self._wire = wire
+        self._answer = wire.makefile("r")
+        self._pid = int(self._answer.readline())
+
+    def wait(self, seconds: float) -> int:
+        """Its exit code. Raises TimeoutError for a command that takes longer; it is ended."""
+        self._wire.settimeout(seconds)
+        try:
+            return int(self._answer.readline())
+        except TimeoutError:
+            os.kill(self._pid, signal.SIGKILL)
+            raise
 
 
 class ForkedProgram:
@@ -75,6 +94,31 @@ class ForkedProgram:
         `memory` bounds the bytes of addresses that it may take beyond those it starts with.
         """
         given, taken = os.pipe(), (os.pipe(), os.pipe())
+        with self.begin(arguments, (given[0], taken[0][1], taken[1][1]), cwd, environ, memory) as command:
+            parts: dict[int, bytes] = {}
+            threads = [
+                threading.Thread(target=_write, args=(given[1], stdin)),
+                *(threading.Thread(target=_read, args=(pipe[0], parts)) for pipe in taken),
+            ]
+            for thread in threads:
+                thread.start()
+            try:
+                code = command.wait(seconds)
+            finally:
+                for thread in threads:
+                    thread.join(20)
+        return code, parts[taken[0][0]], parts[taken[1][0]]
+
+    @contextmanager
+    def begin(
+        self,
+        arguments: Sequence[str],
+        streams: Sequence[int],
+        cwd: Path,
+        environ: Mapping[str, str],
+        memory: int | None = None,
+    ) -> Iterator[Command]:
+        """Begin a command with descriptors of its own for its three streams; here they are closed."""
         with socket.socket(socket.AF_UNIX) as wire:
             wire.connect(self._path)
             request = json.dumps(
@@ -85,36 +129,25 @@ class ForkedProgram:
                     "memory": memory,
                 }
             )
-            theirs = [given[0], taken[0][1], taken[1][1]]
-            socket.send_fds(wire, [len(request.encode()).to_bytes(8, "big")], theirs)
+            socket.send_fds(wire, [len(request.encode()).to_bytes(8, "big")], list(streams))
             wire.sendall(request.encode())
-            for descriptor in theirs:
+            for descriptor in streams:
                 os.close(descriptor)
-            parts: dict[int, bytes] = {}
-            threads = [
-                threading.Thread(target=_write, args=(given[1], stdin)),
-                *(threading.Thread(target=_read, args=(pipe[0], parts)) for pipe in taken),
-            ]
-            for thread in threads:
-                thread.start()
-            answer = wire.makefile("r")
-            pid = int(answer.readline())
-            wire.settimeout(seconds)
-            try:
-                code = int(answer.readline())
-            except TimeoutError:
-                os.kill(pid, signal.SIGKILL)
-                raise
-            finally:
-                for thread in threads:
-                    thread.join(20)
-        return code, parts[taken[0][0]], parts[taken[1][0]]
+            yield Command(wire)
 
     def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(20)
         self._folder.cleanup()
+
+
+@cache
+def shared() -> ForkedProgram:
+    """The one of this process; it ends with it."""
+    waiting = ForkedProgram()
+    atexit.register(waiting.close)
+    return waiting
 
 
 def started(
@@ -201,7 +234,9 @@ def _become(arguments: Sequence[str], cwd: str, environ: Mapping[str, str], stre
     os.environ.clear()
     os.environ.update(environ)
     sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0)), encoding="utf-8")
-    sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w")), encoding="utf-8")
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(io.FileIO(1, "w")), encoding="utf-8", line_buffering=os.isatty(1)
+    )
     sys.stderr = io.TextIOWrapper(
         io.BufferedWriter(io.FileIO(2, "w")), encoding="utf-8", errors="backslashreplace", line_buffering=True
     )
