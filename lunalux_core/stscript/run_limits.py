@@ -20,7 +20,8 @@ class Limits:
     Args:
         script: characters of its text.
         steps: commands and turns of loops.
-        seconds: time it may work; waiting for a person or in /delay does not count.
+        seconds: processor time of the program while the script works, so that a busy machine runs what an idle
+            one runs; waiting for a person or in /delay does not count.
         waiting: seconds it may wait in /delay altogether.
         nesting: closures inside closures, written or called.
         text: characters of one value.
@@ -45,7 +46,7 @@ class Budget:
         self._made = 0
         self._depth = 0
         self._waited = 0.0
-        self._until = time.monotonic() + limits.seconds
+        self._until = time.process_time() + limits.seconds
 
     async def step(self) -> None:
         """One more command, or one more turn of a loop. Lets the rest of the app go on now and then."""
@@ -58,7 +59,7 @@ class Budget:
 
     def check(self) -> None:
         """For one command that works long: raises where the time is up."""
-        if time.monotonic() > self._until:
+        if time.process_time() > self._until:
             raise Fault("SCRIPT_TOO_SLOW", limit=f"{self.limits.seconds:g}")
 
     def make(self, size: int) -> None:
@@ -82,12 +83,12 @@ class Budget:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Time in here is not the script's work."""
-        start = time.monotonic()
+        """What the program does in here is not the script's work."""
+        start = time.process_time()
         try:
             yield
         finally:
-            self._until += time.monotonic() - start
+            self._until += time.process_time() - start
 
     async def sleep(self, seconds: float) -> None:
         """Wait, as far as the script may."""
