@@ -20,8 +20,8 @@ class Limits:
     Args:
         script: characters of its text.
         steps: commands and turns of loops.
-        seconds: processor time of the program while the script works, so that a busy machine runs what an idle
-            one runs; waiting for a person or in /delay does not count.
+        seconds: processor time of the program while the script works, so that a busy machine runs what an
+            idle one runs; waiting for a person or in /delay does not count.
         waiting: seconds it may wait in /delay altogether.
         nesting: closures inside closures, written or called.
         text: characters of one value.
