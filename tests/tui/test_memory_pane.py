@@ -450,8 +450,11 @@ async def test_trackers_are_added_run_corrected_and_deleted(home: Path, paths: P
             assert not await trackers.shown(place)
 
 
-async def test_documents_are_added_by_path_and_deleted(home: Path, tmp_path: Path) -> None:
+async def test_documents_are_added_by_path_and_deleted(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await story()
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "tides.md").write_text("# Tides\n\nThe zephyrine tide turns at noon.\n", "utf-8")
     async with open_app() as driven:
         documents = driven.app.runtime.library.documents
@@ -469,11 +472,20 @@ async def test_documents_are_added_by_path_and_deleted(home: Path, tmp_path: Pat
         assert chat is not None and await documents.search("zephyrine", await documents.reach_of(chat))
         await driven.press("a")
         await dialog_of(driven, PathDialog)
-        driven.app.screen.query_one("#answer", Input).value = str(tmp_path / "nothing.pdf")
+        driven.app.screen.query_one("#answer", Input).value = "nothing.pdf"
         await driven.press("enter")
         await dialog_of(driven, PickDialog)
         await driven.press("enter")
         await driven.until(lambda: "⚠" in shown(driven) and "nothing.pdf" in shown(driven))
+        assert not driven.app._notifications, "the foot says it"
+        long = f"{'long' * 30}.pdf"
+        await driven.press("a")
+        await dialog_of(driven, PathDialog)
+        driven.app.screen.query_one("#answer", Input).value = long
+        await driven.press("enter")
+        await dialog_of(driven, PickDialog)
+        await driven.press("enter")
+        await driven.until(lambda: any(long in note.message for note in driven.app._notifications))
         await driven.press("d")
         await dialog_of(driven, ConfirmDialog)
         await driven.press("y")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from textual import on, work
 from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
@@ -56,6 +57,10 @@ class PaneHead(Bar):
             return ()
         full, window = short_number(self.shares.used), short_number(self.shares.window)
         return [Part(t("status.gauge", full=full, window=window), MUTED, weight=9)]
+
+
+FOOT_MARGIN = 4
+"""Cells of the foot beside its words: the mark of a warning, and the margins."""
 
 
 class PaneFoot(Bar):
@@ -186,6 +191,9 @@ class MemoryDialog(Dialog[str]):
     @on(Tab.Told)
     def _told(self, event: Tab.Told) -> None:
         self._say(event.words, event.warn)
+        # The foot is one line; a sentence with a path in it may be longer.
+        if cell_len(event.words) + FOOT_MARGIN > self.query_one(PaneFoot).size.width:
+            self.notify(event.words, severity="warning" if event.warn else "information", markup=False)
 
     def _say(self, words: str, warn: bool = False) -> None:
         foot = self.query_one(PaneFoot)
