@@ -81,12 +81,14 @@ def write_named(path: Path, data: bytes) -> None:
     What is no regular file (`/dev/stdout`, a pipe) takes the bytes and stays what it is.
 
     Raises:
-        InvalidInput: PATH_UNUSABLE. StorageError: it cannot be written.
+        InvalidInput: PATH_UNUSABLE, EXPORT_NOT_A_FILE for a folder. StorageError: it cannot be written.
     """
     from lunalux_core.config.file_lock import write_whole
     from lunalux_core.database import storage_error
 
     target = path_of(path)
+    if target.is_dir():
+        check_target(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not target.is_file():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.database import storage_error
-from lunalux_core.regular_files import check_target
+from lunalux_core.regular_files import check_target, write_named
 
 if TYPE_CHECKING:
     from lunalux_core.library import Library
@@ -58,9 +58,7 @@ class _Folder:
         self._path = path
 
     def write(self, name: str, data: bytes) -> None:
-        file = self._path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
+        write_named(self._path / name, data)
 
 
 class _Archive:

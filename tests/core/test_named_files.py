@@ -76,6 +76,11 @@ def test_a_pipe_takes_the_words_and_stays_a_pipe(tmp_path: Path) -> None:
     assert got == [b"words"] and stat.S_ISFIFO(pipe.stat().st_mode)
 
 
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="not a file"):
+        write_named(tmp_path, b"words")
+
+
 async def test_archives_never_take_the_place_of_what_is_no_file(paths: Paths, tmp_path: Path) -> None:
     library = Library(paths)
     pipe = tmp_path / "pipe.zip"
