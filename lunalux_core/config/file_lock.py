@@ -37,11 +37,12 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
+def write_whole(path: Path, data: bytes, mode: int = 0o600, *, durable: bool = False) -> None:
     """Replace the file at `path` by `data`, or leave it as it is. A link stays one: its target is replaced.
 
     Args:
         mode: for a file that is not there yet; one that is keeps its own.
+        durable: on the disk before it takes the name, so that a power cut leaves the old file or the new one.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
@@ -56,6 +57,9 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
     try:
         with os.fdopen(os.open(new, flags, mode), "wb") as file:
             file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         new.replace(target)
     # After the rename it is gone already; otherwise it must not stay beside the file.
     finally:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.cards.card import Card
+from lunalux_core.config.file_lock import write_whole
 from lunalux_core.database import storage_error
 from lunalux_core.editor.draft import Attachment, Snapshot
 from lunalux_core.errors import InvalidInput, StorageError
@@ -99,18 +98,5 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    # Beside the target, so that the rename stays within one file
-    # system; with the process id, for two programs.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            # On the disk before it takes the name: after a power cut there is the old file or the new one.
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, data, 0o666, durable=True)

@@ -118,7 +118,7 @@ async def test_its_own_chat_template_is_read_off(paths: Paths, llama: TextServer
     ]
     async with httpx.AsyncClient(timeout=60) as client:
         url = f"{llama.url.removesuffix('/v1')}/apply-template"
-        answer = await client.post(url, json={"messages": turns}, timeout=60)
+        answer = await client.post(url, json={"messages": turns})
     assert prompt.text == answer.json()["prompt"]
 
 
@@ -251,7 +251,7 @@ async def test_it_tells_how_much_it_has_read_and_counts(paths: Paths, llama: Tex
                 await asyncio.sleep(0.05)
         async with httpx.AsyncClient(timeout=60) as client:
             url = f"{llama.url.removesuffix('/v1')}/tokenize"
-            answer = await client.post(url, json={"content": text}, timeout=60)
+            answer = await client.post(url, json={"content": text})
         assert counts.of(text) == len(answer.json()["tokens"])
 
 
