@@ -131,7 +131,7 @@ class CreateScreen(LunaScreen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        self.add_class("-sections")
+        self._mark_sections(True)
         self._begin()
 
     @work(group="open", exclusive=True, exit_on_error=False)
@@ -257,7 +257,7 @@ class CreateScreen(LunaScreen[None]):
         if enter:
             self.action_enter()
         if at:
-            self.remove_class("-sections")
+            self._mark_sections(False)
             self.section_view.once_it_stands(partial(self.section_view.reveal, at))
 
     def _show(self, section: Section) -> None:
@@ -288,7 +288,7 @@ class CreateScreen(LunaScreen[None]):
         """Into the part that is shown, or that the cursor is on."""
         if self.ready:
             self._follow_cursor()
-            self.remove_class("-sections")
+            self._mark_sections(False)
             self.section_view.once_it_stands(self.section_view.enter)
 
     def action_sections(self) -> None:
@@ -305,8 +305,17 @@ class CreateScreen(LunaScreen[None]):
             and self.section_view.back()
         ):
             return
-        self.add_class("-sections")
+        self._mark_sections(True)
         self.sections.focus()
+
+    def _mark_sections(self, in_sections: bool) -> None:
+        """Whether the cursor is in the list of parts.
+
+        Only a narrow screen and one with the JSON look different then: elsewhere the styles of some hundred
+        fields are not worked out again.
+        """
+        shown = self.has_class("-narrow") or self.has_class(self.PREVIEW)
+        self.set_class(in_sections, "-sections", update=shown)
 
     def action_section(self, step: int) -> None:
         """The part before or after."""

@@ -13,6 +13,7 @@ from textual.theme import Theme
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_tui.theme import theme_files
 from lunalux_tui.theme.palette import Palette
+from lunalux_tui.theme.style_sheet import StyleSheet
 
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
@@ -30,6 +31,7 @@ class ThemedApp(App[None]):
         self._theme_names: list[str] = []
         self.no_colour = "NO_COLOR" in os.environ
         super().__init__(ansi_color=True if self.no_colour else None)
+        self.stylesheet = StyleSheet(self.get_css_variables())
         self._theme_problems: list[InvalidInput] = self.use_theme(wanted)
 
     def tell(self, error: LunaluxError, severity: Any = "error") -> None:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
-import anthropic
 import pytest
 from aiohttp import web
 from llm_server import Answer, ModelServer, Seen, document, listen, model_server, page, pool, raw
@@ -145,11 +144,13 @@ def strict(*rules: tuple[Callable[[dict[str, Any]], bool], str]) -> Answer:
     return answer
 
 
-# -- what the real client reads ------------------------------------------------------------------------
+# -- what the real client reads: loading it takes seconds, so what only collects the tests does not ------
 
 
 async def test_the_real_client_reads_the_fake(server: ModelServer) -> None:
     """What stands in the way of a misreading fake: Anthropic's client reads the same bytes as ours."""
+    import anthropic
+
     async with anthropic.AsyncAnthropic(api_key=KEY, base_url=server.url, max_retries=0) as client:
         server.will(raw(start(), event({"type": "ping"}), *thought(THOUGHT), *text(SAID, 1), *end()))
         asked: Any = {"model": "claude-x", "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}]}
@@ -171,6 +172,8 @@ async def test_the_real_client_reads_the_fake(server: ModelServer) -> None:
 
 async def test_what_is_sent_is_what_the_real_client_sends(server: ModelServer, connections: HttpPool) -> None:
     """The same call made by both has the same path and body."""
+    import anthropic
+
     server.will(raw(*reply()))
     ask = ModelRequest((Message("user", "Hi"),), Sampling(temperature=0.5, max_tokens=64))
     await listen(model(server, connections), ask)
@@ -801,6 +804,8 @@ def row(name: str) -> dict[str, Any]:
 
 
 async def test_lists_the_models_page_by_page(server: ModelServer, connections: HttpPool) -> None:
+    import anthropic
+
     pages = [
         {"data": [row("a"), row("b")], "has_more": True, "first_id": "a", "last_id": "b"},
         {"data": [row("c")], "has_more": False, "first_id": "c", "last_id": "c"},

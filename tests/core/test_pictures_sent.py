@@ -14,7 +14,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import anthropic.types
 import openai.types.chat
 import pytest
 from PIL import Image
@@ -206,6 +205,8 @@ def call(provider: str) -> dict[str, Any]:
 
 
 def test_anthropic_gets_blocks_that_its_own_types_take() -> None:
+    import anthropic.types  # takes seconds, which each process that collects the tests would wait for
+
     body = call("anthropic")
     (turn,) = TypeAdapter(list[anthropic.types.MessageParam]).validate_python(body["messages"])
     kinds = [part["type"] for part in body["messages"][0]["content"]]

@@ -21,6 +21,15 @@ import pyte
 ROOT = Path(__file__).resolve().parents[2]
 # Questions and modes that pyte does not know; they leave no mark on a screen.
 _REPORT = re.compile(rb"\x1b\[\??\d+(?:;\d+)*\$p|\x1b\[6n|\x1b\[c|\x1b\[>[0-9;]*[a-z]")
+# Colours are most of what an app writes, and reading them most of pyte's work; no test asks for one.
+_STYLE = re.compile(rb"\x1b\[([\d;]+)m")
+_COLOUR = re.compile(rb"(?<!\d)[34]8;(?:2;\d+;\d+;\d+|5;\d+);?")
+_BEGUN = re.compile(rb"\x1b(?:\[[\d;?>$]*)?\Z")
+
+
+def _without_colours(style: re.Match[bytes]) -> bytes:
+    rest = _COLOUR.sub(b"", style[1]).rstrip(b";")
+    return b"\x1b[" + rest + b"m" if rest else b""
 
 
 def _environ() -> dict[str, str]:
@@ -42,6 +51,8 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self.raw = b""
         self._stream = pyte.ByteStream(self.screen)
+        self._begun = b""
+        """The beginning of a sequence whose end was not read yet."""
         ours, theirs = pty.openpty()
         self._fd = ours
         self._set_size(columns, rows)
@@ -83,7 +94,13 @@ class Terminal:
             if not data:
                 return
             self.raw += data
-            self._stream.feed(_REPORT.sub(b"", data))
+            self._show(self._begun + data)
+
+    def _show(self, data: bytes) -> None:
+        begun = _BEGUN.search(data)
+        self._begun = begun.group() if begun else b""
+        whole = data[: begun.start()] if begun else data
+        self._stream.feed(_STYLE.sub(_without_colours, _REPORT.sub(b"", whole)))
 
     def text(self) -> str:
         """The screen as it is."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chat_world import open_app
 from settings_world import section
 from textual.color import Color
+from textual.css.model import RuleSet
+from textual.css.parse import parse
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput
@@ -149,6 +153,40 @@ async def test_a_broken_theme_does_not_keep_the_app_from_starting(paths: Paths) 
     async with open_app() as driven:
         assert driven.app.theme == theme_files.DEFAULT
         assert [problem.code for problem in driven.app.problems()] == ["THEME_INVALID"]
+
+
+async def test_no_style_sheet_is_parsed_twice_with_the_same_colours(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Places and dialogs bring style sheets of their own; a theme that comes back is there at once."""
+    paths.themes.mkdir(parents=True)
+    # Colours that no other test of this process has parsed anything with.
+    (paths.themes / "mine.toml").write_text(SMALL.format(primary="#0a1b2d"), encoding="utf-8")
+    paths.config_file.write_text('[ui]\ntheme = "mine"\n', encoding="utf-8")
+    parsed: list[tuple[Any, ...]] = []
+
+    def counted(scope: str, css: str, read_from: Any, **more: Any) -> Iterable[RuleSet]:
+        colour = "".join(token.value for token in more["variable_tokens"]["primary"])
+        parsed.append((colour, scope, css, read_from, more["tie_breaker"]))
+        return parse(scope, css, read_from, **more)
+
+    monkeypatch.setattr("textual.css.stylesheet.parse", counted)
+    async with open_app((100, 30)) as driven:
+        app = driven.app
+
+        def ground() -> Color:
+            return app.screen.query_one("#dialog").styles.background
+
+        await section(driven, "look")
+        await driven.press("enter")
+        await driven.until(lambda: isinstance(app.screen, ThemesDialog))
+        mine, mine_primary = ground(), parsed[-1][0]
+        await driven.press("up")
+        await driven.until(lambda: app.theme != "mine" and ground() != mine)
+        await driven.press("down")
+        await driven.until(lambda: app.theme == "mine" and ground() == mine)
+        assert sum(colour == mine_primary for colour, *_ in parsed) > 10
+        assert len(parsed) == len(set(parsed))
 
 
 def save(path: Path, text: str) -> None:
