@@ -1,18 +1,15 @@
-"""A process that is to die: runs one scenario on a store and ends without a word before or after a write.
+"""Processes that are to die: each runs one scenario on a store and ends without a word at one of its writes.
 
-python money_doomed.py FOLDER SCENARIO WRITE before|after     dies at that write, counted from 0
-python money_doomed.py FOLDER busy                            charges until it is killed
+`python money_doomed.py forks` reads a line for each: [FOLDER, SCENARIO, WRITE, "before" | "after"] dies
+at that write, counted from 0; [FOLDER, "busy"] charges until it is killed.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
-from doomed import Doomed, Steps
+from doomed import Doomed, Steps, fork_for_each_line
 from money_world import EITHER, STAR, TABLES, World
 
 from lunalux_core.backend.money.money import Action
@@ -89,5 +86,4 @@ async def main(folder: str, scenario: str, write: str = "-1", when: str = "befor
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
-    os._exit(0)
+    fork_for_each_line(main)

@@ -3,6 +3,7 @@
 python service_doomed.py FOLDER set-up                            makes the accounts that the others use
 python service_doomed.py FOLDER SCENARIO STEP before|after SEED   dies at that step, counted from 0
 python service_doomed.py FOLDER busy SEED                         does everything at once until it is killed
+python service_doomed.py forks                                    each of these for a line on stdin
 
 A step is a write of rows or of an object. Without its death a scenario tells on stdout how many it had; busy
 tells what it has delivered: a line for each answer that reached somebody.
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from api_support import card_png
-from doomed import Doomed, Steps
+from doomed import Doomed, Steps, fork_for_each_line
 
 from lunalux_core.backend.accounts.identity import LocalIdentity
 from lunalux_core.backend.accounts.sessions import Session
@@ -142,7 +143,7 @@ SCENARIOS = {
 }
 
 
-async def busy(services: Services, seed: int) -> None:
+async def busy(services: Services, seed: int, publisher: str) -> None:
     chance = random.Random(seed)
 
     async def always(number: int) -> None:
@@ -160,6 +161,8 @@ async def busy(services: Services, seed: int) -> None:
                     await coupon(services, name, chance.choice(PEOPLE), code)
                 elif kind == "settle":
                     await services.invites.settle("ada")
+                elif kind == "publish":
+                    await publish(services, name, publisher)
                 else:
                     await SCENARIOS[kind](services, name)
             except LunaluxError as error:
@@ -177,8 +180,13 @@ def say(*words: str) -> None:
 async def main(folder: str, scenario: str, step: str = "-1", when: str = "before", seed: str = "0") -> None:
     if scenario == "busy":
         services = open_service(Path(folder))
+        # Uploads that nobody finishes are counted against who began them, so each life has its own publisher.
+        publisher = f"publisher-{step}"
+        await services.users.init(publisher, f"{publisher}@example.org")
+        # What reads strangers' pictures starts with the first of them, which may take longer than a life.
+        await publish(services, f"{step}-first", publisher)
         say("ready")
-        await busy(services, int(step))
+        await busy(services, int(step), publisher)
     steps = Steps(int(step), when == "after")
     services = open_service(Path(folder), steps)
     await SCENARIOS[scenario](services, seed)
@@ -188,5 +196,8 @@ async def main(folder: str, scenario: str, step: str = "-1", when: str = "before
 
 if __name__ == "__main__":
     os.environ.setdefault("LUNALUX_PRACTICE_RATE", "100000")
-    asyncio.run(main(*sys.argv[1:]))
+    if sys.argv[1:] == ["forks"]:
+        fork_for_each_line(main)
+    else:
+        asyncio.run(main(*sys.argv[1:]))
     os._exit(0)

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
-from doomed import DIED
+from doomed import DIED, forks
 from money_doomed import REWARDS
 from money_world import HOLD_MS, TABLES, World, world
 
 from lunalux_core.backend.repos.coupons import Coupons
 
 DOOMED = Path(__file__).with_name("money_doomed.py")
-ROOT = DOOMED.parents[2]
 ROUNDS = 200
 
 
 def die(folder: Path, scenario: str, write: int, when: str) -> None:
-    command = [sys.executable, str(DOOMED), str(folder), scenario, str(write), when]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert result.returncode == DIED, result.stderr
+    status, _ = forks(DOOMED).run(str(folder), scenario, str(write), when)
+    assert status == DIED
 
 
 async def set_up(folder: Path) -> None:
@@ -120,15 +115,7 @@ async def test_the_naive_order_drifts(tmp_path: Path) -> None:
 
 
 async def killed_while_busy(folder: Path, seed: int) -> None:
-    process = subprocess.Popen(
-        [sys.executable, str(DOOMED), str(folder), "busy"], cwd=ROOT, stdout=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    with process.stdout:
-        assert process.stdout.readline() == b"ready\n"
-        time.sleep(random.Random(seed).uniform(0.0, 0.08))
-        process.kill()
-        process.wait(30)
+    forks(DOOMED).kill(str(folder), "busy", after=random.Random(seed).uniform(0.0, 0.08))
     async with world(folder) as w:
         await w.check()
         await sweep(w)

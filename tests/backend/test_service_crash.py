@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import random
 import shutil
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from doomed import DIED
+from doomed import DIED, forks
 from service_doomed import (
     CARD,
     COUPON,
@@ -50,10 +47,9 @@ Said = list[list[str]]
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, Said]:
-    command = [sys.executable, str(DOOMED), str(folder), *arguments]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert result.returncode in (0, DIED), result.stderr
-    return result.returncode, [line.split() for line in result.stdout.splitlines()]
+    status, told = forks(DOOMED).run(str(folder), *arguments)
+    assert status in (0, DIED)
+    return status, [line.split() for line in told]
 
 
 @asynccontextmanager
@@ -213,14 +209,8 @@ async def test_dying_at_every_step_and_trying_again(prepared: Path, tmp_path: Pa
 
 async def killed_while_busy(folder: Path, seed: int) -> Counter[str]:
     """SIGKILL at a random moment of everything at once; what was delivered by then, by kind."""
-    command = [sys.executable, str(DOOMED), str(folder), "busy", str(seed)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(random.Random(seed).uniform(0.0, 0.5))
-        process.kill()
-        told = process.stdout.read()
-    said = [line.split() for line in told.splitlines(keepends=True) if line.endswith("\n")]
+    moment = random.Random(seed).uniform(0.0, 0.5)
+    said = [line.split() for line in forks(DOOMED).kill(str(folder), "busy", str(seed), after=moment)]
     async with later(folder) as services:
         await settle_everything(services)
         await delivered_is_settled(services, said)

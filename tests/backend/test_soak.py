@@ -346,15 +346,18 @@ class Soak:
             command = [sys.executable, str(DOOMED), str(self.folder), "busy", str(2000 + seed)]
             process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE)
             assert process.stdout is not None
-            assert await process.stdout.readline() == b"ready\n"
+            lines = []
+            while (line := await process.stdout.readline()) != b"ready\n":
+                assert line, "it ended by itself"
+                lines.append(line.decode())
             told = asyncio.create_task(process.stdout.read())
             await asyncio.sleep(self.chance.uniform(0.2, 3))
             process.kill()
-            lines = (await told).decode().splitlines(keepends=True)
+            lines += (await told).decode().splitlines(keepends=True)
             await process.wait()
-            for line in lines:
-                if line.endswith("\n"):
-                    self.told.add(line.split())
+            for one in lines:
+                if one.endswith("\n"):
+                    self.told.add(one.split())
             self.done["killed"] += 1
 
     def quarters(self) -> list[float]:
