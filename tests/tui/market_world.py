@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from chat_world import settle
 from chat_world import until as until
 from textual.pilot import Pilot
 
@@ -114,6 +115,7 @@ async def names(screen: MarketScreen, pilot: Pilot[None], words: str | None = No
     """The names in the grid, once it shows what is asked for now."""
     if words is not None:
         screen.field.value = words
+    await settle(pilot)  # a key may still be on its way to what it changes
     now = (screen.lang, screen.sort, screen.filters, screen.field.value)
     await until(pilot, lambda: screen.shown == now)
     return [card.name for card in screen.grid.cards]

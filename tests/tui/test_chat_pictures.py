@@ -52,7 +52,8 @@ async def test_a_dropped_picture_waits_and_goes_with_the_words(red: Path) -> Non
         await drop(driven, red)
         await driven.until(lambda: waiting(driven) and shown_bar(driven))
         assert "a red one.png" in shown_bar(driven) and "200 × 100" in shown_bar(driven)
-        assert "practice" in driven.told() and driven.chat.prompt.text == ""
+        await driven.until(lambda: "practice" in driven.told())
+        assert driven.chat.prompt.text == ""
         await driven.say("Do you see it?")
         assert [picture.name for picture in said(driven).pictures] == ["a red one.png"]
         assert not waiting(driven) and not shown_bar(driven)

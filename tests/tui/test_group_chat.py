@@ -166,7 +166,7 @@ async def test_groups_have_conversations_search_and_an_end() -> None:
         await app.press("y")
         await app.until(lambda: app.chat.conversation is None)
         assert not await app.app.runtime.library.groups.list()
-        assert all(row.id != group.id for row in app.chat.roster.rows.rows)
+        await app.until(lambda: all(row.id != group.id for row in app.chat.roster.rows.rows))
         assert app.chat.header.members == () and {"Ann", "Ben"} <= {
             r.title for r in app.chat.roster.rows.rows
         }

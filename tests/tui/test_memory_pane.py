@@ -220,7 +220,7 @@ async def test_words_that_were_not_saved_are_there_again_and_count_once_they_are
         await fill(driven, "text", "The lamp is out.")
         await driven.press("escape")
         await driven.until(lambda: driven.app.screen is dialog)
-        assert "The lamp" in names(dialog) and "burns low" in told(dialog)
+        await driven.until(lambda: "The lamp" in names(dialog) and "burns low" in told(dialog))
         await driven.press("e")
         await dialog_of(driven, FieldsDialog)
         assert driven.app.screen.query_one("#field-text", TextArea).text == "The lamp is out."
