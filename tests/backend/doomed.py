@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Coroutine
@@ -68,15 +69,19 @@ class Forks:
     """
 
     def __init__(self, script: Path) -> None:
-        command = [sys.executable, str(script), "forks"]
+        command = [sys.executable, str(script)]
         self._parent = subprocess.Popen(
             command, cwd=script.parents[2], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def run(self, *arguments: str) -> tuple[int, list[str]]:
-        """Exit code, and what it told in whole lines."""
-        self._begin(arguments)
-        return self._end()
+    def run(self, *arguments: str, within: float) -> tuple[int, list[str]]:
+        """Exit code, and what it told in whole lines. One that takes longer is killed, which is -9."""
+        late = threading.Timer(within, os.kill, (self._begin(arguments), signal.SIGKILL))
+        late.start()
+        try:
+            return self._end()
+        finally:
+            late.cancel()
 
     def kill(self, *arguments: str, after: float) -> list[str]:
         """SIGKILL some seconds after it said "ready"; what it told in whole lines by then."""

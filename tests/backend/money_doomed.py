@@ -1,6 +1,6 @@
 """Processes that are to die: each runs one scenario on a store and ends without a word at one of its writes.
 
-`python money_doomed.py forks` reads a line for each: [FOLDER, SCENARIO, WRITE, "before" | "after"] dies
+`python money_doomed.py` reads a line for each: [FOLDER, SCENARIO, WRITE, "before" | "after"] dies
 at that write, counted from 0; [FOLDER, "busy"] charges until it is killed.
 """
 

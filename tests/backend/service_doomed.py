@@ -1,9 +1,8 @@
-"""A whole service in a process that is to die: the real gateway, publishing, coupons and invitations.
+"""Whole services in processes that are to die: the real gateway, publishing, coupons and invitations.
 
-python service_doomed.py FOLDER set-up                            makes the accounts that the others use
-python service_doomed.py FOLDER SCENARIO STEP before|after SEED   dies at that step, counted from 0
-python service_doomed.py FOLDER busy SEED                         does everything at once until it is killed
-python service_doomed.py forks                                    each of these for a line on stdin
+`python service_doomed.py` reads a line for each: [FOLDER, "set_up"] makes the accounts that the others use;
+[FOLDER, SCENARIO, STEP, "before" | "after", SEED] dies at that step, counted from 0; [FOLDER, "busy", SEED]
+does everything at once until it is killed.
 
 A step is a write of rows or of an object. Without its death a scenario tells on stdout how many it had; busy
 tells what it has delivered: a line for each answer that reached somebody.
@@ -14,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -196,8 +194,4 @@ async def main(folder: str, scenario: str, step: str = "-1", when: str = "before
 
 if __name__ == "__main__":
     os.environ.setdefault("LUNALUX_PRACTICE_RATE", "100000")
-    if sys.argv[1:] == ["forks"]:
-        fork_for_each_line(main)
-    else:
-        asyncio.run(main(*sys.argv[1:]))
-    os._exit(0)
+    fork_for_each_line(main)

@@ -17,7 +17,7 @@ ROUNDS = 200
 
 
 def die(folder: Path, scenario: str, write: int, when: str) -> None:
-    status, _ = forks(DOOMED).run(str(folder), scenario, str(write), when)
+    status, _ = forks(DOOMED).run(str(folder), scenario, str(write), when, within=60)
     assert status == DIED
 
 

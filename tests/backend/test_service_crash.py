@@ -39,7 +39,6 @@ from lunalux_core.errors import BackendError
 from lunalux_core.ids import now_ms
 
 DOOMED = Path(__file__).with_name("service_doomed.py")
-ROOT = DOOMED.parents[2]
 HOUR_MS = 3_600_000
 ROUNDS = 200
 TABLES = SETTINGS.tables
@@ -47,7 +46,7 @@ Said = list[list[str]]
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, Said]:
-    status, told = forks(DOOMED).run(str(folder), *arguments)
+    status, told = forks(DOOMED).run(str(folder), *arguments, within=120)
     assert status in (0, DIED)
     return status, [line.split() for line in told]
 

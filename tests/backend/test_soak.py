@@ -16,11 +16,11 @@ import json
 import logging
 import os
 import random
-import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,9 @@ import httpx
 import psutil
 import pytest
 from api_support import PASSWORD, URL, card_png
+from doomed import forks
 from service_doomed import CARD, SETTINGS, open_service
-from test_service_crash import DOOMED, ROOT, Said, delivered_is_settled, run, settle_everything
+from test_service_crash import DOOMED, Said, delivered_is_settled, run, settle_everything
 
 from lunalux_core.backend.accounts.identity import LocalIdentity
 from lunalux_core.backend.repos.characters import NewCard
@@ -343,21 +344,9 @@ class Soak:
         for seed in range(10**6):
             if self.left() <= 0:
                 return
-            command = [sys.executable, str(DOOMED), str(self.folder), "busy", str(2000 + seed)]
-            process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE)
-            assert process.stdout is not None
-            lines = []
-            while (line := await process.stdout.readline()) != b"ready\n":
-                assert line, "it ended by itself"
-                lines.append(line.decode())
-            told = asyncio.create_task(process.stdout.read())
-            await asyncio.sleep(self.chance.uniform(0.2, 3))
-            process.kill()
-            lines += (await told).decode().splitlines(keepends=True)
-            await process.wait()
-            for one in lines:
-                if one.endswith("\n"):
-                    self.told.add(one.split())
+            life = partial(forks(DOOMED).kill, str(self.folder), "busy", str(2000 + seed))
+            for line in await asyncio.to_thread(life, after=self.chance.uniform(0.2, 3)):
+                self.told.add(line.split())
             self.done["killed"] += 1
 
     def quarters(self) -> list[float]:
