@@ -54,7 +54,11 @@ async def settle(pilot: Pilot[None], seconds: float = 60) -> None:
 def _rests(pilot: Pilot[None]) -> bool:
     app = pilot.app
     screens = app.screen_stack
-    answers = sum(callback.future is not None for screen in screens for callback in screen._result_callbacks)
+    # A question may have been left open in a mode that is not shown.
+    everywhere = [screen for stack in app._screen_stacks.values() for screen in stack]
+    answers = sum(
+        callback.future is not None for screen in everywhere for callback in screen._result_callbacks
+    )
     at_work = [
         worker
         for worker in app.workers
