@@ -22,6 +22,7 @@ from tomlkit.items import Table
 from lunalux_core.config import file_words
 from lunalux_core.config.file_lock import locked, write_whole
 from lunalux_core.config.settings import DECLARATIONS, SavedModel, checked, declaration
+from lunalux_core.config.toml_text import read_toml
 from lunalux_core.database import storage_error
 from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.errors import InvalidInput
@@ -174,6 +175,8 @@ def _editing(path: Path) -> Iterator[tomlkit.TOMLDocument]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path):
             data = _bytes(path)
+            # Read before it is changed, as at a start: a mistake is told in the same words.
+            read_toml(data)
             text = data.decode("utf-8-sig")
             document = tomlkit.parse(text)
             yield document
@@ -187,7 +190,7 @@ def _editing(path: Path) -> Iterator[tomlkit.TOMLDocument]:
                 write_whole(path, after.encode(mark))
     except OSError as error:
         raise storage_error(error, path) from error
-    except (ValueError, TOMLKitError, RecursionError) as error:  # bytes that are no UTF-8 are one too
+    except (ValueError, TOMLKitError, RecursionError) as error:
         raise InvalidInput(
             "CONFIG_UNREADABLE",
             f"{path} is not valid TOML: {error}",

@@ -522,17 +522,16 @@ def _look_for_stray(paths: Paths, problems: list[LunaluxError]) -> None:
 
 def _read(path: Path, problems: list[LunaluxError]) -> tuple[str, dict[str, Any]]:
     """The file as text and as a document, empty where it cannot be read."""
-    import tomllib
+    from lunalux_core.config.toml_text import read_toml
 
     try:
         # A pipe or a device in its place would block the start or never end.
         if not stat.S_ISREG((state := path.stat()).st_mode) or state.st_size > FILE_LIMIT:
             raise OSError(errno.EINVAL, "it is no file of words")
-        text = path.read_text(encoding="utf-8-sig")
-        return text, tomllib.loads(text)
+        return read_toml(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return "", {}
-    except (ValueError, RecursionError) as error:  # bytes that are no UTF-8 are one too
+    except ValueError as error:
         problems.append(
             InvalidInput(
                 "CONFIG_UNREADABLE",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from lunalux_core.config.toml_lines import FileLine, line_of
+from lunalux_core.config.toml_text import read_toml
 from lunalux_core.documents.prompt_values import Role
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.lab.experiment import (
@@ -62,15 +62,10 @@ def read_experiment(path: Path) -> Experiment:
     Raises:
         NotFound: FILE_NOT_FOUND. InvalidInput: LAB_FILE_INVALID, FILE_UNREADABLE, FILE_NOT_REGULAR.
     """
-    data = read_regular(path, LARGEST)
     try:
-        # Editors on Windows put a byte order mark at the beginning, which is not TOML.
-        text = data.decode("utf-8-sig")
-        document = tomllib.loads(text)
+        text, document = read_toml(read_regular(path, LARGEST))
     except ValueError as error:  # the parser tells the line itself
         raise _no_toml(path, str(error)) from None
-    except RecursionError:
-        raise _no_toml(path, "it is nested too deeply") from None
     return _Reader(path, text).experiment(document)
 
 

@@ -182,6 +182,9 @@ def _run(arguments: list[str], as_json: bool) -> int:
             from lunalux_tui.cli.shells import take_over
 
             take_over()
+        else:
+            # Here for all commands: some tell things to people and open nothing that knows the settings.
+            _speak()
         # Not in Typer's own mode, which prints errors its own way and ends the process.
         result = command.main(arguments, prog_name="lunalux", standalone_mode=False)
         return result if isinstance(result, int) else output.DONE
@@ -200,11 +203,11 @@ def _run(arguments: list[str], as_json: bool) -> int:
 
 
 def _speak() -> None:
-    """Use the person's language also where a command failed before it read the settings."""
+    """Use the person's language."""
     from lunalux_core.config.settings import load_settings
     from lunalux_tui import i18n
 
-    with suppress(Exception):  # this is what runs when something else has failed
+    with suppress(Exception):  # what is wrong with the settings is told by who uses them
         i18n.use(load_settings().lang)
 
 

@@ -47,7 +47,7 @@ from lunalux_tui.cli.after_reply import remember_turn
 from lunalux_tui.cli.chat_options import MOST_REPLIES, ChatOptions, refuse_together
 from lunalux_tui.cli.run import ask, with_runtime
 from lunalux_tui.cli.stdin import input_text
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import note, t
 
 if TYPE_CHECKING:
     from lunalux_core.documents.picture_refs import Attachment
@@ -452,7 +452,7 @@ class Notices:
         """Of scripts that were skipped one is named for all."""
         if self._skipped:
             name, reason = next(iter(self._skipped.items()))
-            output.say("scripts_skipped", n=len(self._skipped), name=name, reason=reason)
+            output.say("scripts_skipped", n=len(self._skipped), name=name, reason=note(reason))
 
 
 async def _turn(

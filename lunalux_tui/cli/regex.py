@@ -10,6 +10,7 @@ from lunalux_core.errors import InvalidInput
 from lunalux_tui.cli import output
 from lunalux_tui.cli.shelf_commands import JSON, print_scenarios, read_json, shelf_app
 from lunalux_tui.cli.stdin import input_text
+from lunalux_tui.i18n import note, t
 
 TARGETS = ("store", "display", "prompt")
 
@@ -69,4 +70,5 @@ def test(
         return
     output.print_text(result.text)
     for entry in result.skipped:
-        output.say("script_skipped", name=entry.name, reason=f"{entry.reason} {entry.detail}".rstrip())
+        reason = note(entry.detail) if entry.detail else t(f"cli.script_stays.{entry.reason}")
+        output.say("script_skipped", name=entry.name, reason=reason)

@@ -49,7 +49,6 @@ def run(
     from lunalux_core.stscript.commands.command_table import everything
     from lunalux_core.stscript.interpreter import Interpreter
 
-    _speak()
     piped = str(path) == "-"
     text = input_text() if piped else _script_text(path)
     # The input cannot hold the script and its answers.
@@ -87,13 +86,6 @@ scenario_command(
     "Replay a file of script scenarios and print a JSON array of results.\n\n"
     "Example: lunalux script test --scenarios stscript.json",
 )
-
-
-def _speak() -> None:
-    """Use the person's language: messages of errors are part of a script's result."""
-    from lunalux_core.config.settings import load_settings
-
-    i18n.use(load_settings().lang)
 
 
 def _script_text(path: Path) -> str:

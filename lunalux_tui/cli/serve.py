@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import typer
 
-from lunalux_core.errors import StorageError
+from lunalux_core.errors import InvalidInput, StorageError
 from lunalux_tui.cli.run import run_work
 
 if TYPE_CHECKING:
@@ -226,9 +226,17 @@ def _worker(settings: BackendSettings, kind: Storage, listening: socket.socket) 
 
 
 def listen(host: str, port: int, workers: int) -> socket.socket:
-    """A bound socket. Raises StorageError where the address cannot be had."""
+    """A bound socket. Raises InvalidInput for a blank host, StorageError where the address cannot be had."""
     import socket
 
+    if not host.strip():
+        # A shell gives "" for a variable that is not set; to the system it would be every address there is.
+        raise InvalidInput(
+            "USAGE",
+            "An empty text names no address to listen on.",
+            "Name one, or 0.0.0.0 for all; if a shell put it there, see whether its variable is set.",
+            kind="no_host",
+        )
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         # With the protocol named, asyncio sends small packets at once; else every answer on a connection that

@@ -6,6 +6,7 @@ See docs/spec/formats.md: Worldbook settings.
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from lunalux_tui.cli.conversation import read_file
 from lunalux_tui.cli.run import in_runtime, named_character
 from lunalux_tui.cli.shelf_commands import JSON, NAME, print_scenarios, read_json, shelf_app, summary
 from lunalux_tui.cli.stdin import input_text
-from lunalux_tui.i18n import note
+from lunalux_tui.i18n import note, t
 
 if TYPE_CHECKING:
     from lunalux_core.worldbook.engine import ScanMessage
@@ -222,11 +223,19 @@ def _print(outcome: dict[str, Any]) -> None:
                 entry["comment"],
                 entry["position"],
                 entry["tokens"],
-                " ".join(str(part) for part in (entry["reason"], entry["key"]) if part),
+                _why(entry),
             ]
             for entry in outcome["activated"]
         ],
     )
     for entry in outcome["skipped"]:
-        output.say("skipped_entry", uid=entry["uid"], reason=entry["reason"])
+        reason = t(f"create.trial.skip.{entry['reason']}")
+        output.say("skipped_entry", uid=entry["uid"], reason=reason)
     output.say("entries", n=len(outcome["activated"]), tokens=outcome["tokens"])
+
+
+def _why(entry: dict[str, Any]) -> str:
+    """Why an entry is there: as people read it on a terminal, as programs know it in a pipe."""
+    if not sys.stdout.isatty():
+        return " ".join(str(part) for part in (entry["reason"], entry["key"]) if part)
+    return t(f"create.trial.reason.{entry['reason']}", word=entry["key"], n=entry["pass"])

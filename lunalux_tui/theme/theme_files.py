@@ -6,7 +6,6 @@ the app: loading answers with what was loaded and what failed.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
 from lunalux_core.config.toml_lines import FileLine, line_of
+from lunalux_core.config.toml_text import read_toml
 from lunalux_core.errors import InvalidInput
 
 DEFAULT = "luna-dark"
@@ -119,11 +119,11 @@ def read_theme(path: Path) -> Theme:
         InvalidInput: THEME_INVALID, naming the file, the line and what is wrong there.
     """
     try:
-        # Editors on Windows put a byte order mark at the beginning, which is not TOML.
-        text = path.read_text(encoding="utf-8-sig")
-        document = tomllib.loads(text)
-    except (OSError, ValueError) as error:
+        text, document = read_toml(path.read_bytes())
+    except ValueError as error:
         raise _invalid(FileLine(str(path)), str(error)) from error
+    except OSError as error:
+        raise _invalid(FileLine(str(path)), str(error.strerror or error)) from error
     _check(document, path, text)
     colours = {key: str(value) for key, value in document.get("colors", {}).items()}
     chat = {key: str(value) for key, value in document.get("chat", {}).items()}

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from cli_program import Program, environment
+from cli_program import Program, environment, messages
 
 MakeCard = Callable[..., Path]
 
@@ -260,3 +260,23 @@ def test_a_weak_password_is_told_with_the_rule(program: Program) -> None:
         signup = ("account", "signup", "ada@example.org", "--password-stdin", "--json")
         error = program(*signup, stdin="short", code=1, LUNALUX_LANG=language).error
         assert error["code"] == "WEAK_PASSWORD" and rule in error["message"]
+
+
+@pytest.mark.parametrize("locale", ["C.UTF-8", "POSIX"])
+def test_bytes_on_stdin_that_are_no_text_are_refused(
+    program: Program, tmp_path: Path, ada: str, locale: str
+) -> None:
+    """In these locales Python gives such bytes out as lone surrogates."""
+    (tmp_path / "x.json").write_text('{"scriptName": "x", "findRegex": "x", "replaceString": "y"}')
+    place = program("chat", ada, "-m", "hello", "--json").json["conversation_id"]
+    length = len(messages(program))
+    for command in (
+        ("chat", ada, "--no-reply"),
+        ("note", "set", place, "--text", "-"),
+        ("regex", "test", "x.json"),
+    ):
+        result = program(
+            *command, "--json", stdin="a\udcffb", code=2, LC_ALL=locale, PYTHONIOENCODING="", PYTHONUTF8="0"
+        )
+        assert not result.out and "not UTF-8" in result.error["message"]
+    assert len(messages(program)) == length

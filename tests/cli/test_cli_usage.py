@@ -60,3 +60,11 @@ def test_no_parameter_needs_pydantic() -> None:
 def test_a_choice_is_told_with_its_words(program: Program) -> None:
     result = program("chat", "Marigold", "--person", "fourth", code=2)
     assert result.err == "--person fourth is not known. Use one of first, second, third.\n"
+
+
+@pytest.mark.parametrize("command", ["api", "serve"])
+@pytest.mark.parametrize("host", ["", " "])
+def test_a_blank_host_is_refused(program: Program, command: str, host: str) -> None:
+    """To the system it would be every address there is, and a shell gives it for an unset variable."""
+    result = program(command, "--host", host, "--port", "0", code=2)
+    assert not result.out and result.err.startswith("An empty text names no address to listen on.")
