@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from lunalux_core.documents import archives
 from lunalux_core.errors import InvalidInput, LimitExceeded
-from lunalux_core.regular_files import read_regular
+from lunalux_core.regular_files import check_regular, read_regular
 from lunalux_core.text import clean, clean_line
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ def read_document(path: Path) -> tuple[str, str, bytes]:
     name = clean_line(path.name, 80)
     kind = KINDS.get(path.suffix[1:].lower(), "")
     if not kind:
+        # What is not there is told first: its ending may be a part of the mistake.
+        check_regular(path)
         raise InvalidInput(
             "DOCUMENT_KIND",
             f"{name} is none of the documents that can be read.",

@@ -404,7 +404,7 @@ def checked(setting: Declaration, value: Any, where: str | FileLine) -> Any:
             if where
             else f"Allowed: {setting.allowed}.",
             key=setting.key,
-            value=shown.strip("'") if isinstance(value, str) else shown,
+            value=shown.strip("'") or shown if isinstance(value, str) else shown,
             where=where,
             allowed=setting.allowed,
         )

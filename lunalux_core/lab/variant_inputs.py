@@ -25,8 +25,8 @@ from lunalux_core.library.conversations import (
     load_message,
     new_message,
 )
-from lunalux_core.library.name_lookup import LEAST_BEGINNING, NamedReference, find_named
-from lunalux_core.presets.builtin import BUILTIN_KEYS
+from lunalux_core.library.name_lookup import LEAST_BEGINNING
+from lunalux_core.library.presets import named_preset
 from lunalux_core.presets.document import parse_preset
 from lunalux_core.regular_files import read_regular
 from lunalux_core.templates.template_values import ReplyStart
@@ -221,13 +221,9 @@ class Inputs:
 
     async def _preset_named(self, name: str) -> str:
         """The id of a preset of the library, or the name of one of ours."""
-        try:
-            return (await self._runtime.library.presets.find(name)).id
-        except NotFound:
-            ours = find_named([NamedReference(key, key) for key in BUILTIN_KEYS], name)
-            if ours is None:
-                raise
-            return ours.name
+        runtime = self._runtime
+        preset = await named_preset(runtime.library.presets, name, runtime.settings.lang)
+        return preset if isinstance(preset, str) else preset.id
 
     async def _book(self, variant: LabVariant, book: str | Path) -> ActiveBook:
         if isinstance(book, Path):

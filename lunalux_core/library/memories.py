@@ -354,7 +354,9 @@ def edit_memory(connection: Connection, memory_id: str, **values: Any) -> Memory
     before = load_memory(connection, memory_id)
     after = replace(before, **values)
     if not after.text.strip():
-        raise InvalidInput("MEMORY_EMPTY", "A memory needs words.", "Give it a text, or delete it.")
+        raise InvalidInput(
+            "MEMORY_EMPTY", "A memory needs words.", "Give it a text, or delete it.", kind="edit"
+        )
     reworded = (after.text, after.title) != (before.text, before.title)
     if reworded:
         # The person has seen the messages as they are now, so the memory fits them again.

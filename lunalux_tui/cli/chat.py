@@ -168,15 +168,15 @@ def chat(
         (("--official", "--model"), ("--new", "--conversation"), ("--show-prompt", "--show-request")),
     )
     silent = no_reply or as_ is not None or narrator
+    if message and not message.strip() and not (flags.kinds or image):
+        raise _no_message()
     if not (message or flags.kinds or image) and (silent or not (flags.show or speaker)):
         # Without a message the app is meant, which needs a terminal at both ends.
         if sys.stdin.isatty() and sys.stdout.isatty() and not (silent or instruction or replies > 1):
             from lunalux_tui.app.start import run
 
             raise typer.Exit(run(character=character, conversation=conversation, new=new))
-        raise InvalidInput(
-            "USAGE", "There is no message to send.", "Give one with -m, or on stdin.", kind="message"
-        )
+        raise _no_message()
     given = TurnOptions(
         model=f"official:{official}" if official else model,
         preset=preset,
@@ -190,7 +190,7 @@ def chat(
     )
 
     async def one_turn(runtime: Runtime, begun: str = "") -> _PriceRise | None:
-        options = _with_model(runtime, given)
+        options = await _with_preset(runtime, _with_model(runtime, given))
         if image:
             options = replace(options, pictures=await _pictures(image))
         await runtime.first_start()
@@ -234,6 +234,12 @@ def chat(
         with_runtime(lambda runtime: one_turn(runtime, asked.conversation))
 
 
+def _no_message() -> InvalidInput:
+    return InvalidInput(
+        "USAGE", "There is no message to send.", "Give one with -m, or on stdin.", kind="message"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _PriceRise:
     """A turn that waits for a word of the person, as it costs more than they know of."""
@@ -250,6 +256,16 @@ def _with_model(runtime: Runtime, options: TurnOptions) -> TurnOptions:
         if options.model:
             return replace(options, model=runtime.models.named(options.model).name)
     return options
+
+
+async def _with_preset(runtime: Runtime, options: TurnOptions) -> TurnOptions:
+    """The options with what the name of the preset means. Raises NotFound (PRESET_NOT_FOUND)."""
+    if not options.preset:
+        return options
+    from lunalux_tui.cli.preset import find_preset
+
+    preset = await find_preset(runtime, options.preset)
+    return replace(options, preset=preset if isinstance(preset, str) else preset.id)
 
 
 async def _model_name(runtime: Runtime, place: Conversation, options: TurnOptions) -> str:

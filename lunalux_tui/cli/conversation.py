@@ -247,6 +247,10 @@ async def mark(
 
     Example: lunalux conversation mark 3fa8c21b --name "before the storm"
     """
+    if message and not (name or off):
+        raise InvalidInput(
+            "USAGE", "A name for this place is missing.", "Give --name, or --off to unmark it.", kind="mark"
+        )
     conversations = runtime.library.conversations
     place = await conversations.named(conversation)
     if name or off:

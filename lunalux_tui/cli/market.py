@@ -8,12 +8,14 @@ See docs/spec/backend.md: HTTP API.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from lunalux_core.errors import InvalidInput, NetworkError
+from lunalux_core.errors import InvalidInput, NetworkError, NotFound
 from lunalux_tui.cli import output
 from lunalux_tui.cli.plain_values import given
 from lunalux_tui.cli.run import ask, command_settings, in_runtime, with_runtime
@@ -121,7 +123,8 @@ async def download(runtime: Runtime, card_id: str = ID, as_json: bool = JSON) ->
 
     Example: lunalux chat "$(lunalux market download 5f0c…)" -m "Hello"
     """
-    result = await runtime.market.download(card_id)
+    with _naming(card_id):
+        result = await runtime.market.download(card_id)
     if as_json:
         character = await runtime.library.characters.get(result.id)
         output.print_json(
@@ -145,7 +148,8 @@ async def like(runtime: Runtime, card_id: str = ID, as_json: bool = JSON) -> Non
 
     Example: lunalux market like 5f0c…
     """
-    sent = await runtime.market.like(card_id)
+    with _naming(card_id):
+        sent = await runtime.market.like(card_id)
     if as_json:
         output.print_json({"id": card_id, "liked": True, "sent": sent})
     else:
@@ -241,7 +245,8 @@ async def edit(
             "USAGE", "There is nothing to change.", "Add --intro or --tag.", kind="market_edit"
         )
     # None leaves intro or tags as they are.
-    await runtime.market.edit(card_id, intro=intro, tags=tuple(tag) or None)
+    with _naming(card_id):
+        await runtime.market.edit(card_id, intro=intro, tags=tuple(tag) or None)
     if as_json:
         output.print_json({"id": card_id, **given(intro=intro, tags=tag or None)})
     else:
@@ -264,7 +269,8 @@ def withdraw(
         )
         command_settings()  # the question is asked in the language of the settings
         ask(t("cli.withdraw_question", id=card_id), unasked=unasked, left="nothing_withdrawn")
-    with_runtime(lambda runtime: runtime.market.withdraw(card_id))
+    with _naming(card_id):
+        with_runtime(lambda runtime: runtime.market.withdraw(card_id))
     if as_json:
         output.print_json({"id": card_id, "withdrawn": True})
     else:
@@ -283,11 +289,29 @@ async def report(
 
     Example: lunalux market report 5f0c… --reason "It shows a real person."
     """
-    await runtime.market.report(card_id, reason)
+    with _naming(card_id):
+        await runtime.market.report(card_id, reason)
     if as_json:
         output.print_json({"id": card_id, "reported": True})
     else:
         output.say("market_reported")
+
+
+@contextmanager
+def _naming(card_id: str) -> Iterator[None]:
+    """Name the character that the market does not have: its answer does not."""
+    try:
+        yield
+    except NotFound as error:
+        if error.code != "CHARACTER_NOT_FOUND":
+            raise
+        raise NotFound(
+            error.code,
+            f"There is no character {card_id!r} in the market.",
+            "`lunalux market list --refresh` fetches its lists anew.",
+            kind="market",
+            name=card_id,
+        ) from error
 
 
 async def _bring(runtime: Runtime, lang: Language, sort: Sort, limit: int, *, force: bool) -> None:

@@ -114,6 +114,11 @@ _USAGE_CODES = frozenset(
         "PRICE_INVALID",
         "EXPORT_FORMAT_UNKNOWN",
         "LAB_FILE_INVALID",
+        "MEMORY_FORMAT",
+        "MEMORY_EMPTY",
+        "TRACKER_EMPTY",
+        "INTRO_REQUIRED",
+        "REASON_REQUIRED",
     }
 )
 

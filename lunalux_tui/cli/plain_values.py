@@ -52,6 +52,13 @@ class PlainValue:
             return path_of(value)
         if self._kind is str and not is_path:
             _check_utf8(str(value))
+            if _names_a_thing(param) and not str(value).strip():
+                raise InvalidInput(
+                    "USAGE",
+                    "An empty text names nothing.",
+                    "Give a name or an id; if a shell put it there, see whether its variable is set.",
+                    kind="no_name",
+                )
         if self._kind not in _WORDS:
             return self._kind(value)
         try:
@@ -85,6 +92,17 @@ class PlainChoice:
             f"{value!r} is not one of {', '.join(map(repr, self._choices))}.", ctx, param
         )
 
+
+def _names_a_thing(param: Any) -> bool:
+    """Whether the parameter is an argument that means a thing; of those that may be left out, and of words to
+    look for, an empty one has a meaning."""
+    is_argument = getattr(param, "param_type_name", "") == "argument"
+    needed = getattr(param, "required", False) or getattr(param, "nargs", 1) == -1
+    return is_argument and needed and getattr(param, "name", "") not in _WORDS_OF_PEOPLE
+
+
+_WORDS_OF_PEOPLE = {"query", "email"}
+"""Arguments that are texts and no names, or have a sentence of their own."""
 
 _NAMES_OF_FILES = {"paths"}
 """Parameters whose texts are paths, which may hold any bytes on some systems."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lunalux_core.errors import NotFound
 from lunalux_core.library.shelf import ShelfItem
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
@@ -162,29 +160,10 @@ scenario_command(
 
 
 async def find_preset(runtime: Runtime, name: str) -> ShelfItem | str:
-    """The imported preset of that name, or the key of a built-in one; whole names go before parts.
+    """As `named_preset`, by the titles of the person's language."""
+    from lunalux_core.library.presets import named_preset
 
-    Raises NotFound.
-    """
-    from lunalux_core.library.name_lookup import NamedReference, find_named
-    from lunalux_core.presets.builtin import builtin_presets
-
-    with suppress(NotFound):
-        return await runtime.library.presets.find(name, whole=True)
-    shipped = builtin_presets(runtime.settings.lang)
-    for preset in shipped:
-        if name.strip().casefold() in (preset.key, preset.title.casefold()):
-            return preset.key
-    try:
-        return await runtime.library.presets.find(name)
-    except NotFound:
-        called = [NamedReference(preset.key, preset.key.replace("_", " ")) for preset in shipped]
-        called += [NamedReference(preset.key, preset.title) for preset in shipped]
-        # Keys and titles apart: together, each preset would be there twice, and no beginning would be unique.
-        for names in (called[: len(shipped)], called[len(shipped) :]):
-            if (item := find_named(names, name)) is not None:
-                return item.id
-        raise
+    return await named_preset(runtime.library.presets, name, runtime.settings.lang)
 
 
 async def _identity(runtime: Runtime, name: str) -> str:

@@ -218,11 +218,12 @@ def _known_model(runtime: Runtime, name: str) -> str:
 
 async def _known_preset(runtime: Runtime, name: str) -> str:
     """The whole name of a preset. Raises NotFound."""
-    from lunalux_core.presets.builtin import BUILTIN_KEYS
+    from lunalux_tui.cli.preset import find_preset
 
-    if not name or name in BUILTIN_KEYS:
-        return name
-    return (await runtime.library.presets.find(name)).name
+    if not name:
+        return ""
+    preset = await find_preset(runtime, name)
+    return preset if isinstance(preset, str) else preset.name
 
 
 async def _known_template(runtime: Runtime, name: str) -> str:

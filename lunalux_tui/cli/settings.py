@@ -84,7 +84,7 @@ def get_setting(key: str = typer.Argument(help="Dotted name, e.g. chat.model"), 
 @settings_app.command("set", context_settings={"ignore_unknown_options": True})
 def set_setting(
     key: str = typer.Argument(help="Dotted name, e.g. chat.model"),
-    value: str = typer.Argument("", help="The new value."),
+    value: str | None = typer.Argument(None, help="The new value."),
     default: bool = typer.Option(False, "--default", help="Go back to the default."),
     as_json: bool = JSON,
 ) -> None:
@@ -94,6 +94,10 @@ def set_setting(
     """
     from lunalux_core.config.config_file import reset_value, set_value
 
+    if value is None and not default:
+        hint = "Try the same command with --help."
+        raise InvalidInput("USAGE", "VALUE is missing.", hint, kind="argument", value="VALUE")
+    value = value or ""
     if value.startswith("-") and not _is_number(value):  # the parser leaves these for the sake of -5
         hint = "Try the same command with --help."
         raise InvalidInput("USAGE", f"There is no option {value}.", hint, kind="option", value=value)

@@ -6,11 +6,11 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import typer
 
-from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
+from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.library import Library
 from lunalux_core.library.shelf import Shelf, ShelfItem, ShelfKind, exported
 from lunalux_core.runtime import Runtime
@@ -120,9 +120,8 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
     def switch(enabled: bool) -> Callable[..., None]:
         @in_runtime
         async def command(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None:
-            shelf = shelf_of(runtime.library, kind)
-            item = await shelf.find(name)
-            await shelf.enable(item.id, enabled)
+            item = await _own(runtime, kind, name, "off")
+            await shelf_of(runtime.library, kind).enable(item.id, enabled)
             if as_json:
                 output.print_json({**summary(item), "enabled": enabled})
             else:
@@ -136,13 +135,7 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
     @shared("delete", f"Remove a {kind} from the library.\n\nExample: lunalux {kind} delete NAME --yes")
     def delete_item(name: str = NAME, yes: bool = YES, as_json: bool = JSON) -> None:
         async def find(runtime: Runtime) -> ShelfItem:
-            try:
-                return await shelf_of(runtime.library, kind).find(name)
-            except NotFound:
-                # Built-in ones are listed beside the others: it is said why this one stays.
-                if kind == "preset" and _is_builtin(name):
-                    raise _builtin(name) from None
-                raise
+            return await _own(runtime, kind, name, "delete")
 
         async def remove(runtime: Runtime, item: ShelfItem) -> None:
             await shelf_of(runtime.library, kind).delete(item.id)
@@ -274,16 +267,20 @@ def print_scenarios(path: Path, replay: Callable[[Any], Any]) -> None:
     output.print_json(replay(document))
 
 
-def _is_builtin(name: str) -> bool:
-    from lunalux_core.presets.builtin import BUILTIN_KEYS
+async def _own(runtime: Runtime, kind: ShelfKind, name: str, wish: Literal["off", "delete"]) -> ShelfItem:
+    """What a name means that is to be switched or deleted. Raises NotFound, InvalidInput (PRESET_BUILTIN)."""
+    if kind != "preset":
+        return await shelf_of(runtime.library, kind).find(name)
+    from lunalux_tui.cli.preset import find_preset
 
-    return name in BUILTIN_KEYS
-
-
-def _builtin(name: str) -> InvalidInput:
-    return InvalidInput(
+    # Built-in ones are listed beside the others: it is said why this one stays.
+    preset = await find_preset(runtime, name)
+    if not isinstance(preset, str):
+        return preset
+    raise InvalidInput(
         "PRESET_BUILTIN",
-        f"{name} is built in and cannot be deleted.",
+        f"{preset} is built in and cannot be {'deleted' if wish == 'delete' else 'switched off'}.",
         "Put another one in use with `lunalux preset enable`.",
-        name=name,
+        kind=wish,
+        name=preset,
     )

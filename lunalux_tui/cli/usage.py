@@ -24,6 +24,8 @@ def usage_error(message: str) -> InvalidInput:
         if (match := form.search(message)) is None:
             continue
         value = match[1].strip().replace("...", "…")
+        if kind == "argument":
+            value = _as_in_help(value)
         if kind in ("command", "option") and (near := _NEAR.search(message)) is not None:
             meant = (near[1] or near[2]).strip()
             hint = f"Did you mean {meant}?"
@@ -35,6 +37,11 @@ def usage_error(message: str) -> InvalidInput:
         return error
     text = message if message.endswith((".", "?")) else f"{message}."
     return InvalidInput("USAGE", text, _HELP, kind="click", text=text)
+
+
+def _as_in_help(name: str) -> str:
+    """An argument as the help names it: Typer calls one without a name for people as Python does."""
+    return name if name.startswith("-") else name.upper()
 
 
 _BAD = re.compile(r"Invalid value for '?(.+?)'?: (?:Value error, )?(.+)")
@@ -49,7 +56,7 @@ def _bad_value(message: str) -> InvalidInput | None:
         return InvalidInput("USAGE", "A command is missing.", _HELP, kind="no_command")
     if (bad := _BAD.fullmatch(message)) is None:
         return None
-    option, reason = bad[1].strip(), bad[2].strip()
+    option, reason = _as_in_help(bad[1].strip()), bad[2].strip()
     if match := _NUMBER.fullmatch(reason):
         text = f"{option} {match[1]} is not a number."
         return InvalidInput("USAGE", text, _HELP, kind="number", option=option, value=match[1])

@@ -175,7 +175,7 @@ def test_publish_in_batches(program: Program, make_card: MakeCard, tmp_path: Pat
 def test_publish_needs_language_and_intro(program: Program, make_card: MakeCard) -> None:
     card = str(make_card("Ada"))
     assert program("market", "publish", card, "--intro", "x", "--json", code=2).error["code"] == "USAGE"
-    result = program("market", "publish", card, "--lang", "en", "--json", code=1)
+    result = program("market", "publish", card, "--lang", "en", "--json", code=2)
     assert result.error["code"] == "INTRO_REQUIRED"
 
 

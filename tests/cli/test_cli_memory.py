@@ -82,7 +82,7 @@ def test_a_marked_message_brings_its_words_and_bad_ranges_are_refused(program: P
     path = messages(program, chat)
     marked = program("memory", "add", chat, "--kind", "marked", "--from", "1", "--json").json
     assert (marked["text"], marked["speaker"]) == ("The harbour lies still.", path[1]["name"])
-    refused = program("memory", "add", chat, "--text", " ", "--json", code=1)
+    refused = program("memory", "add", chat, "--text", " ", "--json", code=2)
     assert refused.error["code"] == "MEMORY_EMPTY"
     missing = program("memory", "add", chat, "--text", "x", "--from", "99", "--json", code=5)
     assert missing.error["code"] == "MESSAGE_NOT_FOUND"
@@ -111,7 +111,7 @@ def test_memories_go_out_as_a_worldbook_and_come_back_whole(
     program("memory", "export", chat, "memories.md")
     assert program("memory", "import", chat, "memories.md", "--json").json == []
     assert (
-        program("memory", "export", chat, "memories.txt", "--json", code=1).error["code"] == "MEMORY_FORMAT"
+        program("memory", "export", chat, "memories.txt", "--json", code=2).error["code"] == "MEMORY_FORMAT"
     )
 
 

@@ -346,3 +346,21 @@ def test_an_empty_list_says_so_on_a_terminal(program: Program, home: Path, tmp_p
     shown = on_a_terminal(home, tmp_path, "worldbook", "list").decode()
     assert "There is nothing to show." in shown
     assert program("worldbook", "list").out == ""
+
+
+def test_a_built_in_preset_is_found_by_a_part_of_its_name(program: Program) -> None:
+    for word in ("mirror", "MIRROR_REALM", "realm"):
+        program("chat", "Marigold Finch", "--new", "-m", "hi", "--preset", word, "--show-prompt")
+        told = program("preset", "disable", word, "--json", code=1).error
+        assert told["code"] == "PRESET_BUILTIN" and "mirror_realm" in told["message"]
+        assert "switched off" in told["message"]
+        told = program("preset", "delete", word, "--yes", "--json", code=1).error
+        assert told["code"] == "PRESET_BUILTIN" and "mirror_realm" in told["message"]
+    assert "novel_king" in program("profile", "add", "P", "--preset", "novel", "--json").out
+    for command in (
+        ("chat", "Marigold Finch", "-m", "hi", "--preset", "mirorrealm"),
+        ("preset", "delete", "mirorrealm", "--yes"),
+        ("profile", "add", "P", "--preset", "mirorrealm"),
+    ):
+        told = program(*command, "--json", code=5).error
+        assert told["code"] == "PRESET_NOT_FOUND" and "mirror_realm" in told["hint"]

@@ -82,7 +82,8 @@ def test_what_cannot_be_done_is_said(program: Program, chat: str) -> None:
 
     program("tracker", "add", chat, "--template", "plot")
     assert code_of("add", chat, "--template", "plot") == "TRACKER_EXISTS"
-    assert code_of("add", chat, "Mood") == "TRACKER_EMPTY"
+    assert code_of("add", chat, "Mood", code=2) == "TRACKER_EMPTY"
+    assert code_of("add", chat, code=2) == "TRACKER_EMPTY"
     assert code_of("run", chat) == "TRACKER_NO_MODEL"
     assert code_of("edit", chat, "plot", code=2) == "USAGE"
     near = program("tracker", "show", chat, "plott", "--json", code=5)

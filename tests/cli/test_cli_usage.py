@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
-from cli_program import Program
+from cli_program import Program, messages
 
 from lunalux_tui.cli import NOUNS, app
 
@@ -68,3 +69,78 @@ def test_a_blank_host_is_refused(program: Program, command: str, host: str) -> N
     """To the system it would be every address there is, and a shell gives it for an unset variable."""
     result = program(command, "--host", host, "--port", "0", code=2)
     assert not result.out and result.err.startswith("An empty text names no address to listen on.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["chat"], "CHARACTER"),
+        (["settings", "get"], "KEY"),
+        (["settings", "set", "ui.bell"], "VALUE"),
+        (["worldbook", "export", "x"], "PATH"),
+        (["lab", "run"], "FILE"),
+        (["admin", "user", "lux", "ada@example.org"], "LEVEL"),
+    ],
+)
+def test_a_missing_argument_is_named_as_in_the_help(
+    program: Program, arguments: list[str], sentence: str
+) -> None:
+    assert program(*arguments, code=2).err.startswith(f"{sentence} is missing.")
+    assert program(*arguments, code=2, LUNALUX_LANG="zh").err.startswith(f"缺少 {sentence}。")
+    assert sentence in program(*arguments[:3], "--help").out
+
+
+def test_an_empty_name_means_nothing(program: Program) -> None:
+    """Shells give it for a variable that is not set."""
+    for arguments in (
+        ["character", "show"],
+        ["character", "delete", "--yes"],
+        ["conversation", "show"],
+        ["market", "show"],
+        ["preset", "show"],
+        ["chat", "-m", "hi"],
+        ["memory", "list"],
+        ["tag", "add", "x"],
+        ["model", "use"],
+        ["settings", "get"],
+    ):
+        for name in ("", " "):
+            result = program(*arguments, name, code=2)
+            assert result.err.startswith("An empty text names nothing."), arguments
+        assert "空文本不是任何东西的名字" in program(*arguments, "", code=2, LUNALUX_LANG="zh").err
+    # An empty value of a setting, and words to look for, are what they say.
+    program("settings", "set", "chat.model", "")
+    told = program("settings", "set", "ui.bell", "", code=2, LUNALUX_LANG="zh").err
+    assert "''" in told
+
+
+def test_wrong_usage_ends_with_2(program: Program, ada: str, tmp_path: Path) -> None:
+    place = program("chat", ada, "-m", "hello", "--json").json["conversation_id"]
+    at = messages(program)[-1]["id"]
+    for arguments in (
+        ["memory", "export", place, "mem.txt"],
+        ["memory", "add", place],
+        ["tracker", "add", place],
+        ["market", "publish", f"{tmp_path}/Ada.png", "--lang", "en"],
+        ["market", "report", "x", "--reason", " "],
+        ["chat", ada, "-m", "   "],
+        ["conversation", "mark", place, "zzz"],
+        ["conversation", "mark", place, at],
+    ):
+        assert not program(*arguments, code=2).out, arguments
+    assert "删除" not in program("memory", "add", place, code=2, LUNALUX_LANG="zh").err
+    assert len(messages(program)) == 3
+    program("conversation", "mark", place, at, "--name", "here")
+    assert program("conversation", "mark", place, "--json").json[0]["name"] == "here"
+
+
+def test_what_is_not_found_is_named_in_chinese(program: Program) -> None:
+    for arguments in (["market", "download"], ["market", "like"], ["lab", "show"], ["market", "show"]):
+        told = program(*arguments, "zzz", code=5, LUNALUX_LANG="zh").err
+        assert "zzz" in told and "character list" not in told, told
+        assert "zzz" in program(*arguments, "zzz", code=5).err
+
+
+@pytest.mark.parametrize("name", ["nowhere", "nowhere.xyz", "nowhere.txt"])
+def test_a_document_that_is_not_there_is_not_found(program: Program, name: str) -> None:
+    assert program("bank", "add", name, "--json", code=5).error["code"] == "FILE_NOT_FOUND"

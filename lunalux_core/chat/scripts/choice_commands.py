@@ -29,24 +29,22 @@ async def _model(host: ConversationHost, call: AppCall) -> str:
 
 
 async def _preset(host: ConversationHost, call: AppCall) -> str:
-    from lunalux_core.presets.builtin import BUILTIN_KEYS
+    from lunalux_core.library.presets import named_preset
 
     runtime, name = host.runtime, call.text.strip()
     if not name:
         return (await runtime.chat.previews.turn(host.place, "", host.surface.options())).preset.name
     shelf = runtime.library.presets
-    if name.lower() in BUILTIN_KEYS:
+    preset = await named_preset(shelf, name, runtime.settings.lang)
+    if isinstance(preset, str):
         # An imported preset that is enabled would go before the built-in one.
         for item in await shelf.list(enabled_only=True):
             await shelf.enable(item.id, False)
-        await host.surface.use_preset(name.lower())
-        name = name.lower()
+        await host.surface.use_preset(preset)
     else:
-        document = await shelf.find(name)
-        await shelf.enable(document.id)
-        name = document.name
+        await shelf.enable(preset.id)
     await host.surface.surroundings_changed()
-    return name
+    return preset if isinstance(preset, str) else preset.name
 
 
 async def _profile(host: ConversationHost, call: AppCall) -> str:
