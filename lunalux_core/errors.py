@@ -19,6 +19,15 @@
 from __future__ import annotations
 
 
+class Names(tuple[str, ...]):
+    """Several names in the `params` of an error: front ends put the comma of their language between them."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return ", ".join(self)
+
+
 class LunaluxError(Exception):
     """Something a person can act on.
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunalux_core.config import file_words
 from lunalux_core.config.file_words import FileWords
-from lunalux_core.errors import InvalidInput, LunaluxError
+from lunalux_core.errors import InvalidInput, LunaluxError, Names
 
 if TYPE_CHECKING:
     from lunalux_core.prices import Price
@@ -288,6 +288,8 @@ def _told(error: LunaluxError) -> tuple[str, str]:
 
 def _in_words(value: object) -> object:
     """A value of an error as people of this language write it."""
+    if isinstance(value, Names):
+        return in_a_list(value)
     if isinstance(value, (str, int, float, list, tuple)):
         return value
     from lunalux_core.config.toml_lines import FileLine

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 from lunalux_core.config.toml_lines import FileLine, line_of
 from lunalux_core.config.toml_text import read_toml
 from lunalux_core.documents.prompt_values import Role
-from lunalux_core.errors import InvalidInput, LunaluxError
+from lunalux_core.errors import InvalidInput, LunaluxError, Names
 from lunalux_core.lab.experiment import (
     CHECK_KINDS,
     Check,
@@ -100,7 +100,7 @@ class _Section:
         """Raises InvalidInput for a key that is none of these."""
         for key in self.values:
             if key not in keys:
-                near = nearest(key, keys) or ", ".join(keys)
+                near = nearest(key, keys) or Names(keys)
                 told = _short(key)
                 raise _invalid(
                     "key",
@@ -132,14 +132,14 @@ class _Section:
         return _invalid(f"missing_{key}", self.place(), said, hint, key=key)
 
     def together(self, *keys: str) -> InvalidInput:
-        told = ", ".join(keys)
+        told = Names(keys)
         return _invalid(
             "together", self.place(keys[-1]), f"{told} do not go together", "Keep one of them.", keys=told
         )
 
     def unknown(self, key: str, name: str, names: Iterable[str]) -> InvalidInput:
         listed = list(names)
-        near = nearest(name, listed) or ", ".join(listed[:8])
+        near = nearest(name, listed) or Names(listed[:8])
         told = _short(name)
         return _invalid(
             "name", self.place(key), f"{key} names {told}, which is not there", f"There are: {near}.",
@@ -299,7 +299,7 @@ class _Reader:
                 raise section.wrong("messages", shape, row)
             for key in row:
                 if key not in _SAID:
-                    near = nearest(key, _SAID) or ", ".join(_SAID)
+                    near = nearest(key, _SAID) or Names(_SAID)
                     raise _invalid(
                         "key", section.place("messages"), f"there is no key {_short(key)} in messages",
                         f"Known near it: {near}.", key=_short(key), near=near,

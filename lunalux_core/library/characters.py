@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunalux_core.database import Connection, Database
-from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.errors import InvalidInput, Names, NotFound
 from lunalux_core.ids import now_ms
 from lunalux_core.library.cells import texts_in
 from lunalux_core.library.character_list import (
@@ -163,7 +163,7 @@ class Characters:
                     f"{len(ids)} characters are called {name_or_id!r}.",
                     f"Use one of their ids: {', '.join(ids)}.",
                     name=name_or_id,
-                    ids=", ".join(ids),
+                    ids=Names(ids),
                 )
             return load_character(connection, ids[0])
 

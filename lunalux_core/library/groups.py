@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lunalux_core.database import Connection, Database, Row
-from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.errors import InvalidInput, Names, NotFound
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import plain_text, whole_number
 from lunalux_core.library.name_lookup import find_named, missing
@@ -102,7 +102,7 @@ class Group:
                 f"Its members are: {', '.join(self.names) or '-'}.",
                 name=name_or_id,
                 group=self.name,
-                members=", ".join(self.names) or "-",
+                members=Names(self.names) or "-",
             )
         return members[0]
 

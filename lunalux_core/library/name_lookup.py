@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from lunalux_core.errors import NotFound
+from lunalux_core.errors import Names, NotFound
 
 LEAST_BEGINNING = 4
 """Letters of an id that may stand for the whole of it."""
+
+LONGEST_SHORT = 3
+"""Letters of a name that is short where names are compared."""
 
 
 class Named(Protocol):
@@ -61,8 +64,8 @@ def full_name(name: str, names: Iterable[str]) -> str | None:
     return None if close is None else close.name
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Up to three names like this one, with commas between them; "" where none is."""
+def nearest(name: str, names: Iterable[str]) -> Names:
+    """Up to three names like this one."""
     # Only an error needs it, and importing it takes a while.
     import difflib
 
@@ -70,8 +73,10 @@ def nearest(name: str, names: Iterable[str]) -> str:
     key = name.strip().casefold()
     # Names that hold the words come first; difflib would often leave a long one out.
     near = {each: None for each in by_key if key and key in each}
-    near |= dict.fromkeys(difflib.get_close_matches(key, by_key, 3, 0.4))
-    return ", ".join(by_key[each] for each in list(near)[:3])
+    # Of a short name, one other letter is half of it.
+    alike = 0.6 if len(key) > LONGEST_SHORT else 0.5
+    near |= dict.fromkeys(difflib.get_close_matches(key, by_key, 3, alike))
+    return Names(by_key[each] for each in list(near)[:3])
 
 
 def missing(code: str, message: str, hint: str, name: str, names: Iterable[str]) -> NotFound:

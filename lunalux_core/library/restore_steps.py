@@ -13,11 +13,12 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.database import BUSY_SECONDS, Presence, damaged, storage_error
-from lunalux_core.ids import now_ms, short_id
+from lunalux_core.ids import short_id
 
 _NAME = re.compile(r"re(store|placed)-[\w-]{1,60}", re.ASCII)
 PATIENCE_SECONDS = 2.0
@@ -81,7 +82,8 @@ def exchange(paths: Paths, fresh: Path) -> Path | None:
     Raises:
         OSError: the disk refused, and everything is where it was.
     """
-    plan = Plan(fresh, paths.backups / f"replaced-{now_ms()}-{short_id()}")
+    # A date for people who look for what they had; the id keeps two of one second apart.
+    plan = Plan(fresh, paths.backups / f"replaced-{datetime.now():%Y-%m-%d-%H%M%S}-{short_id()}")
     anything = paths.library.exists() or paths.pictures.exists()
     _write(paths, plan)
     try:

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from lunalux_core.documents.prompt_values import Sampling
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, Names
 
 ServerKind = Literal[
     "openai",
@@ -571,7 +571,10 @@ def parameter(name: str) -> Parameter:
         return PARAMETERS[name]
     from difflib import get_close_matches
 
-    near = ", ".join(get_close_matches(name, PARAMETERS, 3, 0.5)) or ", ".join(list(PARAMETERS)[:8]) + ", …"
+    # Those that begin so or hold it come first: of a long name, a short form is not like it.
+    close = {each: None for each in PARAMETERS if name and name in each}
+    close |= dict.fromkeys(get_close_matches(name, PARAMETERS, 3, 0.6))
+    near = Names([*close][:3] or [*[*PARAMETERS][:8], "…"])
     raise InvalidInput(
         "PARAMETER_UNKNOWN",
         f"There is no parameter {_shown(name)}.",

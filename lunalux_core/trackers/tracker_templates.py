@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lunalux_core.database import Connection
-from lunalux_core.errors import NotFound
+from lunalux_core.errors import Names, NotFound
 from lunalux_core.language import Language
 from lunalux_core.library.conversations import load_conversation, load_path
 from lunalux_core.library.name_lookup import nearest
@@ -171,7 +171,7 @@ def template_named(name: str) -> Template:
     close = {by_name[name].key: by_name[name] for name in by_name if key and key in name}
     if len(close) == 1:
         return next(iter(close.values()))
-    names = ", ".join(template.key for template in TEMPLATES)
+    names = Names(template.key for template in TEMPLATES)
     raise NotFound(
         "TRACKER_TEMPLATE_NOT_FOUND",
         f"There is no template {name!r} for trackers.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from lunalux_core.errors import NotFound
+from lunalux_core.errors import Names, NotFound
 from lunalux_tui.cli import output
 from lunalux_tui.cli.admin_services import JSON, STORAGE, YES, in_services, picked, remove_asked, tell
 
@@ -125,7 +125,7 @@ async def _find(services: Services, code: str) -> IssuedCoupon:
     ]
 
 
-def _missing(code: str, near: str) -> NotFound:
+def _missing(code: str, near: Names) -> NotFound:
     hint = f"Did you mean {near}?" if near else "Look at `lunalux admin coupon list`."
     kind = "near" if near else "admin"
     return NotFound(

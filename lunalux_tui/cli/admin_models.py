@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lunalux_core.errors import NotFound
+from lunalux_core.errors import Names, NotFound
 from lunalux_tui.cli import output
 from lunalux_tui.cli.admin_services import JSON, STORAGE, YES, in_services, picked, remove_asked, tell
 
@@ -106,7 +106,7 @@ def delete_model(
     remove_asked(find, question, delete, yes=yes, storage=storage)
 
 
-def _missing(model: str, near: str) -> NotFound:
+def _missing(model: str, near: Names) -> NotFound:
     hint = f"Did you mean {near}?" if near else "Look at `lunalux admin model list`."
     kind = "near" if near else "admin"
     return NotFound(

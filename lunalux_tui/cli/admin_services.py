@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 
-from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.errors import InvalidInput, Names, NotFound
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import command_settings, do_asked, run_work, show_parameters
 from lunalux_tui.cli.serve import backend_settings, chosen_storage, open_services
@@ -83,7 +83,7 @@ def remove_asked(
     do_asked(lambda work: with_services(work, storage), find, question, remove, yes=yes)
 
 
-def picked(wanted: str, names: Sequence[Sequence[str]], missing: Callable[[str], NotFound]) -> int:
+def picked(wanted: str, names: Sequence[Sequence[str]], missing: Callable[[Names], NotFound]) -> int:
     """The place of the row that somebody means: by one of its names in whole, else by a unique beginning or
     word of one, any case.
 
@@ -110,7 +110,7 @@ def picked(wanted: str, names: Sequence[Sequence[str]], missing: Callable[[str],
     by_name = {name: called[0] for called, spellings in zip(names, folded, strict=True) for name in spellings}
     near = [name for name in by_name if key and (name.startswith(key) or key in name)]
     near += difflib.get_close_matches(key, list(by_name), 3, 0.5)
-    raise missing(", ".join(list(dict.fromkeys(by_name[name] for name in near))[:5]))
+    raise missing(Names(list(dict.fromkeys(by_name[name] for name in near))[:5]))
 
 
 async def user_id_of(services: Services, named: str) -> str:
@@ -122,7 +122,7 @@ async def user_id_of(services: Services, named: str) -> str:
     """
     user_id = await _known_user(services, named)
     if user_id is None:
-        raise _no_user(named, await _guessed_user(services, named))
+        raise _no_user(named, Names([await _guessed_user(services, named)]))
     return user_id
 
 
@@ -132,7 +132,7 @@ async def shown_user_id(services: Services, named: str) -> str:
     if user_id is None:
         user_id = await _known_user(services, await _guessed_user(services, named))
     if user_id is None:
-        raise _no_user(named, "")
+        raise _no_user(named, Names())
     return user_id
 
 
@@ -159,7 +159,7 @@ async def _guessed_user(services: Services, named: str) -> str:
     return names[picked(named, names, lambda near: _no_user(named, near))][0]
 
 
-def _no_user(named: str, near: str) -> NotFound:
+def _no_user(named: str, near: Names) -> NotFound:
     hint = f"Did you mean {near}?" if near else "Check the address; a wallet is made at the first sign-in."
     return NotFound(
         "USER_NOT_FOUND",

@@ -47,7 +47,7 @@ from lunalux_tui.cli.after_reply import remember_turn
 from lunalux_tui.cli.chat_options import MOST_REPLIES, ChatOptions, refuse_together
 from lunalux_tui.cli.run import ask, with_runtime
 from lunalux_tui.cli.stdin import input_text
-from lunalux_tui.i18n import note, t
+from lunalux_tui.i18n import in_a_list, note, t
 
 if TYPE_CHECKING:
     from lunalux_core.documents.picture_refs import Attachment
@@ -453,13 +453,13 @@ class Notices:
             case ServerModelChanged():
                 output.say("server_changed", before=event.before, now=event.now or "-")
             case TextsCut():
-                output.say("texts_cut", names=", ".join(event.names), window=f"{event.window:,}")
+                output.say("texts_cut", names=in_a_list(event.names), window=f"{event.window:,}")
             case Shortened():
                 output.say("window_learnt", window=f"{event.window:,}")
             case ReplyKept():
                 output.say("reply_kept")
             case PicturesNamed():
-                output.say("pictures_named", model=event.model, names=", ".join(event.names))
+                output.say("pictures_named", model=event.model, names=in_a_list(event.names))
             case ProfileLacks():
                 gap = event.gap
                 output.say(f"profile_lacks_{gap.part}", profile=gap.profile, name=gap.name)
@@ -631,7 +631,7 @@ async def _show_request(
     )
     text = request.completion is not None
     if left := untaken(spec.provider, spec.base_url, request.sampling, text=text):
-        output.say("untaken", names=", ".join(left))
+        output.say("untaken", names=in_a_list(left))
 
 
 async def _show_prompt(

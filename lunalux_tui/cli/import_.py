@@ -17,7 +17,7 @@ from lunalux_core.library import Library
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import command_settings
 from lunalux_tui.cli.stdin import input_lines
-from lunalux_tui.i18n import note
+from lunalux_tui.i18n import in_a_list, note
 
 if TYPE_CHECKING:
     from lunalux_core.importing.address import Downloads
@@ -90,7 +90,7 @@ def import_cards(
         library.close()
         downloads.close()
     if left:
-        output.say("left_alone", names=", ".join(sorted(left)))
+        output.say("left_alone", names=in_a_list(sorted(left)))
     seconds = round(time.monotonic() - began, 3)
     totals = {name: count[name] for name in ("imported", "duplicate", "replaced", "failed")}
     if as_json:

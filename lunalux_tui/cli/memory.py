@@ -9,7 +9,7 @@ from typing import Literal
 
 import typer
 
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, Names
 from lunalux_core.library.conversations import Conversation
 from lunalux_core.library.memories import Memory, find_message
 from lunalux_core.runtime import Runtime
@@ -352,7 +352,7 @@ async def _diarist(runtime: Runtime, place: Conversation, named: str) -> str:
             "JOURNAL_SPEAKER",
             "A journal in a group is what one member knows.",
             f"Name one with --speaker: {', '.join(group.names)}.",
-            members=", ".join(group.names),
+            members=Names(group.names),
         )
     return group.find(named).name
 

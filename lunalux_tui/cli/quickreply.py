@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.errors import InvalidInput, Names, NotFound
 from lunalux_core.library.quick_replies import ReplyUse, StoredSet, pick
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
@@ -237,7 +237,7 @@ def _reply(stored: StoredSet, labels: Sequence[str], sets: Sequence[QuickReplySe
             f"{entry.reply.label} only opens a menu.",
             f"Name choice of it behind the label: {', '.join(choice.reply.label for choice in choices)}.",
             label=entry.reply.label,
-            labels=", ".join(choice.reply.label for choice in choices),
+            labels=Names(choice.reply.label for choice in choices),
         )
     return entry.chosen
 

@@ -25,7 +25,7 @@ def test(
     text: str | None = typer.Option(None, help="Text to run it on; else stdin."),
     placement: int = typer.Option(2, help="1 user input, 2 reply, 5 worldbook, 6 reasoning."),
     target: str = typer.Option("store", help="store, display or prompt."),
-    depth: int | None = typer.Option(None, help="Depth of the message; 0 is the last one."),
+    depth: int | None = typer.Option(None, min=0, help="Depth of the message; 0 is the last one."),
     scenarios: Path | None = typer.Option(None, "--scenarios", help="Replay a file of scenarios instead."),
     as_json: bool = JSON,
 ) -> None:
@@ -44,8 +44,8 @@ def test(
         )
     if target not in TARGETS:
         raise output.not_known("--target", target, TARGETS)
-    # 3 is SillyTavern's place for slash commands; nothing here runs there, so it is not offered.
-    if placement not in {1, 2, 3, 5, 6}:
+    # 3 is SillyTavern's place for slash commands: nothing here runs there.
+    if placement not in {1, 2, 5, 6}:
         raise output.not_known("--placement", str(placement), ("1", "2", "5", "6"))
     from lunalux_core.regex.engine import EcmaEngine
     from lunalux_core.regex.script import read_scripts

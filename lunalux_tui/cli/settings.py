@@ -28,6 +28,8 @@ def list_settings(
 ) -> None:
     """Every setting with its value and where the value comes from.
 
+    With --json, the help and the allowed values are in English whatever the language.
+
     Example: lunalux settings list chat --json
     """
     settings = command_settings()

@@ -174,13 +174,13 @@ def _messages(text: str | None, path: Path | None) -> list[ScanMessage]:
 def _settings(text: str) -> dict[str, Any]:
     if not text.strip():
         return {}
-    # What begins no object is the name of a file.
-    if not text.lstrip().startswith("{"):
-        document = read_json(Path(text))
-    else:
-        try:
-            document = json.loads(text)
-        except ValueError as error:
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        # What does not even begin like JSON is the name of a file.
+        if not text.lstrip().startswith(("{", "[")):
+            document = read_json(Path(text))
+        else:
             raise InvalidInput(
                 "USAGE", f"--settings is not valid JSON: {error}.", kind="settings_json", reason=str(error)
             ) from None

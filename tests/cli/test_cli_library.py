@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import os
 import signal
 import subprocess
@@ -453,3 +454,16 @@ def test_what_went_out_and_comes_back_is_there_already(program: Program, make_ca
         assert {row["status"] for row in rows} == {"duplicate"}
         assert len([row for row in rows if row.get("kind") == "chat"]) >= 1
     assert program("conversation", "list", "--json").json == before
+
+
+def test_what_a_restore_moves_aside_has_the_date_in_its_name(
+    program: Program, make_card: MakeCard, tmp_path: Path
+) -> None:
+    program("import", str(make_card("Ada")))
+    program("backup", "all.zip")
+    first = Path(program("restore", "all.zip", "--json").json["replaced"])
+    second = Path(program("restore", "all.zip", "--json").json["replaced"])
+    assert first != second
+    for kept in (first, second):
+        assert (kept / "library.db").exists()
+        assert re.match(r"replaced-\d{4}-\d\d-\d\d-\d{6}-", kept.name)

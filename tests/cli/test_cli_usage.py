@@ -144,3 +144,41 @@ def test_what_is_not_found_is_named_in_chinese(program: Program) -> None:
 @pytest.mark.parametrize("name", ["nowhere", "nowhere.xyz", "nowhere.txt"])
 def test_a_document_that_is_not_there_is_not_found(program: Program, name: str) -> None:
     assert program("bank", "add", name, "--json", code=5).error["code"] == "FILE_NOT_FOUND"
+
+
+@pytest.mark.parametrize("option", [("--placement", "3"), ("--placement", "4"), ("--depth", "-1")])
+def test_a_script_is_tested_where_scripts_run(
+    program: Program, tmp_path: Path, option: tuple[str, str]
+) -> None:
+    (tmp_path / "x.json").write_text('{"scriptName": "x", "findRegex": "a", "placement": [1, 2, 3]}')
+    result = program("regex", "test", "x.json", "--text", "a", *option, "--json", code=2)
+    assert not result.out and result.error["code"] == "USAGE"
+
+
+@pytest.mark.parametrize("written", ["[]", "4", "null", '"depth"', "[1"])
+def test_settings_of_a_worldbook_test_are_an_object(program: Program, tmp_path: Path, written: str) -> None:
+    (tmp_path / "b.json").write_text('{"entries": {}}')
+    test = ("worldbook", "test", "b.json", "--text", "x", "--settings")
+    assert "JSON" in program(*test, written, "--json", code=2).error["message"]
+    (tmp_path / "s.json").write_text('{"depth": 2}')
+    program(*test, "s.json", "--json")
+    program(*test, "nowhere.json", "--json", code=5)
+
+
+def test_near_names_are_like_the_one_that_was_typed(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text('{"prompts": [], "prompt_order": []}')
+    for name in ("p", "Night, by the sea", "Night on the hill"):
+        program("preset", "import", "p.json", "--name", name)
+    assert "Did you mean" not in program("preset", "show", "nope", code=5).err
+    assert (
+        "Did you mean Night, by the sea, Night on the hill?" in program("preset", "show", "night", code=5).err
+    )
+    # The comma of the language stands between names, and none of it in a name.
+    told = program("preset", "show", "night", code=5, LUNALUX_LANG="zh").err
+    assert "Night, by the sea、Night on the hill" in told
+    for typed, near in (("temp", "temperature"), ("temprature", "temperature")):
+        told = program("chat", "Marigold", "-m", "hi", "--set", f"{typed}=1", code=2).err
+        assert near in told
+    program("group", "create", "Crew", "Marigold Finch", "Captain Sol Varga")
+    told = program("chat", "Crew", "-m", "hi", "--speaker", "zzz", code=5, LUNALUX_LANG="zh").err
+    assert "Marigold Finch、Captain Sol Varga" in told

@@ -16,7 +16,7 @@ from typing import Any
 from lunalux_core.backend.money.billing import ModelConfig
 from lunalux_core.backend.storage.foreign_values import LARGEST, as_json
 from lunalux_core.backend.storage.table import ConditionFailed, Delete, Exists, Item, Key, Store, Update
-from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.errors import InvalidInput, Names, NotFound
 
 CACHE_SECONDS = 60.0
 CAPS = ("maxInputChars", "maxOutputTokens")
@@ -181,7 +181,7 @@ def _check(config: ModelConfig) -> None:
             "Correct the model's type.",
             model_type=config.model_type,
             kind="model_type",
-            types=", ".join(MODEL_TYPES),
+            types=Names(MODEL_TYPES),
         )
     names = (config.model_id, config.displayname, config.model_name)
     if not all(0 < len(name) <= LONGEST_NAME and name.isprintable() and name.strip() for name in names):
