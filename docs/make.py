@@ -163,7 +163,7 @@ def cli_page() -> str:
         "",
         "`lunalux` without a command opens the app. Every command that prints data takes `--json`; progress,",
         "warnings and errors go to stderr. With `--json` an error is",
-        '`{"error": {"code", "message", "hint"}}` on stderr, without `hint` where there is nothing to do about it.',
+        '`{"error": {"code", "message", "hint"}}` on stderr; `hint` is missing where nothing helps.',
         "",
         "| exit code | meaning |",
         "| --- | --- |",
