@@ -202,7 +202,7 @@ def test_worldbook_test_tells_what_and_why(program: Program, tmp_path: Path) -> 
         entry["uid"]
         for entry in program("worldbook", "test", str(book), "--json", stdin="tower").json["activated"]
     ] == [1]
-    assert program("worldbook", "test", str(book), "--settings", "[", "--json", code=5).error["code"]
+    assert program("worldbook", "test", str(book), "--settings", "[", "--json", code=2).error["code"]
 
 
 def test_shelves_import_switch_export_delete(program: Program, tmp_path: Path) -> None:
