@@ -251,8 +251,8 @@ def test_every_deletion_needs_a_word_where_nobody_can_be_asked(
     place = program("conversation", "list", "Ada", "--json").json[0]["id"]
     (tmp_path / "b.json").write_text('{"entries": {"0": {"key": ["a"], "content": "b"}}}')
     (tmp_path / "s.json").write_text('{"scriptName": "s", "findRegex": "/a/g", "replaceString": "b"}')
-    (tmp_path / "p.json").write_text('{"prompts": [{"identifier": "main", "content": "x"}]}')
-    for kind, file in (("worldbook", "b.json"), ("regex", "s.json"), ("preset", "p.json")):
+    (tmp_path / "quiet.json").write_text('{"prompts": [{"identifier": "main", "content": "x"}]}')
+    for kind, file in (("worldbook", "b.json"), ("regex", "s.json"), ("preset", "quiet.json")):
         program(kind, "import", file)
     program(
         "model", "add", "m", "--provider", "openai", "--model", "m", "--base-url", "http://127.0.0.1:1/v1"
@@ -261,7 +261,7 @@ def test_every_deletion_needs_a_word_where_nobody_can_be_asked(
         ("conversation", "delete", place),
         ("worldbook", "delete", "b"),
         ("regex", "delete", "s"),
-        ("preset", "delete", "p"),
+        ("preset", "delete", "quiet"),
         ("model", "remove", "m"),
         ("character", "delete", "Ada"),
     )
