@@ -48,7 +48,7 @@ def read_report(body: bytes | object, status: int | None, headers: Mapping[str, 
     if isinstance(body, bytes):
         text = body.decode("utf-8", "replace")
         try:
-            parsed = json.loads(text)
+            parsed = json.loads(text, strict=False)
         except (ValueError, RecursionError):
             parsed = None
     # Google's errors may come as the only item of a list.
