@@ -166,8 +166,9 @@ class Body:
             self._read_lines()
         elif self._kind == "document":
             self._take_all(self._documents.close())
-            if (begun := self._documents.unfinished()) is not None:
-                self._take(begun)
+            self._deltas += self._decoder.feed(self._documents.unfinished())
+            # Half a document is a reply only where it has some of its words.
+            self._events += self._decoder.spoke
         else:
             self._read(self._parser.close())
 
