@@ -171,11 +171,11 @@ class ContractStream:
         place = _unfinished(self._held, start)
         if (self._plain or self._mark) and place == len(self._held):
             near = max(start, len(self._held) - self._marks.longest)
-            tail = self._held[near:]
-            if self._marks.begin.search(tail):
+            if self._marks.begin.search(self._held, near):
+                tail = self._held[near:]
                 place -= max(begun(tail, mark) for mark in self._marks.loose_marks)
             if self._worded is not None:
-                place = min(place, len(self._held) - begun(tail, self._worded.closing))
+                place = min(place, len(self._held) - begun(self._held[near:], self._worded.closing))
         return place
 
     def reply(self) -> ParsedReply:
