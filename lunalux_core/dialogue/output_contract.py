@@ -86,7 +86,7 @@ class ContractStream:
         self._plain = True
         self._worded: Pair | None = None
         self._undecided = True
-        self._mark = ""
+        self._mark = self._tail = ""
         self._taken_back = self._thought_before = ""
         self._going_on = going_on
         self._state: _State = "visible"
@@ -111,6 +111,8 @@ class ContractStream:
             if self._closes(tag):
                 self._take_back(tag.group().lower())
                 text, thinking, position = "", "", tag.end()
+            elif self._tail and tag.group().lower() == self._tail:
+                position = tag.end()
             elif tag[2] and self._obeys(tag):
                 self._plain, self._mark, position = False, "", tag.end()
         keep = self._unfinished(position)
@@ -146,7 +148,8 @@ class ContractStream:
 
     def _closes(self, tag: re.Match[str]) -> bool:
         """Whether a mark closes a thought that began with the text; one mark may do so twice."""
-        if not self._plain and tag.group().lower() != self._mark:
+        mark = tag.group().lower()
+        if (not self._plain and mark != self._mark) or mark in self._marks.tails.values():
             return False
         return _closes_thinking(tag) and not self._opened(tag)
 
@@ -160,6 +163,7 @@ class ContractStream:
         """All that was read so far as text was thought."""
         worded = self._plain and self._worded is not None and mark == self._worded.closing
         self._plain, self.turned, self._mark = False, True, mark
+        self._tail = self._marks.tails.get(mark, "")
         self._taken_back, self._thought_before = self._text.value, self._thinking.value
         thought = self._taken_back.lstrip()[len(self._worded.opening) :] if worded and self._worded else ""
         self._thinking.add(thought or self._taken_back)
@@ -169,11 +173,13 @@ class ContractStream:
     def _unfinished(self, start: int) -> int:
         """Where a tag or mark may have begun that is not finished yet; the length of the text if nowhere."""
         place = _unfinished(self._held, start)
-        if (self._plain or self._mark) and place == len(self._held):
+        if (self._plain or self._mark or self._tail) and place == len(self._held):
             near = max(start, len(self._held) - self._marks.longest)
             if self._marks.begin.search(self._held, near):
                 tail = self._held[near:]
                 place -= max(begun(tail, mark) for mark in self._marks.loose_marks)
+            if self._tail:
+                place = min(place, len(self._held) - begun(self._held[near:], self._tail))
             if self._worded is not None:
                 place = min(place, len(self._held) - begun(self._held[near:], self._worded.closing))
         return place
@@ -244,9 +250,10 @@ def _closes_thinking(tag: re.Match[str]) -> bool:
 
 @cache
 def _pattern(tag_marks: Marks, worded: str = "") -> re.Pattern[str]:
-    """Finds the tags of the form, and the closing marks that may stand alone (without groups)."""
-    marked = f"{tag_marks.loose.pattern}|{re.escape(worded)}" if worded else tag_marks.loose.pattern
-    return re.compile(f"{_TAG}|{marked}", re.IGNORECASE)
+    """Finds the tags of the form, the closing marks that may stand alone, and what ends an answer behind one
+    (both without groups)."""
+    marks_of_words = [re.escape(mark) for mark in (*tag_marks.tails.values(), worded) if mark]
+    return re.compile("|".join([_TAG, tag_marks.loose.pattern, *marks_of_words]), re.IGNORECASE)
 
 
 class _Trimmed:

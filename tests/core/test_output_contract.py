@@ -64,6 +64,8 @@ def test_a_reply_that_keeps_the_form() -> None:
         ("One.[/THINK]Two.[/think]Hello.", "Hello.", "One.Two.", (), ""),
         ("One.</think><output>Hello</output> a </think> b", "Hello a  b", "One.", (), ""),
         ("Plan.<|inner_suffix|>Hello.", "Hello.", "Plan.", (), ""),
+        ("Plan.[BEGIN FINAL RESPONSE]\nHello.\n[END FINAL RESPONSE]\n", "Hello.", "Plan.", (), ""),
+        ("Hello. [END FINAL RESPONSE]", "Hello. [END FINAL RESPONSE]", "", (), ""),
         ("analysisThe user greets.assistantfinalHello.", "Hello.", "The user greets.", (), ""),
         ("Analysis of assistants.", "Analysis of assistants.", "", (), ""),
         ("The assistantfinal word.", "The assistantfinal word.", "", (), ""),

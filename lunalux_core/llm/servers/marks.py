@@ -92,6 +92,8 @@ class Marks:
     loose: re.Pattern[str]
     """Finds a closing mark that may stand alone."""
     loose_marks: tuple[str, ...]
+    tails: dict[str, str]
+    """What ends the answer behind such a closing mark, where it is a lead, too."""
     begin: re.Pattern[str]
     """Finds a character that one of those begins with."""
     longest: int
@@ -119,6 +121,7 @@ def marks(own: tuple[str, ...] = ()) -> Marks:
         leads,
         re.compile("|".join(map(re.escape, sorted(loose, key=len, reverse=True))), re.IGNORECASE),
         loose,
+        {lead.mark: lead.tail.lower() for lead in leads if lead.mark in loose},
         re.compile("|".join({re.escape(mark[0]) for mark in loose}), re.IGNORECASE),
         max(map(len, loose)),
     )
