@@ -702,6 +702,20 @@ REFUSALS: dict[str, tuple[list[bytes], str, str]] = {
         "MODEL_REFUSED",
         "refused the request: the mill stands",
     ),
+    "OpenAI, without a code": (
+        [
+            event(
+                {"error": {"message": "no sails", "type": "server_error", "param": None, "code": None}},
+            )
+        ],
+        "MODEL_SERVER_ERROR",
+        "no sails",
+    ),
+    "an error with an empty code": (
+        [event({"error": {"message": "no sails", "code": ""}})],
+        "MODEL_REFUSED",
+        "no sails",
+    ),
     "plain words": ([b"Internal Server Error"], "MODEL_BAD_ANSWER", "Internal Server Error"),
 }
 

@@ -434,7 +434,8 @@ def _complaint(event: dict[str, Any]) -> dict[str, Any]:
 def _means_error(error: object) -> bool:
     """Whether the value of `error` is one: some gateways send an empty one along with every event."""
     if isinstance(error, dict):
-        if "code" in error and not _bad_code(error["code"]):
+        # Only a good code says that nothing is wrong; most errors have an empty one.
+        if (code := error.get("code")) not in (None, "") and not _bad_code(code):
             return False
         return any(error.values())
     return not (isinstance(error, str) and error.strip().lower() in _GOOD_CODES)
