@@ -19,8 +19,9 @@ from lunalux_core.llm.servers.http_call import Call, ask_json
 from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.prompt_cache import Block, block_of, marked_part
 from lunalux_core.llm.servers.prompt_post_processing import CLOSERS, OPENERS, shaped
+from lunalux_core.llm.servers.refused_fields import FieldRefusal, names
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
-from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.reports import ServerReport, read_report
 from lunalux_core.llm.servers.request_fields import completed
 from lunalux_core.llm.servers.server_model import LIST_SECONDS, ServerExchange, ServerModel
 
@@ -167,9 +168,8 @@ class _Exchange(ServerExchange):
                 return True
         return ServerExchange.amend(self, status, body) or self._capped(status, text)
 
-    def fields(self, body: bytes) -> set[str]:
-        report = read_report(body, None, {})
-        text = f"{report.words} {report.message}".lower()
+    def fields(self, refusal: FieldRefusal, report: ServerReport) -> set[str]:
+        text = refusal.blamed
         sent = self.call().body
         thinking = sent.get("thinking")
         if isinstance(thinking, dict) and re.search(r"thinking|adaptive|budget_tokens", text):
@@ -187,12 +187,15 @@ class _Exchange(ServerExchange):
         # A message may name a field without refusing it.
         if not _REFUSES_FIELD.search(text):
             return set()
-        return {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
+        return {name for name in _OPTIONAL if name in sent and names(text, name)}
 
     def _stops(self) -> dict[str, object]:
         stops = effective_sampling(self.spec.sampling, self.request.sampling).stop or ()
         filled = [stop for stop in stops if stop.strip()]  # one of blanks alone is refused
         return {"stop_sequences": filled} if filled and "stop_sequences" not in self.learnt.refused else {}
+
+    def stops_sent(self) -> object:
+        return self.call().body.get("stop_sequences")
 
     def _limits(self) -> dict[str, object]:
         """How long the reply may be, how the model samples and thinks."""

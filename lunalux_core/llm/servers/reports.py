@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -40,17 +41,12 @@ _WORDS = (
     *("code", "type", "status", "param", "error_type", "error_code", "errcode", "err_code", "status_code"),
 )
 
+_DATA = re.compile(r"^data: ?(.*)$", re.MULTILINE)
+
 
 def read_report(body: bytes | object, status: int | None, headers: Mapping[str, str]) -> ServerReport:
     """Understand an error: raw bytes, or JSON already parsed, with its status and headers."""
-    parsed: object = body
-    text = ""
-    if isinstance(body, bytes):
-        text = body.decode("utf-8", "replace")
-        try:
-            parsed = json.loads(text)
-        except (ValueError, RecursionError):
-            parsed = None
+    parsed, text = parsed_failure(body) if isinstance(body, bytes) else (body, "")
     # Google's errors may come as the only item of a list.
     if isinstance(parsed, list) and parsed:
         parsed = parsed[0]
@@ -75,6 +71,15 @@ def read_report(body: bytes | object, status: int | None, headers: Mapping[str, 
         param if isinstance(param, str) else "",
         named=named_window(message, inner),
     )
+
+
+def parsed_failure(body: bytes) -> tuple[object, str]:
+    """The JSON of a refusal, None where there is none, and its text; an event of a stream is read alike."""
+    text = body.decode("utf-8-sig", "replace")
+    for words in (text, *(("\n".join(events),) if (events := _DATA.findall(text)) else ())):
+        with suppress(ValueError, RecursionError):
+            return json.loads(words), words
+    return None, text
 
 
 def _inner(parsed: dict[str, object]) -> dict[str, object]:
