@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -305,3 +307,38 @@ async def test_a_long_request_that_is_repeated_hides_nothing(
     request = ModelRequest((Message("user", "{ stop temperature } " * 1500),), SAMPLING)
     assert (await listen(model(server, connections), request)).text == SAID
     assert set(server.seen[-1].body) >= {"temperature", "top_p", "stop"}
+
+
+# -- when to come back ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_server_that_names_a_wait_is_given_it(
+    server: ModelServer, connections: HttpPool, status: int
+) -> None:
+    server.will(document({"error": "busy"}, status, retry_after="0.7"), stream(SAID))
+    begun = time.monotonic()
+    assert (await listen(model(server, connections))).text == SAID
+    assert time.monotonic() - begun >= 0.7
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("where", ["seconds", "date", "sentence"])
+async def test_a_wait_too_long_to_sit_through_is_told_at_once(
+    server: ModelServer, connections: HttpPool, status: int, where: str
+) -> None:
+    headers = {
+        "seconds": {"retry_after": "90"},
+        "date": {"retry_after": formatdate(time.time() + 90, usegmt=True)},
+        "sentence": {},
+    }
+    words = "Busy. Please try again in 1m30s." if where == "sentence" else "Busy."
+    server.will(document({"error": words}, status, **headers[where]), stream(SAID))
+    heard = await listen(model(server, connections))
+    assert heard.error is not None and 80 < float(str(heard.error.params["seconds"])) <= 90
+    assert len(server.seen) == 1
+
+
+async def test_a_model_that_is_loading_is_asked_again(server: ModelServer, connections: HttpPool) -> None:
+    server.will(document({"error": "Model is loading"}, 424), stream(SAID))
+    assert (await listen(model(server, connections))).text == SAID
