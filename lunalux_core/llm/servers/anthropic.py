@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from lunalux_core.documents.coerce import is_integer
 from lunalux_core.llm.model import Message, ModelRequest, Prefill, Sampling
 from lunalux_core.llm.servers.http_call import Call, ask_json
+from lunalux_core.llm.servers.model_list import listed_rows, row_name
 from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.prompt_cache import Block, block_of, marked_part
 from lunalux_core.llm.servers.prompt_post_processing import CLOSERS, OPENERS, shaped
@@ -274,10 +275,12 @@ class AnthropicModel(ServerModel):
         for _ in range(LIST_PAGES):
             query = urlencode({"limit": 1000, **({"after_id": after} if after else {})})
             document = await self.listing(f"models?{query}")
-            rows = document.get("data") if isinstance(document, dict) else None
-            if not isinstance(document, dict) or not isinstance(rows, list):
+            rows = listed_rows(document)
+            if rows is None:
                 raise self._failures.bad_answer("no list of models")
-            names += [row["id"] for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)]
+            names += [name for row in rows if (name := row_name(row))]
+            if not isinstance(document, dict):
+                break
             last = document.get("last_id")
             # A cursor that repeats itself would ask for ever.
             if document.get("has_more") is not True or not isinstance(last, str) or last == after:

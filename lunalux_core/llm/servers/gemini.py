@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
 from lunalux_core.llm.servers.http_call import Call
+from lunalux_core.llm.servers.model_list import listed_rows
 from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.refused_fields import FieldRefusal
 from lunalux_core.llm.servers.reply import effective_sampling
@@ -105,9 +106,11 @@ class GeminiModel(ServerModel):
         for _ in range(LIST_PAGES):
             query = urlencode({"pageSize": 1000, **({"pageToken": page} if page else {})})
             document = await self.listing(f"models?{query}")
-            if not isinstance(document, dict) or not isinstance(document.get("models", []), list):
+            # A page without a list is Gemini's way to say that nothing is on it.
+            rows = listed_rows({"models": None, **document}) if isinstance(document, dict) else None
+            if not isinstance(document, dict) or rows is None:
                 raise self._failures.bad_answer("no list of models")
-            names += [name for row in document.get("models", []) if (name := _chat_model(row))]
+            names += [name for row in rows if (name := _chat_model(row))]
             page = str(document.get("nextPageToken") or "")
             if not page:
                 break
@@ -124,9 +127,9 @@ def gemini_base_url(url: str) -> str:
     return url if urlsplit(url).path else f"{url}/v1beta"
 
 
-def _chat_model(row: object) -> str:
+def _chat_model(row: Mapping[str, Any]) -> str:
     """The name of a listed model that generates text, else nothing."""
-    if not isinstance(row, dict) or not isinstance(name := row.get("name"), str):
+    if not isinstance(name := row.get("name"), str):
         return ""
     methods = row.get("supportedGenerationMethods")
     chats = not isinstance(methods, list) or "generateContent" in methods

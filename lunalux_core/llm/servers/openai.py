@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Prefill
 from lunalux_core.llm.parameters import PARAMETERS, ServerKind
 from lunalux_core.llm.servers.http_call import Call
+from lunalux_core.llm.servers.model_list import listed_rows, row_name
 from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.prompt_cache import Block, block_of, marked_part
 from lunalux_core.llm.servers.refused_fields import FEW_STOPS, MANY_STOPS, FieldRefusal
@@ -230,13 +231,10 @@ class OpenAIModel(ServerModel):
         Raises:
             NetworkError, ProviderError: as for `stream`.
         """
-        document = await self.listing("models", seconds)
-        # Some servers call the list `models`, others send it bare.
-        rows = document.get("data", document.get("models")) if isinstance(document, dict) else document
-        if not isinstance(rows, list):
+        rows = listed_rows(await self.listing("models", seconds))
+        if rows is None:
             raise self._failures.bad_answer("no list of models")
-        names = [row.get("id") or row.get("name") for row in rows if isinstance(row, dict)]
-        return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
+        return tuple(dict.fromkeys(name for row in rows if (name := row_name(row))))
 
 
 def usual_prefill(spec: ModelSpec, base_url: str) -> Prefill:
