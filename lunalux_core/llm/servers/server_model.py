@@ -49,8 +49,9 @@ _NO_STREAM = re.compile(
 )
 
 TOO_MANY_TOKENS = re.compile(
-    r"max_(completion_|output_)?tokens.{0,120}?"
-    r"(at most|maximum( value)?( is| of)?|less than or equal to|<=|no more than|not exceed|up to|\[\d+ ?,)"
+    r"max(imum)?[_ ](completion_|output_)?tokens.{0,120}?"
+    r"(limit of|at most|maximum( value)?( is| of)?|less than or equal to|<=|no more than|not exceed|up to"
+    r"|\[\d+ ?,)"
     r"\D{0,12}(?P<most>\d{2,7})"
 )
 """What a server says of a reply that was allowed more tokens than it writes."""
