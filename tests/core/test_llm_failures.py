@@ -274,7 +274,7 @@ def test_a_wait_is_read_from_a_sentence(words: str, seconds: float | None) -> No
 
 def test_a_date_without_the_server_s_clock_is_measured_by_ours() -> None:
     error = refusal(429, {}, retry_after=formatdate(time.time() + 45, usegmt=True))
-    assert 40 < error.params["seconds"] <= 45
+    assert error.params["seconds"] in {43, 44, 45}
 
 
 def test_a_busy_server_says_when_to_come_back() -> None:

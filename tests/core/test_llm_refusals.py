@@ -85,6 +85,7 @@ STRICT: dict[str, Callable[[str, Any], Any]] = {
     "a list behind, of what is valid": lambda name, _: error(
         f"{name} is not supported. The valid parameters are: {LISTED}"
     ),
+    "what alone is taken": lambda name, _: error(f"Unknown parameter {name}: we only accept {LISTED}"),
     "a list before": lambda name, _: error(f"Only {LISTED} are supported; {name} is unknown."),
     "a list that says it all": lambda _, __: error(f"Unsupported parameter. Allowed fields: {LISTED}."),
     "serde": lambda name, _: error(

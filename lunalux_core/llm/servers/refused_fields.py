@@ -48,6 +48,7 @@ _FIELDS = r"(?:argument|field|key|name|option|parameter|param|propert|value|inpu
 _ALLOWED = re.compile(
     r"\bexpected one of\b|\b(?:must|should) be one of\b"
     rf"|\b{_TAKEN}(?: \w+)?(?: {_FIELDS})?(?: for [^:.]{{1,60}})?(?: are\b|:| include\b)"
+    r"|\b(?:only (?:support|accept|take|allow)s?|(?:support|accept|take|allow)s? only)\b(?=[^.]{0,200},)"
     rf"|\bonly\b[^.]{{0,400}},[^.]{{0,200}}\bare {_TAKEN}"
 )
 """Where a list begins of what would be taken."""

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from html import unescape
+from math import ceil
 from time import time
 
 from lunalux_core.llm.servers.refused_window import NOT_NAMED, NamedWindow, named_window
@@ -252,7 +253,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         now = parsedate_to_datetime(headers.get("date", "")).timestamp()
     except (TypeError, ValueError, OverflowError):
         now = time()
-    return max(0.0, moment - now)
+    return max(0.0, float(ceil(moment - now)))
 
 
 def _told_wait(message: str) -> float | None:
