@@ -22,6 +22,9 @@ from lunalux_core.llm.model import (
 )
 from lunalux_core.llm.servers.openai import OpenAIModel
 from lunalux_core.llm.servers.pool import HttpPool
+from lunalux_core.llm.servers.refused_fields import FieldRefusal
+from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.server_failures import Failures
 from lunalux_core.llm.servers.text_completion import TextCompletionModel
 
 SAID = "The rain has stopped."
@@ -343,3 +346,12 @@ async def test_a_wait_too_long_to_sit_through_is_told_at_once(
 async def test_a_model_that_is_loading_is_asked_again(server: ModelServer, connections: HttpPool) -> None:
     server.will(document({"error": "Model is loading"}, 424), stream(SAID))
     assert (await listen(model(server, connections))).text == SAID
+
+
+@pytest.mark.parametrize("piece", ["only,", "'messages':{}", "{'messages':", "<message ", "supported a for "])
+def test_a_hostile_refusal_is_read_at_once(piece: str) -> None:
+    body = (piece * (64_000 // len(piece))).encode()
+    begun = time.process_time()
+    FieldRefusal.read(body).fields({"top_k", "stop"})
+    Failures("h", "m").refusal(read_report(body, 400, {}))
+    assert time.process_time() - begun < 0.7

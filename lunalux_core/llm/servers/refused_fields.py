@@ -32,7 +32,8 @@ _STOPS_REFUSED = re.compile(
 
 _REQUEST = ("messages", "prompt")
 """What a request is known by, beside its model."""
-_REQUEST_KEY = re.compile(rf"""['"]({"|".join(_REQUEST)})['"]\s*:""")
+_OBJECTS = re.compile(rf"""[{{}}]|['"](?:{"|".join(_REQUEST)})['"]\s*:""")
+"""Where objects begin and end, and the keys that make one a request."""
 _PLACES = ("param", "parameter", "field", "property", "loc", "path")
 """Keys of a report under which a field is named and nothing else."""
 _REPEATED = frozenset({"input", "ctx"})
@@ -49,7 +50,7 @@ _ALLOWED = re.compile(
     r"\bexpected one of\b|\b(?:must|should) be one of\b"
     rf"|\b{_TAKEN}(?: \w+)?(?: {_FIELDS})?(?: for [^:.]{{1,60}})?(?: are\b|:| include\b)"
     r"|\b(?:only (?:support|accept|take|allow)s?|(?:support|accept|take|allow)s? only)\b(?=[^.]{0,200},)"
-    rf"|\bonly\b[^.]{{0,400}},[^.]{{0,200}}\bare {_TAKEN}"
+    rf"|\bonly\b[^.,]{{0,60}},[^.]{{0,400}}\bare {_TAKEN}"
 )
 """Where a list begins of what would be taken."""
 _NEGATED = re.compile(r"(\b(not|no|non|never|cannot|without)|n't)[^\w.;:]+(\w+[^\w.;:]+){0,2}$")
@@ -157,24 +158,33 @@ def _words(value: object, places: list[tuple[str, str]], depth: int) -> Iterator
 
 def _without_request(text: str) -> str:
     """A text without the objects in it that are a request, in JSON or as Python prints them."""
-    keys = [match.start() for match in _REQUEST_KEY.finditer(text)]
-    opened: list[int] = []
+    # Where each object begins that is not closed yet, and whether it has the messages of a request.
+    opened: list[tuple[int, bool]] = []
     cuts: list[tuple[int, int]] = []
-    # One that was cut off in the middle ends with the text. What is around a request is not part of it.
-    for sign in re.finditer(r"[{}]|\Z", text) if keys else ():
+
+    def close(end: int) -> None:
+        begin, request = opened.pop()
+        if request:
+            while cuts and cuts[-1][0] > begin:
+                cuts.pop()
+            cuts.append((begin, end))
+
+    for sign in _OBJECTS.finditer(text):
         if sign[0] == "{":
-            opened.append(sign.start())
-            continue
-        for _ in range(1 if sign[0] else len(opened)):
-            if not opened:
-                break
-            begin, end = opened.pop(), sign.end()
-            if any(begin < key < end and not any(a < key < b for a, b in cuts) for key in keys):
-                cuts = [cut for cut in cuts if not begin < cut[0] < end]
-                cuts.append((begin, end))
-    for begin, end in sorted(cuts, reverse=True):
-        text = text[:begin] + text[end:]
-    return text
+            opened.append((sign.start(), False))
+        elif sign[0] == "}":
+            if opened:
+                close(sign.end())
+        elif opened:
+            opened[-1] = (opened[-1][0], True)
+    while opened:  # what was cut off in the middle ends with the text
+        close(len(text))
+    kept: list[str] = []
+    place = 0
+    for begin, end in cuts:
+        kept.append(text[place:begin])
+        place = end
+    return "".join([*kept, text[place:]])
 
 
 def _parted(text: str) -> tuple[str, str]:

@@ -46,7 +46,7 @@ _INNER = ("error", "fault", "baseresp")
 """Keys of the object that describes the failure."""
 _WORDS = ("code", "type", "status", "param", "errortype", "errorcode", "errcode", "statuscode")
 _DATA = re.compile(r"^data: ?(.*)$", re.MULTILINE)
-_XML = re.compile(r"<(?:\w+:)?(message|faultstring|description|code)(?:\s[^>]*)?>([^<]+)</", re.I)
+_XML = re.compile(r"<(?:\w+:)?(message|faultstring|description|code)(?:\s[^<>]{0,200})?>([^<]+)</", re.I)
 _SOON = re.compile(
     r"(?:(?:try|retry|again|wait|reset\w*|available)\b[^.\d]{0,30}|请?[在等][^\d。]{0,8})"
     r"(?P<time>(?:\d+(?:\.\d+)?\s?(?:ms|milliseconds?|h|hours?|m|min(?:ute)?s?|s|sec(?:ond)?s?|毫秒|小时|分钟?|秒钟?)"

@@ -151,8 +151,7 @@ class Failures:
         """One harmless line without keys; of a text longer than 200 characters its beginning and its end."""
         if len(self.secret) >= 4:
             text = text.replace(self.secret, "[key]")
-        # Bounded before the patterns run: some servers answer with megabytes of a trace.
-        text = text if len(text) <= 8000 else f"{text[:4000]} {text[-4000:]}"
+        text = _bounded(text)
         line = clean_line(_KEYLIKE.sub("[key]", text), len(text) + 1)
         if len(line) <= DETAIL_CHARS:
             return line
@@ -237,7 +236,7 @@ class Failures:
 
     def refusal(self, report: ServerReport) -> LunaluxError:
         """The error for what a server reported, in a status, in a body or inside a stream."""
-        text = f"{report.words} {report.message}".lower()
+        text = _bounded(f"{report.words} {report.message}".lower())
         code = next((code for code, sign in _SIGNS if sign.search(text)), "")
         by_status = _BY_STATUS.get(report.status or 0, "")
         # Servers send 429 for an empty account, 400 for a long prompt: the words are truer than the status.
@@ -287,6 +286,11 @@ class Failures:
         if detail:
             message = f"{message.removesuffix('.')}: {detail}"
         return ProviderError(code, message, hint, **params)
+
+
+def _bounded(text: str) -> str:
+    """Beginning and end of a long text, for the patterns: some servers answer with megabytes of a trace."""
+    return text if len(text) <= 8000 else f"{text[:4000]} {text[-4000:]}"
 
 
 _OBSTACLES = {
