@@ -19,6 +19,7 @@ from lunalux_core.backend.money.gateway import Gateway, GatewayRequest
 from lunalux_core.backend.running.backend_settings import BackendSettings, ProviderSettings, RankingSettings
 from lunalux_core.backend.storage.table import Key, Update
 from lunalux_core.backend.web import limits, streaming
+from lunalux_core.backend.web.app import create_app
 from lunalux_core.backend.web.routes.gateway import _named
 from lunalux_core.backend.web.streaming import EventStream
 from lunalux_core.wire.official import SubmitRequest
@@ -296,6 +297,56 @@ async def test_who_leaves_before_any_word_is_refunded_and_sees_it_in_the_history
     (line,) = [m for m in good(await ada.get("/api/ledger/history/me"))["movements"] if m["kind"] == "charge"]
     assert (line["status"], line["amount"], line["modelId"]) == ("REFUNDED", 0, "silent")
     assert await api.services.sweeper.check(ada.user_id) == []
+
+
+async def send_and_leave(api: Api, ada: Person, key: str, accept: str) -> list[str]:
+    """A whole request of somebody who has left by the time it is read; what was sent for nobody."""
+    body = b'{"modelId": "002", "userMessage": "Hi."}'
+    messages: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
+    sent: list[str] = []
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    headers = {**ada.headers, "accept": accept, "idempotency-key": key, "content-type": "application/json"}
+    path = "/api/official-model/submit"
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "scheme": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "client": ("127.0.0.1", 5),
+        "server": ("lunalux.test", 80),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    await create_app(api.services)(scope, receive, send)
+    return sent
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
+async def test_who_has_left_before_the_request_is_read_is_sent_nothing_and_pays_nothing(
+    api: Api, monkeypatch: pytest.MonkeyPatch, accept: str
+) -> None:
+    """Also where the model's first word is there at once."""
+    monkeypatch.setenv("LUNALUX_PRACTICE_RATE", "1000")
+    ada, retry = await api.person(), {"idempotency-key": "k0"}
+    for number in range(5):
+        sent = await send_and_leave(api, ada, f"k{number}", accept)
+        assert accept == "application/json" or sent == []
+    await _settled(api)
+    assert (await ada.wallet())["starCoin"] == 100
+    history = good(await ada.get("/api/ledger/history/me"))["movements"]
+    assert {m["status"] for m in history if m["kind"] == "charge"} <= {"REFUNDED"}
+    assert await api.services.sweeper.check(ada.user_id) == []
+    good(await ada.post("/api/official-model/submit", {"modelId": STAR, "userMessage": "Hi."}, **retry))
+    assert (await ada.wallet())["starCoin"] == 95
 
 
 async def test_a_sweep_beside_a_reply_that_nobody_reads_decides_once(api: Api, llm: ModelServer) -> None:
