@@ -126,6 +126,7 @@ class EventStream(Response):
         self._events, self._source, self._unwatched = events, source, unwatched
         self._quiet_s, self._stall_s = quiet_s or QUIET_SECONDS, stall_s
         self._begun = False  # an event is going out
+        self._ending = False  # the reader left before that, and the generators are being closed
         self._gone = False  # nobody reads any more
         self._stalled = False
         self._sending = False
@@ -152,7 +153,11 @@ class EventStream(Response):
             for beside in (watch, pulse):
                 beside.cancel()
                 beside.add_done_callback(_seen)
-            if not kept:
+            if self._ending:
+                # Cancelled again it would not wait until the coins are back.
+                await asyncio.wait((task,))
+                _seen(task)
+            elif not kept:
                 await _ended(task)
 
     def _lose_reader(self, task: asyncio.Task[None]) -> None:
@@ -164,19 +169,26 @@ class EventStream(Response):
 
     async def _send_all(self, send: Send, watch: asyncio.Future[None]) -> None:
         async with aclosing(self._source), aclosing(self._events):
-            await _still_there(watch)  # for nobody the model is not called
+            await self._look(watch)  # for nobody the model is not called
             await self._send(
                 send, {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
             )
             async for event in self._events:
                 # A first piece that comes in the moment in which the reader leaves has reached nobody.
                 if not self._begun:
-                    await _still_there(watch)
+                    await self._look(watch)
                 self._begun = True  # from here on: who takes the words but not the last byte has them too
                 await self._send(
                     send, {"type": "http.response.body", "body": event.encode(), "more_body": True}
                 )
             await self._send(send, {"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _look(self, watch: asyncio.Future[None]) -> None:
+        try:
+            await _still_there(watch)
+        except ClientGone:
+            self._ending = True
+            raise
 
     async def _send(self, send: Send, message: Mapping[str, Any]) -> None:
         """Hand `message` to the reader, if there is one still; only the wait for it can be called off."""
