@@ -15,7 +15,8 @@ from llm_stub import ModelServer, model_server
 
 from lunalux_core.backend.accounts.sessions import Session
 from lunalux_core.backend.money.billing import ModelConfig
-from lunalux_core.backend.money.gateway import Gateway, GatewayRequest
+from lunalux_core.backend.money.gateway import Gateway, GatewayRequest, request_hash
+from lunalux_core.backend.money.money import Action
 from lunalux_core.backend.running.backend_settings import BackendSettings, ProviderSettings, RankingSettings
 from lunalux_core.backend.storage.table import Key, Update
 from lunalux_core.backend.web import limits, streaming
@@ -213,6 +214,80 @@ async def test_the_same_key_pays_once_and_replays_the_answer(api: Api, llm: Mode
     )
     assert [name for name, _ in events(streamed.text)] == ["done"]
     bad(await ada.submit(key="no spaces allowed"), 400, "INVALID_REQUEST")
+
+
+GONE = "gone"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        GONE,
+        {"max_input_chars": 2},
+        {"kind": "gemini"},
+        {"star_cost": 9999},
+        {"allow_star": False},
+        {"free_level": 0},
+    ],
+)
+async def test_what_was_paid_is_replayed_whatever_became_of_its_model(api: Api, change: Any) -> None:
+    ada, bob = await api.person(), await api.person("bob")
+    paid = good(await ada.submit(modelId=STAR, key="k"))
+    if change == GONE:
+        await api.services.models.delete(STAR)
+    else:
+        await api.services.models.put(row(STAR, "practice", **{"kind": "practice", **change}))
+    again = good(await ada.submit(modelId=STAR, key="k"))
+    assert (again["content"], again["billing"]) == (paid["content"], paid["billing"])
+    body = {"userId": ada.user_id, "modelId": STAR, "userMessage": "Hello there."}
+    aloud = {"accept": "text/event-stream", "idempotency-key": "k"}
+    streamed = events((await ada.post("/api/official-model/submit", body, **aloud)).text)
+    assert [(name, data["content"]) for name, data in streamed] == [("done", paid["content"])]
+    assert (await ada.wallet())["starCoin"] == 95
+    assert await api.services.sweeper.check(ada.user_id) == []
+    # Nothing of it is anybody else's, or another request's.
+    bad(await ada.submit(modelId=STAR, key="k", userMessage="Other."), 422, "IDEMPOTENCY_MISMATCH")
+    if change == GONE:
+        bad(await bob.submit(modelId=STAR, key="k"), 404, "MODEL_NOT_FOUND")
+        bad(await ada.submit(modelId=STAR, key="another"), 404, "MODEL_NOT_FOUND")
+        bad(await ada.submit(modelId=STAR, key="init"), 400, "INVALID_REQUEST")
+        bad(await ada.submit(modelId=STAR, key="k", userId=bob.user_id), 403, "USER_MISMATCH")
+        api.clock.forward(25 * 3600)
+        bad(await (await api.sign_in(ada.email)).submit(modelId=STAR, key="k"), 422, "IDEMPOTENCY_MISMATCH")
+
+
+async def test_what_is_under_way_is_in_progress_whatever_became_of_its_model(
+    api: Api, llm: ModelServer
+) -> None:
+    ada = await api.person()
+    first = asyncio.ensure_future(ada.submit(modelId="silent", key="k"))
+    await llm.arrived.wait()
+    await api.services.models.delete("silent")
+    bad(await ada.submit(modelId="silent", key="k"), 409, "OPERATION_IN_PROGRESS")
+    bad(await first, 504, "LLM_TIMEOUT")
+    bad(await ada.submit(modelId="silent", key="k"), 404, "MODEL_NOT_FOUND")
+    # Of a process that died meanwhile the coins are given back, and there is nothing to replay.
+    body = SubmitRequest(user_id=ada.user_id, model_id="fine", user_message="Hello there.")
+    config = await api.services.models.require("fine")
+    await api.services.money.reserve(Action(ada.user_id, "dead", request_hash(body)), config)
+    await api.services.models.delete("fine")
+    bad(await ada.submit(modelId="fine", key="dead"), 409, "OPERATION_IN_PROGRESS")
+    api.clock.forward(3600)
+    bad(await ada.submit(modelId="fine", key="dead"), 404, "MODEL_NOT_FOUND")
+    assert (await ada.wallet())["starCoin"] == 100
+
+
+async def test_what_was_paid_is_replayed_whatever_limit_holds(tmp_path: Path) -> None:
+    async with backend(tmp_path, served=True) as api:
+        ada = await api.person()
+        paid = good(await ada.submit(modelId=STAR, key="k"))
+        while not await api.services.limiter.take(limits.PAID_REPLY, ada.user_id):
+            pass
+        for _ in range(20):
+            api.services.called_off.count(limits.CALLED_OFF, ada.user_id)
+        assert good(await ada.submit(modelId=STAR, key="k"))["content"] == paid["content"]
+        bad(await ada.submit(modelId=STAR, key="other"), 429, "RATE_LIMITED")
+        assert (await ada.wallet())["starCoin"] == 95
 
 
 async def test_a_key_is_its_owners_alone(api: Api) -> None:

@@ -92,7 +92,7 @@ async def submit(
 ) -> Response:
     """Approve, reserve, call the model, settle. The same key never pays twice, and replays the answer."""
     aloud = EVENT_STREAM in request.headers.get("accept", "")
-    asked = GatewayRequest(session, body, key or uuid4(), client_address(request), aloud)
+    asked = GatewayRequest(session, body, key or uuid4(), client_address(request), aloud, key is None)
     events = Gateway(services).reply(asked)
     if aloud:
         await anext(events)  # Begun: what refuses the reply refuses it with its own HTTP status
