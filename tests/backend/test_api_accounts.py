@@ -160,17 +160,51 @@ async def test_an_invitation_pays_both_once(api: Api) -> None:
     assert await api.services.sweeper.check(ada.user_id) == []
 
 
-async def test_an_address_brings_only_so_many_invited_accounts_a_day(tmp_path: Path) -> None:
+async def _arrives(api: Api, name: str, code: str) -> tuple[int, bool | None]:
+    """A new account with an invitation: its star coins, and whether it is told that it was invited."""
+    person = await api.person(name, init=False)
+    made = good(await person.post("/api/user/init", {"referralCode": code}))
+    return made["wallet"]["starCoin"], made.get("referralAccepted")
+
+
+async def test_an_address_brings_only_so_many_invited_accounts_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "INVITED_ADDRESS", limits.Rule("invited-ip", 2, 86_400))
     async with backend(tmp_path, served=True, seeded=False, invited_reward_star=20) as api:
-        code = good(await (await api.person()).get("/api/invite/me"))["invite"]["inviteCode"]
-        assert (
-            good(await (await api.person("bob", referral=code)).get("/api/wallet/me"))["wallet"]["starCoin"]
-            == 120
-        )
-        while not await api.services.limiter.take(limits.INVITED_ADDRESS, "127.0.0.1"):
-            pass
-        eve = await api.person("eve", referral=code)  # welcome, but not a reward any more
-        assert (await eve.wallet())["starCoin"] == 100
+        ada = await api.person()
+        code = good(await ada.get("/api/invite/me"))["invite"]["inviteCode"]
+        assert await _arrives(api, "bob", code) == (120, True)
+        bob = await api.sign_in("bob@example.org")
+        for _ in range(5):  # the same invitation is the same one
+            again = good(await bob.post("/api/user/init", {"referralCode": code}))
+            assert again["referralAccepted"] is True
+        assert await _arrives(api, "carol", code) == (120, True)
+        assert await _arrives(api, "dora", code) == (100, False)  # welcome, but not a reward any more
+        assert good(await ada.get("/api/invite/me"))["invite"]["totalInvites"] == 2
+        api.clock.forward(86_400)
+        assert await _arrives(api, "eve", code) == (120, True)
+
+
+async def test_nobody_uses_up_an_addresss_invitations_with_codes_that_do_not_count(tmp_path: Path) -> None:
+    async with backend(tmp_path, served=True, seeded=False, invited_reward_star=20) as api:
+        ada, mallory = await api.person(), await api.person("mallory")
+        code = good(await ada.get("/api/invite/me"))["invite"]["inviteCode"]
+        own = good(await mallory.get("/api/invite/me"))["invite"]["inviteCode"]
+        told = []
+        for guess in (*("WRONGCODE1", own) * 15, *(code,) * 15):
+            answer = good(await mallory.post("/api/user/init", {"referralCode": guess}))
+            told.append(answer["referralAccepted"])
+        # Mallory's guesses are counted against Mallory, who finds no code any more.
+        assert told == [False] * 45
+        assert await _arrives(api, "bob", code) == (120, True)
+        assert good(await ada.get("/api/invite/me"))["invite"]["totalInvites"] == 1
+        api.clock.forward(2 * 86_400)
+        old = await api.sign_in(mallory.email)
+        for _ in range(15):
+            late = good(await old.post("/api/user/init", {"referralCode": code}))
+            assert late["referralAccepted"] is False
+        assert await _arrives(api, "carol", code) == (120, True)
 
 
 async def test_the_referral_cookie_stands_in_for_the_body(api: Api) -> None:

@@ -14,6 +14,7 @@ from money_world import TABLES, World, world
 from lunalux_core.backend.repos.invites import Rewards
 from lunalux_core.backend.repos.usernames import Username
 from lunalux_core.backend.storage.table import Delete, Key, Put
+from lunalux_core.backend.web import limits
 from lunalux_core.errors import BackendError, InvalidInput, NotFound
 
 EACH_STORE = True
@@ -249,6 +250,33 @@ async def test_an_inviter_has_only_so_many_invitations_a_day(tmp_path: Path) -> 
         await w.account("tomorrow", code)
         assert (await w.invites.require("ada")).total_invites == 6
         for number in range(30):
+            await w.check(f"guest{number}")
+
+
+async def test_an_address_has_only_so_many_invitations_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only invitations that count use them up, however many are tried at once."""
+    monkeypatch.setattr(limits, "INVITED_ADDRESS", limits.Rule("invited-ip", 3, 86_400))
+    async with world(tmp_path, Rewards(20, 3, 50)) as w:
+        code = (await w.account("ada")).invite.invite_code
+
+        async def arrive(user: str, typed: str = code, address: str | None = "a") -> bool | None:
+            return (await w.users.init(user, f"{user}@example.org", typed, address)).referred
+
+        for user, typed in (("ada", code), ("bob", "NO-SUCH-CODE")):
+            assert set(await asyncio.gather(*(arrive(user, typed) for _ in range(5)))) == {False}
+        # One account that asks ten times at once is one invitation.
+        assert set(await asyncio.gather(*(arrive("bob") for _ in range(10)))) == {True}
+        told = await asyncio.gather(*(arrive(f"guest{number}") for number in range(8)))
+        assert told.count(True) == 2
+        assert (await w.invites.require("ada")).total_invites == 3
+        rewarded = [(await w.balances(f"guest{number}"))["star"] for number in range(8)]
+        assert rewarded == [120 if accepted else 100 for accepted in told]
+        assert await arrive("elsewhere", address="b") and await arrive("at-home", address=None)
+        w.clock += DAY_MS
+        assert await arrive("tomorrow")
+        for number in range(8):
             await w.check(f"guest{number}")
 
 

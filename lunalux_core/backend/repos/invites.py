@@ -1,7 +1,7 @@
 """Invitations: codes, the reward of the invited, and milestones.
 
 Whoever invites far more people than anybody knows farms rewards: only so many invitations count for one
-inviter and day, in a RATE# row that is part of the same transaction.
+inviter and day, and for one address and day, in RATE# rows that are part of the same transaction.
 
 See docs/spec/backend.md: Transactions, Money rules, Tables.
 """
@@ -20,7 +20,6 @@ from lunalux_core.backend.running.clock import from_iso, iso
 from lunalux_core.backend.storage.foreign_values import text, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
-    AnyOf,
     Condition,
     ConditionFailed,
     Delete,
@@ -28,13 +27,13 @@ from lunalux_core.backend.storage.table import (
     Exists,
     Item,
     Key,
-    Le,
     Operation,
     Put,
     Store,
     Unavailable,
     Update,
 )
+from lunalux_core.backend.web import limits
 from lunalux_core.ids import uuid4
 
 CODE_ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"  # none that reads like another
@@ -87,6 +86,7 @@ class Invites:
     ) -> None:
         self._store, self._tables, self._ledgers = store, tables, ledgers
         self._rewards, self._now_ms = rewards, now_ms
+        self._day_of_inviter = limits.Rule("invite", rewards.per_day, DAY_MS // 1000)
 
     async def get(self, user_id: str) -> Invite | None:
         item = await self._store.get(self._tables.invite, profile_key(user_id))
@@ -158,11 +158,12 @@ class Invites:
         codes = [] if invite is None else [code_key(invite.invite_code)]
         return [Delete(self._tables.invite, key) for key in (profile_key(user_id), *codes)]
 
-    async def accept(self, invitee: str, code: str, created_at: object) -> bool:
+    async def accept(self, invitee: str, code: str, created_at: object, address: str | None = None) -> bool:
         """Count `invitee` for the owner of `code`, once for each account and only while it is new.
 
         Args:
             created_at: the invitee's `createdAt` (ISO).
+            address: where the invitee is, None where addresses are not counted.
 
         Returns:
             Whether the invitation counted; an unknown or own code is simply of no effect.
@@ -175,11 +176,11 @@ class Invites:
             return False
         for _ in range(TRIES):
             try:
-                await self._store.transact(self._acceptance(invitee, owner))
+                await self._store.transact(self._acceptance(invitee, owner, address))
                 return True
             except ConditionFailed as failed:
-                if failed.index < LEDGER_OF_GAIN:
-                    return False  # counted before, no owner, the day's count is full, or no wallet
+                if failed.index != LEDGER_OF_GAIN:
+                    return False  # counted before, no owner, a count of the day is full, or no wallet
                 await self._ledgers.heal(invitee)
         raise Unavailable("The invitation could not be counted.")
 
@@ -197,7 +198,7 @@ class Invites:
                 return owner
         return None
 
-    def _acceptance(self, invitee: str, inviter: str) -> list[Operation]:
+    def _acceptance(self, invitee: str, inviter: str, address: str | None) -> list[Operation]:
         now = self._now_ms()
         writes: list[Operation] = [
             Update(
@@ -213,7 +214,7 @@ class Invites:
                 incr={"totalInvites": 1, "unissuedRewardCount": 1},
                 when=Exists(),
             ),
-            self._counted(inviter, now),
+            limits.one_more(self._tables.user, self._day_of_inviter, inviter, now),
         ]
         if self._rewards.invitee_star > 0:
             writes += gain(
@@ -225,18 +226,9 @@ class Invites:
                 amount=self._rewards.invitee_star,
                 now_ms=now,
             )
+        if address is not None:
+            writes.append(limits.one_more(self._tables.user, limits.INVITED_ADDRESS, address, now))
         return writes
-
-    def _counted(self, inviter: str, now_ms: int) -> Operation:
-        """One more invitation of the inviter's day, where there is room for it (RATE#)."""
-        day = now_ms // DAY_MS
-        return Update(
-            self._tables.user,
-            Key(f"RATE#invite#{inviter}", str(day)),
-            incr={"count": 1},
-            set_default={"expiresAt": (day + 2) * DAY_MS // 1000},
-            when=AnyOf(Absent(), Le("count", self._rewards.per_day - 1)),
-        )
 
     async def settle(self, user_id: str) -> Settlement:
         """Pay every milestone that is due, each exactly once however often this is called.

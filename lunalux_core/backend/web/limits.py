@@ -39,6 +39,9 @@ MAIL = Rule("mail", 5, 600)
 MAIL_ADDRESS = Rule("mail-ip", 30, 600)
 COUPON = Rule("coupon", 20, 60)
 INVITED_ADDRESS = Rule("invited-ip", 30, 86_400)
+"""Counted with the invitation itself, in its transaction, so that only invitations that count use it up."""
+INVITE_CODE = Rule("invite-code", 20, 3600)
+"""For one account: codes cannot be guessed, and nobody's guesses cost anybody else."""
 LIKE = Rule("like", 240, 60)
 UPLOAD = Rule("upload", 120, 60)
 REPORT = Rule("report", 30, 3600)
@@ -129,23 +132,31 @@ class StoredLimiter:
         self._store, self._table, self._now_ms = store, table, now_ms
 
     async def take(self, rule: Rule, who: str) -> float:
-        now = self._now_ms() / 1000
-        window = int(now // rule.seconds)
-        ends = (window + 1) * rule.seconds
-        # One conditional write both tests and counts, so two instances cannot both take the last request.
-        # The TTL is a minute late: DynamoDB must not delete a window that is still open.
-        count = Update(
-            self._table,
-            Key(f"RATE#{rule.scope}#{who}", str(window)),
-            incr={"count": 1},
-            set_default={"expiresAt": ends + 60},
-            when=AnyOf(Absent(), Le("count", rule.count - 1)),
-        )
+        now_ms = self._now_ms()
         try:
-            await self._store.write(count)
+            await self._store.write(one_more(self._table, rule, who, now_ms))
         except ConditionFailed:
-            return max(1.0, ends - now)
+            return max(1.0, _window_end(rule, now_ms) - now_ms / 1000)
         return 0.0
+
+
+def one_more(table: str, rule: Rule, who: str, now_ms: int) -> Update:
+    """The write that counts one more in a fixed window; its condition fails where the window is full."""
+    ends = _window_end(rule, now_ms)
+    # One conditional write both tests and counts, so two instances cannot both take the last request.
+    # The TTL is a minute late: DynamoDB must not delete a window that is still open.
+    return Update(
+        table,
+        Key(f"RATE#{rule.scope}#{who}", str(ends // rule.seconds - 1)),
+        incr={"count": 1},
+        set_default={"expiresAt": ends + 60},
+        when=AnyOf(Absent(), Le("count", rule.count - 1)),
+    )
+
+
+def _window_end(rule: Rule, now_ms: int) -> int:
+    """When a rule's window ends, in seconds."""
+    return (now_ms // 1000 // rule.seconds + 1) * rule.seconds
 
 
 class Slots:
