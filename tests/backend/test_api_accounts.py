@@ -13,8 +13,11 @@ import httpx
 import pytest
 from api_support import PASSWORD, URL, Api, backend, bad, good
 
+from lunalux_core.backend.repos import invites
 from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.signatures import digest
+from lunalux_core.backend.storage.foreign_values import LARGEST
+from lunalux_core.backend.storage.windows import Rule
 from lunalux_core.backend.web import limits
 
 
@@ -170,7 +173,7 @@ async def _arrives(api: Api, name: str, code: str) -> tuple[int, bool | None]:
 async def test_an_address_brings_only_so_many_invited_accounts_a_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "INVITED_ADDRESS", limits.Rule("invited-ip", 2, 86_400))
+    monkeypatch.setattr(invites, "INVITED_ADDRESS", Rule("invited-ip", 2, 86_400))
     async with backend(tmp_path, served=True, seeded=False, invited_reward_star=20) as api:
         ada = await api.person()
         code = good(await ada.get("/api/invite/me"))["invite"]["inviteCode"]
@@ -254,6 +257,23 @@ async def test_coupons(api: Api) -> None:
     assert (luna["currency"], luna["wallet"]["lunaCoin"]) == ("luna", 107)
     eve = await api.person("eve", init=False)
     bad(await eve.post("/api/coupon/redeem", {"coupon": "THRICE"}), 404, "WALLET_NOT_FOUND")
+
+
+async def test_a_coupon_or_milestone_that_a_wallet_has_no_room_for_stays_as_it_is(api: Api) -> None:
+    ada = await api.person()
+    code = good(await ada.get("/api/invite/me"))["invite"]["inviteCode"]
+    await api.person("bob", referral=code)
+    await api.person("carol", referral=code)
+    await api.services.wallets.adjust(ada.user_id, "star", LARGEST - 110)
+    await api.services.coupons.create("TWENTY", "star", 20, 5)
+    before = good(await ada.get("/api/ledger/history/me"))["movements"]
+    bad(await ada.post("/api/coupon/redeem", {"coupon": "TWENTY"}), 400, "INVALID_REQUEST")
+    bad(await ada.post("/api/invite/settle/me"), 400, "INVALID_REQUEST")
+    assert (await ada.wallet())["starCoin"] == LARGEST - 10
+    assert good(await ada.get("/api/ledger/history/me"))["movements"] == before
+    assert (await api.services.coupons.issued("TWENTY")).left == 5
+    assert good(await ada.get("/api/invite/me"))["invite"]["unissuedRewardCount"] == 2
+    assert await api.services.sweeper.check(ada.user_id) == []
 
 
 async def test_history_is_newest_first_in_pages_of_ones_own(api: Api) -> None:

@@ -18,10 +18,12 @@ from test_ranking_orders import TABLE, Market, card_id, market
 from lunalux_core.backend.market.ranking_keys import HOT, hot_key
 from lunalux_core.backend.money.unwatched import Unwatched
 from lunalux_core.backend.repos.coupons import Coupons, coupon_key
-from lunalux_core.backend.repos.invites import Rewards, profile_key
+from lunalux_core.backend.repos.invites import INVITED_ADDRESS, Rewards, profile_key
 from lunalux_core.backend.repos.movements import user_pk, wallet_key
+from lunalux_core.backend.running.clock import iso
 from lunalux_core.backend.storage.table import Exists, Key, Put, Update
 from lunalux_core.backend.web import streaming
+from lunalux_core.backend.web.limits import StoredLimiter
 from lunalux_core.backend.web.streaming import EventStream, ServerEvent
 
 EACH_STORE = True
@@ -88,6 +90,21 @@ async def test_a_referral_without_its_mark_counts_twice(w: World, tmp_path: Path
 
     await asyncio.gather(naive(), naive())
     assert (await w.invites.require("ada")).total_invites == 2  # of one invitee
+
+
+async def test_an_address_counted_before_its_invitation_is_used_up_by_one_account(
+    w: World, tmp_path: Path
+) -> None:
+    code = (await w.invites.require("ada")).invite_code
+    limiter = StoredLimiter(w.store, TABLES.user, w.now)
+
+    async def naive() -> bool:
+        counted = not await limiter.take(INVITED_ADDRESS, "here")
+        return counted and await w.invites.accept("bob", code, iso(w.now()))
+
+    told = await asyncio.gather(*(naive() for _ in range(INVITED_ADDRESS.count)))
+    assert told.count(True) == 1
+    assert await limiter.take(INVITED_ADDRESS, "here")  # nobody else is invited there today
 
 
 async def test_a_milestone_looked_at_and_then_paid_is_paid_twice(w: World, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from lunalux_core.backend.money.reservations import (
     reserving,
 )
 from lunalux_core.backend.money.stored_answers import pack
-from lunalux_core.backend.repos.ledger import OPENING, Ledger, Ledgers
+from lunalux_core.backend.repos.ledger import OPENING, Ledger, Ledgers, no_wallet
 from lunalux_core.backend.repos.movements import (
     OPEN,
     OWN_MARK,
@@ -46,7 +46,7 @@ from lunalux_core.backend.repos.movements import (
     movement_of,
     user_pk,
 )
-from lunalux_core.backend.repos.wallets import Wallets, no_wallet
+from lunalux_core.backend.repos.wallets import Wallets
 from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.running.clock import iso
 from lunalux_core.backend.running.logs import logger

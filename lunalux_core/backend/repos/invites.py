@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from lunalux_core.backend.repos.ledger import Ledgers, is_odd
 from lunalux_core.backend.repos.movements import gain, refuse_erased, user_pk
-from lunalux_core.backend.repos.wallets import no_wallet
 from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.running.clock import from_iso, iso
 from lunalux_core.backend.storage.foreign_values import text, unchanged, whole
@@ -33,13 +32,16 @@ from lunalux_core.backend.storage.table import (
     Unavailable,
     Update,
 )
-from lunalux_core.backend.web import limits
+from lunalux_core.backend.storage.windows import Rule, one_more
+from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import uuid4
 
 CODE_ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"  # none that reads like another
 CODE_LENGTH = 10
 DAY_MS = 24 * 3600 * 1000
 NEW_ACCOUNT_MS = DAY_MS
+INVITED_ADDRESS = Rule("invited-ip", 30, 86_400)
+"""New accounts of one address that count as invited: few enough that nobody farms them."""
 TRIES = 5
 COUNTS = ("totalInvites", "unissuedRewardCount")
 
@@ -86,7 +88,7 @@ class Invites:
     ) -> None:
         self._store, self._tables, self._ledgers = store, tables, ledgers
         self._rewards, self._now_ms = rewards, now_ms
-        self._day_of_inviter = limits.Rule("invite", rewards.per_day, DAY_MS // 1000)
+        self._day_of_inviter = Rule("invite", rewards.per_day, DAY_MS // 1000)
 
     async def get(self, user_id: str) -> Invite | None:
         item = await self._store.get(self._tables.invite, profile_key(user_id))
@@ -179,9 +181,12 @@ class Invites:
                 await self._store.transact(self._acceptance(invitee, owner, address))
                 return True
             except ConditionFailed as failed:
-                if failed.index != LEDGER_OF_GAIN:
-                    return False  # counted before, no owner, a count of the day is full, or no wallet
-                await self._ledgers.heal(invitee)
+                if failed.index not in (WALLET_OF_GAIN, LEDGER_OF_GAIN):
+                    return False  # counted before, no owner, or a count of the day is full
+                try:
+                    await self._ledgers.refused(invitee, failed, WALLET_OF_GAIN)
+                except (NotFound, InvalidInput):
+                    return False  # no wallet, or no room in it
         raise Unavailable("The invitation could not be counted.")
 
     async def counted(self, invitee: str, code: str) -> bool:
@@ -214,7 +219,7 @@ class Invites:
                 incr={"totalInvites": 1, "unissuedRewardCount": 1},
                 when=Exists(),
             ),
-            limits.one_more(self._tables.user, self._day_of_inviter, inviter, now),
+            one_more(self._tables.user, self._day_of_inviter, inviter, now),
         ]
         if self._rewards.invitee_star > 0:
             writes += gain(
@@ -227,14 +232,15 @@ class Invites:
                 now_ms=now,
             )
         if address is not None:
-            writes.append(limits.one_more(self._tables.user, limits.INVITED_ADDRESS, address, now))
+            writes.append(one_more(self._tables.user, INVITED_ADDRESS, address, now))
         return writes
 
     async def settle(self, user_id: str) -> Settlement:
         """Pay every milestone that is due, each exactly once however often this is called.
 
         Raises:
-            NotFound: WALLET_NOT_FOUND.
+            NotFound: WALLET_NOT_FOUND. InvalidInput: INVALID_REQUEST, more than a wallet holds, and they stay
+            due.
         """
         threshold, reward = self._rewards.threshold, self._rewards.milestone_star
         for _ in range(TRIES):
@@ -246,10 +252,8 @@ class Invites:
                 await self._store.transact(self._payment(invite, times * threshold, times * reward))
                 return Settlement(times, times * reward)
             except ConditionFailed as failed:
-                if failed.index == WALLET_OF_PAYMENT:
-                    raise no_wallet() from None
-                if failed.index > WALLET_OF_PAYMENT:
-                    await self._ledgers.heal(user_id)
+                if failed.index >= WALLET_OF_PAYMENT:
+                    await self._ledgers.refused(user_id, failed, WALLET_OF_PAYMENT)
         raise Unavailable("The milestones could not be settled.")
 
     def _payment(self, invite: Invite, invitees: int, star: int) -> list[Operation]:
@@ -277,7 +281,7 @@ class Invites:
 
 # Places of operations in these two transactions, by which a condition that failed is known.
 WALLET_OF_PAYMENT = 2
-LEDGER_OF_GAIN = 5
+WALLET_OF_GAIN, LEDGER_OF_GAIN = 4, 5
 
 
 def profile_key(user_id: str) -> Key:

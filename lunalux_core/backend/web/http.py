@@ -24,7 +24,7 @@ from lunalux_core.backend.accounts.sessions import Session
 from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.storage.table import Invalid
-from lunalux_core.backend.web.limits import Rule
+from lunalux_core.backend.storage.windows import Rule
 from lunalux_core.backend.web.refusals import (
     QUIET,
     STATUS,

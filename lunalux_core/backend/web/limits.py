@@ -12,21 +12,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
-from lunalux_core.backend.storage.table import Absent, AnyOf, ConditionFailed, Key, Le, Store, Update
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """At most `count` per `seconds`, counted apart for each `scope`."""
-
-    scope: str
-    count: int
-    seconds: int
-
+from lunalux_core.backend.storage.table import ConditionFailed, Store
+from lunalux_core.backend.storage.windows import Rule, one_more, window_end
 
 SIGN_UP = Rule("signup", 60, 600)
 SIGN_IN_ADDRESS = Rule("signin-ip", 120, 60)
@@ -38,8 +28,6 @@ CODE_ADDRESS = Rule("code-ip", 30, 600)
 MAIL = Rule("mail", 5, 600)
 MAIL_ADDRESS = Rule("mail-ip", 30, 600)
 COUPON = Rule("coupon", 20, 60)
-INVITED_ADDRESS = Rule("invited-ip", 30, 86_400)
-"""Counted with the invitation itself, in its transaction, so that only invitations that count use it up."""
 INVITE_CODE = Rule("invite-code", 20, 3600)
 """For one account: codes cannot be guessed, and nobody's guesses cost anybody else."""
 LIKE = Rule("like", 240, 60)
@@ -136,27 +124,8 @@ class StoredLimiter:
         try:
             await self._store.write(one_more(self._table, rule, who, now_ms))
         except ConditionFailed:
-            return max(1.0, _window_end(rule, now_ms) - now_ms / 1000)
+            return max(1.0, window_end(rule, now_ms) - now_ms / 1000)
         return 0.0
-
-
-def one_more(table: str, rule: Rule, who: str, now_ms: int) -> Update:
-    """The write that counts one more in a fixed window; its condition fails where the window is full."""
-    ends = _window_end(rule, now_ms)
-    # One conditional write both tests and counts, so two instances cannot both take the last request.
-    # The TTL is a minute late: DynamoDB must not delete a window that is still open.
-    return Update(
-        table,
-        Key(f"RATE#{rule.scope}#{who}", str(ends // rule.seconds - 1)),
-        incr={"count": 1},
-        set_default={"expiresAt": ends + 60},
-        when=AnyOf(Absent(), Le("count", rule.count - 1)),
-    )
-
-
-def _window_end(rule: Rule, now_ms: int) -> int:
-    """When a rule's window ends, in seconds."""
-    return (now_ms // 1000 // rule.seconds + 1) * rule.seconds
 
 
 class Slots:
