@@ -223,6 +223,23 @@ async def test_codes_are_found_as_they_are_written_or_in_capitals(
         assert (await w.invites.require("ada")).total_invites == 1
 
 
+async def test_an_account_that_goes_takes_nobody_elses_code_along(tmp_path: Path) -> None:
+    async with world(tmp_path, REWARDS) as w:
+        code = (await w.account("ada")).invite.invite_code
+        own = (await w.account("bob")).invite.invite_code
+        mistaken = await w.store.get(TABLES.invite, ("USER#bob", "INVITE_PROFILE"))
+        await w.store.write(Put(TABLES.invite, {**(mistaken or {}), "inviteCode": code}))
+        await w.users.erase("bob")
+        assert await w.store.get(TABLES.invite, ("USER#bob", "INVITE_PROFILE")) is None
+        await w.account("carol", code)
+        assert (await w.invites.require("ada")).total_invites == 1
+        await w.users.erase("ada")
+        for gone in (f"INVITE_CODE#{code}", "USER#ada"):
+            sk = "OWNER" if "CODE" in gone else "INVITE_PROFILE"
+            assert await w.store.get(TABLES.invite, (gone, sk)) is None
+        assert (await w.account("dora", own)).referred is False
+
+
 async def test_invitations_that_do_not_count(tmp_path: Path) -> None:
     async with world(tmp_path, REWARDS) as w:
         ada = await w.account("ada")

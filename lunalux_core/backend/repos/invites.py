@@ -155,10 +155,14 @@ class Invites:
         return Put(self._tables.invite, owned, when=Absent())
 
     async def leaving(self, user_id: str) -> list[Operation]:
-        """What takes a profile and its code away."""
-        invite = await self.get(user_id)
-        codes = [] if invite is None else [code_key(invite.invite_code)]
-        return [Delete(self._tables.invite, key) for key in (profile_key(user_id), *codes)]
+        """What takes a profile and its code away, where the code is this account's indeed."""
+        invite, writes = await self.get(user_id), list[Operation]()
+        if invite is not None:
+            key = code_key(invite.invite_code)
+            owner = await self._store.get(self._tables.invite, key)
+            if owner is not None and owner.get("userId") == user_id:
+                writes.append(Delete(self._tables.invite, key, when=Eq("userId", user_id)))
+        return [Delete(self._tables.invite, profile_key(user_id)), *writes]
 
     async def accept(self, invitee: str, code: str, created_at: object, address: str | None = None) -> bool:
         """Count `invitee` for the owner of `code`, once for each account and only while it is new.
