@@ -101,10 +101,7 @@ _OTHERS = {
         "This is a module of RisuAI, which Lunalux does not read.",
         "Export its lorebook and its regex scripts from RisuAI as JSON.",
     ),
-    ".risup": (
-        "This is a preset of RisuAI, which Lunalux does not read.",
-        "Use a chat-completion preset of SillyTavern, or a built-in one.",
-    ),
+    ".risup": file_kind.TOLD[file_kind.FileKind.RISU_PRESET],
 }
 """Binary files of other programs that only their ending tells, with a sentence and what to do instead."""
 

@@ -38,6 +38,7 @@ class FileKind(StrEnum):
     QUICK_REPLIES = "quick-replies"
     THEME = "theme"
     NOVELAI = "novelai-preset"
+    RISU_PRESET = "risup"
     UNKNOWN = "unknown"
 
 
@@ -69,11 +70,17 @@ TOLD: dict[FileKind, tuple[str, str]] = {
         "This is a preset of NovelAI, which Lunalux does not use.",
         "Choose a chat preset, or a sampler file.",
     ),
+    FileKind.RISU_PRESET: (
+        "This is a preset of RisuAI, which Lunalux does not read.",
+        "Use a chat-completion preset of SillyTavern, or a built-in one.",
+    ),
     FileKind.UNKNOWN: ("This file is not a character card.", "Choose a .png, .json, .charx or .yaml card."),
 }
 """For every kind but a card: a sentence for those who wanted a card, and what to do with it instead."""
 
-LEFT_ALONE = frozenset({FileKind.QUICK_REPLIES, FileKind.THEME, FileKind.NOVELAI, FileKind.UNKNOWN})
+LEFT_ALONE = frozenset(
+    {FileKind.QUICK_REPLIES, FileKind.THEME, FileKind.NOVELAI, FileKind.RISU_PRESET, FileKind.UNKNOWN}
+)
 """Kinds that an import of anything only names."""
 
 _V1_BODY = ("first_mes", "description", "personality", "scenario", "mes_example")
@@ -174,9 +181,9 @@ def _is_worldbook(document: Mapping[str, Any]) -> bool:
 
 
 def _is_preset(document: Mapping[str, Any]) -> bool:
-    from lunalux_core.presets.preset_fields import is_preset, is_prompt_export
+    from lunalux_core.presets.recognition import is_preset, is_prompt_export, with_lists
 
-    prompts = document.get("prompts")
+    prompts = with_lists(document).get("prompts") if "prompts" in document else None
     if not isinstance(prompts, list):
         # Settings of a chat completion, saved before there were prompts or without them.
         bare = "openai_max_context" in document or "chat_completion_source" in document
@@ -243,9 +250,15 @@ def _is_theme(document: Mapping[str, Any]) -> bool:
 
 
 def _is_novelai(document: Mapping[str, Any]) -> bool:
-    from lunalux_core.presets.preset_fields import is_novelai
+    from lunalux_core.presets.recognition import is_novelai
 
     return is_novelai(document)
+
+
+def _is_risu_preset(document: Mapping[str, Any]) -> bool:
+    from lunalux_core.presets.recognition import is_risu
+
+    return is_risu(document)
 
 
 def _is_text_preset(document: Mapping[str, Any]) -> bool:
@@ -273,5 +286,6 @@ _TESTS = (
     (FileKind.QUICK_REPLIES, _is_quick_replies),
     (FileKind.THEME, _is_theme),
     (FileKind.NOVELAI, _is_novelai),
+    (FileKind.RISU_PRESET, _is_risu_preset),
     (FileKind.TEXT_PRESET, _is_text_preset),
 )
