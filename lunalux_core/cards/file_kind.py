@@ -203,6 +203,13 @@ def _is_regex(document: Mapping[str, Any]) -> bool:
     return any(isinstance(item, dict) and "findRegex" in item for items in lists for item in _members(items))
 
 
+def _carries_scripts(document: Mapping[str, Any]) -> bool:
+    """Whether scripts stand where cards and presets carry them."""
+    from lunalux_core.regex.script import scripts_inside
+
+    return bool(scripts_inside(document))
+
+
 def _members(value: object) -> Iterable[Any]:
     return value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
 
@@ -288,4 +295,6 @@ _TESTS = (
     (FileKind.NOVELAI, _is_novelai),
     (FileKind.RISU_PRESET, _is_risu_preset),
     (FileKind.TEXT_PRESET, _is_text_preset),
+    # Presets, cards and worldbooks carry scripts too; a file of nothing else is one of scripts.
+    (FileKind.REGEX, _carries_scripts),
 )

@@ -91,6 +91,21 @@ def looks_like_yaml(text: str) -> bool:
     return _YAML_KEY.search(text) is not None
 
 
+_OOBABOOGA = (
+    re.compile(r"^(?:turn_template|instruction_template)[ \t]*:", re.MULTILINE),
+    re.compile(r"^(?:temperature|top_p|top_k|min_p|typical_p|repetition_penalty)[ \t]*:", re.MULTILINE),
+)
+"""Keys of oobabooga's instruction templates, and of its presets of samplers."""
+
+
+def is_oobabooga_setting(text: str) -> bool:
+    """Whether a YAML text is a preset or an instruction template of oobabooga, and no character."""
+    template, samplers = _OOBABOOGA
+    if template.search(text):
+        return True
+    return samplers.search(text) is not None and not looks_like_yaml(text)
+
+
 def from_object(document: Mapping[str, Any]) -> Card | None:
     """The card in another program's object, None where it is a card already, or none that is known.
 
@@ -249,6 +264,13 @@ def from_yaml(text: str) -> Card:
         InvalidInput: CARD_BAD_YAML; NOT_A_CARD when the file holds something else.
         LimitExceeded: YAML_TOO_LARGE over a million characters.
     """
+    if is_oobabooga_setting(text):
+        raise InvalidInput(
+            "NOT_A_CARD",
+            "This is a preset or an instruction template of oobabooga, which Lunalux does not read.",
+            "Use SillyTavern's file for the same model.",
+            kind="oobabooga",
+        )
     document = _parse(text)
     if isinstance(document, dict) and "name" in as_object(document.get("data")):
         return Card.of(document)  # a card that is only written in YAML

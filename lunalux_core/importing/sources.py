@@ -38,14 +38,17 @@ MAX_PLAIN = 64 * 1024 * 1024
 ROOM = 256 * 1024 * 1024
 """Bytes of files that all reading threads of an import hold at once; a larger one waits until it is alone."""
 
+QUICK_REPLIES = "QuickReplies"
+"""The folder of a SillyTavern data folder that a command of its own reads, since its files are scripts."""
+
 _LEFT_FOLDERS = (
-    "thumbnails", "User Avatars", "backgrounds", "themes", "movingUI", "QuickReplies", "NovelAI Settings",
+    "thumbnails", "User Avatars", "backgrounds", "themes", "movingUI", QUICK_REPLIES, "NovelAI Settings",
     "KoboldAI Settings", "vectors", "assets", "extensions",
     "user", "backups", "files", "_uploads", "_cache", "_storage",
 )  # fmt: skip
 _LEFT_FILES = ("secrets.json", "stats.json", "content.log", "image-metadata.json")
 _LEFT = frozenset((*_LEFT_FOLDERS, *_LEFT_FILES))
-"""What lies in a SillyTavern data folder and is of no use here."""
+"""What lies in a SillyTavern data folder and an import leaves there."""
 
 
 @dataclass(frozen=True, slots=True)

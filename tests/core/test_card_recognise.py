@@ -32,6 +32,13 @@ BODIES: list[tuple[Any, FileKind]] = [
     ({"findRegex": "/a/"}, FileKind.REGEX),
     ([{"findRegex": "/a/"}, {"findRegex": "b"}], FileKind.REGEX),
     ({"k1": {"findRegex": "/a/"}}, FileKind.REGEX),
+    ({"extensions": {"regex_scripts": [{"findRegex": "/a/"}]}}, FileKind.REGEX),
+    ({"data": {"extensions": {"regex_scripts": [{"findRegex": "/a/"}]}}}, FileKind.REGEX),
+    ({"entries": {}, "extensions": {"regex_scripts": [{"findRegex": "/a/"}]}}, FileKind.WORLDBOOK),
+    (
+        {"temp": 1, "rep_pen": 1, "extensions": {"regex_scripts": [{"findRegex": "/a/"}]}},
+        FileKind.TEXT_PRESET,
+    ),
     ({"temp": 1, "rep_pen": 1.1}, FileKind.TEXT_PRESET),
     ({"input_sequence": "### Input", "name": "Alpaca"}, FileKind.TEXT_PRESET),
     ({"story_string": "{{system}}", "name": "Default"}, FileKind.TEXT_PRESET),

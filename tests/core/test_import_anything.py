@@ -20,8 +20,10 @@ from lunalux_core.cards.export import export_card
 from lunalux_core.cards.placeholder_picture import placeholder_png
 from lunalux_core.cards.png import make_chunk
 from lunalux_core.config.paths import Paths
+from lunalux_core.errors import InvalidInput
 from lunalux_core.exporting import export_library
 from lunalux_core.importing import ImportResult, add_starters, gather, import_data, import_files
+from lunalux_core.importing.shelf_documents import read_document
 from lunalux_core.library import Library
 from lunalux_core.library.backup import back_up
 from lunalux_core.starter import cards as starters
@@ -731,3 +733,50 @@ async def test_a_library_with_characters_of_its_own_gets_no_starters(library: Li
     await import_data(library, paths, starters()[0].read_bytes(), "own.png")
     await add_starters(library, paths)
     assert await library.characters.count() == 1
+
+
+OOBABOOGA = {
+    "old template": 'user: "### In"\nbot: "### Out"\nturn_template: "<|user|>"\ncontext: "Below."\n',
+    "new template": "instruction_template: |-\n  {{ message['content'] }}\n",
+    "samplers": "temperature: 0.7\ntop_p: 0.9\nrepetition_penalty: 1.15\n",
+}
+
+
+@pytest.mark.parametrize("text", OOBABOOGA.values(), ids=OOBABOOGA)
+async def test_yaml_of_oobabooga_that_is_no_character_is_named(
+    library: Library, paths: Paths, tmp_path: Path, text: str
+) -> None:
+    write(tmp_path / "x.yaml", text.encode())
+    (result,) = brought(library, paths, tmp_path / "x.yaml")
+    assert result.error is not None and "oobabooga" in result.error.message
+    with pytest.raises(InvalidInput) as refused:
+        read_document(text.encode(), "x.yaml")
+    assert (refused.value.code, refused.value.params["kind"]) == ("YAML_NOT_READ", "oobabooga")
+
+
+def test_a_character_in_yaml_is_not_called_broken_json() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_document(b"name: Ada\ngreeting: Hello.\ncontext: |\n  temperature: 30 degrees\n", "ada.yaml")
+    assert refused.value.code == "YAML_NOT_READ" and "`lunalux import`" in refused.value.hint
+    for broken in (b'{"name": 1,}', b"{name: 1}", b"nothing at all"):
+        with pytest.raises(InvalidInput) as refused:
+            read_document(broken, "x.json")
+        assert refused.value.code == "JSON_INVALID"
+
+
+async def test_a_persona_described_by_a_text_alone(library: Library, paths: Paths, tmp_path: Path) -> None:
+    described = {"a.png": "Tall.", "b.png": {"description": "Short."}, "c.png": None, "d.png": 7}
+    named = {"a.png": "A", "b.png": "B", "c.png": "C", "d.png": "D"}
+    write(tmp_path / "p.json", {"personas": named, "persona_descriptions": described})
+    brought(library, paths, tmp_path / "p.json")
+    found = {persona.name: persona.description for persona in await library.personas.list()}
+    assert found == {"A": "Tall.", "B": "Short.", "C": "", "D": "7"}
+
+
+async def test_scripts_alone_where_a_card_carries_them(
+    library: Library, paths: Paths, tmp_path: Path
+) -> None:
+    write(tmp_path / "s.json", {"extensions": {"regex_scripts": [SCRIPT]}})
+    (result,) = brought(library, paths, tmp_path / "s.json")
+    assert (result.kind, result.status) == ("regex", "imported")
+    assert len(await library.scripts.list()) == 1
