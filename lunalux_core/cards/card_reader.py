@@ -116,8 +116,8 @@ def _from_text(data: bytes, filename: str) -> LoadedCard:
     text, mended = decode_text(data)
     start = text.lstrip()[:1]
     if start in ("{", "[", '"'):
-        card = _from_json(text)
-        return LoadedCard(card, None, "", "json", (*mended, *_warnings(card)), filename=filename)
+        card, told = _from_json(text)
+        return LoadedCard(card, None, "", "json", (*mended, *told, *_warnings(card)), filename=filename)
     # YAML takes nearly any text for something, so it gets none that had to be mended first.
     if not mended and (foreign_cards.looks_like_yaml(text) or filename.lower().endswith((".yaml", ".yml"))):
         card = foreign_cards.from_yaml(text)
@@ -125,7 +125,8 @@ def _from_text(data: bytes, filename: str) -> LoadedCard:
     raise _no_card(file_kind.FileKind.UNKNOWN)
 
 
-def _from_json(text: str) -> Card:
+def _from_json(text: str) -> tuple[Card, tuple[str, ...]]:
+    """The card in a JSON text, and what to tell of the rest of it."""
     try:
         document = parse_json(text)
     except InvalidInput:
@@ -136,8 +137,9 @@ def _from_json(text: str) -> Card:
     if kind is file_kind.FileKind.CARD:
         inner = as_object(as_object(document).get("data"))
         if "name" not in inner and "name" in as_object(inner.get("data")):
-            return Card.of({**as_object(document), **inner})  # an envelope within an envelope
-        return foreign_cards.from_object(document) or Card(document, text)
+            return Card.of({**as_object(document), **inner}), ()  # an envelope within an envelope
+        foreign = foreign_cards.from_object(document)
+        return (foreign, foreign_cards.left_beside(document)) if foreign else (Card(document, text), ())
     if kind is file_kind.FileKind.UNKNOWN and not isinstance(document, dict):
         parse_object(text)  # says what it is instead
     raise _no_card(kind)

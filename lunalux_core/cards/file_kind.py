@@ -201,7 +201,9 @@ def _members(value: object) -> Iterable[Any]:
 
 
 def _is_group(document: Mapping[str, Any]) -> bool:
-    return isinstance(document.get("members"), list) and isinstance(document.get("chats"), list)
+    # Old groups of SillyTavern have no list of chats, but say how their members take turns.
+    listed = isinstance(document.get("chats"), list) or "activation_strategy" in document
+    return listed and isinstance(document.get("members"), list)
 
 
 def _is_settings(document: Mapping[str, Any]) -> bool:
@@ -231,7 +233,8 @@ def _is_chat(document: Mapping[str, Any]) -> bool:
 
 def _is_chat_head(document: Mapping[str, Any]) -> bool:
     headed = "chat_metadata" in document or "user_name" in document
-    return headed or ("mes" in document and "is_user" in document)
+    # Cards of TavernAI say by `user_name` who made them.
+    return (headed and "first_mes" not in document) or ("mes" in document and "is_user" in document)
 
 
 def _is_quick_replies(document: Mapping[str, Any]) -> bool:

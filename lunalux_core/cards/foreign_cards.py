@@ -16,6 +16,7 @@ from lunalux_core.cards.card import Card
 from lunalux_core.cards.envelope import V2_FIELDS
 from lunalux_core.documents.coerce import as_object, as_text, as_texts
 from lunalux_core.errors import InvalidInput, LimitExceeded
+from lunalux_core.text import clean_line
 
 MAX_YAML_CHARACTERS = 1_000_000
 
@@ -140,6 +141,18 @@ def _unwrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
         return document
     inner = [as_object(document.get(name)) for name in _WRAPPED]
     return next((part for part in inner if any(key in part for key in _NAMES["name"])), document)
+
+
+def left_beside(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """What to tell of lists of objects, such as a chat's messages, that stand beside the character."""
+    if _unwrapped(document) is document:
+        return ()
+    return tuple(
+        f"Only the character of this file is read; its {clean_line(key, 60)} ({len(value)} items) are left "
+        "out."
+        for key, value in document.items()
+        if isinstance(value, list) and any(isinstance(item, dict) for item in value)
+    )
 
 
 def _mapped(document: Mapping[str, Any]) -> dict[str, Any]:

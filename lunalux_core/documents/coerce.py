@@ -7,6 +7,7 @@ See docs/spec/formats.md: Tolerant reading.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
@@ -31,6 +32,15 @@ def as_text(value: object) -> str:
     if isinstance(value, list):
         return "\n".join(as_text(item) for item in value if isinstance(item, str))
     return ""
+
+
+def as_variable(value: object) -> str:
+    """The text of a variable: objects and lists as JSON, truth values in words, null nothing."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict | list):
+        return well_formed(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return as_text(value)
 
 
 def as_texts(value: object) -> tuple[str, ...]:
