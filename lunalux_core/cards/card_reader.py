@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Literal
 
-from lunalux_core.cards import assets, byaf, charx, file_kind, foreign_cards, png_card
+from lunalux_core.cards import assets, byaf, charx, envelope, file_kind, foreign_cards, png_card
 from lunalux_core.cards.assets import Asset
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.png import is_png
@@ -57,6 +57,12 @@ def read_card(data: bytes, filename: str = "") -> LoadedCard:
     """
     if not data:
         raise InvalidInput("FILE_EMPTY", "The file is empty.", "Get it again from its source.")
+    loaded = _read(data, filename)
+    document = envelope.mended(loaded.card.document)
+    return loaded if document is loaded.card.document else replace(loaded, card=Card.of(document))
+
+
+def _read(data: bytes, filename: str) -> LoadedCard:
     if is_png(data):
         _check_size(data, MAX_FILE)
         return _from_png(data, filename)

@@ -12,7 +12,7 @@ from typing import Any
 from lunalux_core.cards import png
 from lunalux_core.cards.charx import is_zip
 from lunalux_core.cards.foreign_cards import is_foreign as is_foreign_card
-from lunalux_core.cards.foreign_cards import looks_like_yaml
+from lunalux_core.cards.foreign_cards import is_of_anything, looks_like_yaml
 from lunalux_core.documents.coerce import as_object, as_text
 from lunalux_core.documents.json_text import decode_text, parse_json
 from lunalux_core.errors import InvalidInput
@@ -161,7 +161,8 @@ def _is_card(document: Mapping[str, Any]) -> bool:
         return True
     if is_foreign_card(document):
         return True
-    return "name" in document and "entries" not in document and any(key in document for key in _V1_BODY)
+    flat = "name" in document and "entries" not in document and any(key in document for key in _V1_BODY)
+    return flat and not is_of_anything(document)
 
 
 def _is_worldbook(document: Mapping[str, Any]) -> bool:

@@ -49,6 +49,17 @@ def as_texts(value: object) -> tuple[str, ...]:
     return tuple(text for item in items if (text := as_text(item)).strip())
 
 
+def as_inner_texts(value: object) -> tuple[str, ...]:
+    """`as_texts`, also of a list of objects that hold one text each, and of an object of them by number."""
+    items = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    names = ("text", "content", "message", "mes", "greeting", "name")
+    plain = [
+        next((item[name] for name in names if name in item), "") if isinstance(item, dict) else item
+        for item in items
+    ]
+    return as_texts(plain)
+
+
 def as_tags(value: object) -> tuple[str, ...]:
     """Tags, trimmed; one string is split at its commas, an object counts by its `name`."""
     if isinstance(value, str):

@@ -582,3 +582,25 @@ def test_modules_and_scenarios_bring_their_lorebook() -> None:
         scenario = {"scenarioVersion": 1, "title": "t", "prompt": "p", **holder}
         assert recognise_document(scenario) is FileKind.WORLDBOOK
         assert entries(scenario)["OFF"].disabled and "only the lorebook" in read_book(scenario, "x").notes[0]
+
+
+def test_a_character_of_risu_keeps_its_note_and_what_comes_after_the_history() -> None:
+    found = card(
+        {
+            "type": "character",
+            "name": "Ada",
+            "desc": "D",
+            "firstMessage": "Hi",
+            "replaceGlobalNote": "Stay brief.",
+            "depth_prompt": {"depth": 2, "prompt": "It rains."},
+        }
+    )
+    assert found.post_history_instructions == "Stay brief."
+    assert (found.depth_prompt.prompt, found.depth_prompt.depth) == ("It rains.", 2)
+
+
+def test_an_instruction_template_is_named() -> None:
+    text = b'user: "### Instruction:"\nbot: "### Response:"\nturn_template: "<|user|>"\ncontext: "Below"\n'
+    with pytest.raises(InvalidInput) as refused:
+        read_card(text, "Alpaca.yaml")
+    assert refused.value.params["kind"] == "instruction-template"
