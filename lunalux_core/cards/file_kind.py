@@ -12,7 +12,7 @@ from typing import Any
 from lunalux_core.cards import png
 from lunalux_core.cards.charx import is_zip
 from lunalux_core.cards.foreign_cards import is_foreign as is_foreign_card
-from lunalux_core.cards.foreign_cards import looks_like_yaml
+from lunalux_core.cards.foreign_cards import is_of_anything, looks_like_yaml
 from lunalux_core.documents.coerce import as_object, as_text
 from lunalux_core.documents.json_text import decode_text, parse_json
 from lunalux_core.errors import InvalidInput
@@ -168,7 +168,8 @@ def _is_card(document: Mapping[str, Any]) -> bool:
         return True
     if is_foreign_card(document):
         return True
-    return "name" in document and "entries" not in document and any(key in document for key in _V1_BODY)
+    flat = "name" in document and "entries" not in document and any(key in document for key in _V1_BODY)
+    return flat and not is_of_anything(document)
 
 
 def _is_worldbook(document: Mapping[str, Any]) -> bool:
@@ -215,7 +216,9 @@ def _members(value: object) -> Iterable[Any]:
 
 
 def _is_group(document: Mapping[str, Any]) -> bool:
-    return isinstance(document.get("members"), list) and isinstance(document.get("chats"), list)
+    # Old groups of SillyTavern have no list of chats, but say how their members take turns.
+    listed = isinstance(document.get("chats"), list) or "activation_strategy" in document
+    return listed and isinstance(document.get("members"), list)
 
 
 def _is_settings(document: Mapping[str, Any]) -> bool:
@@ -245,7 +248,8 @@ def _is_chat(document: Mapping[str, Any]) -> bool:
 
 def _is_chat_head(document: Mapping[str, Any]) -> bool:
     headed = "chat_metadata" in document or "user_name" in document
-    return headed or ("mes" in document and "is_user" in document)
+    # Cards of TavernAI say by `user_name` who made them.
+    return (headed and "first_mes" not in document) or ("mes" in document and "is_user" in document)
 
 
 def _is_quick_replies(document: Mapping[str, Any]) -> bool:

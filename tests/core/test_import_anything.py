@@ -473,6 +473,35 @@ async def test_a_backup_is_named_and_its_parts_are_not_taken_for_cards(
     assert "restore" in result.error.hint and not await library.characters.list()
 
 
+def test_what_is_not_looked_into_is_named(library: Library, paths: Paths, tmp_path: Path) -> None:
+    inner = Path(
+        shutil.make_archive(str(tmp_path / "cards"), "zip", write(tmp_path / "c" / "A.png", card("A")).parent)
+    )
+    write(tmp_path / "in" / "inner" / "cards.zip", inner.read_bytes())
+    outer = Path(shutil.make_archive(str(tmp_path / "outer"), "zip", tmp_path / "in"))
+    (result,) = brought(library, paths, outer)
+    assert result.error is not None and result.error.code == "ARCHIVE_IN_ARCHIVE"
+    (picture,) = brought(library, paths, write(tmp_path / "w" / "Ada.webp", b"RIFF\0\0\0\0WEBPVP8 ").parent)
+    assert picture.error is not None and picture.error.code == "CARD_NO_METADATA"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_an_unpacked_charx_is_one_character_with_its_picture(
+    library: Library, paths: Paths, tmp_path: Path, packed: bool
+) -> None:
+    icon = {"type": "icon", "name": "main", "ext": "png", "uri": "embeded://assets/icon/main.png"}
+    ada = Card.new("Ada", first_mes="Hi", assets=[icon])
+    write(tmp_path / "in" / "Ada" / "card.json", dict(ada.document))
+    write(tmp_path / "in" / "Ada" / "assets" / "icon" / "main.png", placeholder_png())
+    write(tmp_path / "in" / "Ada" / "assets" / "other" / "x.png", placeholder_png())
+    source = tmp_path / "in"
+    if packed:
+        source = Path(shutil.make_archive(str(tmp_path / "all"), "zip", source))
+    assert names(brought(library, paths, source)) == {"card.json": "imported"}
+    (found,) = await library.characters.list()
+    assert found.picture and (paths.pictures / found.picture).read_bytes() == placeholder_png()
+
+
 async def test_a_picture_beside_a_text_file_is_its_portrait(
     library: Library, paths: Paths, tmp_path: Path
 ) -> None:
