@@ -20,10 +20,9 @@ from lunalux_core.backend.web.http import (
     CurrentSession,
     client_address,
     limit,
-    require_session,
+    session_headers,
 )
 from lunalux_core.backend.web.openapi_examples import answers
-from lunalux_core.errors import SessionError
 from lunalux_core.wire.auth import (
     ConfirmRequest,
     EmailRequest,
@@ -143,12 +142,8 @@ async def sign_in(
 @router.post("/signout", responses=answers())
 async def sign_out(request: Request, response: Response, services: CurrentServices) -> Success:
     """End the session in the headers. A session that has ended already is no error."""
-    try:
-        session = await require_session(request)
-    except SessionError:
-        return Success()
-    await services.sessions.close(session)
-    response.delete_cookie(IDENTITY_COOKIE, path=IDENTITY_PATH)
+    if await services.sessions.close(*session_headers(request)):
+        response.delete_cookie(IDENTITY_COOKIE, path=IDENTITY_PATH)
     return Success()
 
 
