@@ -110,6 +110,11 @@ class StreamCleaner:
         return clean(text)
 
 
+def normal_email(email: str) -> str:
+    """The spelling under which an address is kept and compared."""
+    return unicodedata.normalize("NFKC", email).strip().lower()
+
+
 def coupon_code(text: str) -> str:
     """A coupon code as it is kept and looked up: without blanks, full-width signs as ordinary ones."""
     return "".join(unicodedata.normalize("NFKC", text).split())

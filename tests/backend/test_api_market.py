@@ -203,6 +203,8 @@ async def test_the_owner_edits_and_nobody_else(api: Api) -> None:
     api.clock.forward(1)
     good(await patch(ada, name="Mira the Second", tags=[], version=1))
     bad(await patch(ada, intro="Late.", version=1), 409, "VERSION_CONFLICT")
+    for version in (-1, 0, -(2**53), 2**53, -(10**30), 10**30):
+        bad(await patch(ada, intro="Late.", version=version), 409, "VERSION_CONFLICT")
     (item,) = good(await bob.get("/api/character/time-first-page"))["characters"]
     assert (item["name"], item["intro"], item["tags"]) == ("Mira the Second", "An intro.", [])
 

@@ -243,8 +243,8 @@ class Characters:
         changes |= {} if intro is None else {"Intro": intro}
         changes |= {"Tags": frozenset(tags)} if tags else {}
         expected = card.version if version is None else version
-        # A foreign row may hold the largest number that the table takes; one more would be refused by it.
-        if expected >= LARGEST:
+        # No card has such a version that an edit could count on, and the table would refuse the number.
+        if not -LARGEST <= expected < LARGEST:
             raise _changed()
         changes["Version"] = expected + 1
         # Cards of before versions count as version 1.

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, Request, Response
 
-from lunalux_core.backend.accounts.identity import normal_email
 from lunalux_core.backend.repos.invites import looks_like_code
 from lunalux_core.backend.running.signatures import digest
 from lunalux_core.backend.web import limits
@@ -23,6 +22,7 @@ from lunalux_core.backend.web.http import (
     session_headers,
 )
 from lunalux_core.backend.web.openapi_examples import answers
+from lunalux_core.text import normal_email
 from lunalux_core.wire.auth import (
     ConfirmRequest,
     EmailRequest,
