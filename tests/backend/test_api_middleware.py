@@ -242,6 +242,22 @@ async def test_metrics_count_routes_not_people(tmp_path: Path) -> None:
         assert ada.user_id not in text and "unknown-id" not in text
 
 
+async def test_load_balancers_may_ask_for_the_head_alone(api: Api) -> None:
+    for path in ("/health", "/ready"):
+        answer = await api.http.head(path)
+        assert answer.status_code == 200 and answer.headers["content-type"] == "application/json"
+
+
+async def test_the_scheme_of_the_metrics_token_is_of_any_case(tmp_path: Path) -> None:
+    async with backend(tmp_path, metrics=True, metrics_token="Tok", seeded=False) as api:
+        for given, status in (
+            *(("Bearer Tok", 200), ("bearer Tok", 200), ("BEARER  Tok", 200)),
+            *(("Bearer tok", 404), ("Basic Tok", 404), ("Tok", 404), ("", 404), ("Bearer", 404)),
+        ):
+            answer = await api.http.get("/metrics", headers={"authorization": given})
+            assert answer.status_code == status, given
+
+
 ACTING = "\x00\x07\x1b\x7f\x85\x9b\u061c\u200b\u200e\u2028\u2029\u202e\u2066\ufeff\ud800"
 
 
