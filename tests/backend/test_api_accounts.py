@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import logging
 import re
 import time
@@ -14,6 +16,7 @@ import pytest
 from api_support import PASSWORD, URL, Api, backend, bad, good
 
 from lunalux_core.backend.repos import invites
+from lunalux_core.backend.running import logs
 from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.signatures import digest
 from lunalux_core.backend.storage.foreign_values import LARGEST
@@ -75,6 +78,63 @@ async def test_from_sign_up_to_a_wallet(api: Api) -> None:
 )
 async def test_refused_credentials(api: Api, path: str, body: object, status: int, code: str) -> None:
     bad(await api.http.post(f"/api/auth/{path}", json=body), status, code)
+
+
+AUTH_BODIES = {
+    "signup": {"password": PASSWORD},
+    "signin": {"password": PASSWORD},
+    "confirm": {"code": "123456"},
+    "resend": {},
+    "forgot": {},
+    "reset": {"code": "123456", "password": PASSWORD},
+}
+ODD_ADDRESSES = (
+    "\ufdfa" * 200 + "@a.b",  # eighteen letters each, as it is kept
+    "x\ufe6by@z.org",  # two @, as it is kept
+    "x@y\u00a0.org",
+    "a\x9bb@x.org",
+    "a\u200bb@x.org",
+    "a\u202eb@x.org",
+    "ab@x\xad.org",
+    "\u2028@x.org",
+    "@x.org",
+    "a@",
+    "x" * 251 + "@a.b",
+)
+
+
+@pytest.mark.parametrize("path", AUTH_BODIES)
+async def test_no_address_makes_trouble_in_the_store(
+    api: Api, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for email in ODD_ADDRESSES:
+        body = {"email": email, **AUTH_BODIES[path]}
+        bad(await api.http.post(f"/api/auth/{path}", json=body), 400, "INVALID_REQUEST")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_the_log_has_of_no_address_more_than_a_letter_and_the_domain(tmp_path: Path) -> None:
+    names = ("alice", "alice!#$s", "alice/s", "o'alice", "alice(work)", "<alice", "alice@", '"alice')
+    out = io.StringIO()
+    handler = logs.configure("INFO", out)
+    try:
+        async with backend(tmp_path, require_confirmation=True) as api:
+            for domain in ("x.org", "intranet", "[127.0.0.1]"):
+                for name in names:
+                    body = {"email": f"{name}@{domain}", "password": PASSWORD}
+                    answer = await api.http.post("/api/auth/signup", json=body)
+                    assert answer.status_code == (400 if "@" in name else 200)
+    finally:
+        logs.logger.removeHandler(handler)
+        logs.logger.propagate = True
+        logs.logger.setLevel(logging.NOTSET)
+    told = [json.loads(line)["message"] for line in out.getvalue().splitlines()]
+    told = [message for message in told if "code for" in message]
+    assert len(told) == 3 * (len(names) - 1)
+    assert all(
+        re.search(r"code for [<\"]?[ao]…@(x\.org|intranet|\[127\.0\.0\.1\]): \d{6}$", line) for line in told
+    )
+    assert "alice" not in out.getvalue() and "lice" not in out.getvalue()
 
 
 async def test_a_taken_address(api: Api) -> None:

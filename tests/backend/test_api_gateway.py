@@ -12,6 +12,7 @@ import httpx
 import pytest
 from api_support import Api, Person, backend, bad, events, good
 from llm_stub import ModelServer, model_server
+from pydantic import ValidationError
 
 from lunalux_core.backend.accounts.sessions import Session
 from lunalux_core.backend.money.billing import ModelConfig
@@ -23,6 +24,7 @@ from lunalux_core.backend.web import limits, streaming
 from lunalux_core.backend.web.app import create_app
 from lunalux_core.backend.web.routes.gateway import _named
 from lunalux_core.backend.web.streaming import EventStream
+from lunalux_core.wire import auth, characters, official, users
 from lunalux_core.wire.official import SubmitRequest
 
 FREE, STAR, LUNA = "001", "002", "003"
@@ -157,6 +159,57 @@ async def test_a_model_that_fails_costs_nothing(
 async def stream(ada: Person, **body: Any) -> httpx.Response:
     document = {"userId": ada.user_id, "modelId": "fine", "userMessage": "Hi.", **body}
     return await ada.post("/api/official-model/submit", document, accept="text/event-stream")
+
+
+@pytest.mark.parametrize(
+    ("lines", "aloud"),
+    [
+        (["TEXT/EVENT-STREAM"], True),
+        (["application/json", "text/event-stream"], True),
+        (["application/json, text/event-stream; q=0.5"], True),
+        (["text/event-stream;q=0"], False),
+        (["text/event-stream ; Q=0.000, application/json"], False),
+        (["text/event-stream-not"], False),
+        (["*/*"], False),
+        ([], False),
+    ],
+)
+async def test_who_gets_a_stream_is_said_by_accept(api: Api, lines: list[str], aloud: bool) -> None:
+    ada = await api.person()
+    body = {"userId": ada.user_id, "modelId": "fine", "userMessage": "Hi."}
+    headers = [*ada.headers.items(), *(("accept", line) for line in lines)]
+    request = api.http.build_request("POST", "/api/official-model/submit", json=body)
+    del request.headers["accept"]
+    request.headers = httpx.Headers([*request.headers.multi_items(), *headers])
+    answer = await api.http.send(request)
+    assert answer.status_code == 200, answer.text
+    kind = "text/event-stream" if aloud else "application/json"
+    assert answer.headers["content-type"].startswith(kind)
+
+
+async def test_null_is_as_good_as_nothing(api: Api) -> None:
+    ada = await api.person()
+    nothing = dict.fromkeys(("systemMessage", "language", "messages", "characterId", "topK", "expectedCost"))
+    assert good(await ada.submit(modelId="fine", **nothing))["content"] == "Good evening."
+    more = {"lang": None, "limit": None, "exclusiveStartKey": None}
+    good(await ada.post("/api/character/time-more", more))
+
+
+def test_every_optional_member_of_a_request_may_be_null() -> None:
+    kinds = [
+        kind
+        for module in (auth, characters, official, users)
+        for name, kind in vars(module).items()
+        if name.endswith("Request")
+    ]
+    assert len(kinds) > 15
+    for kind in kinds:
+        optional = {field.alias for field in kind.model_fields.values() if not field.is_required()}
+        try:
+            kind.model_validate(dict.fromkeys(optional))
+        except ValidationError as error:
+            wrong = {str(problem["loc"][0]) for problem in error.errors()}
+            assert not wrong & optional, (kind.__name__, wrong & optional)
 
 
 async def test_a_stream_is_deltas_and_one_done(api: Api) -> None:

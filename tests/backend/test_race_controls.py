@@ -15,13 +15,15 @@ import pytest
 from money_world import TABLES, World, world
 from test_ranking_orders import TABLE, Market, card_id, market
 
+from lunalux_core.backend.accounts.sessions import Sessions
 from lunalux_core.backend.market.ranking_keys import HOT, hot_key
 from lunalux_core.backend.money.unwatched import Unwatched
 from lunalux_core.backend.repos.coupons import Coupons, coupon_key
 from lunalux_core.backend.repos.invites import INVITED_ADDRESS, Rewards, profile_key
 from lunalux_core.backend.repos.movements import user_pk, wallet_key
 from lunalux_core.backend.running.clock import iso
-from lunalux_core.backend.storage.table import Exists, Key, Put, Update
+from lunalux_core.backend.running.signatures import Signer
+from lunalux_core.backend.storage.table import Eq, Exists, Key, Put, Update
 from lunalux_core.backend.web import streaming
 from lunalux_core.backend.web.limits import StoredLimiter
 from lunalux_core.backend.web.streaming import EventStream, ServerEvent
@@ -124,6 +126,19 @@ async def test_a_milestone_looked_at_and_then_paid_is_paid_twice(w: World, tmp_p
     await asyncio.gather(naive(1), naive(2))
     assert (await w.balances("ada"))["star"] == 200
     assert (await w.invites.require("ada")).unissued_reward_count == -2
+
+
+async def test_a_refresh_of_the_session_but_not_of_its_token_brings_it_back(w: World, tmp_path: Path) -> None:
+    """A refresh that names session and epoch, which a sign-out leaves as they are."""
+    signer = Signer(["a-secret-of-some-length"])
+    sessions = Sessions(w.store, TABLES.user, signer, ttl_s=9, cache_s=0, now_ms=w.now)
+    token = await sessions.open("ada", "ada@example.org")
+    session = await sessions.check("ada", token)
+    assert await sessions.close("ada", token)
+    token, row = sessions._issue("ada", session.session_id, session.epoch)
+    as_named = (Eq("sessionId", session.session_id), Eq("epoch", session.epoch))
+    await w.store.write(Update(TABLES.user, Key(user_pk("ada"), "SESSION"), set=row, when=as_named))
+    assert await sessions.check("ada", token)
 
 
 @pytest.fixture
