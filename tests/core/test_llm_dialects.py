@@ -1056,6 +1056,27 @@ TEMPLATES: dict[str, tuple[Any, str, int]] = {
         "Assistant response prefill is incompatible with enable_thinking.",
         500,
     ),
+    "no system, as a list of roles": (
+        lambda roles, _: "system" not in roles,
+        "Role must be in [user, assistant]",
+        400,
+    ),
+    "no system, as serde says it": (
+        lambda roles, _: "system" not in roles,
+        "Failed to deserialize the JSON body: messages[0].role: unknown variant `system`, "
+        "expected `user` or `assistant` at line 1 column 60",
+        422,
+    ),
+    "the person first, by place": (
+        lambda roles, _: next(role for role in roles if role != "system") == "user",
+        "messages[1].role: invalid role 'assistant', expected 'user'",
+        400,
+    ),
+    "the person last, by role": (
+        lambda roles, _: roles[-1] == "user",
+        "Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant",
+        400,
+    ),
     "nothing but one message": (lambda roles, _: len(roles) == 1, "chat template error", 500),
 }
 
@@ -1074,6 +1095,35 @@ async def test_a_strict_template_is_found_out_and_remembered(
     before = len(server.seen)
     assert (await listen(openai(server, connections), REQUEST)).text == SAID
     assert len(server.seen) == before + 1
+
+
+STEPS = {
+    "no system, as a list of roles": "none, no system",
+    "no system, as serde says it": "none, no system",
+    "the person first, by place": "strict",
+    "the person last, by role": "none, user last",
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+async def test_the_messages_are_changed_no_more_than_they_must(
+    server: ModelServer, connections: HttpPool, name: str
+) -> None:
+    server.will(template(*TEMPLATES[name]))
+    messages = (*CONVERSATION[:1], *CONVERSATION[3:5], Message("assistant", "So"))
+    heard = await listen(openai(server, connections), ModelRequest(messages))
+    assert (heard.text, heard.last.shape, len(server.seen)) == (SAID, STEPS[name], 2)
+
+
+async def test_a_message_with_nothing_in_it_is_not_sent(server: ModelServer, connections: HttpPool) -> None:
+    server.will(
+        template(lambda _, messages: all(one["content"] for one in messages), "content must be non-empty")
+    )
+    messages = (Message("system", ""), *CONVERSATION[3:5], Message("assistant", " \n"))
+    assert (await listen(openai(server, connections), ModelRequest(messages))).text == SAID
+    assert sent(server.seen[0]) == [("assistant", "You came."), ("user", "I did.")]
+    assert (await listen(openai(server, connections), ModelRequest((Message("user", ""),)))).code
+    assert len(server.seen[-1].body["messages"]) == 1
 
 
 async def test_what_was_learnt_outlives_the_program(server: ModelServer, tmp_path: Any) -> None:
@@ -1271,6 +1321,7 @@ async def test_a_dropped_configuration_of_gemini_is_no_fault(
         "max_tokens is too large: 1024. This model supports at most 512 completion tokens.",
         "Invalid max_tokens value, the valid range of max_tokens is [1, 512]",
         "max_tokens must not exceed 512",
+        "The maximum tokens you requested exceeds the model limit of 512. Try again with fewer max_tokens.",
     ],
 )
 async def test_the_most_tokens_are_learnt_under_either_name(
