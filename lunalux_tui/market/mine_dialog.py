@@ -13,6 +13,7 @@ from lunalux_core.text import clean, clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import LANGUAGES, t
 from lunalux_tui.market.publish_dialog import INTRO_MOST, TAGS_MOST, split_tags
+from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.dialog import CANCEL, Dialog, question
 from lunalux_tui.parts.form_dialog import FormDialog
@@ -134,7 +135,7 @@ class EditOwnDialog(FormDialog[bool]):
             "", soft_wrap=True, show_line_numbers=False, compact=True, tab_behavior="focus", id="intro"
         )
         yield Told(t("market.publish.tags", n=TAGS_MOST), classes="label")
-        yield Input(value=", ".join(self._card.tags), id="tags", max_length=800)
+        yield OneLineInput(value=", ".join(self._card.tags), id="tags", max_length=800)
 
     def on_mount(self) -> None:
         area = self.query_one(TextArea)

@@ -23,6 +23,7 @@ from lunalux_tui.create.tags_dialog import TagsDialog
 from lunalux_tui.market.publish_dialog import PublishDialog
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.form_field import FieldNote
+from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.picture import Picture
 from lunalux_tui.parts.rows import Rows
@@ -224,6 +225,23 @@ async def test_tags_are_chosen_from_the_list_at_most_three_beside_free_ones() ->
         offered = editor.driven.app.runtime.settings.tags_en
         await editor.driven.until(lambda: editor.data["tags"] == ["my own", *offered[:3]])
         assert "first 3" in editor.box("tags").query_one(FieldNote).text
+
+
+@pytest.mark.parametrize(("section", "label"), [("greetings", "⏎ Write"), ("book", "⏎ Write")])
+async def test_the_footer_of_a_list_says_what_enter_does(section: str, label: str) -> None:
+    async with open_editor() as editor:
+        await editor.section(section)
+        if section == "book":
+            await editor.driven.press("a", "escape")
+        editor.screen.section_view.query(Rows).first().focus()
+        bar = editor.screen.query_one(KeyBar)
+
+        def footer() -> str:
+            return "".join(segment.text for segment in bar.render_lines(bar.size.region)[0])
+
+        await editor.driven.until(lambda: label in footer())
+        await editor.driven.press("enter")
+        await editor.driven.until(lambda: isinstance(editor.driven.app.focused, Input | TextArea))
 
 
 async def test_greetings_are_added_moved_and_removed_by_keys() -> None:
