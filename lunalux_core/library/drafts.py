@@ -30,6 +30,8 @@ class Drafts:
 
         def change(connection: Connection) -> None:
             drafts = _all(connection)
+            if drafts.get(of, "") == text:
+                return
             # Taken out first, so that it comes last and the oldest are the ones that make room.
             drafts.pop(of, None)
             if text:

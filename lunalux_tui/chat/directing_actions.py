@@ -248,13 +248,17 @@ class DirectingActions:
         kept = object_in(await drafts.get(key))
         # By name: another version of the program may have kept other texts.
         draft = ChatOverrides(**{name: plain_text(kept.get(name)) for name in OVERRIDDEN}) if kept else None
-        dialog = OverridesDialog(before, card, draft)
+
+        async def keep(texts: ChatOverrides) -> None:
+            written = json.dumps(asdict(texts), ensure_ascii=False)
+            await drafts.keep(key, "" if texts == before else written)
+
+        dialog = OverridesDialog(before, card, draft=draft, keep=keep)
         texts = await self._view.ask(dialog)
+        await keep(dialog.unsaved if texts is None else texts)  # until they stand where they belong
         if texts is None:
-            unsaved = "" if dialog.unsaved == before else json.dumps(asdict(dialog.unsaved))
-            await drafts.keep(key, unsaved)
-            if unsaved:
-                self._view.say(t("note.draft_kept"))
+            if dialog.unsaved != before:
+                self._view.say(t("dialog.draft_kept"))
             return
         await change_overrides(library, conversation.id, lambda _: texts)
         await drafts.keep(key, "")
