@@ -52,14 +52,17 @@ class DirectingActions:
     async def instruct(self) -> None:
         """Ask for an instruction, and for a reply that follows it: to what stands in the prompt, else a new
         version of the last reply."""
-        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog, ask_kept
 
-        if not self._place:
+        if not (place := self._place):
             return
         hint = t("directing.instruct.send" if self._prompt.text.strip() else "directing.instruct.again")
         dialog = AskDialog(t("directing.instruct.title"), value=self._last, hint=hint)
-        if wish := await self._view.ask(dialog):
+        draft = self._runtime.library.drafts.of(f"instruct:{place}", self._last)
+        # Where a reply has begun meanwhile, nothing is followed and the words stay a draft.
+        if (wish := await ask_kept(self._view.ask, dialog, draft)) and self._place:
             self.follow(wish)
+            await draft.forget()
 
     def repeat(self) -> None:
         """Give the last instruction once more."""
@@ -96,7 +99,7 @@ class DirectingActions:
 
     async def rewrite(self) -> None:
         """Have a reply written again as an instruction says; the old one stays as a swipe."""
-        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog, ask_kept
 
         message = self._messages.target
         if not self._place or message is None:
@@ -105,9 +108,12 @@ class DirectingActions:
             self._view.say(t("directing.rewrite.not_a_reply"), warn=True)
             return
         hint = t("directing.rewrite.hint")
-        if wish := await self._view.ask(AskDialog(t("directing.rewrite.title"), hint=hint)):
+        dialog = AskDialog(t("directing.rewrite.title"), hint=hint)
+        draft = self._runtime.library.drafts.of(f"rewrite:{message.id}")
+        if (wish := await ask_kept(self._view.ask, dialog, draft)) and self._place:
             self._last = wish
             self._turns.start(self._runtime.chat.rewrite(message.id, wish, self._open.turn_options()))
+            await draft.forget()
 
     def expand(self) -> None:
         """Write out what stands in the prompt; one undo there brings the outline back."""
@@ -268,7 +274,7 @@ class DirectingActions:
     async def out_of_character(self) -> None:
         """The note beside the story that every prompt of this chat carries; an empty one takes it away."""
         from lunalux_core.chat.standing_note import keep_note, note_in
-        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog, ask_kept
 
         conversation = self._open.conversation
         if conversation is None:
@@ -276,10 +282,12 @@ class DirectingActions:
         library = self._runtime.library
         before = note_in((await library.conversations.get(conversation.id)).metadata)
         dialog = AskDialog(t("directing.ooc.title"), value=before, hint=t("directing.ooc.hint"))
-        note = await self._view.ask(dialog)
+        draft = library.drafts.of(f"ooc:{conversation.id}", before)
+        note = await ask_kept(self._view.ask, dialog, draft)
         if note is None or note == before:
             return
         await keep_note(library, conversation.id, note)
+        await draft.forget()
         await self._opener.reload()
         self._view.say(t("directing.ooc.kept" if note else "directing.ooc.gone"))
 

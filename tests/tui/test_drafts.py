@@ -14,6 +14,9 @@ from textual.widgets import Input, TextArea
 from lunalux_core.config.paths import Paths
 from lunalux_core.library.program_state import state_cell
 from lunalux_tui.chat.personas_dialog import PersonaDialog, PersonasDialog
+from lunalux_tui.parts.ask_dialog import AskDialog
+from lunalux_tui.parts.preset_dialog import PresetDialog
+from lunalux_tui.parts.rows import Rows
 
 Opening = Callable[[Driven], Awaitable[None]]
 
@@ -126,3 +129,102 @@ async def test_one_undo_in_a_chats_own_texts_shows_the_saved_text() -> None:
         assert words_of(field) == "At sea!"
         await driven.press("ctrl+z")
         await driven.until(lambda: words_of(field) == "At sea")
+
+
+# -- prompts of a preset -------------------------------------------------------------------------------
+
+
+async def _prompt(driven: Driven) -> TextArea:
+    """The words of the first prompt that has any, in the editor."""
+    driven.chat.perform("preset")
+    await driven.until(lambda: isinstance(driven.app.screen, PresetDialog))
+    dialog = driven.app.screen
+    await driven.until(lambda: dialog.query_one("#prompt-rows", Rows).rows)
+    await driven.press("e")
+    await driven.until(lambda: driven.app.screen.query("#edit-text"))
+    area = driven.app.screen.query_one("#edit-text", TextArea)
+    await driven.until(lambda: area.has_focus)
+    return area
+
+
+async def test_words_of_a_presets_prompt_are_kept_at_a_pause_at_escape_and_at_the_end(paths: Paths) -> None:
+    async with open_app() as driven:
+        await _prompt(driven)
+        await driven.press(*"Quince")
+        await driven.until(lambda: "Quince" in on_disk(paths))
+        await driven.press("!", "escape")
+        await driven.until(lambda: isinstance(driven.app.screen, PresetDialog))
+        assert "what you wrote is kept" in driven.told()
+        await driven.press("escape")
+        await driven.until(lambda: driven.app.screen is driven.chat)
+        assert (await _prompt(driven)).text.endswith("Quince!")
+        await driven.press("?", "ctrl+q")
+    async with open_app() as driven:
+        area = await _prompt(driven)
+        assert area.text.endswith("Quince!?")
+        await driven.press("ctrl+s")
+        await driven.until(lambda: "Quince" not in on_disk(paths))
+        await driven.settle()
+        (preset,) = await driven.app.runtime.library.presets.list()
+        assert any(text.endswith("Quince!?") for text in _contents(preset.document))
+
+
+def _contents(document: Any) -> list[str]:
+    return [str(prompt.get("content", "")) for prompt in document["prompts"]]
+
+
+# -- lines ---------------------------------------------------------------------------------------------
+
+LINES = {"instruct": "", "rewrite": "", "out_of_character": "", "mark": "", "rename": ""}
+"""Actions that ask for a line, and what stands in it at first."""
+
+
+async def _line(driven: Driven, action: str) -> Input:
+    driven.chat.perform(action)
+    await driven.until(lambda: driven.app.screen.query("#answer"))
+    field = driven.app.screen.query_one("#answer", Input)
+    await driven.until(lambda: field.has_focus)
+    return field
+
+
+@pytest.mark.parametrize("action", LINES)
+async def test_a_line_is_kept_at_a_pause_at_escape_and_at_the_end(action: str, paths: Paths) -> None:
+    async with open_app() as driven:
+        await driven.say("Hello")
+        assert (await _line(driven, action)).value == LINES[action]
+        await driven.press(*"Quince")
+        await driven.until(lambda: "Quince" in on_disk(paths))
+        await driven.press("!", "escape")
+        await driven.until(lambda: driven.app.screen is driven.chat)
+        await driven.until(lambda: "what you wrote is kept" in driven.told())
+        assert (await _line(driven, action)).value == "Quince!"
+        await driven.press("?", "ctrl+q")
+    async with open_app() as driven:
+        field = await _line(driven, action)
+        assert field.value == "Quince!?"
+        await driven.press("enter")
+        await driven.until(lambda: "Quince" not in on_disk(paths))
+
+
+async def test_a_key_shows_the_saved_line_in_the_place_of_the_kept_one_and_back() -> None:
+    async with open_app() as driven:
+        await _line(driven, "out_of_character")
+        await driven.press(*"Slowly", "enter")
+        await driven.until(lambda: driven.app.screen is driven.chat)
+        await _line(driven, "out_of_character")
+        await driven.press("end", *" please", "escape")
+        await driven.until(lambda: driven.app.screen is driven.chat)
+        field = await _line(driven, "out_of_character")
+        for words in ("Slowly please", "Slowly", "Slowly please"):
+            assert field.value == words
+            await driven.press("ctrl+z")
+
+
+async def test_a_secret_is_never_a_draft(paths: Paths) -> None:
+    async with open_app() as driven:
+        driven.app.push_screen(AskDialog("A key", secret=True))
+        await driven.until(lambda: driven.app.screen.query("#answer"))
+        await driven.press(*"Quince")
+        await asyncio.sleep(0.8)
+        await driven.press("ctrl+q")
+    assert "Quince" not in on_disk(paths)
