@@ -228,11 +228,19 @@ class DirectingActions:
         if conversation is None:
             return
         conversations = self._runtime.library.conversations
-        start = await self._view.ask(StartDialog(reply_start(await conversations.get(conversation.id))))
+        before = reply_start(await conversations.get(conversation.id))
+        saved = before.value if before else ""
+        draft = self._runtime.library.drafts.of(f"start:{conversation.id}", saved)
+        dialog = StartDialog(before, draft=await draft.read(), keep=draft.keep)
+        start = await self._view.ask(dialog)
+        await draft.keep(dialog.text)  # also an answer, until it stands where it belongs
         if start is None:
+            if dialog.text != saved:
+                self._view.say(t("dialog.draft_kept"))
             return
         value = {"value": start.value, "show": start.show} if start.value.strip() else {}
         await conversations.set(conversation.id, reply_start=value)
+        await draft.forget()
         await self._opener.reload()
         self._view.say(t("directing.start.kept" if value else "directing.start.gone"))
 

@@ -24,7 +24,7 @@ class DraftDialog(Dialog[Result]):
     Once it was answered or cancelled, the words belong to whoever showed it.
     """
 
-    _pause: Timer | None = None
+    _keep_pause: Timer | None = None
     _over = False
 
     async def store_draft(self) -> None:
@@ -41,19 +41,19 @@ class DraftDialog(Dialog[Result]):
     @on(ChoiceField.Changed)
     def keep_soon(self) -> None:
         """Something changed: keep it when typing pauses."""
-        if self._pause is not None:
-            self._pause.stop()
-        self._pause = self.set_timer(PAUSE, self._paused)
+        if self._keep_pause is not None:
+            self._keep_pause.stop()
+        self._keep_pause = self.set_timer(PAUSE, self._typing_paused)
 
-    def _paused(self) -> None:
+    def _typing_paused(self) -> None:
         # In a worker: a library that another program holds must not hold the dialog up.
         self.run_in("draft", self.keep_draft)
 
     def stop_keeping(self) -> None:
         """From here on nothing is kept: what was written has got where it belongs, or to the caller."""
         self._over = True
-        if self._pause is not None:
-            self._pause.stop()
+        if self._keep_pause is not None:
+            self._keep_pause.stop()
 
     def dismiss(self, result: Result | None = None) -> AwaitComplete:
         # A pause that ends later would bring a draft back that the caller has done with.

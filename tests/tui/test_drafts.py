@@ -60,6 +60,7 @@ DIALOGS: dict[str, tuple[Opening, str]] = {
     "a message": (_edit, "#edit-text"),
     "the author's note": (_performed("note"), "#note-text"),
     "a chat's own texts": (_performed("overrides"), "#override-scenario"),
+    "what replies begin with": (_performed("begin_with"), "#start-text"),
     "a persona": (_personas, "#persona-name"),
     "a fact": (_memory, "#field-title"),
 }
