@@ -21,6 +21,12 @@ _SUSPECT = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PAIR_OR_LONE = re.compile("(?P<pair>[\ud800-\udbff][\udc00-\udfff])|(?P<lone>[\ud800-\udfff])")
 
+INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | {
+    chr(code) for start, end in ((0xFE00, 0xFE10), (0xE0100, 0xE01F0)) for code in range(start, end)
+}
+"""Letters, marks and signs that show nothing: fillers, joiners, variation selectors."""
+_UNSEEN = frozenset({"Cc", "Cf"})
+
 _STRING_START = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])"
 _STRING_BODY = rf"[^\x07\x18\x1a\x1b\x80-\x9f]{{0,{STRING_LIMIT}}}+"
 _CSI = r"(?:\x1b\[|\x9b)[0-?]{0,64}+[ -/]{0,16}+"
@@ -70,9 +76,20 @@ def well_formed(text: str) -> str:
     return _PAIR_OR_LONE.sub(_replacement, text)
 
 
+def is_blank(text: str) -> bool:
+    """Whether there is nothing to see: white space, controls, joiners and other invisible signs alone."""
+    return all(
+        character.isspace() or character in INVISIBLE or unicodedata.category(character) in _UNSEEN
+        for character in text
+    )
+
+
 def clean_line(text: str, limit: int = 200) -> str:
-    """A name for one line: cleaned, white space folded to single blanks, at most `limit` characters."""
+    """A name for one line: cleaned, white space folded to single blanks, at most `limit` characters; empty
+    where nothing of it can be seen."""
     line = " ".join(clean(text[: limit * 8]).split())
+    if not line.isascii() and is_blank(line):
+        return ""
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
@@ -108,6 +125,11 @@ class StreamCleaner:
         """What was held back, now that nothing follows."""
         text, self._held, self._held_length, self._in_string = "".join(self._held), [], 0, False
         return clean(text)
+
+
+def normal_email(email: str) -> str:
+    """The spelling under which an address is kept and compared."""
+    return unicodedata.normalize("NFKC", email).strip().lower()
 
 
 def coupon_code(text: str) -> str:

@@ -14,13 +14,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lunalux_core.client.session_key import SessionKey
-from lunalux_core.errors import LunaluxError
+from lunalux_core.errors import LunaluxError, SessionError
 
 if TYPE_CHECKING:
     from lunalux_core.client.backend_client import BackendClient
     from lunalux_core.config.credentials import Credentials
 
 RENEW_AFTER_MS = 7 * 24 * 3600 * 1000
+LOOKS, LOOK_SECONDS = 5, 0.1
+"""How often, and after how long each, the store is looked at for what another program is about to keep."""
 
 
 class Session:
@@ -87,10 +89,18 @@ class Session:
 
     async def prolong(self) -> None:
         """Ask for a later expiry once in a while, so that a program in use is never signed out by time."""
-        if self.key is None or self._clock() - self.key.issued_at < RENEW_AFTER_MS:
+        used = self.key
+        if used is None or self._clock() - used.issued_at < RENEW_AFTER_MS:
             return
         try:
             answer = await self._client().accounts.refresh()
+        except SessionError:
+            # Another program of this home renewed it a moment ago, and keeps the new token in the next one.
+            for _ in range(LOOKS):
+                if await self.replaced(used):
+                    return
+                await asyncio.sleep(LOOK_SECONDS)
+            return
         except LunaluxError:
             return  # the session in force still holds; the next start tries again
         await self.renew(SessionKey(answer.user_id, answer.session_token, self._clock()))

@@ -18,6 +18,7 @@ from lunalux_core.cards.document_edits import Path, apply_edits
 from lunalux_core.cards.envelope import V1_FIELDS, Spec
 from lunalux_core.documents.coerce import (
     as_flag,
+    as_inner_texts,
     as_integer,
     as_number,
     as_object,
@@ -136,11 +137,11 @@ class Card:
 
     @cached_property
     def alternate_greetings(self) -> tuple[str, ...]:
-        return as_texts(self.get("alternate_greetings"))
+        return as_inner_texts(self.get("alternate_greetings"))
 
     @cached_property
     def group_only_greetings(self) -> tuple[str, ...]:
-        return as_texts(self.get("group_only_greetings"))
+        return as_inner_texts(self.get("group_only_greetings"))
 
     @cached_property
     def greetings(self) -> tuple[str, ...]:

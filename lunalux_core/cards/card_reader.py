@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Literal
 
-from lunalux_core.cards import assets, byaf, charx, file_kind, foreign_cards, png_card
+from lunalux_core.cards import assets, byaf, charx, envelope, file_kind, foreign_cards, png_card
 from lunalux_core.cards.assets import Asset
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.png import is_png
@@ -57,6 +57,12 @@ def read_card(data: bytes, filename: str = "") -> LoadedCard:
     """
     if not data:
         raise InvalidInput("FILE_EMPTY", "The file is empty.", "Get it again from its source.")
+    loaded = _read(data, filename)
+    document = envelope.mended(loaded.card.document)
+    return loaded if document is loaded.card.document else replace(loaded, card=Card.of(document))
+
+
+def _read(data: bytes, filename: str) -> LoadedCard:
     if is_png(data):
         _check_size(data, MAX_FILE)
         return _from_png(data, filename)
@@ -101,10 +107,7 @@ _OTHERS = {
         "This is a module of RisuAI, which Lunalux does not read.",
         "Export its lorebook and its regex scripts from RisuAI as JSON.",
     ),
-    ".risup": (
-        "This is a preset of RisuAI, which Lunalux does not read.",
-        "Use a chat-completion preset of SillyTavern, or a built-in one.",
-    ),
+    ".risup": file_kind.TOLD[file_kind.FileKind.RISU_PRESET],
 }
 """Binary files of other programs that only their ending tells, with a sentence and what to do instead."""
 
@@ -116,8 +119,8 @@ def _from_text(data: bytes, filename: str) -> LoadedCard:
     text, mended = decode_text(data)
     start = text.lstrip()[:1]
     if start in ("{", "[", '"'):
-        card = _from_json(text)
-        return LoadedCard(card, None, "", "json", (*mended, *_warnings(card)), filename=filename)
+        card, told = _from_json(text)
+        return LoadedCard(card, None, "", "json", (*mended, *told, *_warnings(card)), filename=filename)
     # YAML takes nearly any text for something, so it gets none that had to be mended first.
     if not mended and (foreign_cards.looks_like_yaml(text) or filename.lower().endswith((".yaml", ".yml"))):
         card = foreign_cards.from_yaml(text)
@@ -125,7 +128,8 @@ def _from_text(data: bytes, filename: str) -> LoadedCard:
     raise _no_card(file_kind.FileKind.UNKNOWN)
 
 
-def _from_json(text: str) -> Card:
+def _from_json(text: str) -> tuple[Card, tuple[str, ...]]:
+    """The card in a JSON text, and what to tell of the rest of it."""
     try:
         document = parse_json(text)
     except InvalidInput:
@@ -136,8 +140,9 @@ def _from_json(text: str) -> Card:
     if kind is file_kind.FileKind.CARD:
         inner = as_object(as_object(document).get("data"))
         if "name" not in inner and "name" in as_object(inner.get("data")):
-            return Card.of({**as_object(document), **inner})  # an envelope within an envelope
-        return foreign_cards.from_object(document) or Card(document, text)
+            return Card.of({**as_object(document), **inner}), ()  # an envelope within an envelope
+        foreign = foreign_cards.from_object(document)
+        return (foreign, foreign_cards.left_beside(document)) if foreign else (Card(document, text), ())
     if kind is file_kind.FileKind.UNKNOWN and not isinstance(document, dict):
         parse_object(text)  # says what it is instead
     raise _no_card(kind)

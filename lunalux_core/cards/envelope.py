@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 from lunalux_core.documents.coerce import as_flag, as_number, as_object, as_tags, as_text
-from lunalux_core.documents.json_text import canonical_json
+from lunalux_core.documents.json_text import canonical_json, parse_object
+from lunalux_core.errors import LunaluxError
 
 Spec = Literal["v1", "v2", "v3"]
 
@@ -69,6 +71,29 @@ def data_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The inner object of a V2 or V3 card, None in a flat card."""
     data = document.get("data")
     return data if isinstance(data, dict) else None
+
+
+def mended(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The document with the objects that some tools write otherwise: `data` as JSON text, and a book as the
+    list of its entries alone. Anything else is left as it is.
+    """
+    data = document.get("data")
+    if isinstance(data, str) and data.lstrip().startswith("{"):
+        with suppress(LunaluxError):
+            document = {**document, "data": parse_object(data)}
+    data = document.get("data")
+    if isinstance(data, dict):
+        return {**document, "data": _with_book(data)} if _lists_book(data) else document
+    return _with_book(document) if _lists_book(document) else document
+
+
+def _lists_book(fields: Mapping[str, Any]) -> bool:
+    book = fields.get("character_book")
+    return isinstance(book, list) and any(isinstance(item, dict) and "content" in item for item in book)
+
+
+def _with_book(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {**fields, "character_book": {"entries": fields["character_book"]}}
 
 
 def spec_of(document: Mapping[str, Any]) -> Spec:

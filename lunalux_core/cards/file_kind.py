@@ -12,7 +12,7 @@ from typing import Any
 from lunalux_core.cards import png
 from lunalux_core.cards.charx import is_zip
 from lunalux_core.cards.foreign_cards import is_foreign as is_foreign_card
-from lunalux_core.cards.foreign_cards import looks_like_yaml
+from lunalux_core.cards.foreign_cards import is_of_anything, looks_like_yaml
 from lunalux_core.documents.coerce import as_object, as_text
 from lunalux_core.documents.json_text import decode_text, parse_json
 from lunalux_core.errors import InvalidInput
@@ -38,6 +38,7 @@ class FileKind(StrEnum):
     QUICK_REPLIES = "quick-replies"
     THEME = "theme"
     NOVELAI = "novelai-preset"
+    RISU_PRESET = "risup"
     UNKNOWN = "unknown"
 
 
@@ -69,11 +70,17 @@ TOLD: dict[FileKind, tuple[str, str]] = {
         "This is a preset of NovelAI, which Lunalux does not use.",
         "Choose a chat preset, or a sampler file.",
     ),
+    FileKind.RISU_PRESET: (
+        "This is a preset of RisuAI, which Lunalux does not read.",
+        "Use a chat-completion preset of SillyTavern, or a built-in one.",
+    ),
     FileKind.UNKNOWN: ("This file is not a character card.", "Choose a .png, .json, .charx or .yaml card."),
 }
 """For every kind but a card: a sentence for those who wanted a card, and what to do with it instead."""
 
-LEFT_ALONE = frozenset({FileKind.QUICK_REPLIES, FileKind.THEME, FileKind.NOVELAI, FileKind.UNKNOWN})
+LEFT_ALONE = frozenset(
+    {FileKind.QUICK_REPLIES, FileKind.THEME, FileKind.NOVELAI, FileKind.RISU_PRESET, FileKind.UNKNOWN}
+)
 """Kinds that an import of anything only names."""
 
 _V1_BODY = ("first_mes", "description", "personality", "scenario", "mes_example")
@@ -161,7 +168,8 @@ def _is_card(document: Mapping[str, Any]) -> bool:
         return True
     if is_foreign_card(document):
         return True
-    return "name" in document and "entries" not in document and any(key in document for key in _V1_BODY)
+    flat = "name" in document and "entries" not in document and any(key in document for key in _V1_BODY)
+    return flat and not is_of_anything(document)
 
 
 def _is_worldbook(document: Mapping[str, Any]) -> bool:
@@ -174,9 +182,9 @@ def _is_worldbook(document: Mapping[str, Any]) -> bool:
 
 
 def _is_preset(document: Mapping[str, Any]) -> bool:
-    from lunalux_core.presets.preset_fields import is_preset, is_prompt_export
+    from lunalux_core.presets.recognition import is_preset, is_prompt_export, with_lists
 
-    prompts = document.get("prompts")
+    prompts = with_lists(document).get("prompts") if "prompts" in document else None
     if not isinstance(prompts, list):
         # Settings of a chat completion, saved before there were prompts or without them.
         bare = "openai_max_context" in document or "chat_completion_source" in document
@@ -196,12 +204,21 @@ def _is_regex(document: Mapping[str, Any]) -> bool:
     return any(isinstance(item, dict) and "findRegex" in item for items in lists for item in _members(items))
 
 
+def _carries_scripts(document: Mapping[str, Any]) -> bool:
+    """Whether scripts stand where cards and presets carry them."""
+    from lunalux_core.regex.script import scripts_inside
+
+    return bool(scripts_inside(document))
+
+
 def _members(value: object) -> Iterable[Any]:
     return value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
 
 
 def _is_group(document: Mapping[str, Any]) -> bool:
-    return isinstance(document.get("members"), list) and isinstance(document.get("chats"), list)
+    # Old groups of SillyTavern have no list of chats, but say how their members take turns.
+    listed = isinstance(document.get("chats"), list) or "activation_strategy" in document
+    return listed and isinstance(document.get("members"), list)
 
 
 def _is_settings(document: Mapping[str, Any]) -> bool:
@@ -231,7 +248,8 @@ def _is_chat(document: Mapping[str, Any]) -> bool:
 
 def _is_chat_head(document: Mapping[str, Any]) -> bool:
     headed = "chat_metadata" in document or "user_name" in document
-    return headed or ("mes" in document and "is_user" in document)
+    # Cards of TavernAI say by `user_name` who made them.
+    return (headed and "first_mes" not in document) or ("mes" in document and "is_user" in document)
 
 
 def _is_quick_replies(document: Mapping[str, Any]) -> bool:
@@ -243,9 +261,15 @@ def _is_theme(document: Mapping[str, Any]) -> bool:
 
 
 def _is_novelai(document: Mapping[str, Any]) -> bool:
-    from lunalux_core.presets.preset_fields import is_novelai
+    from lunalux_core.presets.recognition import is_novelai
 
     return is_novelai(document)
+
+
+def _is_risu_preset(document: Mapping[str, Any]) -> bool:
+    from lunalux_core.presets.recognition import is_risu
+
+    return is_risu(document)
 
 
 def _is_text_preset(document: Mapping[str, Any]) -> bool:
@@ -273,5 +297,8 @@ _TESTS = (
     (FileKind.QUICK_REPLIES, _is_quick_replies),
     (FileKind.THEME, _is_theme),
     (FileKind.NOVELAI, _is_novelai),
+    (FileKind.RISU_PRESET, _is_risu_preset),
     (FileKind.TEXT_PRESET, _is_text_preset),
+    # Presets, cards and worldbooks carry scripts too; a file of nothing else is one of scripts.
+    (FileKind.REGEX, _carries_scripts),
 )

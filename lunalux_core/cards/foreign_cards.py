@@ -9,13 +9,14 @@ See docs/spec/formats.md: Characters of other programs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.envelope import V2_FIELDS
-from lunalux_core.documents.coerce import as_object, as_text, as_texts
+from lunalux_core.documents.coerce import as_inner_texts, as_object, as_text
 from lunalux_core.errors import InvalidInput, LimitExceeded
+from lunalux_core.text import clean_line
 
 MAX_YAML_CHARACTERS = 1_000_000
 
@@ -42,7 +43,9 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
         "sample_dialogue", "sampleDialogue", "customDialogue", "mesExample",
     ),
     "system_prompt": ("system_prompt", "systemPrompt", "basePrompt"),
-    "post_history_instructions": ("post_history_instructions", "postHistoryInstructions"),
+    "post_history_instructions": (
+        "post_history_instructions", "postHistoryInstructions", "replaceGlobalNote",
+    ),
     "creator_notes": ("creator_notes", "creatorNotes", "creatorcomment", "tagline"),
     "creator": ("creator", "author", "creator_name", "creatorName"),
     "character_version": ("character_version", "characterVersion"),
@@ -69,6 +72,22 @@ _WRAPPED = ("character", "char", "bot")
 
 _SPOKEN = ("first_mes", "alternate_greetings")
 _TEXTS = ("description", "personality", "scenario", "mes_example")
+_OF_ANYTHING = ("description", "desc", "background", "intro", "introduction", "opening")
+"""Names of texts that packages, settings and presets have as well."""
+_BESIDE = frozenset(
+    (
+        "id", "_id", "uuid", "user_id", "userId", "avatar", "avatar_url", "avatarUrl", "image", "image_url",
+        "imageUrl", "picture", "photo", "portrait", "url", "chat", "create_date", "created_at", "createdAt",
+        "creation_date", "modification_date", "updated_at", "updatedAt", "talkativeness", "fav", "spec",
+        "spec_version", "nickname", "title", "gender", "age", "pronouns", "species", "occupation", "nsfw",
+        "is_nsfw", "isNsfw", "visibility", "language", "lang", "category", "categories", "topics", "color",
+        "creator_notes_multilingual", "group_only_greetings", "character_book", "extensions", "source",
+        "assets", "metadata", "json_data",
+    )
+)  # fmt: skip
+"""What stands beside the texts of a character and says nothing against its being one."""
+_TEMPLATE = ("turn_template", "instruction_template")
+"""Fields of oobabooga's instruction templates, which have a `bot` and a `context`, too."""
 _YAML_KEY = re.compile(r"^(?:name|bot|context|greeting|char_name)[ \t]*:", re.MULTILINE)
 
 
@@ -77,18 +96,48 @@ def is_foreign(document: Mapping[str, Any]) -> bool:
     inner = _unwrapped(document)
     if "char_name" in inner or _is_agnai(inner):
         return True
-    if isinstance(inner.get("entries"), list | dict):
+    if isinstance(inner.get("entries"), list | dict) or is_template(inner):
         return False
     if "context" in inner and ("name" in inner or "bot" in inner):
         return True
     fields = _mapped(inner)
     named = any(key in inner for key in _NAMES["name"])
-    return named and any(fields.get(name) for name in (*_SPOKEN, *_TEXTS))
+    return named and any(fields.get(name) for name in (*_SPOKEN, *_TEXTS)) and not is_of_anything(inner)
+
+
+def is_of_anything(document: Mapping[str, Any]) -> bool:
+    """Whether an object with a name and a description may be anything: no other text of a character is there,
+    and it has fields that no character has.
+    """
+    texts = (name for ours in (*_SPOKEN, *_TEXTS) for name in (*_NAMES.get(ours, ()), *_LISTS.get(ours, ())))
+    if any(name in document for name in texts if name not in _OF_ANYTHING):
+        return False
+    return any(key not in _KNOWN and key not in _BESIDE for key in document)
+
+
+def is_template(document: Mapping[str, Any]) -> bool:
+    """Whether an object is an instruction template of oobabooga."""
+    return any(name in document for name in _TEMPLATE)
 
 
 def looks_like_yaml(text: str) -> bool:
     """Whether a text that is no JSON has the keys of a character in YAML."""
     return _YAML_KEY.search(text) is not None
+
+
+_OOBABOOGA = (
+    re.compile(r"^(?:turn_template|instruction_template)[ \t]*:", re.MULTILINE),
+    re.compile(r"^(?:temperature|top_p|top_k|min_p|typical_p|repetition_penalty)[ \t]*:", re.MULTILINE),
+)
+"""Keys of oobabooga's instruction templates, and of its presets of samplers."""
+
+
+def is_oobabooga_setting(text: str) -> bool:
+    """Whether a YAML text is a preset or an instruction template of oobabooga, and no character."""
+    template, samplers = _OOBABOOGA
+    if template.search(text):
+        return True
+    return samplers.search(text) is not None and not looks_like_yaml(text)
 
 
 def from_object(document: Mapping[str, Any]) -> Card | None:
@@ -142,6 +191,18 @@ def _unwrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((part for part in inner if any(key in part for key in _NAMES["name"])), document)
 
 
+def left_beside(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """What to tell of lists of objects, such as a chat's messages, that stand beside the character."""
+    if _unwrapped(document) is document:
+        return ()
+    return tuple(
+        f"Only the character of this file is read; its {clean_line(key, 60)} ({len(value)} items) are left "
+        "out."
+        for key, value in document.items()
+        if isinstance(value, list) and any(isinstance(item, dict) for item in value)
+    )
+
+
 def _mapped(document: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a card that are found in an object, under any of their names."""
     data: dict[str, Any] = {}
@@ -156,11 +217,16 @@ def _mapped(document: Mapping[str, Any]) -> dict[str, Any]:
         told = [text for text in further if text.strip() and text.strip() not in described]
         data["description"] = "\n\n".join([described, *told])
     for ours, names in _LISTS.items():
-        if values := list(dict.fromkeys(text for name in names for text in _texts(document.get(name)))):
+        if values := list(
+            dict.fromkeys(text for name in names for text in as_inner_texts(document.get(name)))
+        ):
             data[ours] = values
     # Some programs keep all first messages in a list under the name of one.
     listed = [document[name] for name in _NAMES["first_mes"] if isinstance(document.get(name), list)]
-    spoken = [*(text for value in listed for text in _texts(value)), *data.pop("alternate_greetings", [])]
+    spoken = [
+        *(text for value in listed for text in as_inner_texts(value)),
+        *data.pop("alternate_greetings", []),
+    ]
     greetings = [text for text in dict.fromkeys(spoken) if text != data.get("first_mes")]
     if greetings and "first_mes" not in data:
         data["first_mes"] = greetings.pop(0)
@@ -172,17 +238,6 @@ def _mapped(document: Mapping[str, Any]) -> dict[str, Any]:
         if book := _lore_items(document.get("loreItems")):
             data["character_book"] = book
     return data
-
-
-def _texts(value: Any) -> Iterable[str]:
-    """The texts of a list, also of a list of objects that hold one each."""
-    items = value if isinstance(value, list) else [value]
-    inner = ("text", "content", "message", "greeting", "name")
-    plain = [
-        next((item[name] for name in inner if name in item), "") if isinstance(item, dict) else item
-        for item in items
-    ]
-    return as_texts(plain)
 
 
 def _called(value: Any) -> Any:
@@ -210,15 +265,21 @@ def _lore_items(items: Any) -> dict[str, Any] | None:
 
 
 def _with_risu(data: dict[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
-    """With the lorebook and the scripts that a character of RisuAI keeps beside its texts."""
+    """With the lorebook, the scripts and the note that a character of RisuAI keeps beside its texts."""
     from lunalux_core.regex.risu_scripts import read_risu
     from lunalux_core.worldbook.book_reader import read_book, write_character_book
 
     lore, scripts = document.get("globalLore"), document.get("customscript")
     if isinstance(lore, list) and lore:
         data["character_book"] = write_character_book(read_book({"type": "risu", "data": lore}).book)
+    extensions: dict[str, Any] = {}
     if isinstance(scripts, list) and scripts:
-        data["extensions"] = {"regex_scripts": read_risu({"type": "regex", "data": scripts})[0]}
+        extensions["regex_scripts"] = read_risu({"type": "regex", "data": scripts})[0]
+    note = document.get("depth_prompt")
+    if as_text(as_object(note).get("prompt")).strip():
+        extensions["depth_prompt"] = note
+    if extensions:
+        data["extensions"] = extensions
     return data
 
 
@@ -249,6 +310,13 @@ def from_yaml(text: str) -> Card:
         InvalidInput: CARD_BAD_YAML; NOT_A_CARD when the file holds something else.
         LimitExceeded: YAML_TOO_LARGE over a million characters.
     """
+    if is_oobabooga_setting(text):
+        raise InvalidInput(
+            "NOT_A_CARD",
+            "This is a preset or an instruction template of oobabooga, which Lunalux does not read.",
+            "Use SillyTavern's file for the same model.",
+            kind="oobabooga",
+        )
     document = _parse(text)
     if isinstance(document, dict) and "name" in as_object(document.get("data")):
         return Card.of(document)  # a card that is only written in YAML

@@ -23,7 +23,7 @@ from lunalux_core.chatlogs.chatlog_pictures import LogPicture
 from lunalux_core.chatlogs.chatlog_reader import read_chats
 from lunalux_core.database import Connection
 from lunalux_core.dialogue.authors_note import ChatNote
-from lunalux_core.documents.coerce import as_object, as_text
+from lunalux_core.documents.coerce import as_object, as_variable
 from lunalux_core.documents.json_text import well_formed_value
 from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import now_ms
@@ -285,7 +285,9 @@ def _with_pictures(connection: Connection, message: Message, node: LogNode, path
 
 def _state(header: Mapping[str, Any]) -> dict[str, Any]:
     metadata = _metadata(header)
-    variables = {str(name): as_text(value) for name, value in as_object(metadata.get("variables")).items()}
+    variables = {
+        str(name): as_variable(value) for name, value in as_object(metadata.get("variables")).items()
+    }
     timed = TimedState.read(metadata.get("timedWorldInfo")).as_json()
     return ({"variables": variables} if variables else {}) | ({"timed": timed} if timed else {})
 
@@ -296,7 +298,12 @@ def _header(conversation: Conversation, state: Mapping[str, Any]) -> dict[str, A
     metadata = _metadata(header)
     own = ChatNote.read(conversation.note).for_file(metadata)
     if state.get("variables"):
-        own["variables"] = state["variables"]
+        # A variable that is as it came keeps the type it had in its file.
+        before = as_object(metadata.get("variables"))
+        own["variables"] = {
+            name: before[name] if name in before and as_variable(before[name]) == text else text
+            for name, text in state["variables"].items()
+        }
     if state.get("timed"):
         own["timedWorldInfo"] = state["timed"]
     if own != metadata:

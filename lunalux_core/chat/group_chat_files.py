@@ -33,8 +33,21 @@ def is_group_chat(log: ChatLog) -> bool:
     """
     if log.group:
         return True
-    avatars = {as_text(node.line.get("original_avatar")) for node in log.nodes if node.role == "assistant"}
-    return bool(avatars - {""}) and len(speakers(log)) > 1
+    replies = [node.line for node in log.nodes if node.role == "assistant"]
+    return len(speakers(log)) > 1 and (
+        any(as_text(line.get("original_avatar")) or as_flag(line.get("is_group")) for line in replies)
+        or _is_older_group(replies)
+    )
+
+
+def _is_older_group(replies: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether each reply has a picture of its own and these differ.
+
+    SillyTavern once wrote no more than that. In a chat with one character, lines that a script put into
+    somebody else's mouth have one, too, but the character's own have none.
+    """
+    pictures = [as_text(line.get("force_avatar")).partition("?")[0] for line in replies]
+    return all(pictures) and len(set(pictures)) > 1
 
 
 def speakers(log: ChatLog) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from lunalux_core.chatlogs.chatlog_pictures import (
     st_media,
     st_pictures,
 )
-from lunalux_core.documents.coerce import as_flag, as_optional_integer, as_text
+from lunalux_core.documents.coerce import as_flag, as_optional_integer, as_text, as_texts
 from lunalux_core.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ FORMAT = "lunalux-conversation"
 FORMAT_VERSION = 1
 _HEAD = 10
 """Lines that are looked at to tell what a list is: the first may be a bad one."""
+_HEADER_NAMES = ("name", "character_name", "character_names")
+"""Names that make a first line without a text a header, too, where messages follow it."""
 # Written anew from the siblings of a node; the copies of the file would be out of date after an edit.
 _REBUILT = {"swipes", "swipe_info", "swipe_id"}
 
@@ -100,43 +102,43 @@ def is_list_of_lines(document: Sequence[Any]) -> bool:
     )
 
 
-def read_jsonl(text: str, filename: str = "") -> ChatLog:
+def read_jsonl(text: str, filename: str = "") -> list[ChatLog]:
     """SillyTavern's lines. A bad line is skipped and told; a file without a header loses no message."""
     lines = enumerate(text.split("\n"), 1)  # not splitlines: U+2028 may stand in a message
     return read_lines(((number, json_or_none(line)) for number, line in lines if line.strip()), filename)
 
 
-def read_lines(lines: Iterable[tuple[int, Any]], filename: str) -> ChatLog:
-    """Numbered lines as documents. Raises InvalidInput (CHAT_UNKNOWN_FORMAT)."""
-    header: dict[str, Any] = {}
-    notes: list[str] = []
-    builder = _Builder()
+def read_lines(lines: Iterable[tuple[int, Any]], filename: str) -> list[ChatLog]:
+    """The chats in numbered lines as documents; each header begins one, which may be empty.
+
+    Raises:
+        InvalidInput: CHAT_UNKNOWN_FORMAT.
+    """
+    chats = [_Builder()]
+    is_first = True
     for number, document in lines:
+        chat = chats[-1]
         if not isinstance(document, dict):
-            notes.append(f"Line {number} is not a message and was left out.")
-        elif is_header(document) and not header and not builder.nodes:
-            header = document
-        elif "mes" in document:
-            builder.add_line(document, notes, number)
+            chat.notes.append(f"Line {number} is not a message and was left out.")
+        elif is_message(document):
+            chat.add_line(document, number)
+        elif is_header(document):
+            # Chats that were put into one file one after the other.
+            if chat.header or chat.nodes:
+                chats.append(chat := _Builder())
+            chat.header = document
+        elif is_first and any(key in document for key in _HEADER_NAMES):
+            chat.header = document
         # A first line that is neither header nor message belongs to another program's file.
-        elif number == 1:
+        elif is_first:
             raise unknown_chat(filename)
         else:
-            notes.append(f"Line {number} has no text and was left out.")
-    # A header alone is a chat that nobody has spoken in yet.
-    if not builder.nodes and not header:
+            chat.notes.append(f"Line {number} has no text and was left out.")
+        is_first = False
+    # A header alone is a chat that nobody has spoken in yet; only a certain one is believed without messages.
+    if not any(chat.nodes or is_header(chat.header) for chat in chats):
         raise unknown_chat(filename)
-    names = {
-        role: next((n.name for n in builder.nodes if n.role == role), "") for role in ("user", "assistant")
-    }
-    return ChatLog(
-        tuple(builder.nodes),
-        builder.head,
-        user_name=_named(header.get("user_name")) or names["user"],
-        character_name=_named(header.get("character_name")) or names["assistant"],
-        header=header,
-        notes=tuple(notes),
-    )
+    return [chat.log() for chat in chats]
 
 
 def write_jsonl(log: ChatLog) -> str:
@@ -275,10 +277,32 @@ class _Builder:
     def __init__(self) -> None:
         self.nodes: list[LogNode] = []
         self.head = -1
+        self.header: Mapping[str, Any] = {}
+        self.notes: list[str] = []
 
-    def add_line(self, line: Mapping[str, Any], notes: list[str], number: int) -> None:
-        text = message_text(line.get("mes"))
-        swipes, chosen = _swipes(line, text, notes, number)
+    def log(self) -> ChatLog:
+        names = {
+            role: next((node.name for node in self.nodes if node.role == role), "")
+            for role in ("user", "assistant")
+        }
+        members = as_texts(self.header.get("character_names"))  # a room of TavernAI
+        kept = [key for key in ("scenario", "notes") if members and as_text(self.header.get(key)).strip()]
+        told = (
+            [f"The room's own texts are kept with the chat and not used: {', '.join(kept)}."] if kept else []
+        )
+        return ChatLog(
+            tuple(self.nodes),
+            self.head,
+            user_name=_named(self.header.get("user_name")) or names["user"],
+            character_name=_named(self.header.get("character_name")) or names["assistant"],
+            header=self.header,
+            notes=(*told, *self.notes),
+            group={"members": [{"name": name} for name in members]} if len(members) > 1 else {},
+        )
+
+    def add_line(self, line: Mapping[str, Any], number: int) -> None:
+        text = None if line.get("mes") is None else message_text(line["mes"])
+        swipes, chosen = _swipes(line, text, self.notes, number)
         parent, shown = self.head, -1
         info = line.get("swipe_info")
         for index, swipe in enumerate(swipes):
@@ -315,21 +339,25 @@ def _node(
     )
 
 
-def _swipes(line: Mapping[str, Any], text: str, notes: list[str], number: int) -> tuple[list[str], int]:
-    """The swipes of a line and the one shown; `mes` is trusted over its swipe."""
+def _swipes(
+    line: Mapping[str, Any], text: str | None, notes: list[str], number: int
+) -> tuple[list[str], int]:
+    """The swipes of a line and the one shown; `mes` is trusted over its swipe, where there is one."""
     swipes = line.get("swipes")
     texts = [message_text(s) for s in swipes] if isinstance(swipes, list) else []
     if not texts:
-        return [text], 0
-    chosen = as_optional_integer(line.get("swipe_id"))
+        return [text or ""], 0
+    named = as_optional_integer(line.get("swipe_id"))
+    chosen = named if named is not None and 0 <= named < len(texts) else -1
+    if text is None:
+        text = texts[chosen]  # the newest, where none is named
     # Text is never dropped for a wrong number: it is the swipe with these words, or one more.
-    if chosen is None or not 0 <= chosen < len(texts):
-        if text in texts:
-            chosen = texts.index(text)
-        else:
+    if chosen < 0:
+        if text not in texts:
             texts.append(text)
-            chosen = len(texts) - 1
-        notes.append(f"Line {number} names a swipe that does not exist; its text was kept.")
+        chosen = texts.index(text)
+        if line.get("swipe_id") is not None:
+            notes.append(f"Line {number} names a swipe that does not exist; its text was kept.")
     elif texts[chosen] != text:
         notes.append(f"Line {number} differs from its swipe; the message's own text was kept.")
         texts[chosen] = text
@@ -386,7 +414,12 @@ def message_text(value: Any) -> str:
 
 def is_header(document: Mapping[str, Any]) -> bool:
     """Whether a document is the first line of a chat file, which is no message."""
-    return ("chat_metadata" in document or "user_name" in document) and "mes" not in document
+    return ("chat_metadata" in document or "user_name" in document) and not is_message(document)
+
+
+def is_message(document: Mapping[str, Any]) -> bool:
+    """Whether a document is a message of SillyTavern's; some programs write its swipes only."""
+    return "mes" in document or bool(isinstance(swipes := document.get("swipes"), list) and swipes)
 
 
 def _named(value: Any) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lunalux_core.chatlogs.cai import is_cai, read_cai
-from lunalux_core.chatlogs.chatlog import ChatLog, LogNode, message_text
+from lunalux_core.chatlogs.chatlog import ChatLog, LogNode, message_text, read_lines
 from lunalux_core.chatlogs.chatlog_dates import parse_date
 from lunalux_core.chatlogs.kobold import is_kobold, read_kobold
 from lunalux_core.chatlogs.oobabooga import is_ooba, read_ooba
@@ -148,11 +148,25 @@ def _either(document: Mapping[str, Any], *names: str) -> Any:
     return next((document[name] for name in names if name in document), None)
 
 
+# -- Lines in a document ------------------------------------------------------------------------------
+
+
+def _is_wrapped(document: Mapping[str, Any]) -> bool:
+    """SillyTavern's messages as a list in one document, in place of lines."""
+    return any("mes" in message for message in objects(document.get("messages")))
+
+
+def _wrapped(document: Mapping[str, Any]) -> list[ChatLog]:
+    header = {"chat_metadata": {}, **{key: value for key, value in document.items() if key != "messages"}}
+    return read_lines([(0, header), *enumerate(document["messages"], 1)], "")
+
+
 # The surest signs first: several programs have a list called messages.
 _READERS: tuple[tuple[Callable[[Any], bool], Callable[[Any], list[ChatLog]]], ...] = (
     (_is_narratium, _narratium),
     (is_risu, read_risu),
     (is_cai, read_cai),
+    (_is_wrapped, _wrapped),
     (_is_agnai, _agnai),
     (is_ooba, read_ooba),
     (is_kobold, read_kobold),

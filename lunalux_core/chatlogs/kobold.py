@@ -92,7 +92,10 @@ def _mode(number: int, text: str, settings: Mapping[str, Any]) -> int:
     if _ACTION.search(text):
         return ADVENTURE
     names = Counter(_ANY_NAME.findall(text))
-    return CHAT if settings.get("chatopponent") or any(count > 1 for count in names.values()) else STORY
+    # Two are a short chat, if one of them is called as a person without a name is.
+    talked = len(names) > 1 and not names.keys().isdisjoint(_PERSONS)
+    talked = talked or any(count > 1 for count in names.values())
+    return CHAT if settings.get("chatopponent") or talked else STORY
 
 
 def _story(pieces: Sequence[str]) -> Iterator[Spoken]:
@@ -113,8 +116,10 @@ def _chat(pieces: Sequence[str], person: str, others: Sequence[str], any_name: b
     In a file that does not say what the two are called, whoever speaks in the prompt is the character.
     """
     # Tags are left from another mode; each ends a line, so that a name after one begins a line.
-    text = _TAG.sub("\n", "".join(pieces))
+    pieces = [_TAG.sub("\n", piece) for piece in pieces]
+    text = "".join(pieces)
     persons = [person, *(name for name in _PERSONS if name not in others)]
+    others = others or _speakers(pieces, persons)
     # Old files call the person You, whatever name the settings have.
     begins = _names_pattern([*persons, *others])
     if not begins.search(text):
@@ -128,6 +133,28 @@ def _chat(pieces: Sequence[str], person: str, others: Sequence[str], any_name: b
         yield _turn(text[place : match.start()], name, persons)
         place, name = match.end(), match[1]
     yield _turn(text[place:], name, persons)
+
+
+def _speakers(pieces: Sequence[str], persons: Sequence[str]) -> list[str]:
+    """Who speaks to the person, in a chat that does not say it; nobody where the person does not speak.
+
+    A word before a colon may stand anywhere in what is said, so names count that begin a piece; where there
+    are none, the one that begins most lines.
+    """
+    text = "".join(pieces)
+    if not _names_pattern(persons).search(text):
+        return []
+    own = {person.casefold() for person in persons}
+    place, begun = 0, []
+    for piece in pieces:
+        if match := _ANY_NAME.match(text, place + len(piece) - len(piece.lstrip())):
+            begun.append(match[1])
+        place += len(piece)
+    found = [name for name in begun if name.casefold() not in own]
+    if not found:
+        found = [name for name in _ANY_NAME.findall(text) if name.casefold() not in own]
+        found = [name for name, _ in Counter(found).most_common(1)]
+    return list(dict.fromkeys(found))
 
 
 def _turn(text: str, name: str, persons: Sequence[str]) -> Spoken:
@@ -153,18 +180,36 @@ def _instruct(text: str, settings: Mapping[str, Any], person: str, others: Seque
 
 def _parts(text: str, settings: Mapping[str, Any]) -> Iterator[tuple[Role, str]]:
     """The text at its tags, or at the model's own tags where the file was saved with those."""
-    if not _TAG.search(text):
-        for key, tag in (("instruct_starttag", "INPUT"), ("instruct_endtag", "OUTPUT")):
-            own = as_text(settings.get(key)).replace("\\n", "\n").strip()
-            if own:
-                text = text.replace(own, f"{{{{[{tag}]}}}}")
+    tags = {f"{{{{[{tag}]}}}}": role for tag, role in _TAG_ROLES.items()}
+    # What follows an end belongs to nobody until the next tag; words that do stand there are the model's.
+    tags |= {f"{{{{[{tag}_END]}}}}": "assistant" for tag in _TAG_ROLES}
+    if as_flag(settings.get("raw_instruct_tags")) or not _TAG.search(text):
+        tags = _own_tags(settings) | tags
+    # A tag may be the beginning of another.
+    sought = re.compile("|".join(re.escape(tag) for tag in sorted(tags, key=len, reverse=True)))
     role: Role = "assistant"
     place = 0
-    for match in _TAG.finditer(text):
+    for match in sought.finditer(text):
         yield role, text[place : match.start()]
-        role = "assistant" if match[2] else _TAG_ROLES[match[1]]
+        role = tags[match[0]]
         place = match.end()
     yield role, text[place:]
+
+
+def _own_tags(settings: Mapping[str, Any]) -> dict[str, Role]:
+    """The model's tags in the settings, and whose words follow each."""
+    names: dict[str, Role] = {
+        "instruct_starttag": "user",
+        "instruct_endtag": "assistant",
+        "instruct_systag": "system",
+    }
+    names |= {f"{name}_end": "assistant" for name in names}
+    tags: dict[str, Role] = {}
+    for name, role in names.items():
+        tag = as_text(settings.get(name)).replace("\\n", "\n").strip()
+        if tag:
+            tags.setdefault(tag, role)
+    return tags
 
 
 def _note(document: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from lunalux_core.chatlogs.chatlog import ChatLog, message_text
 from lunalux_core.chatlogs.chatlog_dates import parse_date
 from lunalux_core.chatlogs.spoken import Spoken, chat_of, objects, texts_of, with_note
-from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text
+from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text, as_variable
 from lunalux_core.documents.prompt_values import Role
 from lunalux_core.text import clean_line
 
@@ -62,11 +62,7 @@ def _role(message: Mapping[str, Any]) -> Role:
 def _variables(chat: Mapping[str, Any]) -> dict[str, str]:
     """The chat's variables; there, their names are kept with a dollar sign before them."""
     state = as_object(chat.get("scriptstate"))
-    return {name.removeprefix("$"): _written(value) for name, value in state.items()}
-
-
-def _written(value: Any) -> str:
-    return ("true" if value else "false") if isinstance(value, bool) else as_text(value)
+    return {name.removeprefix("$"): as_variable(value) for name, value in state.items()}
 
 
 def _notes(chat: Mapping[str, Any]) -> Iterator[str]:

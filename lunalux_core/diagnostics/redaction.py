@@ -17,7 +17,8 @@ _SECRETS = re.compile(
     r"|(?<=[?&])(?:key|token|sig|x-amz-[\w-]+)=[^&\s\"']+)"
 )
 _LOGIN = re.compile(r"(?i)^(\s*[a-z][a-z0-9+.-]*://)[^/?#]*@")
-_EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
+_EMAIL = re.compile(r"[^\s@<>\"'()\[\]{},;:=/]+@(?:\[[^\]\s]*\]|[\w.-]*\w)")
+"""Whatever may be an address: one that is no address is a smaller loss than one that is shown."""
 _SECRET_NAME = re.compile(r"(?i)key|token|secret|password|credential")
 
 

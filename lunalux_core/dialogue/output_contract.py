@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from lunalux_core.llm.servers.marks import Marks, marks
+from lunalux_core.llm.servers.marks import WORDED, Marks, Pair, marks
 from lunalux_core.llm.servers.thinking import begun
 
 if TYPE_CHECKING:
@@ -84,7 +84,10 @@ class ContractStream:
         self._pattern = _pattern(self._marks)
         self.turned = False
         self._plain = True
-        self._taken_back = ""
+        self._worded: Pair | None = None
+        self._undecided = True
+        self._mark = self._tail = ""
+        self._taken_back = self._thought_before = ""
         self._going_on = going_on
         self._state: _State = "visible"
         self._held = ""
@@ -97,17 +100,21 @@ class ContractStream:
     def feed(self, chunk: str) -> tuple[str, str]:
         """Take more of the raw reply; return (visible text, thinking) that are certain now."""
         self._held += chunk
+        if self._undecided:
+            self._decide()
         position, text, thinking = 0, "", ""
         for tag in self._pattern.finditer(self._held):
             shown, thought = self._take(self._held[position : tag.start()])
             text, thinking, position = text + shown, thinking + thought, tag.start()
             # Models whose template opens the thought send only its closing mark: what came before it was
             # thinking.
-            if self._plain and _closes_thinking(tag) and not self._opened(tag):
-                self._take_back()
+            if self._closes(tag):
+                self._take_back(tag.group().lower())
                 text, thinking, position = "", "", tag.end()
+            elif self._tail and tag.group().lower() == self._tail:
+                position = tag.end()
             elif tag[2] and self._obeys(tag):
-                self._plain, position = False, tag.end()
+                self._plain, self._mark, position = False, "", tag.end()
         keep = self._unfinished(position)
         shown, thought = self._take(self._held[position:keep])
         self._held = self._held[keep:]
@@ -126,10 +133,25 @@ class ContractStream:
         if self._taken_back and not self._text.value:
             # Nothing came after the closing mark: it closed nothing.
             self._text.replace(self._taken_back)
-            self._thinking.replace("")
+            self._thinking.replace(self._thought_before)
             self.turned, self._taken_back = True, ""
             return "", ""
         return text, thinking
+
+    def _decide(self) -> None:
+        """Whether the text begins with a word that may open a thought: its end, if one comes, decides."""
+        low = (self._text.value + self._held).lstrip().lower()
+        self._worded = next((pair for pair in WORDED if low.startswith(pair.opening)), None)
+        self._undecided = self._worded is None and any(pair.opening.startswith(low) for pair in WORDED)
+        if self._worded is not None:
+            self._pattern = _pattern(self._marks, self._worded.closing)
+
+    def _closes(self, tag: re.Match[str]) -> bool:
+        """Whether a mark closes a thought that began with the text; one mark may do so twice."""
+        mark = tag.group().lower()
+        if (not self._plain and mark != self._mark) or mark in self._marks.tails.values():
+            return False
+        return _closes_thinking(tag) and not self._opened(tag)
 
     def _opened(self, closing: re.Match[str]) -> bool:
         """Whether the opening mark stands in the text: then the pair is part of the story."""
@@ -137,22 +159,29 @@ class ContractStream:
         mark = closing.group().lower()
         return any(mark in ends and opening in before for opening, ends in self._marks.openings)
 
-    def _take_back(self) -> None:
+    def _take_back(self, mark: str) -> None:
         """All that was read so far as text was thought."""
-        self._plain, self.turned = False, True
-        self._taken_back = self._text.value
-        self._thinking.add(self._taken_back)
+        worded = self._plain and self._worded is not None and mark == self._worded.closing
+        self._plain, self.turned, self._mark = False, True, mark
+        self._tail = self._marks.tails.get(mark, "")
+        self._taken_back, self._thought_before = self._text.value, self._thinking.value
+        thought = self._taken_back.lstrip()[len(self._worded.opening) :] if worded and self._worded else ""
+        self._thinking.add(thought or self._taken_back)
         self._text = _Trimmed()
         self._text.cut()
 
     def _unfinished(self, start: int) -> int:
         """Where a tag or mark may have begun that is not finished yet; the length of the text if nowhere."""
         place = _unfinished(self._held, start)
-        if self._plain and place == len(self._held):
+        if (self._plain or self._mark or self._tail) and place == len(self._held):
             near = max(start, len(self._held) - self._marks.longest)
             if self._marks.begin.search(self._held, near):
                 tail = self._held[near:]
                 place -= max(begun(tail, mark) for mark in self._marks.loose_marks)
+            if self._tail:
+                place = min(place, len(self._held) - begun(self._held[near:], self._tail))
+            if self._worded is not None:
+                place = min(place, len(self._held) - begun(self._held[near:], self._worded.closing))
         return place
 
     def reply(self) -> ParsedReply:
@@ -220,9 +249,11 @@ def _closes_thinking(tag: re.Match[str]) -> bool:
 
 
 @cache
-def _pattern(tag_marks: Marks) -> re.Pattern[str]:
-    """Finds the tags of the form, and the closing marks that may stand alone (without groups)."""
-    return re.compile(f"{_TAG}|{tag_marks.loose.pattern}", re.IGNORECASE)
+def _pattern(tag_marks: Marks, worded: str = "") -> re.Pattern[str]:
+    """Finds the tags of the form, the closing marks that may stand alone, and what ends an answer behind one
+    (both without groups)."""
+    marks_of_words = [re.escape(mark) for mark in (*tag_marks.tails.values(), worded) if mark]
+    return re.compile("|".join([_TAG, tag_marks.loose.pattern, *marks_of_words]), re.IGNORECASE)
 
 
 class _Trimmed:

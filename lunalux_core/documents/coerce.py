@@ -7,6 +7,7 @@ See docs/spec/formats.md: Tolerant reading.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
@@ -33,10 +34,30 @@ def as_text(value: object) -> str:
     return ""
 
 
+def as_variable(value: object) -> str:
+    """The text of a variable: objects and lists as JSON, truth values in words, null nothing."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict | list):
+        return well_formed(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return as_text(value)
+
+
 def as_texts(value: object) -> tuple[str, ...]:
     """A list of strings without its empty items; one string is a list of one."""
     items = value if isinstance(value, list) else [value]
     return tuple(text for item in items if (text := as_text(item)).strip())
+
+
+def as_inner_texts(value: object) -> tuple[str, ...]:
+    """`as_texts`, also of a list of objects that hold one text each, and of an object of them by number."""
+    items = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    names = ("text", "content", "message", "mes", "greeting", "name")
+    plain = [
+        next((item[name] for name in names if name in item), "") if isinstance(item, dict) else item
+        for item in items
+    ]
+    return as_texts(plain)
 
 
 def as_tags(value: object) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from lunalux_core.worldbook.book_reader import (
     entry_from_world_info,
     write_book,
 )
+from lunalux_core.worldbook.entry_fields import is_off
 
 BOOK: Path = ("data", "character_book")
 ENTRIES: Path = (*BOOK, "entries")
@@ -61,9 +62,7 @@ class Slot:
 
     @property
     def enabled(self) -> bool:
-        if self.world_info:
-            return not as_flag(self.raw.get("disable"))
-        return as_flag(self.raw.get("enabled"), True)
+        return not is_off(self.raw)
 
     @property
     def constant(self) -> bool:

@@ -18,6 +18,7 @@ from lunalux_core.documents.coerce import as_object
 from lunalux_core.documents.json_text import dump_json
 from lunalux_core.exporting.target import ExportReport, Progress
 from lunalux_core.presets.document import read_preset
+from lunalux_core.presets.recognition import with_lists
 from lunalux_core.regular_files import write_named
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def _preset(identity: str, name: str, document: Mapping[str, Any], *, enabled: b
             "group_id": 2,
             "position": order.get(str(prompt.get("identifier")), (len(order), False))[0],
         }
-        for prompt in document.get("prompts") or []
+        for prompt in with_lists(document).get("prompts") or []
         if isinstance(prompt, dict)
     ]
     return {"id": identity, "name": name, "enabled": enabled, "prompts": prompts, **_extensions(document)}

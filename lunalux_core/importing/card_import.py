@@ -6,7 +6,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,18 @@ from lunalux_core.database import Connection, storage_error
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError, StorageError
 from lunalux_core.ids import short_id
 from lunalux_core.importing.import_results import ImportResult, OnDuplicate, failed, not_understood
-from lunalux_core.importing.sources import ImportSource, Room, place, read_source, size_of, unreadable
+from lunalux_core.importing.sources import (
+    ASSETS,
+    CARD_MEMBER,
+    ImportSource,
+    Room,
+    beside,
+    files_below,
+    place,
+    read_source,
+    size_of,
+    unreadable,
+)
 from lunalux_core.library.characters import (
     NewCharacter,
     character_ids,
@@ -245,33 +256,53 @@ class CardReader:
 
 
 _TEXT_CARDS = (".yaml", ".yml", ".json")
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def _is_portrait(source: ImportSource) -> bool:
     """Whether a picture without a card belongs to a character in a text file of the same name beside it, as
     oobabooga keeps them."""
-    if not isinstance(source, Path) or source.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+    path = place(source)
+    if path.suffix.lower() not in _PICTURES:
         return False
-    return any(source.with_suffix(ending).is_file() for ending in _TEXT_CARDS)
+    return any(beside(source, path.with_suffix(ending).name) for ending in _TEXT_CARDS)
 
 
 def _with_portrait(source: ImportSource, loaded: LoadedCard) -> LoadedCard:
     """The card of a text file with the picture beside it, where that is a picture and nothing more."""
+    from lunalux_core.cards.assets import picture_ext
     from lunalux_core.cards.file_kind import FileKind, recognise
 
-    if loaded.picture is not None or not isinstance(source, Path):
+    if loaded.picture is not None or place(source).suffix.lower() not in _TEXT_CARDS:
         return loaded
-    picture = source.with_suffix(".png")
-    if source.suffix.lower() not in _TEXT_CARDS or not picture.is_file() or size_of(picture) > MAX_PORTRAIT:
-        return loaded
-    try:
-        data = read_source(picture)
-    except OSError:
-        return loaded
-    # A picture that is a card itself comes in as a character of its own.
-    if recognise(data, picture.name) is not FileKind.UNKNOWN or not data.startswith(b"\x89PNG"):
-        return loaded
-    return replace(loaded, picture=data, picture_ext=".png")
+    for picture in _portraits(source, loaded):
+        if size_of(picture) > MAX_PORTRAIT:
+            continue
+        try:
+            data = read_source(picture)
+        except (OSError, LunaluxError):
+            continue
+        ending = picture_ext(data)
+        # A picture that is a card itself comes in as a character of its own.
+        if ending and recognise(data, place(picture).name) is FileKind.UNKNOWN:
+            return replace(loaded, picture=data, picture_ext=ending)
+    return loaded
+
+
+def _portraits(source: ImportSource, loaded: LoadedCard) -> Iterator[ImportSource]:
+    """Files beside a card in a text file that may be its picture: of the same name, or the main picture of a
+    CHARX that was unpacked."""
+    from lunalux_core.cards.assets import list_assets, main_picture
+
+    path = place(source)
+    for ending in _PICTURES:
+        if picture := beside(source, path.with_suffix(ending).name):
+            yield picture
+    if path.name.lower() == CARD_MEMBER:
+        chosen = main_picture(list_assets(loaded.card, files_below(source, ASSETS)))
+        # By the list, so that no path leads out of the folder.
+        if chosen is not None and chosen.where == "member" and (main := beside(source, chosen.key)):
+            yield main
 
 
 def _write_files(

@@ -11,11 +11,13 @@ from lunalux_core.errors import NotFound
 from lunalux_core.importing.import_results import ImportResult
 from lunalux_core.importing.shelf_documents import read_document
 from lunalux_core.importing.sources import ImportSource, place
+from lunalux_core.library.characters import id_by_name
 from lunalux_core.library.groups import CARD_MODES, DIRECTED, TURN_ORDERS, group_of, insert_group
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
+    from lunalux_core.importing.chat_owners import ChatOwners
     from lunalux_core.importing.import_store import ImportStore
 
 
@@ -27,42 +29,36 @@ def take_group(storing: ImportStore, source: ImportSource, data: bytes) -> Impor
     """
     document = as_object(read_document(data)[0])
     name = clean_line(as_text(document.get("name")), 200)
-    stems = _stems(document.get("members"))
-    muted = set(_stems(document.get("disabled_members")))
-    members = {
-        identity: stem in muted
-        for stem in stems
-        if (identity := storing.owners.by_stem.get(stem)) is not None
-    }
-    if not members:
-        raise NotFound(
-            "GROUP_WITHOUT_MEMBERS",
-            f"No member of the group {name or '?'!r} is here.",
-            "Import the characters of the group together with it.",
-            name=name or "?",
-        )
-    notes = [f"{len(stems) - len(members)} of its members are not here."] if len(members) < len(stems) else []
+    listed = _listed(document.get("members"))
+    muted = set(_listed(document.get("disabled_members")))
 
     def change(connection: Connection) -> ImportResult:
+        found = {member: _member(connection, storing.owners, member) for member in listed}
+        members = {identity: member in muted for member, identity in found.items() if identity}
+        if not members:
+            raise NotFound(
+                "GROUP_WITHOUT_MEMBERS",
+                f"No member of the group {name or '?'!r} is here.",
+                "Import the characters of the group together with it.",
+                name=name or "?",
+            )
+        missing = sum(not identity for identity in found.values())
+        notes = (f"{missing} of its members are not here.",) if missing else ()
+        if storing.dry_run:  # its members may not be stored either
+            return ImportResult(str(source), "imported", name=name, warnings=notes, kind="group")
         there = None if storing.copy else group_of(connection, members, name)
-        identity = there.id if there else _store(connection, document, name, members)
-        status = "duplicate" if there else "imported"
-        return ImportResult(
-            str(source),
-            status,  # type: ignore[arg-type]
-            identity,
-            name,
-            warnings=() if there else tuple(notes),
-            kind="group",
-        )
+        if there:
+            return ImportResult(str(source), "duplicate", there.id, name, kind="group")
+        identity = _store(connection, document, name, members)
+        return ImportResult(str(source), "imported", identity, name, warnings=notes, kind="group")
 
-    if storing.dry_run:  # its members may not be stored either
-        result = ImportResult(str(source), "imported", name=name, warnings=tuple(notes), kind="group")
-    else:
-        result = storing.write(change)
+    result = storing.write(change)
     # Its chats and tags name it by this id and follow later in the import.
-    storing.owners.group_files[as_text(document.get("id")) or place(source).stem] = result.id
-    for chat in as_texts(document.get("chats")):
+    own = as_text(document.get("id")) or place(source).stem
+    storing.owners.group_files[own] = result.id
+    chats = document.get("chats")
+    # Before a group had a list of chats, it had one, which is called like it.
+    for chat in as_texts(chats if isinstance(chats, list) else own):
         storing.owners.groups[chat] = result.id
     return result
 
@@ -86,6 +82,14 @@ def _store(
     ).id
 
 
-def _stems(value: object) -> list[str]:
-    """Characters as SillyTavern names them: by the file of their card."""
-    return list(dict.fromkeys(PurePosixPath(avatar).stem for avatar in as_texts(value)))
+def _listed(value: object) -> list[str]:
+    """Members as SillyTavern names them: by the file of their card, in old groups by the character's name."""
+    return list(dict.fromkeys(as_texts(value)))
+
+
+def _member(connection: Connection, known_cards: ChatOwners, member: str) -> str:
+    """Id of a member among the cards of this import, else in the library; "" if nobody is called so."""
+    names = (PurePosixPath(member).stem, member)  # a name may have a dot in it
+    here = (known_cards.by_stem.get(name) or known_cards.by_name.get(name.casefold()) for name in names)
+    there = (id_by_name(connection, clean_line(name, 200)) for name in names)
+    return next((identity for identity in (*here, *there) if identity), "")

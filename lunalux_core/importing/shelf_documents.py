@@ -36,7 +36,7 @@ def read_document(data: bytes, filename: str = "") -> tuple[Any, tuple[str, ...]
     """The JSON of a file, or of the lorebook inside a NovelAI picture, and what was mended.
 
     Raises:
-        InvalidInput: JSON_INVALID. LimitExceeded: as `json_text`.
+        InvalidInput: JSON_INVALID, YAML_NOT_READ. LimitExceeded: as `json_text`.
     """
     from lunalux_core.worldbook.foreign_books import png_document
 
@@ -44,7 +44,35 @@ def read_document(data: bytes, filename: str = "") -> tuple[Any, tuple[str, ...]
     if inside is not None:
         return inside, ()
     text, notes = decode_text(data)
-    return parse_file(text, filename), notes
+    try:
+        return parse_file(text, filename), notes
+    except InvalidInput as error:
+        raise _yaml(text, filename) or error from None
+
+
+def _yaml(text: str, filename: str) -> InvalidInput | None:
+    """What to say of a file in YAML, which no repair makes JSON; None for everything else."""
+    from lunalux_core.cards.foreign_cards import is_oobabooga_setting, looks_like_yaml
+
+    if text.lstrip()[:1] in ("{", "["):
+        return None
+    if is_oobabooga_setting(text):
+        return InvalidInput(
+            "YAML_NOT_READ",
+            f"{filename or 'The file'} is a preset or an instruction template of oobabooga, "
+            "which Lunalux does not read.",
+            "Use SillyTavern's file for the same model.",
+            path=filename,
+            kind="oobabooga",
+        )
+    if looks_like_yaml(text):
+        return InvalidInput(
+            "YAML_NOT_READ",
+            f"{filename or 'The file'} is a character in YAML.",
+            "Import it with `lunalux import`.",
+            path=filename,
+        )
+    return None
 
 
 def read_worldbook_document(data: bytes, filename: str = "") -> tuple[Any, tuple[str, ...]]:

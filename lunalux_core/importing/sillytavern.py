@@ -68,7 +68,9 @@ def _personas(
     described = as_object(holder.get("persona_descriptions"))
     for avatar, called in as_object(holder.get("personas")).items():
         name = clean_line(as_text(called), 200)
-        about = as_object(described.get(avatar))
+        about = described.get(avatar)
+        if not isinstance(about, dict):  # tools write the description alone
+            about = {"description": about}
         text = clean(as_text(about.get("description")))
         if name:
             book = clean_line(as_text(about.get("lorebook")), 200)

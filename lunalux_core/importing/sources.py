@@ -23,11 +23,14 @@ from lunalux_core.regular_files import check_regular, read_regular
 if TYPE_CHECKING:
     from zipfile import ZipFile
 
-ENDINGS = (".png", ".json", ".charx", ".byaf", ".yaml", ".yml", ".jpg", ".jpeg")
-"""Of files that may hold a card."""
+ENDINGS = (".png", ".json", ".charx", ".byaf", ".yaml", ".yml", ".jpg", ".jpeg", ".webp")
+"""Of files that may hold a card, and of pictures that people take for one."""
 
 ALL_ENDINGS = (*ENDINGS, ".jsonl", ".lorebook", ".scenario", ".story", ".zip", ".risum", ".risup")
 """Of files that an import looks at; the last two to say that they are not read."""
+
+CARD_MEMBER, ASSETS = "card.json", "assets"
+"""Of a CHARX: its card, and the folder of its pictures."""
 
 _NO_FILES = ("__MACOSX",)
 """Folders that archivers put beside the files, without anything of the person's in them."""
@@ -38,14 +41,17 @@ MAX_PLAIN = 64 * 1024 * 1024
 ROOM = 256 * 1024 * 1024
 """Bytes of files that all reading threads of an import hold at once; a larger one waits until it is alone."""
 
+QUICK_REPLIES = "QuickReplies"
+"""The folder of a SillyTavern data folder that a command of its own reads, since its files are scripts."""
+
 _LEFT_FOLDERS = (
-    "thumbnails", "User Avatars", "backgrounds", "themes", "movingUI", "QuickReplies", "NovelAI Settings",
+    "thumbnails", "User Avatars", "backgrounds", "themes", "movingUI", QUICK_REPLIES, "NovelAI Settings",
     "KoboldAI Settings", "vectors", "assets", "extensions",
     "user", "backups", "files", "_uploads", "_cache", "_storage",
 )  # fmt: skip
 _LEFT_FILES = ("secrets.json", "stats.json", "content.log", "image-metadata.json")
 _LEFT = frozenset((*_LEFT_FOLDERS, *_LEFT_FILES))
-"""What lies in a SillyTavern data folder and is of no use here."""
+"""What lies in a SillyTavern data folder and an import leaves there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,30 @@ class Member:
 
 
 ImportSource = Path | Member
+
+
+def beside(source: ImportSource, name: str) -> ImportSource | None:
+    """The file of a relative path beside another, in its folder or archive; None where there is none."""
+    if isinstance(source, Path):
+        path = source.parent / name
+        return path if path.is_file() else None
+    full = str(PurePosixPath(source.name).parent / name)
+    info = source.opened.NameToInfo.get(full)
+    return None if info is None else Member(source.archive, full, info.file_size, source.opened)
+
+
+def files_below(source: ImportSource, folder: str) -> dict[str, int]:
+    """The sizes of the files in a folder beside another file, by their paths from there."""
+    if isinstance(source, Path):
+        inside = (path for path in sorted((source.parent / folder).rglob("*")) if path.is_file())
+        return {path.relative_to(source.parent).as_posix(): path.stat().st_size for path in inside}
+    parent = PurePosixPath(source.name).parent
+    infos = {PurePosixPath(info.filename): info for info in source.opened.infolist() if not info.is_dir()}
+    return {
+        str(path.relative_to(parent)): info.file_size
+        for path, info in infos.items()
+        if path.is_relative_to(parent / folder)
+    }
 
 
 def place(source: ImportSource) -> PurePath:
@@ -236,7 +266,13 @@ def _useful(names: Sequence[tuple[str, ...]], left: set[str]) -> list[bool]:
             folders.setdefault(parts[:depth], set()).add(parts[depth])
     # A data folder is known by what lies in it, so that an ordinary folder of cards is taken whole.
     roots = {folder for folder, inside in folders.items() if _is_sillytavern(inside)}
-    return [_kept(parts, roots, left) for parts in names]
+    # A CHARX that somebody unpacked: its pictures belong to the card beside them.
+    unpacked = {parts[:-1] for parts in names if parts[-1].lower() == CARD_MEMBER}
+    return [not _is_asset(parts, unpacked) and _kept(parts, roots, left) for parts in names]
+
+
+def _is_asset(parts: tuple[str, ...], unpacked: set[tuple[str, ...]]) -> bool:
+    return any(parts[:depth] in unpacked and parts[depth] == ASSETS for depth in range(len(parts) - 1))
 
 
 def _is_sillytavern(folders: set[str]) -> bool:
@@ -285,9 +321,12 @@ def _members(path: Path, left: set[str]) -> Iterator[ImportSource | ImportResult
         return
     useful = _useful([PurePosixPath(info.filename).parts or ("",) for info in infos], left)
     for info, good in zip(infos, useful, strict=True):
-        # An archive inside an archive is left: a few bytes could unpack without end.
-        if good and not info.filename.lower().endswith(".zip"):
-            yield Member(path, info.filename, info.file_size, archive)
+        member = Member(path, info.filename, info.file_size, archive)
+        # An archive inside an archive is not unpacked: a few bytes could unpack without end.
+        if good and info.filename.lower().endswith(".zip"):
+            yield failed(member, _nested(str(member)))
+        elif good:
+            yield member
 
 
 def unreadable(source: ImportSource, error: OSError) -> LunaluxError:
@@ -306,6 +345,15 @@ def _backup(path: str) -> InvalidInput:
         "ARCHIVE_IS_BACKUP",
         f"{path} is a backup of a whole Lunalux library.",
         "`lunalux restore` puts it in the place of this one.",
+        path=path,
+    )
+
+
+def _nested(path: str) -> InvalidInput:
+    return InvalidInput(
+        "ARCHIVE_IN_ARCHIVE",
+        f"{path} is an archive inside an archive, which is not unpacked.",
+        "Unpack the outer one yourself and import the folder.",
         path=path,
     )
 

@@ -30,9 +30,6 @@ from lunalux_core.presets.preset import (
 from lunalux_core.presets.preset_fields import (
     EXTENSION_KEY,
     assembly_of,
-    from_prompt_export,
-    is_preset,
-    is_prompt_export,
     order_id,
     order_of,
     order_of_groups,
@@ -41,6 +38,13 @@ from lunalux_core.presets.preset_fields import (
     regex_scripts_of,
     unread_of,
     without_unsafe,
+)
+from lunalux_core.presets.recognition import (
+    from_prompt_export,
+    is_preset,
+    is_prompt_export,
+    other_program,
+    with_lists,
 )
 
 __all__ = [
@@ -102,25 +106,28 @@ def read_preset(document: object, name: str, source: PresetSource | None = None)
         InvalidInput: PRESET_NOT_RECOGNISED.
     """
     if not isinstance(document, dict) or not is_preset(document):
+        kind, sentence = other_program(document) or ("", "This file is not a chat preset.")
         raise InvalidInput(
             "PRESET_NOT_RECOGNISED",
-            "This file is not a chat preset.",
+            sentence,
             "Choose a SillyTavern chat-completion preset; those for text completion or instruct mode differ.",
+            **({"kind": kind} if kind else {}),
         )
     if is_prompt_export(document):
         document = from_prompt_export(document)
     raw, notes = without_unsafe(document)
-    prompts, more = prompts_of(raw)
-    assembly = assembly_of(raw)
+    shaped = with_lists(raw)
+    prompts, more = prompts_of(shaped)
+    assembly = assembly_of(shaped)
     # Narratium's own files have no list of the order: number and switch stand in each prompt.
-    grouped = assembly == "narratium" and not isinstance(raw.get("prompt_order"), list)
+    grouped = assembly == "narratium" and not isinstance(shaped.get("prompt_order"), list)
     preset = Preset(
         name=name,
         source=source or ("user" if assembly == "narratium" else "sillytavern"),
         assembly=assembly,
         params=params_of(raw),
         prompts=prompts,
-        order=order_of_groups(raw) if grouped else order_of(raw),
+        order=order_of_groups(shaped) if grouped else order_of(shaped),
         regex_scripts=regex_scripts_of(raw),
         raw=raw,
     )
@@ -141,7 +148,7 @@ def set_enabled(preset: Preset, identifier: str, enabled: bool) -> Preset:
 
 def set_order(preset: Preset, order: Iterable[OrderEntry]) -> Preset:
     """The preset with another order list; other lists in the file stay as they are."""
-    document = preset_document(preset)
+    document = with_lists(preset_document(preset))
     entries = [{"identifier": entry.identifier, "enabled": entry.enabled} for entry in order]
     lists = document.get("prompt_order")
     lists = lists if isinstance(lists, list) else []
@@ -157,7 +164,7 @@ def set_order(preset: Preset, order: Iterable[OrderEntry]) -> Preset:
 
 def set_content(preset: Preset, identifier: str, content: str) -> Preset:
     """The preset with another text for one of its prompts. Raises InvalidInput PROMPT_NOT_FOUND."""
-    document = preset_document(preset)
+    document = with_lists(preset_document(preset))
     for prompt in document.get("prompts") or []:
         if isinstance(prompt, dict) and prompt.get("identifier") == identifier:
             prompt["content"] = content

@@ -21,6 +21,7 @@ from lunalux_core.presets.preset import (
     PresetParams,
     PresetPrompt,
 )
+from lunalux_core.presets.recognition import LEGACY_TEXTS
 
 EXTENSION_KEY = "lunalux"
 _ROLES: Mapping[object, Role] = {
@@ -31,44 +32,20 @@ _ROLES: Mapping[object, Role] = {
     0: "system",
     1: "user",
     2: "assistant",
+    "0": "system",
+    "1": "user",
+    "2": "assistant",
 }
 _GROUP_KEYS = ("group", "group_id", "groupId")
 _UNSAFE = re.compile(
     r"^custom_|proxy|password|api_?key|secret|headers|(?:^|_)(?:endpoint|base_url|server_url)$", re.IGNORECASE
 )
-# Settings of files from before prompts were a list; `is_preset` asks for two, since other programs have one.
-_SCALARS = ("temperature", "openai_max_context", "openai_max_tokens", "chat_completion_source", "top_p")
-_LEGACY_TEXTS = {"main": "main_prompt", "nsfw": "nsfw_prompt", "jailbreak": "jailbreak_prompt"}
-
-
-_NOVELAI = ("phrase_rep_pen", "tail_free_sampling", "repetition_penalty_slope")
-"""Settings that only presets of NovelAI have."""
-
-
-def is_preset(document: Mapping[str, Any]) -> bool:
-    if isinstance(document.get("prompts"), list) or is_prompt_export(document):
-        return True
-    return sum(key in document for key in _SCALARS) >= 2 and not is_novelai(document)
-
-
-def is_novelai(document: Mapping[str, Any]) -> bool:
-    """Whether a document is a preset of NovelAI, whose parameters share names with ours."""
-    return any(key in document for key in _NOVELAI) and not isinstance(document.get("prompts"), list)
-
-
-def is_prompt_export(document: Mapping[str, Any]) -> bool:
-    """Whether a document is what the prompt manager of SillyTavern exports: prompts without a preset."""
-    inner = as_object(document.get("data"))
-    return isinstance(inner.get("prompts"), list) and isinstance(inner.get("prompt_order"), list)
-
-
-def from_prompt_export(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A preset of exported prompts. Their order is one bare list, without the id that a preset has there."""
-    inner = as_object(document.get("data"))
-    order = [item for item in inner["prompt_order"] if isinstance(item, dict)]
-    if not any("order" in item for item in order):
-        order = [{"character_id": GLOBAL_ORDER_ID, "order": order}]
-    return {"prompts": inner["prompts"], "prompt_order": order}
+_SWITCHES = {
+    "nsfw": "nsfw_toggle",
+    "jailbreak": "jailbreak_system",
+    "enhanceDefinitions": "enhance_definitions",
+}
+"""What switched a prompt on before there was a list of their order."""
 
 
 def without_unsafe(document: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -92,7 +69,7 @@ def assembly_of(raw: Mapping[str, Any]) -> Assembly:
 
 
 def prompts_of(raw: Mapping[str, Any]) -> tuple[tuple[PresetPrompt, ...], tuple[str, ...]]:
-    if not isinstance(raw.get("prompts"), list):
+    if not isinstance(raw.get("prompts"), list) or _is_old(raw):
         return tuple(_bare_prompt(raw, entry.identifier) for entry in DEFAULT_ORDER), ()
     prompts: dict[str, PresetPrompt] = {}
     nameless = 0
@@ -108,7 +85,10 @@ def prompts_of(raw: Mapping[str, Any]) -> tuple[tuple[PresetPrompt, ...], tuple[
 
 def _bare_prompt(raw: Mapping[str, Any], identifier: str) -> PresetPrompt:
     """For files from before prompts were a list: their texts stood beside the settings."""
-    content = as_text(raw.get(_LEGACY_TEXTS.get(identifier, ""), ""))
+    content = as_text(raw.get(LEGACY_TEXTS.get(identifier, ""), ""))
+    if identifier == "nsfw" and not as_flag(raw.get("nsfw_toggle"), True):
+        # The switch chose between two texts for one place.
+        content = as_text(raw.get("nsfw_avoidance_prompt")) or content
     return PresetPrompt(identifier, identifier, content=content, marker=identifier in MARKERS)
 
 
@@ -138,7 +118,28 @@ def order_of(raw: Mapping[str, Any]) -> tuple[OrderEntry, ...]:
                 for entry in _objects(order["order"])
             )
             return _unique(entries)
-    return DEFAULT_ORDER
+    return _old_order(raw) if _is_old(raw) else DEFAULT_ORDER
+
+
+def _is_old(raw: Mapping[str, Any]) -> bool:
+    """Whether a file is from before prompts were a list. Newer ones keep the old switches and ignore them."""
+    return not _objects(raw.get("prompts")) and any(key in raw for key in LEGACY_TEXTS.values())
+
+
+def _old_order(raw: Mapping[str, Any]) -> tuple[OrderEntry, ...]:
+    """The usual order, with the switches of an old file and its place for the second text."""
+    order = {
+        entry.identifier: entry._replace(
+            enabled=as_flag(raw.get(_SWITCHES.get(entry.identifier, "")), entry.enabled)
+        )
+        for entry in DEFAULT_ORDER
+    }
+    if as_text(raw.get("nsfw_avoidance_prompt")):
+        order["nsfw"] = order["nsfw"]._replace(enabled=True)
+    if raw.get("nsfw_first") is None:
+        return tuple(order.values())
+    first, second = ("nsfw", "main") if as_flag(raw["nsfw_first"]) else ("main", "nsfw")
+    return (order.pop(first), order.pop(second), *order.values())
 
 
 def order_of_groups(raw: Mapping[str, Any]) -> tuple[OrderEntry, ...]:
@@ -244,6 +245,8 @@ _UNREAD = {
 def unread_of(raw: Mapping[str, Any]) -> tuple[str, ...]:
     """Notes on what a preset asks for and nobody here does; it stays in the document."""
     unread = [f"{key} ({words})" for key, words in _UNREAD.items() if as_flag(raw.get(key))]
+    if _is_old(raw) and as_flag(raw.get("enhance_definitions")):
+        unread.append("enhance_definitions (its text is not in the file)")
     if as_integer(raw.get("n"), 1) > 1:
         unread.append("n (replies are asked for one at a time, so that none is lost)")
     bias = as_text(raw.get("bias_preset_selected"))

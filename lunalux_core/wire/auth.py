@@ -6,18 +6,36 @@ See docs/spec/design.md: Embedded and served.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
+from lunalux_core.text import normal_email
 from lunalux_core.wire.wire_body import Success, Wire
+
+MOST_EMAIL = 254
+_EMAIL = r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$"
+_UNSEEN = frozenset({"Cc", "Cf"})
+
+
+def _kept_email(email: str) -> str:
+    """The address, if what is kept of it is one, too: some signs become others there, or several."""
+    kept = normal_email(email)
+    if len(kept) > MOST_EMAIL or not re.fullmatch(_EMAIL, kept):
+        raise ValueError("no address")
+    # Controls and signs that nobody sees: two addresses would look like one, and act in whatever shows them.
+    if any(unicodedata.category(character) in _UNSEEN for character in email + kept):
+        raise ValueError("no address")
+    return email
+
 
 # One @ with something at each side: whether mail arrives there, only a mail can tell.
 Email = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=True, max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$"
-    ),
+    StringConstraints(strip_whitespace=True, max_length=MOST_EMAIL, pattern=_EMAIL),
+    AfterValidator(_kept_email),
 ]
 # Not stripped, unlike the others: a blank may be part of it.
 Password = Annotated[str, StringConstraints(min_length=1, max_length=256)]

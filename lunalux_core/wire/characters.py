@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from lunalux_core.language import Language
-from lunalux_core.wire.wire_body import Identifier, Success, Wire
+from lunalux_core.wire.wire_body import NULL_IS_ABSENT, Identifier, Success, Wire
 
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 Tags = Annotated[list[Tag], Field(max_length=10)]
@@ -55,7 +55,7 @@ class OwnCharactersResponse(Success):
 
 
 class MoreRequest(Wire):
-    lang: Language = "en"
+    lang: Annotated[Language, NULL_IS_ABSENT] = "en"
     exclusive_start_key: Annotated[str, StringConstraints(max_length=4096)] | None = None
     limit: int | None = None
 
@@ -85,10 +85,10 @@ class PublishRequest(Wire):
     """`intro` is checked by the route, since a blank one has its own code (INTRO_REQUIRED)."""
 
     s3_key: Annotated[str, Field(alias="s3Key"), StringConstraints(max_length=1024)]
-    language: Language = "en"
+    language: Annotated[Language, NULL_IS_ABSENT] = "en"
     name: Name | None = None
     intro: Intro | None = None
-    tags: Tags = Field(default_factory=list)
+    tags: Annotated[Tags, NULL_IS_ABSENT] = Field(default_factory=list)
 
 
 class PublishResponse(Success):

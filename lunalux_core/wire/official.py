@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from lunalux_core.language import Language
 from lunalux_core.wire.users import Ledger, Wallet
-from lunalux_core.wire.wire_body import Identifier, Success, Wire
+from lunalux_core.wire.wire_body import NULL_IS_ABSENT, Identifier, Success, Wire
 
 Prompt = Annotated[str, StringConstraints(max_length=4_000_000)]
 
@@ -75,11 +75,11 @@ class SubmitRequest(Wire):
 
     user_id: str | None = Field(default=None, max_length=128)
     model_id: str | None = Field(default=None, max_length=128)
-    system_message: Prompt = ""
-    user_message: Prompt = ""
+    system_message: Annotated[Prompt, NULL_IS_ABSENT] = ""
+    user_message: Annotated[Prompt, NULL_IS_ABSENT] = ""
     # Bounded like every list that a stranger may send.
     messages: Annotated[list[PromptMessage], Field(max_length=10_000)] | None = None
-    language: Language = "en"
+    language: Annotated[Language, NULL_IS_ABSENT] = "en"
     character_id: Identifier | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None

@@ -56,7 +56,7 @@ def _never_fires(entry: Entry) -> bool:
 
 def _own_case(entry: Entry) -> bool:
     nested = as_object(entry.raw.get("extensions")).get("case_sensitive")
-    return nested is None and entry.raw.get("case_sensitive") is True
+    return nested is None and not entry.case_sensitive and entry.raw.get("case_sensitive") is True
 
 
 _CHECKS: tuple[tuple[bool | None, Callable[[Entry], bool], str], ...] = (

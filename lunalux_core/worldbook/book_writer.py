@@ -8,13 +8,14 @@ See docs/spec/formats.md: Worldbooks inside cards, Worldbook departures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from lunalux_core.documents.coerce import as_object
 from lunalux_core.worldbook.entry import BEFORE, Book, CharacterFilter, Entry
 from lunalux_core.worldbook.entry_fields import (
     FIELDS,
+    RISU_FIELDS,
     Field,
     entry_from_character_book,
     entry_from_world_info,
@@ -127,6 +128,8 @@ def _world_info_entry(entry: Entry, base: Mapping[str, Any]) -> dict[str, Any]:
         changes = {field.world: _value(entry, field) for field in FIELDS if _differs(entry, before, field)}
         if entry.disabled != before.disabled:
             changes["disable"] = entry.disabled
+            if "enabled" in base:  # the word of the other format, which would keep it off
+                changes["enabled"] = not entry.disabled
         if str(base.get("uid", entry.uid)) != str(entry.uid):
             changes["uid"] = entry.uid
         return {**base, **changes}
@@ -149,18 +152,21 @@ def _card_entry(entry: Entry, base: Mapping[str, Any]) -> dict[str, Any]:
         changed = [field for field in FIELDS if _differs(entry, before, field)]
         result = {**base, **{field.book: _value(entry, field) for field in changed if not field.nested}}
         if nested := {field.book: _value(entry, field) for field in changed if field.nested}:
-            result["extensions"] = {**as_object(base.get("extensions")), **nested}
+            extensions = as_object(base.get("extensions"))
+            result["extensions"] = {**extensions, **nested, **_risu_names(changed, entry, extensions)}
         if entry.position != before.position:
             result["position"] = string_position
         if entry.disabled != before.disabled:
             result["enabled"] = not entry.disabled
+            if "disable" in base:
+                result["disable"] = entry.disabled
         if str(base.get("id", entry.uid)) != str(entry.uid):
             result["id"] = entry.uid
         return result
     extensions = dict(as_object(entry.raw.get("extensions")))
     extensions |= {
         field.book: _value(entry, field) for field in FIELDS if field.nested and _is_set(entry, field)
-    }
+    } | _risu_names(FIELDS, entry, extensions)
     if others := {key: value for key, value in entry.raw.items() if key not in _DERIVED}:
         extensions[_KEPT] = others
     return {
@@ -171,6 +177,15 @@ def _card_entry(entry: Entry, base: Mapping[str, Any]) -> dict[str, Any]:
         # As SillyTavern writes it, where any key may be a pattern.
         "use_regex": True,
         "extensions": extensions,
+    }
+
+
+def _risu_names(fields: Iterable[Field], entry: Entry, extensions: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an entry that RisuAI has written beside ours."""
+    return {
+        theirs: _value(entry, field)
+        for field in fields
+        if (theirs := RISU_FIELDS.get(field.name)) is not None and theirs in extensions
     }
 
 

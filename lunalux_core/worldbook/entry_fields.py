@@ -75,9 +75,11 @@ def _level(value: object) -> int:
 
 
 def _position(value: object) -> int:
-    """0 to 7; an empty text and null are as good as missing, anything else is nowhere."""
+    """0 to 7; an empty text and null are as good as missing, anything else but a number is nowhere."""
     if value is None or value == "":
         return BEFORE
+    if isinstance(value, str):
+        value = as_number(value, NOWHERE)
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else NOWHERE
     return int(number) if number in _POSITIONS else NOWHERE
 
@@ -157,11 +159,20 @@ FIELDS: tuple[Field, ...] = (
 )
 """Every field but `uid` and `disabled`, which the two formats spell as opposites."""
 
+RISU_CHANCE = "risu_activationPercent"
+RISU_CASE = "risu_case_sensitive"
+RISU_FIELDS = {"probability": RISU_CHANCE, "case_sensitive": RISU_CASE}
+"""Fields that RisuAI keeps in `extensions` under names of its own."""
+
 _USUAL = {field.name: field.default for field in fields(Entry)} | {"selective": False}
 _WORLD = {field.world: (field.name, field.read, _USUAL[field.name]) for field in FIELDS}
-_WORLD["disable"] = ("disabled", _flag, False)
 _BOOK = {field.book: (field.name, field.read) for field in FIELDS if not field.nested}
 _NESTED = {field.book: (field.name, field.read) for field in FIELDS if field.nested}
+
+
+def is_off(raw: Mapping[str, Any]) -> bool:
+    """Whether an entry is switched off by either word for it: `disable` of World Info, `enabled` of cards."""
+    return _flag(raw.get("disable")) or not as_flag(raw.get("enabled"), True)
 
 
 def entry_from_world_info(raw: Mapping[str, Any], uid: int | str) -> Entry:
@@ -176,8 +187,8 @@ def entry_from_world_info(raw: Mapping[str, Any], uid: int | str) -> Entry:
         # just the default, which large books need not pay for.
         if value != "" and value is not usual:
             values[name] = read(value)
-    if "enabled" in raw and raw.get("disable") in (None, ""):  # the word of the other format
-        values["disabled"] = not as_flag(raw["enabled"], True)
+    if is_off(raw):
+        values["disabled"] = True
     return Entry(uid, raw=raw, **values)
 
 
@@ -188,18 +199,20 @@ def entry_from_character_book(raw: Mapping[str, Any], uid: int | str) -> Entry:
     if raw.get("position") == "before_char":
         values["position"] = BEFORE
     # `extensions` last, so that the position there, a number, wins over the word.
-    for table, source in ((_BOOK, raw), (_NESTED, as_object(raw.get("extensions")))):
+    extensions = as_object(raw.get("extensions"))
+    for table, source in ((_BOOK, raw), (_NESTED, extensions)):
         for key, value in source.items():
             field = table.get(key)
             if field is not None and value is not None and value != "":
                 values[field[0]] = field[1](value)
     if not values.get("comment"):
         values["comment"] = as_text(raw.get("name"))
-    enabled = raw.get("enabled")
-    if enabled is None or enabled == "":
-        values["disabled"] = _flag(raw.get("disable"))  # the word of the other format
-    else:
-        values["disabled"] = not _flag(enabled)
+    if (chance := extensions.get(RISU_CHANCE)) is not None:
+        # Both programs keep what the other wrote and do not look at it: neither lets more in than it says.
+        values["probability"] = min(values.get("probability", 100), _probability(chance))
+    if (case := extensions.get(RISU_CASE)) is not None:
+        values.setdefault("case_sensitive", _optional_flag(case))
+    values["disabled"] = is_off(raw)
     return Entry(uid, raw=raw, **values)
 
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from lunalux_core.documents.coerce import as_flag, as_object, as_text, as_texts
+from lunalux_core.documents.coerce import as_flag, as_number, as_object, as_text, as_texts
 from lunalux_core.documents.json_text import decode_text, parse_json
 from lunalux_core.worldbook.entry import AFTER, AT_DEPTH, BEFORE, NOT_ANY
 
@@ -24,6 +24,8 @@ _KOBOLD = ("widisabled", "keyanti", "wigroup")
 """Fields that only entries of Kobold Lite have."""
 _DUNGEON = ("entry", "value")
 """Where AI Dungeon keeps an entry's text, in old files and in story cards."""
+_ORDERS = ("insertion_order", "priority")
+"""Where entries of JanitorAI say how important they are, the newer name first."""
 _FOLDER = "\uf000folder:"
 """How the key of a folder begins that RisuAI keeps among the entries."""
 
@@ -35,7 +37,11 @@ def read(document: Mapping[str, Any]) -> dict[str, Any] | None:
     reader = _reader(document)
     if reader is None:
         return None
-    return {"name": as_text(document.get("name")), "entries": list(reader(document))}
+    # Null there is "not set", while World Info compares a probability of null as 0.
+    entries = [
+        {key: value for key, value in entry.items() if value is not None} for entry in reader(document)
+    ]
+    return {"name": as_text(document.get("name")), "entries": entries}
 
 
 def is_foreign(document: Mapping[str, Any]) -> bool:
@@ -115,7 +121,7 @@ def _novelai(document: Mapping[str, Any]) -> Entries:
             "comment": entry.get("displayName"),
             "content": entry.get("text"),
             "constant": entry.get("forceActivation"),
-            "order": as_object(entry.get("contextConfig")).get("budgetPriority", 0),
+            "order": as_number(as_object(entry.get("contextConfig")).get("budgetPriority"), 0),
             "disable": not as_flag(entry.get("enabled"), True) or as_text(entry.get("category")) in off,
         }
 
@@ -147,13 +153,13 @@ def _agnai(document: Mapping[str, Any]) -> Entries:
             "key": _listed(entry.get("keywords")),
             "keysecondary": _listed(entry.get("secondaryKeys")),
             "selective": entry.get("selective"),
-            "selectiveLogic": entry.get("selectiveLogic", 0),
+            "selectiveLogic": entry.get("selectiveLogic"),
             "comment": entry.get("name") or entry.get("comment"),
             "content": entry.get("entry"),
             "constant": entry.get("constant"),
             "order": entry.get("weight"),
             "position": AFTER if entry.get("position") == "after_char" else BEFORE,
-            "probability": entry.get("probability", 100) if chance else 100,
+            "probability": entry.get("probability") if chance else 100,
             "excludeRecursion": entry.get("excludeRecursion"),
             "disable": not as_flag(entry.get("enabled"), True),
         }
@@ -185,7 +191,7 @@ def _risu_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
         "content": entry.get("content"),
         "constant": as_flag(entry.get("alwaysActive")) or entry.get("mode") == "constant",
         "order": entry.get("insertorder"),
-        "probability": entry.get("activationPercent", 100),
+        "probability": entry.get("activationPercent"),
         "caseSensitive": as_object(entry.get("extentions")).get("risu_case_sensitive"),
         "disable": as_flag(entry.get("disabled")) or not as_flag(entry.get("enabled"), True),
     }
@@ -207,15 +213,15 @@ def _janitor(document: Mapping[str, Any]) -> Entries:
             "key": _listed(entry.get("key") or entry.get("keysRaw") or entry.get("keywordsRaw")),
             "keysecondary": second,
             "selective": as_flag(entry.get("selective"), bool(second)),
-            "selectiveLogic": entry.get("selectiveLogic", 0),
+            "selectiveLogic": entry.get("selectiveLogic"),
             "comment": entry.get("name") or entry.get("comment"),
             "content": entry.get("content"),
             "constant": entry.get("constant"),
-            "order": entry.get("insertion_order", entry.get("priority", 100)),
-            "probability": entry.get("probability", 100),
+            "order": next((entry[key] for key in _ORDERS if entry.get(key) is not None), None),
+            "probability": entry.get("probability"),
             "group": entry.get("inclusionGroupRaw"),
             "groupOverride": entry.get("prioritizeInclusion"),
-            "groupWeight": entry.get("groupWeight", 100),
+            "groupWeight": entry.get("groupWeight"),
             "caseSensitive": entry.get("case_sensitive"),
             "matchWholeWords": entry.get("matchWholeWords"),
             "delay": entry.get("minMessages"),
@@ -236,7 +242,7 @@ def _kobold(document: Mapping[str, Any]) -> Entries:
             "comment": entry.get("comment"),
             "content": entry.get("content"),
             "constant": entry.get("constant"),
-            "probability": entry.get("probability", 100),
+            "probability": entry.get("probability"),
             "disable": entry.get("widisabled"),
         }
 

@@ -10,6 +10,7 @@ from textual.widgets import Input
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.dialog import CANCEL
 from lunalux_tui.parts.form_dialog import FormDialog
 
@@ -30,7 +31,7 @@ class CouponDialog(FormDialog[tuple[str, int]]):
         self._account = account
 
     def compose_body(self) -> ComposeResult:
-        yield Input(placeholder=t("wallet.coupon.placeholder"), id="coupon", max_length=200)
+        yield OneLineInput(placeholder=t("wallet.coupon.placeholder"), id="coupon", max_length=200)
 
     @on(Input.Changed)
     def _changed(self) -> None:

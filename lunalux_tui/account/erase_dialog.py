@@ -10,6 +10,7 @@ from textual.widgets import Input
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.dialog import CANCEL
 from lunalux_tui.parts.form_dialog import FormDialog
 from lunalux_tui.parts.told import Told
@@ -34,9 +35,11 @@ class EraseDialog(FormDialog[bool]):
 
     def compose_body(self) -> ComposeResult:
         yield Told(f"{t('account.erase.goes')}\n\n{t('account.erase.stays')}")
-        yield Input(placeholder=t("account.erase.type", word=self._word), id="word", max_length=64)
+        yield OneLineInput(placeholder=t("account.erase.type", word=self._word), id="word", max_length=64)
         if not self._account.state.local:
-            yield Input(placeholder=t("account.field.password"), id="password", password=True, max_length=256)
+            yield OneLineInput(
+                placeholder=t("account.field.password"), id="password", password=True, max_length=256
+            )
 
     @on(Input.Changed)
     def _changed(self) -> None:

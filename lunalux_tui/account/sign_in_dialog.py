@@ -13,6 +13,7 @@ from textual.widgets import Input
 from lunalux_core.errors import BackendError
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.dialog import CANCEL
 from lunalux_tui.parts.form_dialog import FormDialog
 
@@ -50,10 +51,12 @@ class SignInDialog(FormDialog[bool]):
         self._email = email
 
     def compose_body(self) -> ComposeResult:
-        yield Input(self._email, placeholder=t("account.field.email"), id="email", max_length=254)
-        yield Input(placeholder=t("account.field.code"), id="code", max_length=32)
-        yield Input(placeholder=t("account.field.password"), id="password", password=True, max_length=256)
-        yield Input(placeholder=t("account.field.referral"), id="referral", max_length=64)
+        yield OneLineInput(self._email, placeholder=t("account.field.email"), id="email", max_length=254)
+        yield OneLineInput(placeholder=t("account.field.code"), id="code", max_length=32)
+        yield OneLineInput(
+            placeholder=t("account.field.password"), id="password", password=True, max_length=256
+        )
+        yield OneLineInput(placeholder=t("account.field.referral"), id="referral", max_length=64)
 
     def on_mount(self) -> None:
         # The watcher is silent where that is the step already, so the fields are arranged here.

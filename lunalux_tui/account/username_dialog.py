@@ -10,6 +10,7 @@ from textual.widgets import Input
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.dialog import CANCEL
 from lunalux_tui.parts.form_dialog import FormDialog
 
@@ -31,7 +32,7 @@ class UsernameDialog(FormDialog[str]):
         self._account = account
 
     def compose_body(self) -> ComposeResult:
-        yield Input(
+        yield OneLineInput(
             self._account.state.username or "",
             placeholder=t("account.username.placeholder"),
             id="username",

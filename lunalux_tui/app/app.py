@@ -17,6 +17,7 @@ from lunalux_core.text import clean, clean_line
 from lunalux_tui import i18n
 from lunalux_tui.actions import Action, bindings, keys_of, reachable
 from lunalux_tui.app import places
+from lunalux_tui.app.pasted_text import with_clean_pastes
 from lunalux_tui.app.terminal_gone import lasting, watch_terminal
 from lunalux_tui.app.typed_ahead import TYPED, TypedAhead
 from lunalux_tui.i18n import in_a_row, t, tell
@@ -118,7 +119,7 @@ class LunaluxApp(ThemedApp):
         return places.PLACES[0].make()
 
     def get_driver_class(self) -> type[Driver]:
-        return lasting(super().get_driver_class())
+        return lasting(with_clean_pastes(super().get_driver_class()))
 
     def on_mount(self) -> None:
         watch_terminal(self)

@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from lunalux_tui.actions import Action, key_name, keys_of
 from lunalux_tui.i18n import has, t
+from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.dialog import CANCEL, Dialog, question
 from lunalux_tui.parts.text_view import TextView
 from lunalux_tui.render.layout import lay_out
@@ -48,7 +49,7 @@ class HelpDialog(Dialog[None]):
         self._keymap = keymap
 
     def compose_body(self) -> ComposeResult:
-        yield Input(placeholder=t("help.narrow"), compact=True, id="narrow")
+        yield OneLineInput(placeholder=t("help.narrow"), compact=True, id="narrow")
         yield HelpText(self._text, self._actions, self._keymap)
 
     def on_mount(self) -> None:

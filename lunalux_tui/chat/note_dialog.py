@@ -15,6 +15,7 @@ from lunalux_core.dialogue.assembly.prompt_material import NotePosition
 from lunalux_core.dialogue.authors_note import DEEPEST, ROLES, ChatNote
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.dialog import CANCEL
 from lunalux_tui.parts.draft_dialog import DraftDialog, offer
 from lunalux_tui.parts.form_dialog import FormDialog
@@ -71,9 +72,9 @@ class NoteDialog(FormDialog[ChatNote], DraftDialog[ChatNote]):
             offer(text, note.prompt)
             yield text
             yield from self._field("position", _choice(POSITIONS, "note.positions", note.position))
-            yield from self._field("depth", Input(str(note.depth), compact=True))
+            yield from self._field("depth", OneLineInput(str(note.depth), compact=True))
             yield from self._field("role", _choice(ROLES, "note.roles", note.role))
-            yield from self._field("interval", Input(str(note.interval), compact=True))
+            yield from self._field("interval", OneLineInput(str(note.interval), compact=True))
             yield from self._field("scan", _choice(SCAN, "note.scans", SCAN[note.scan]))
 
     def _field(self, name: str, control: Widget) -> Iterator[Widget]:

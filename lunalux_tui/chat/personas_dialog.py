@@ -13,6 +13,7 @@ from textual.widgets import Input, Label, Static, TextArea
 
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
+from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.dialog import CANCEL, question
 from lunalux_tui.parts.draft_dialog import DraftDialog, offer
@@ -172,7 +173,7 @@ class PersonaDialog(DraftDialog[PersonaText]):
 
     def compose_body(self) -> ComposeResult:
         yield Label(question("persona.name"), markup=False)
-        yield Input(self.unsaved.name, id="persona-name")
+        yield OneLineInput(self.unsaved.name, id="persona-name")
         yield Label(question("persona.description"), markup=False)
         yield TextArea(
             self._persona.description,

@@ -191,15 +191,15 @@ async def list_reports(services: Services, as_json: bool = JSON) -> None:
     """
     rows = []
     for report in await services.characters.reports():
-        card = await services.characters.find_any(report["characterId"])
+        card = await services.characters.find_any(report.character_id)
         rows.append(
             {
-                "id": report["characterId"],
+                "id": report.character_id,
                 "name": card.name if card else "",
                 "status": card.status if card else "gone",
-                "reason": report["reason"],
-                "userId": report["userId"],
-                "createdAt": report["createdAt"],
+                "reason": report.reason,
+                "userId": report.user_id,
+                "createdAt": report.created_at,
             }
         )
     if as_json:

@@ -113,35 +113,41 @@ def picked(wanted: str, names: Sequence[Sequence[str]], missing: Callable[[str],
     raise missing(", ".join(list(dict.fromkeys(by_name[name] for name in near))[:5]))
 
 
-async def user_id_of(services: Services, named: str) -> str:
+async def user_id_of(services: Services, named: str, *, wallet: bool = True) -> str:
     """The account behind an address, an id or a username in whole: what is given, taken or erased never goes
     to somebody whose name only begins alike.
+
+    Args:
+        wallet: whether it must have one; an address that was only signed up with has none yet.
 
     Raises:
         NotFound: USER_NOT_FOUND, with the nearest addresses.
     """
-    user_id = await _known_user(services, named)
+    user_id = await _known_user(services, named, wallet=wallet)
     if user_id is None:
         raise _no_user(named, await _guessed_user(services, named))
     return user_id
 
 
-async def shown_user_id(services: Services, named: str) -> str:
+async def shown_user_id(services: Services, named: str, *, wallet: bool = True) -> str:
     """The account to look at: as `user_id_of`, else by a unique beginning or word, any case."""
-    user_id = await _known_user(services, named)
+    user_id = await _known_user(services, named, wallet=wallet)
     if user_id is None:
-        user_id = await _known_user(services, await _guessed_user(services, named))
+        guessed = await _guessed_user(services, named)
+        user_id = await _known_user(services, guessed, wallet=wallet)
     if user_id is None:
         raise _no_user(named, "")
     return user_id
 
 
-async def _known_user(services: Services, named: str) -> str | None:
+async def _known_user(services: Services, named: str, *, wallet: bool) -> str | None:
     user_id: str | None = named
     if len(named) > LONGEST_NAMED:  # no key of a table is so long
         return None
     if "@" in named:
         user_id = await services.identity.find(named)
+        if not wallet:
+            return user_id
     elif await services.wallets.get(named) is None:
         user_id = await services.users.owner(named)
     has_wallet = user_id is not None and await services.wallets.get(user_id) is not None

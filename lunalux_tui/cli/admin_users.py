@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from lunalux_core.text import normal_email
 from lunalux_tui.cli import output
 from lunalux_tui.cli.admin_services import (
     JSON,
@@ -65,12 +66,13 @@ async def list_users(
 @user_app.command("show")
 @in_services
 async def show_user(services: Services, user: str = USER, as_json: bool = JSON) -> None:
-    """One account: profile, wallet, ledger, invitations, session, and whether its books agree.
+    """One account: profile, wallet, ledger, invitations, session, and whether its books agree. One that was
+    only signed up for, found by its address, has none of these yet.
 
     Example: lunalux admin user show ada@example.org --json
     """
-    user_id = await shown_user_id(services, user)
-    row = await _whole(services, user_id)
+    user_id = await shown_user_id(services, user, wallet=False)
+    row = await _whole(services, user_id, _address(user))
     if as_json:
         output.print_json(row)
         return
@@ -185,16 +187,21 @@ def erase_user(
         profile = await services.users.get(user_id)
         # Cards that are older than the notes of who owns what would be left behind.
         cards = await services.erasure.adopt(user_id)
-        await services.erasure.erase(user_id, profile.email if profile is not None else "")
+        await services.erasure.erase(user_id, profile.email if profile is not None else _address(user))
         tell({"userId": user_id, "cards": cards, "erased": True}, as_json)
 
     remove_asked(
-        lambda services: user_id_of(services, user),
+        lambda services: user_id_of(services, user, wallet=False),
         lambda user_id: t("cli.erase_user", name=user, id=user_id),
         erase,
         yes=yes,
         storage=storage,
     )
+
+
+def _address(named: str) -> str:
+    """The address by which an account was named, "" where it was named otherwise."""
+    return normal_email(named) if "@" in named else ""
 
 
 def _row(user: User) -> dict[str, Any]:
@@ -207,18 +214,19 @@ def _row(user: User) -> dict[str, Any]:
     }
 
 
-async def _whole(services: Services, user_id: str) -> dict[str, Any]:
+async def _whole(services: Services, user_id: str, address: str) -> dict[str, Any]:
     """Everything there is to see of one account; objects of the service keep its spelling."""
     from lunalux_core.backend.repos.users import User
     from lunalux_core.backend.web.routes.invites import invite_body
     from lunalux_core.wire.users import Ledger
 
     profile = await services.users.get(user_id)
+    wallet = await services.wallets.get(user_id)
     ledger, invite = await services.ledgers.get(user_id), await services.invites.get(user_id)
     drift = await services.sweeper.check(user_id)
     return {
-        **_row(profile or User(user_id, "", None, "")),
-        "wallet": wallet_row(user_id, await services.wallets.require(user_id)),
+        **_row(profile or User(user_id, address, None, "")),
+        "wallet": None if wallet is None else wallet_row(user_id, wallet),
         "ledger": None if ledger is None else Ledger.of(ledger).model_dump(by_alias=True),
         "invite": None
         if invite is None

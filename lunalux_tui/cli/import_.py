@@ -13,6 +13,7 @@ import typer
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing import ImportResult, gather, import_files
+from lunalux_core.importing.sources import QUICK_REPLIES
 from lunalux_core.library import Library
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import command_settings
@@ -89,8 +90,10 @@ def import_cards(
         progress.clear()
         library.close()
         downloads.close()
-    if left:
-        output.say("left_alone", names=", ".join(sorted(left)))
+    if QUICK_REPLIES in left:
+        output.say("left_quick_replies", folder=QUICK_REPLIES)
+    if of_no_use := left - {QUICK_REPLIES}:
+        output.say("left_alone", names=", ".join(sorted(of_no_use)))
     seconds = round(time.monotonic() - began, 3)
     totals = {name: count[name] for name in ("imported", "duplicate", "replaced", "failed")}
     if as_json:

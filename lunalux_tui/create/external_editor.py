@@ -14,7 +14,8 @@ from textual.app import SuspendNotSupported
 
 from lunalux_core.errors import InvalidInput
 from lunalux_core.text import clean, well_formed
-from lunalux_tui.parts.form_field import FieldBox, in_one_line
+from lunalux_tui.parts.answer_field import in_one_line
+from lunalux_tui.parts.form_field import FieldBox
 
 if TYPE_CHECKING:
     from textual.app import App

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from textual.geometry import Size
 from textual.reactive import Reactive, reactive
-from textual.widgets import Input
 
 from lunalux_core.account import AccountState
 from lunalux_core.language import Language
 from lunalux_core.library.market_cache import Filters, Sort
 from lunalux_tui.i18n import LANGUAGES, t
 from lunalux_tui.parts.amounts import age, wallet_parts
+from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.drawn import Bar, Part
 from lunalux_tui.theme.styles import ACCENT, BOLD, CHARACTER, MUTED, SURFACE, WARNING
 
@@ -101,7 +101,7 @@ class MarketFilters(Bar):
         return [Part(t(key, n=self.shown), MUTED, weight=5)]
 
 
-class SearchField(Input):
+class SearchField(OneLineInput):
     """One line of fixed width: what is typed lays out nothing anew, so that results come at once."""
 
     virtual_size = Reactive(Size(0, 0), layout=False)

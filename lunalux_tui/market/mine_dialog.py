@@ -15,6 +15,7 @@ from lunalux_core.text import clean, clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import LANGUAGES, t
 from lunalux_tui.market.publish_dialog import TAGS_MOST, words_for_market
+from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.dialog import CANCEL, Dialog, question
 from lunalux_tui.parts.draft_dialog import DraftDialog, offer
@@ -162,7 +163,7 @@ class EditOwnDialog(FormDialog[bool], DraftDialog[bool]):
             "", soft_wrap=True, show_line_numbers=False, compact=True, tab_behavior="focus", id="intro"
         )
         yield Told(t("market.publish.tags", n=TAGS_MOST), classes="label")
-        yield Input(value=self._first["tags"], id="tags", max_length=800)
+        yield OneLineInput(value=self._first["tags"], id="tags", max_length=800)
 
     def on_mount(self) -> None:
         area = self.query_one(TextArea)

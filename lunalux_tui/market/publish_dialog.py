@@ -18,6 +18,7 @@ from lunalux_core.library.market_cache import NSFW_TAGS
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import LANGUAGES, in_a_row, t
+from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.dialog import CANCEL
 from lunalux_tui.parts.draft_dialog import DraftDialog
 from lunalux_tui.parts.form_dialog import FormDialog
@@ -167,7 +168,7 @@ class PublishDialog(FormDialog["Language"], DraftDialog["Language"]):
             "", soft_wrap=True, show_line_numbers=False, compact=True, tab_behavior="focus", id="intro"
         )
         yield Told(t("market.publish.tags", n=TAGS_MOST), classes="label")
-        yield Input(placeholder=t("market.publish.tags_placeholder"), id="tags", max_length=800)
+        yield OneLineInput(placeholder=t("market.publish.tags_placeholder"), id="tags", max_length=800)
         yield Told(id="steps")
 
     def on_mount(self) -> None:

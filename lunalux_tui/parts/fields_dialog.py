@@ -22,10 +22,11 @@ from lunalux_core.text import clean
 from lunalux_tui import i18n
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.answer_field import OneLineInput, in_one_line
 from lunalux_tui.parts.dialog import CANCEL
 from lunalux_tui.parts.draft_dialog import DraftDialog, offer
 from lunalux_tui.parts.form_dialog import FormDialog
-from lunalux_tui.parts.form_field import ChoiceField, LongPaste, TextField, in_one_line
+from lunalux_tui.parts.form_field import ChoiceField, LongPaste, TextField
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -129,7 +130,7 @@ class FieldsDialog(FormDialog[Values], DraftDialog[Values]):
             text.load_text(stored)
             offer(text, written)
             return text
-        return Input(in_one_line(written), placeholder=placeholder, compact=True)
+        return OneLineInput(in_one_line(written), placeholder=placeholder, compact=True)
 
     def on_mount(self) -> None:
         self.query_one(f"#field-{self._fields[0].name}").focus()

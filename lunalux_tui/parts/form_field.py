@@ -20,6 +20,7 @@ from textual.widgets import Input, Static, TextArea
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.drawn import Bar, Column, Part
 from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, HEADING, MUTED, WARNING
 
@@ -39,11 +40,6 @@ def too_long(text: str, *, line: bool = False) -> bool:
         return True
     # The length first: a text is only split where it can hold such a line at all.
     return len(text) > LONGEST_LINE and max(map(len, text.split("\n"))) > LONGEST_LINE
-
-
-def in_one_line(text: str) -> str:
-    """A text from outside for a field of one line."""
-    return clean(text).strip("\n").replace("\n", " ")
 
 
 class FieldHead(Bar):
@@ -84,23 +80,19 @@ class LongPaste(Message):
     text: str
 
 
-class LineField(Input):
-    """One line. What is pasted comes in whole, with blanks for its line ends."""
+class LineField(OneLineInput):
+    """One line of a long form."""
 
     def __init__(self, placeholder: str) -> None:
         super().__init__(placeholder=placeholder, compact=True, classes="field-line")
 
-    def on_paste(self, event: events.Paste) -> None:
-        # Textual's own handler, which would run as well, takes only the first line of a paste.
-        event.prevent_default()
-        event.stop()
-        pasted = in_one_line(event.text)
+    def put(self, pasted: str) -> None:
         start, end = sorted(self.selection)
         after = self.value[:start] + pasted + self.value[end:]
         if too_long(after, line=True):
             self.post_message(LongPaste(after))
         else:
-            self.replace(pasted, start, end)
+            super().put(pasted)
 
 
 class TextField(TextArea):

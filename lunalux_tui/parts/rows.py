@@ -90,8 +90,12 @@ class Rows(ScrollView, can_focus=True):
         def control(self) -> Rows:
             return self.rows
 
-    def __init__(self, *, two_lines: bool = False, ground: int = SURFACE, id: str | None = None) -> None:
+    def __init__(
+        self, *, two_lines: bool = False, ground: int = SURFACE, id: str | None = None, enter: bool = True
+    ) -> None:
+        """`enter=False` leaves the key to what stands around, whose footer then tells of it."""
         super().__init__(id=id)
+        self._enter = enter
         self._rows: Sequence[Row] = ()
         self._height = 2 if two_lines else 1
         self._longest = 0
@@ -149,6 +153,9 @@ class Rows(ScrollView, can_focus=True):
 
     def action_edge(self, place: int) -> None:
         self.cursor = place % len(self._rows) if self._rows else 0
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self._enter if action == "choose" else super().check_action(action, parameters)
 
     def action_choose(self) -> None:
         if self.chosen:

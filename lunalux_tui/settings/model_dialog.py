@@ -21,6 +21,7 @@ from lunalux_core.llm.parameters import GROUPS, PARAMETERS, Parameter, checked_v
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t, tell
+from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.dialog import CANCEL
 from lunalux_tui.parts.draft_dialog import DraftDialog
 from lunalux_tui.parts.form_dialog import FormDialog
@@ -137,7 +138,7 @@ class ModelDialog(FormDialog[ModelDraft], DraftDialog[ModelDraft]):
         value = self._written.get(name, value)
         with Horizontal(classes="field" if name in FIRST else "field -more"):
             yield Label(t(f"model.form.{name}"), classes="label", markup=False)
-            yield Input(value, placeholder=hint, password=password, id=f"field-{name}", compact=True)
+            yield OneLineInput(value, placeholder=hint, password=password, id=f"field-{name}", compact=True)
 
     def on_mount(self) -> None:
         self.set_class(not self._says_more(), "-folded")

@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import in_a_row, t, tell
+from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.drawn import Bar, Column, Part, SideBySide
 from lunalux_tui.parts.explanation import ExplanationView
 from lunalux_tui.parts.key_bar import KeyBar
@@ -40,7 +41,7 @@ class SectionRows(Rows):
     BINDINGS = bindings(ACTIONS)
 
 
-class SearchField(Input):
+class SearchField(OneLineInput):
     """Words that narrow the settings; down and enter go to what was found."""
 
     ACTIONS = (Action("settings.found", "screen.enter", "enter,down", footer=1, palette=False),)

@@ -138,6 +138,7 @@ def old_tables() -> list[tuple[str, Row]]:
             TABLES.model_config,
             {"PK": "MODEL#009", "SK": "MODEL", "modelId": "009", "displayname": "Half"},
         ),
+        (TABLES.model_config, model("001", freeLevel=0) | {"PK": "MODEL#200"}),
     ]
     return [*rows, *[(TABLES.wallet, {**rows[2][1], "PK": "USER#lux", "userId": "lux", "luxLevel": 7})]]
 
@@ -191,7 +192,8 @@ async def test_what_a_dry_run_says_is_what_is_done_and_the_second_run_changes_no
         assert [change.row for change in told] == [change.row for change in said if change.action == "look"]
         assert await snapshot(store) == after and not again.resumed
         looks = {change.row for change in told}
-        assert looks == {"USERNAME#ghost OWNER", "USER#eve WALLET", "COUPON#HALF COUPON", "MODEL#009 MODEL"}
+        models = {"MODEL#009 MODEL", "MODEL#200 MODEL"}
+        assert looks == {"USERNAME#ghost OWNER", "USER#eve WALLET", "COUPON#HALF COUPON", *models}
 
 
 async def test_every_change_is_told_in_chinese_too(tmp_path: Path) -> None:

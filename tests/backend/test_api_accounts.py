@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import logging
 import re
 import time
@@ -13,8 +15,12 @@ import httpx
 import pytest
 from api_support import PASSWORD, URL, Api, backend, bad, good
 
+from lunalux_core.backend.repos import invites
+from lunalux_core.backend.running import logs
 from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.running.signatures import digest
+from lunalux_core.backend.storage.foreign_values import LARGEST
+from lunalux_core.backend.storage.windows import Rule
 from lunalux_core.backend.web import limits
 
 
@@ -72,6 +78,63 @@ async def test_from_sign_up_to_a_wallet(api: Api) -> None:
 )
 async def test_refused_credentials(api: Api, path: str, body: object, status: int, code: str) -> None:
     bad(await api.http.post(f"/api/auth/{path}", json=body), status, code)
+
+
+AUTH_BODIES = {
+    "signup": {"password": PASSWORD},
+    "signin": {"password": PASSWORD},
+    "confirm": {"code": "123456"},
+    "resend": {},
+    "forgot": {},
+    "reset": {"code": "123456", "password": PASSWORD},
+}
+ODD_ADDRESSES = (
+    "\ufdfa" * 200 + "@a.b",  # eighteen letters each, as it is kept
+    "x\ufe6by@z.org",  # two @, as it is kept
+    "x@y\u00a0.org",
+    "a\x9bb@x.org",
+    "a\u200bb@x.org",
+    "a\u202eb@x.org",
+    "ab@x\xad.org",
+    "\u2028@x.org",
+    "@x.org",
+    "a@",
+    "x" * 251 + "@a.b",
+)
+
+
+@pytest.mark.parametrize("path", AUTH_BODIES)
+async def test_no_address_makes_trouble_in_the_store(
+    api: Api, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for email in ODD_ADDRESSES:
+        body = {"email": email, **AUTH_BODIES[path]}
+        bad(await api.http.post(f"/api/auth/{path}", json=body), 400, "INVALID_REQUEST")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_the_log_has_of_no_address_more_than_a_letter_and_the_domain(tmp_path: Path) -> None:
+    names = ("alice", "alice!#$s", "alice/s", "o'alice", "alice(work)", "<alice", "alice@", '"alice')
+    out = io.StringIO()
+    handler = logs.configure("INFO", out)
+    try:
+        async with backend(tmp_path, require_confirmation=True) as api:
+            for domain in ("x.org", "intranet", "[127.0.0.1]"):
+                for name in names:
+                    body = {"email": f"{name}@{domain}", "password": PASSWORD}
+                    answer = await api.http.post("/api/auth/signup", json=body)
+                    assert answer.status_code == (400 if "@" in name else 200)
+    finally:
+        logs.logger.removeHandler(handler)
+        logs.logger.propagate = True
+        logs.logger.setLevel(logging.NOTSET)
+    told = [json.loads(line)["message"] for line in out.getvalue().splitlines()]
+    told = [message for message in told if "code for" in message]
+    assert len(told) == 3 * (len(names) - 1)
+    assert all(
+        re.search(r"code for [<\"]?[ao]…@(x\.org|intranet|\[127\.0\.0\.1\]): \d{6}$", line) for line in told
+    )
+    assert "alice" not in out.getvalue() and "lice" not in out.getvalue()
 
 
 async def test_a_taken_address(api: Api) -> None:
@@ -160,17 +223,51 @@ async def test_an_invitation_pays_both_once(api: Api) -> None:
     assert await api.services.sweeper.check(ada.user_id) == []
 
 
-async def test_an_address_brings_only_so_many_invited_accounts_a_day(tmp_path: Path) -> None:
+async def _arrives(api: Api, name: str, code: str) -> tuple[int, bool | None]:
+    """A new account with an invitation: its star coins, and whether it is told that it was invited."""
+    person = await api.person(name, init=False)
+    made = good(await person.post("/api/user/init", {"referralCode": code}))
+    return made["wallet"]["starCoin"], made.get("referralAccepted")
+
+
+async def test_an_address_brings_only_so_many_invited_accounts_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invites, "INVITED_ADDRESS", Rule("invited-ip", 2, 86_400))
     async with backend(tmp_path, served=True, seeded=False, invited_reward_star=20) as api:
-        code = good(await (await api.person()).get("/api/invite/me"))["invite"]["inviteCode"]
-        assert (
-            good(await (await api.person("bob", referral=code)).get("/api/wallet/me"))["wallet"]["starCoin"]
-            == 120
-        )
-        while not await api.services.limiter.take(limits.INVITED_ADDRESS, "127.0.0.1"):
-            pass
-        eve = await api.person("eve", referral=code)  # welcome, but not a reward any more
-        assert (await eve.wallet())["starCoin"] == 100
+        ada = await api.person()
+        code = good(await ada.get("/api/invite/me"))["invite"]["inviteCode"]
+        assert await _arrives(api, "bob", code) == (120, True)
+        bob = await api.sign_in("bob@example.org")
+        for _ in range(5):  # the same invitation is the same one
+            again = good(await bob.post("/api/user/init", {"referralCode": code}))
+            assert again["referralAccepted"] is True
+        assert await _arrives(api, "carol", code) == (120, True)
+        assert await _arrives(api, "dora", code) == (100, False)  # welcome, but not a reward any more
+        assert good(await ada.get("/api/invite/me"))["invite"]["totalInvites"] == 2
+        api.clock.forward(86_400)
+        assert await _arrives(api, "eve", code) == (120, True)
+
+
+async def test_nobody_uses_up_an_addresss_invitations_with_codes_that_do_not_count(tmp_path: Path) -> None:
+    async with backend(tmp_path, served=True, seeded=False, invited_reward_star=20) as api:
+        ada, mallory = await api.person(), await api.person("mallory")
+        code = good(await ada.get("/api/invite/me"))["invite"]["inviteCode"]
+        own = good(await mallory.get("/api/invite/me"))["invite"]["inviteCode"]
+        told = []
+        for guess in (*("WRONGCODE1", own) * 15, *(code,) * 15):
+            answer = good(await mallory.post("/api/user/init", {"referralCode": guess}))
+            told.append(answer["referralAccepted"])
+        # Mallory's guesses are counted against Mallory, who finds no code any more.
+        assert told == [False] * 45
+        assert await _arrives(api, "bob", code) == (120, True)
+        assert good(await ada.get("/api/invite/me"))["invite"]["totalInvites"] == 1
+        api.clock.forward(2 * 86_400)
+        old = await api.sign_in(mallory.email)
+        for _ in range(15):
+            late = good(await old.post("/api/user/init", {"referralCode": code}))
+            assert late["referralAccepted"] is False
+        assert await _arrives(api, "carol", code) == (120, True)
 
 
 async def test_the_referral_cookie_stands_in_for_the_body(api: Api) -> None:
@@ -220,6 +317,23 @@ async def test_coupons(api: Api) -> None:
     assert (luna["currency"], luna["wallet"]["lunaCoin"]) == ("luna", 107)
     eve = await api.person("eve", init=False)
     bad(await eve.post("/api/coupon/redeem", {"coupon": "THRICE"}), 404, "WALLET_NOT_FOUND")
+
+
+async def test_a_coupon_or_milestone_that_a_wallet_has_no_room_for_stays_as_it_is(api: Api) -> None:
+    ada = await api.person()
+    code = good(await ada.get("/api/invite/me"))["invite"]["inviteCode"]
+    await api.person("bob", referral=code)
+    await api.person("carol", referral=code)
+    await api.services.wallets.adjust(ada.user_id, "star", LARGEST - 110)
+    await api.services.coupons.create("TWENTY", "star", 20, 5)
+    before = good(await ada.get("/api/ledger/history/me"))["movements"]
+    bad(await ada.post("/api/coupon/redeem", {"coupon": "TWENTY"}), 400, "INVALID_REQUEST")
+    bad(await ada.post("/api/invite/settle/me"), 400, "INVALID_REQUEST")
+    assert (await ada.wallet())["starCoin"] == LARGEST - 10
+    assert good(await ada.get("/api/ledger/history/me"))["movements"] == before
+    assert (await api.services.coupons.issued("TWENTY")).left == 5
+    assert good(await ada.get("/api/invite/me"))["invite"]["unissuedRewardCount"] == 2
+    assert await api.services.sweeper.check(ada.user_id) == []
 
 
 async def test_history_is_newest_first_in_pages_of_ones_own(api: Api) -> None:

@@ -12,15 +12,19 @@ import httpx
 import pytest
 from api_support import Api, Person, backend, bad, events, good
 from llm_stub import ModelServer, model_server
+from pydantic import ValidationError
 
 from lunalux_core.backend.accounts.sessions import Session
 from lunalux_core.backend.money.billing import ModelConfig
-from lunalux_core.backend.money.gateway import Gateway, GatewayRequest
+from lunalux_core.backend.money.gateway import Gateway, GatewayRequest, request_hash
+from lunalux_core.backend.money.money import Action
 from lunalux_core.backend.running.backend_settings import BackendSettings, ProviderSettings, RankingSettings
 from lunalux_core.backend.storage.table import Key, Update
 from lunalux_core.backend.web import limits, streaming
+from lunalux_core.backend.web.app import create_app
 from lunalux_core.backend.web.routes.gateway import _named
 from lunalux_core.backend.web.streaming import EventStream
+from lunalux_core.wire import auth, characters, official, users
 from lunalux_core.wire.official import SubmitRequest
 
 FREE, STAR, LUNA = "001", "002", "003"
@@ -157,6 +161,57 @@ async def stream(ada: Person, **body: Any) -> httpx.Response:
     return await ada.post("/api/official-model/submit", document, accept="text/event-stream")
 
 
+@pytest.mark.parametrize(
+    ("lines", "aloud"),
+    [
+        (["TEXT/EVENT-STREAM"], True),
+        (["application/json", "text/event-stream"], True),
+        (["application/json, text/event-stream; q=0.5"], True),
+        (["text/event-stream;q=0"], False),
+        (["text/event-stream ; Q=0.000, application/json"], False),
+        (["text/event-stream-not"], False),
+        (["*/*"], False),
+        ([], False),
+    ],
+)
+async def test_who_gets_a_stream_is_said_by_accept(api: Api, lines: list[str], aloud: bool) -> None:
+    ada = await api.person()
+    body = {"userId": ada.user_id, "modelId": "fine", "userMessage": "Hi."}
+    headers = [*ada.headers.items(), *(("accept", line) for line in lines)]
+    request = api.http.build_request("POST", "/api/official-model/submit", json=body)
+    del request.headers["accept"]
+    request.headers = httpx.Headers([*request.headers.multi_items(), *headers])
+    answer = await api.http.send(request)
+    assert answer.status_code == 200, answer.text
+    kind = "text/event-stream" if aloud else "application/json"
+    assert answer.headers["content-type"].startswith(kind)
+
+
+async def test_null_is_as_good_as_nothing(api: Api) -> None:
+    ada = await api.person()
+    nothing = dict.fromkeys(("systemMessage", "language", "messages", "characterId", "topK", "expectedCost"))
+    assert good(await ada.submit(modelId="fine", **nothing))["content"] == "Good evening."
+    more = {"lang": None, "limit": None, "exclusiveStartKey": None}
+    good(await ada.post("/api/character/time-more", more))
+
+
+def test_every_optional_member_of_a_request_may_be_null() -> None:
+    kinds = [
+        kind
+        for module in (auth, characters, official, users)
+        for name, kind in vars(module).items()
+        if name.endswith("Request")
+    ]
+    assert len(kinds) > 15
+    for kind in kinds:
+        optional = {field.alias for field in kind.model_fields.values() if not field.is_required()}
+        try:
+            kind.model_validate(dict.fromkeys(optional))
+        except ValidationError as error:
+            wrong = {str(problem["loc"][0]) for problem in error.errors()}
+            assert not wrong & optional, (kind.__name__, wrong & optional)
+
+
 async def test_a_stream_is_deltas_and_one_done(api: Api) -> None:
     ada = await api.person()
     response = await stream(ada)
@@ -212,6 +267,80 @@ async def test_the_same_key_pays_once_and_replays_the_answer(api: Api, llm: Mode
     )
     assert [name for name, _ in events(streamed.text)] == ["done"]
     bad(await ada.submit(key="no spaces allowed"), 400, "INVALID_REQUEST")
+
+
+GONE = "gone"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        GONE,
+        {"max_input_chars": 2},
+        {"kind": "gemini"},
+        {"star_cost": 9999},
+        {"allow_star": False},
+        {"free_level": 0},
+    ],
+)
+async def test_what_was_paid_is_replayed_whatever_became_of_its_model(api: Api, change: Any) -> None:
+    ada, bob = await api.person(), await api.person("bob")
+    paid = good(await ada.submit(modelId=STAR, key="k"))
+    if change == GONE:
+        await api.services.models.delete(STAR)
+    else:
+        await api.services.models.put(row(STAR, "practice", **{"kind": "practice", **change}))
+    again = good(await ada.submit(modelId=STAR, key="k"))
+    assert (again["content"], again["billing"]) == (paid["content"], paid["billing"])
+    body = {"userId": ada.user_id, "modelId": STAR, "userMessage": "Hello there."}
+    aloud = {"accept": "text/event-stream", "idempotency-key": "k"}
+    streamed = events((await ada.post("/api/official-model/submit", body, **aloud)).text)
+    assert [(name, data["content"]) for name, data in streamed] == [("done", paid["content"])]
+    assert (await ada.wallet())["starCoin"] == 95
+    assert await api.services.sweeper.check(ada.user_id) == []
+    # Nothing of it is anybody else's, or another request's.
+    bad(await ada.submit(modelId=STAR, key="k", userMessage="Other."), 422, "IDEMPOTENCY_MISMATCH")
+    if change == GONE:
+        bad(await bob.submit(modelId=STAR, key="k"), 404, "MODEL_NOT_FOUND")
+        bad(await ada.submit(modelId=STAR, key="another"), 404, "MODEL_NOT_FOUND")
+        bad(await ada.submit(modelId=STAR, key="init"), 400, "INVALID_REQUEST")
+        bad(await ada.submit(modelId=STAR, key="k", userId=bob.user_id), 403, "USER_MISMATCH")
+        api.clock.forward(25 * 3600)
+        bad(await (await api.sign_in(ada.email)).submit(modelId=STAR, key="k"), 422, "IDEMPOTENCY_MISMATCH")
+
+
+async def test_what_is_under_way_is_in_progress_whatever_became_of_its_model(
+    api: Api, llm: ModelServer
+) -> None:
+    ada = await api.person()
+    first = asyncio.ensure_future(ada.submit(modelId="silent", key="k"))
+    await llm.arrived.wait()
+    await api.services.models.delete("silent")
+    bad(await ada.submit(modelId="silent", key="k"), 409, "OPERATION_IN_PROGRESS")
+    bad(await first, 504, "LLM_TIMEOUT")
+    bad(await ada.submit(modelId="silent", key="k"), 404, "MODEL_NOT_FOUND")
+    # Of a process that died meanwhile the coins are given back, and there is nothing to replay.
+    body = SubmitRequest(user_id=ada.user_id, model_id="fine", user_message="Hello there.")
+    config = await api.services.models.require("fine")
+    await api.services.money.reserve(Action(ada.user_id, "dead", request_hash(body)), config)
+    await api.services.models.delete("fine")
+    bad(await ada.submit(modelId="fine", key="dead"), 409, "OPERATION_IN_PROGRESS")
+    api.clock.forward(3600)
+    bad(await ada.submit(modelId="fine", key="dead"), 404, "MODEL_NOT_FOUND")
+    assert (await ada.wallet())["starCoin"] == 100
+
+
+async def test_what_was_paid_is_replayed_whatever_limit_holds(tmp_path: Path) -> None:
+    async with backend(tmp_path, served=True) as api:
+        ada = await api.person()
+        paid = good(await ada.submit(modelId=STAR, key="k"))
+        while not await api.services.limiter.take(limits.PAID_REPLY, ada.user_id):
+            pass
+        for _ in range(20):
+            api.services.called_off.count(limits.CALLED_OFF, ada.user_id)
+        assert good(await ada.submit(modelId=STAR, key="k"))["content"] == paid["content"]
+        bad(await ada.submit(modelId=STAR, key="other"), 429, "RATE_LIMITED")
+        assert (await ada.wallet())["starCoin"] == 95
 
 
 async def test_a_key_is_its_owners_alone(api: Api) -> None:
@@ -296,6 +425,56 @@ async def test_who_leaves_before_any_word_is_refunded_and_sees_it_in_the_history
     (line,) = [m for m in good(await ada.get("/api/ledger/history/me"))["movements"] if m["kind"] == "charge"]
     assert (line["status"], line["amount"], line["modelId"]) == ("REFUNDED", 0, "silent")
     assert await api.services.sweeper.check(ada.user_id) == []
+
+
+async def send_and_leave(api: Api, ada: Person, key: str, accept: str) -> list[str]:
+    """A whole request of somebody who has left by the time it is read; what was sent for nobody."""
+    body = b'{"modelId": "002", "userMessage": "Hi."}'
+    messages: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
+    sent: list[str] = []
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    headers = {**ada.headers, "accept": accept, "idempotency-key": key, "content-type": "application/json"}
+    path = "/api/official-model/submit"
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "scheme": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "client": ("127.0.0.1", 5),
+        "server": ("lunalux.test", 80),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    await create_app(api.services)(scope, receive, send)
+    return sent
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
+async def test_who_has_left_before_the_request_is_read_is_sent_nothing_and_pays_nothing(
+    api: Api, monkeypatch: pytest.MonkeyPatch, accept: str
+) -> None:
+    """Also where the model's first word is there at once."""
+    monkeypatch.setenv("LUNALUX_PRACTICE_RATE", "1000")
+    ada, retry = await api.person(), {"idempotency-key": "k0"}
+    for number in range(5):
+        sent = await send_and_leave(api, ada, f"k{number}", accept)
+        assert accept == "application/json" or sent == []
+    await _settled(api)
+    assert (await ada.wallet())["starCoin"] == 100
+    history = good(await ada.get("/api/ledger/history/me"))["movements"]
+    assert {m["status"] for m in history if m["kind"] == "charge"} <= {"REFUNDED"}
+    assert await api.services.sweeper.check(ada.user_id) == []
+    good(await ada.post("/api/official-model/submit", {"modelId": STAR, "userMessage": "Hi."}, **retry))
+    assert (await ada.wallet())["starCoin"] == 95
 
 
 async def test_a_sweep_beside_a_reply_that_nobody_reads_decides_once(api: Api, llm: ModelServer) -> None:

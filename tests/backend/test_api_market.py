@@ -17,6 +17,7 @@ from lunalux_core.backend.running.backend_settings import BackendSettings, Ranki
 from lunalux_core.backend.running.signatures import Cursor
 from lunalux_core.backend.storage.table import Put
 from lunalux_core.cards.png_card import read_png
+from lunalux_core.errors import LunaluxError
 from lunalux_core.starter import cards, market_cards
 
 HEAT = RankingSettings(like_heat=10, download_heat=1, hot_top_limit=4, time_top_limit=4, hot_top_buffer=6)
@@ -198,11 +199,17 @@ async def test_the_owner_edits_and_nobody_else(api: Api) -> None:
 
     bad(await patch(bob, name="Mine"), 403, "FORBIDDEN")
     bad(await patch(ada, intro=" \u202e "), 400, "INTRO_REQUIRED")
-    bad(await patch(ada, name=" "), 400, "INVALID_REQUEST")
+    bad(await patch(ada, intro="\u200b\u2800"), 400, "INTRO_REQUIRED")
+    for unseen in (" ", "\u200b\u200b", "\u3164"):
+        bad(await patch(ada, name=unseen), 400, "INVALID_REQUEST")
+        report = {"characterId": mira, "reason": unseen}
+        bad(await bob.post("/api/character/report", report), 400, "INVALID_REQUEST")
     bad(await patch(ada, tags=["x"] * 11), 400, "INVALID_REQUEST")
     api.clock.forward(1)
     good(await patch(ada, name="Mira the Second", tags=[], version=1))
     bad(await patch(ada, intro="Late.", version=1), 409, "VERSION_CONFLICT")
+    for version in (-1, 0, -(2**53), 2**53, -(10**30), 10**30):
+        bad(await patch(ada, intro="Late.", version=version), 409, "VERSION_CONFLICT")
     (item,) = good(await bob.get("/api/character/time-first-page"))["characters"]
     assert (item["name"], item["intro"], item["tags"]) == ("Mira the Second", "An intro.", [])
 
@@ -249,6 +256,25 @@ async def test_a_hidden_card_comes_back(api: Api) -> None:
     await api.services.characters.set_status(mira, "active")
     await api.services.ranking.drain("en", "hot")
     assert await names(ada, "hot-first-page") == ["Mira"]
+
+
+async def test_a_hidden_card_is_its_owners_to_delete_and_nobodys_to_change(api: Api) -> None:
+    ada, bob = await api.person(), await api.person("bob")
+    mira = await ada.publish()
+    await api.services.characters.set_status(mira, "hidden")
+    path = f"/api/character/{mira}"
+    (own,) = good(await ada.get("/api/character/mine"))["characters"]
+    assert own["status"] == "hidden"
+    bad(await bob.http.delete(path, headers=bob.headers), 404, "CHARACTER_NOT_FOUND")
+    change = {"intro": "Another."}
+    bad(await ada.http.patch(path, json=change, headers=ada.headers), 404, "CHARACTER_NOT_FOUND")
+    good(await ada.http.delete(path, headers=ada.headers))
+    bad(await ada.http.delete(path, headers=ada.headers), 404, "CHARACTER_NOT_FOUND")
+    assert good(await ada.get("/api/character/mine"))["characters"] == []
+    card = await api.services.characters.find_any(mira)
+    assert card is not None and card.status == "deleted"
+    with pytest.raises(LunaluxError, match="not on the market"):
+        await api.services.characters.set_status(mira, "active")
 
 
 def starter_names(lang: str, paths: list[Path]) -> set[str]:

@@ -242,6 +242,25 @@ async def test_metrics_count_routes_not_people(tmp_path: Path) -> None:
         assert ada.user_id not in text and "unknown-id" not in text
 
 
+async def test_load_balancers_may_ask_for_the_head_alone(api: Api) -> None:
+    for path in ("/health", "/ready"):
+        answer = await api.http.head(path)
+        assert answer.status_code == 200 and answer.headers["content-type"] == "application/json"
+
+
+async def test_the_scheme_of_the_metrics_token_is_of_any_case(tmp_path: Path) -> None:
+    async with backend(tmp_path, metrics=True, metrics_token="Tok", seeded=False) as api:
+        for given, status in (
+            *(("Bearer Tok", 200), ("bearer Tok", 200), ("BEARER  Tok", 200)),
+            *(("Bearer tok", 404), ("Basic Tok", 404), ("Tok", 404), ("", 404), ("Bearer", 404)),
+        ):
+            answer = await api.http.get("/metrics", headers={"authorization": given})
+            assert answer.status_code == status, given
+
+
+ACTING = "\x00\x07\x1b\x7f\x85\x9b\u061c\u200b\u200e\u2028\u2029\u202e\u2066\ufeff\ud800"
+
+
 async def test_the_log_is_json_lines_without_secrets() -> None:
     out = io.StringIO()
     handler = logs.configure("INFO", out)
@@ -252,6 +271,8 @@ async def test_the_log_is_json_lines_without_secrets() -> None:
         )
         logs.logger.warning("at https://b.example/o?X-Amz-Signature=deadbeef&t=eyJhIjoxfQ.c2lnbmF0dXJl")
         logs.logger.warning("key sk-proj-0123456789abcdef and AIzaSyA0123456789abcdefghijklmnop")
+        logs.logger.warning(ACTING, extra={"path": ACTING})
+        logs.logger.warning("no user 'carol/s@intranet' (<carol@x.org>), see @dataclass, a @ b")
         try:
             raise ValueError("token eyJ1IjoiMSJ9.c2lnbmF0dXJl")
         except ValueError:
@@ -262,7 +283,10 @@ async def test_the_log_is_json_lines_without_secrets() -> None:
         logs.logger.propagate = True
         logs.logger.setLevel(logging.NOTSET)
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
-    assert [line["level"] for line in lines] == ["INFO", "WARNING", "WARNING", "ERROR"]
+    assert [line["level"] for line in lines] == ["INFO", *["WARNING"] * 4, "ERROR"]
+    assert lines[3]["message"] == lines[3]["path"] == ACTING
+    assert not set(ACTING) & set(out.getvalue())
+    assert lines[4]["message"] == "no user 'c…@intranet' (<c…@x.org>), see @dataclass, a @ b"
     assert lines[0]["requestId"] == "r-1" and lines[0]["route"] == "/x"
     for secret in ("abcdefgh12345678", "hunter2", "deadbeef", "c2lnbmF0dXJl", "0123456789abcdef"):
         assert secret not in out.getvalue()

@@ -99,6 +99,14 @@ def test_prefixes_end_in_one_slash_and_weights_are_rounded() -> None:
         ("MAX_HEAT", "9999999999999"),
         ("CHARACTER_DOWNLOAD_HEAT_ADD", "0.4"),
         ("LIKED_TTL_SECONDS", "-1"),
+        ("LUNALUX_PUBLIC_URL", "foo"),
+        ("LUNALUX_PUBLIC_URL", "ftp://example.org"),
+        ("CORS_ORIGINS", "example.org"),
+        ("CORS_ORIGINS", "https://a.org, https://b.org/page"),
+        ("CHARACTER_S3_ORIGINAL_PREFIX", "../x"),
+        ("CHARACTER_S3_ORIGINAL_PREFIX", "a//b"),
+        ("CHARACTER_S3_THUMBNAIL_PREFIX", "a/../b"),
+        ("CHARACTER_S3_THUMBNAIL_PREFIX", "/"),
     ],
 )
 def test_a_wrong_value_is_told_in_one_sentence_that_names_the_variable(name: str, value: str) -> None:
@@ -107,6 +115,15 @@ def test_a_wrong_value_is_told_in_one_sentence_that_names_the_variable(name: str
     assert caught.value.code == "CONFIG_INVALID"
     assert name in caught.value.message
     assert caught.value.message.count(".") == 1
+
+
+def test_addresses_of_pages_and_of_the_server_are_kept() -> None:
+    settings = BackendSettings.from_env(
+        {"CORS_ORIGINS": "https://a.org,http://localhost:3000", "LUNALUX_PUBLIC_URL": "https://c.org/"}
+    )
+    assert settings.cors_origins == ("https://a.org", "http://localhost:3000")
+    assert settings.public_url == "https://c.org"
+    assert BackendSettings.from_env({"CORS_ORIGINS": "*"}).cors_origins == ("*",)
 
 
 def test_half_a_cognito_configuration_names_the_missing_half() -> None:

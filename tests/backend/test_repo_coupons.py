@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from money_world import TABLES, World, world
+from money_world import STAR, TABLES, World, world
+from storage_engines import plant
 
 from lunalux_core.backend.repos.coupons import Coupons, Redemption
+from lunalux_core.backend.storage.foreign_values import LARGEST
 from lunalux_core.backend.storage.table import Put
 from lunalux_core.errors import BackendError, InvalidInput, NotFound
 
@@ -70,7 +72,7 @@ async def test_created_coupons_have_the_documented_row(tmp_path: Path) -> None:
         with pytest.raises(InvalidInput) as twice:
             await coupons(w).create("MANY", "star", 1)
         assert twice.value.code == "COUPON_EXISTS"
-        for amount, claims in ((0, None), (-5, None), (5, 0), (5, -1)):
+        for amount, claims in ((0, None), (-5, None), (10**9 + 1, 3), (5, 0), (5, -1), (5, 10**9 + 1)):
             with pytest.raises(InvalidInput):
                 await coupons(w).create("OTHER", "star", amount, claims)
 
@@ -91,6 +93,64 @@ async def test_a_retry_within_a_day_is_answered_the_same_and_a_second_wish_is_re
         assert await tried(coupons(w), "ada", "ONCE", "k2") == "COUPON_INVALID_OR_USED"
         assert (await w.balances())["star"] == 130
         await w.check()
+
+
+@pytest.mark.parametrize("shards", [None, 2])
+async def test_a_coupon_that_does_not_fit_is_not_used_up(tmp_path: Path, shards: int | None) -> None:
+    async with world(tmp_path) as w:
+        await w.account()
+        await w.wallets.adjust("ada", "star", LARGEST - 110)  # room for ten more
+        await coupons(w).create("TWENTY", "star", 20, 5, shards=shards)
+        await coupons(w).create("TEN", "star", 10, 5)
+        await console(w, "ALL", amount=LARGEST)
+        before = await w.ledgers.require("ada")
+        for code in ("TWENTY", "ALL"):
+            with pytest.raises(InvalidInput) as full:
+                await coupons(w).redeem("ada", code, "key")
+            assert full.value.params["kind"] == "wallet_full"
+            assert (await coupons(w).issued(code)).claimed == 0
+        assert (await coupons(w).issued("TWENTY")).left == 5
+        assert (await w.balances())["star"] == LARGEST - 10
+        assert await w.ledgers.require("ada") == before
+        assert await coupons(w).redeem("ada", "TEN") == Redemption("star", 10)
+        assert (await w.balances())["star"] == LARGEST
+        await w.check()
+
+
+async def test_coins_that_were_spent_leave_no_room_for_more_than_all_there_can_be(tmp_path: Path) -> None:
+    """Else a reply that is given back would not fit any more, or what was used would be forgotten."""
+    async with world(tmp_path) as w:
+        await w.account()
+        await w.wallets.adjust("ada", "star", LARGEST - 100)
+        await coupons(w).create("FIVE", "star", 5, 5)
+        reservation = await w.reserve(STAR, "k")
+        with pytest.raises(InvalidInput):
+            await coupons(w).redeem("ada", "FIVE")
+        with pytest.raises(InvalidInput):
+            await w.wallets.adjust("ada", "star", 5)
+        await w.money.refund(reservation)
+        assert (await w.balances())["star"] == LARGEST
+        assert await w.spend(STAR, "k2")
+        with pytest.raises(InvalidInput):
+            await w.wallets.adjust("ada", "star", 5)
+        ledger = await w.ledgers.require("ada")
+        assert ledger is not None
+        assert (ledger.total_star_coin_gain, ledger.total_star_coin_used) == (LARGEST, 5)
+        assert await coupons(w).redeem("ada", (await coupons(w).create("L", "luna", 7)).code)
+        await w.check()
+
+
+@pytest.mark.parametrize(("coin", "stars"), [(99.5, 105), ("42", 47), (None, 5), (2**60, 105)])
+async def test_a_coupon_goes_into_a_wallet_that_another_program_wrote(
+    tmp_path: Path, coin: Any, stars: int
+) -> None:
+    async with world(tmp_path) as w:
+        await w.account()
+        row = dict(await w.store.get(TABLES.wallet, ("USER#ada", "WALLET")) or {}) | {"starCoin": coin}
+        await plant(w.store, TABLES.wallet, {name: value for name, value in row.items() if value is not None})
+        await coupons(w).create("FIVE", "star", 5, 5)
+        assert await coupons(w).redeem("ada", "FIVE") == Redemption("star", 5)
+        assert (await w.balances())["star"] == stars
 
 
 async def test_ten_claims_among_forty_racing_accounts(tmp_path: Path) -> None:

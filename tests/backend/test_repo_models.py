@@ -53,6 +53,27 @@ async def test_rows_come_sorted_and_broken_ones_are_dropped(tmp_path: Path) -> N
         assert (listed[0].displayname, listed[0].star_cost, listed[0].luna_cost) == ("Moon", 4, -1)
 
 
+async def test_a_row_that_names_another_model_than_its_key_is_no_row(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else a row that was copied in the console would set the price of the model that it was copied from."""
+    moment = 0.0
+    async with world(tmp_path) as w:
+        models = ModelConfigs(w.store, TABLE, monotonic=lambda: moment)
+        await console(w.store, "001", freeLevel=0, sortOrder=9)
+        await console(w.store, "200", modelId="001", freeLevel=-1, starCost=50, sortOrder=0)
+        assert [row.model_id for row in await models.list()] == ["001"]
+        assert (await models.require("001")).free_level == 0
+        with pytest.raises(NotFound):
+            await models.require("200")
+        moment = 60.0
+        await models.list()
+        assert [record.__dict__["pk"] for record in caplog.records] == ["MODEL#200"]  # told once
+        await console(w.store, "200", sortOrder=0)
+        moment = 120.0
+        assert [row.model_id for row in await models.list()] == ["200", "001"]
+
+
 @pytest.mark.parametrize("cost", ["4", True, -1, None])
 async def test_a_cost_that_is_no_price_buys_nothing(tmp_path: Path, cost: Any) -> None:
     async with world(tmp_path) as w:

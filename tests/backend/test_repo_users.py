@@ -11,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from money_world import TABLES, World, world
 
+from lunalux_core.backend.repos import invites
 from lunalux_core.backend.repos.invites import Rewards
 from lunalux_core.backend.repos.usernames import Username
+from lunalux_core.backend.storage.foreign_values import LARGEST
 from lunalux_core.backend.storage.table import Delete, Key, Put
-from lunalux_core.errors import BackendError, InvalidInput, NotFound
+from lunalux_core.backend.storage.windows import Rule
+from lunalux_core.errors import BackendError, InvalidInput, LunaluxError, NotFound
 
 EACH_STORE = True
 DAY_MS = 24 * 3600 * 1000
@@ -220,6 +223,23 @@ async def test_codes_are_found_as_they_are_written_or_in_capitals(
         assert (await w.invites.require("ada")).total_invites == 1
 
 
+async def test_an_account_that_goes_takes_nobody_elses_code_along(tmp_path: Path) -> None:
+    async with world(tmp_path, REWARDS) as w:
+        code = (await w.account("ada")).invite.invite_code
+        own = (await w.account("bob")).invite.invite_code
+        mistaken = await w.store.get(TABLES.invite, ("USER#bob", "INVITE_PROFILE"))
+        await w.store.write(Put(TABLES.invite, {**(mistaken or {}), "inviteCode": code}))
+        await w.users.erase("bob")
+        assert await w.store.get(TABLES.invite, ("USER#bob", "INVITE_PROFILE")) is None
+        await w.account("carol", code)
+        assert (await w.invites.require("ada")).total_invites == 1
+        await w.users.erase("ada")
+        for gone in (f"INVITE_CODE#{code}", "USER#ada"):
+            sk = "OWNER" if "CODE" in gone else "INVITE_PROFILE"
+            assert await w.store.get(TABLES.invite, (gone, sk)) is None
+        assert (await w.account("dora", own)).referred is False
+
+
 async def test_invitations_that_do_not_count(tmp_path: Path) -> None:
     async with world(tmp_path, REWARDS) as w:
         ada = await w.account("ada")
@@ -252,6 +272,33 @@ async def test_an_inviter_has_only_so_many_invitations_a_day(tmp_path: Path) -> 
             await w.check(f"guest{number}")
 
 
+async def test_an_address_has_only_so_many_invitations_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only invitations that count use them up, however many are tried at once."""
+    monkeypatch.setattr(invites, "INVITED_ADDRESS", Rule("invited-ip", 3, 86_400))
+    async with world(tmp_path, Rewards(20, 3, 50)) as w:
+        code = (await w.account("ada")).invite.invite_code
+
+        async def arrive(user: str, typed: str = code, address: str | None = "a") -> bool | None:
+            return (await w.users.init(user, f"{user}@example.org", typed, address)).referred
+
+        for user, typed in (("ada", code), ("bob", "NO-SUCH-CODE")):
+            assert set(await asyncio.gather(*(arrive(user, typed) for _ in range(5)))) == {False}
+        # One account that asks ten times at once is one invitation.
+        assert set(await asyncio.gather(*(arrive("bob") for _ in range(10)))) == {True}
+        told = await asyncio.gather(*(arrive(f"guest{number}") for number in range(8)))
+        assert told.count(True) == 2
+        assert (await w.invites.require("ada")).total_invites == 3
+        rewarded = [(await w.balances(f"guest{number}"))["star"] for number in range(8)]
+        assert rewarded == [120 if accepted else 100 for accepted in told]
+        assert await arrive("elsewhere", address="b") and await arrive("at-home", address=None)
+        w.clock += DAY_MS
+        assert await arrive("tomorrow")
+        for number in range(8):
+            await w.check(f"guest{number}")
+
+
 async def invite(w: World, count: int) -> None:
     code = (await w.account("ada")).invite.invite_code
     for number in range(count):
@@ -268,6 +315,48 @@ async def test_milestones_pay_each_full_threshold_once(tmp_path: Path, count: in
         ada = await w.invites.require("ada")
         assert (ada.total_invites, ada.unissued_reward_count) == (count, count % 3)
         await w.check("ada")
+
+
+async def test_milestones_that_do_not_fit_stay_due(tmp_path: Path) -> None:
+    async with world(tmp_path, REWARDS) as w:
+        await invite(w, 3)
+        await w.wallets.adjust("ada", "star", LARGEST - 101)
+        with pytest.raises(InvalidInput) as full:
+            await w.invites.settle("ada")
+        assert full.value.params["kind"] == "wallet_full"
+        assert (await w.invites.require("ada")).unissued_reward_count == 3
+        assert (await w.balances("ada"))["star"] == LARGEST - 1
+        await w.check("ada")
+
+
+async def test_an_invitation_whose_reward_does_not_fit_does_not_count(tmp_path: Path) -> None:
+    async with world(tmp_path, REWARDS) as w:
+        code = (await w.account("ada")).invite.invite_code
+        await w.account("bob")
+        await w.wallets.adjust("bob", "star", LARGEST - 110)
+        assert (await w.account("bob", code)).referred is False
+        assert (await w.invites.require("ada")).total_invites == 0
+        await w.check("bob")
+
+
+async def test_an_adjustment_with_a_name_is_made_once_whatever_the_wallet_holds_by_now(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as w:
+        await w.account()
+        for _ in range(2):
+            assert (await w.wallets.adjust("ada", "star", -60, operation="fine")).star_coin == 40
+            assert (
+                await w.wallets.adjust("ada", "luna", LARGEST - 100, operation="gift")
+            ).luna_coin == LARGEST
+        for amount, code in ((-41, "INSUFFICIENT_FUNDS"), (-(2**70), "INSUFFICIENT_FUNDS")):
+            with pytest.raises(LunaluxError) as refused:
+                await w.wallets.adjust("ada", "star", amount)
+            assert refused.value.code == code
+        for amount in (LARGEST, LARGEST + 1, 2**70):
+            with pytest.raises(InvalidInput):
+                await w.wallets.adjust("ada", "star", amount)
+        await w.check()
 
 
 async def test_without_rewards_invitees_are_counted_and_nothing_is_paid(tmp_path: Path) -> None:

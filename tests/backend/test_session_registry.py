@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -90,7 +91,7 @@ async def test_a_token_that_no_row_knows_is_never_adopted(store: CountingStore, 
 async def test_signing_out_ends_the_session_for_good(store: CountingStore) -> None:
     sessions = registry(store, Clock(), cache_s=5)
     first = await sessions.open("u1", "a@example.org")
-    await sessions.close(await sessions.check("u1", first))
+    assert await sessions.close("u1", first) and not await sessions.close("u2", first)
     assert await refused(sessions, "u1", first) == "UNAUTHORIZED"
     assert await sessions.repair("u1", "a@example.org") is None
     await sessions.open("u1", "a@example.org")
@@ -99,9 +100,10 @@ async def test_signing_out_ends_the_session_for_good(store: CountingStore) -> No
 
 async def test_a_displaced_device_cannot_sign_the_new_one_out(store: CountingStore) -> None:
     sessions = registry(store, Clock())
-    old = await sessions.check("u1", await sessions.open("u1", "a@example.org"))
+    token = await sessions.open("u1", "a@example.org")
+    old = await sessions.check("u1", token)
     new = await sessions.open("u1", "a@example.org")
-    await sessions.close(old)
+    assert not await sessions.close("u1", token)
     assert await sessions.check("u1", new)
     with pytest.raises(SessionError, match="another device"):
         await sessions.refresh(old)
@@ -118,6 +120,58 @@ async def test_refreshing_keeps_the_session_and_retires_the_old_token(store: Cou
     assert await refused(here, "u1", first) == "UNAUTHORIZED"
     clock.ms += 1_900_000
     assert await here.check("u1", second)
+
+
+class LateStore(CountingStore):
+    """Writes are done, and then their answers wait for `answer`; reads are as they were when asked."""
+
+    answer: asyncio.Event | None = None
+
+    async def write(self, *args, **more):  # type: ignore[no-untyped-def]
+        written = await super().write(*args, **more)
+        if self.answer is not None and written is not None and "tokenHash" in written:
+            await self.answer.wait()
+        return written
+
+
+async def test_a_refresh_whose_answer_comes_late_is_not_remembered(tmp_path: Path) -> None:
+    """Of refresh and sign-out the store did the sign-out last; here its answer comes first."""
+    store = LateStore(tmp_path / "late.db", table_specs())
+    try:
+        sessions = registry(store, Clock(), cache_s=5)
+        token = await sessions.open("u1", "a@example.org")
+        session = await sessions.check("u1", token)
+        store.answer = asyncio.Event()
+        refreshing = asyncio.create_task(sessions.refresh(session))
+        row = await store.get("user_table", ("USER#u1", "SESSION"))
+        while row and row["tokenHash"] == session.token_hash:
+            await asyncio.sleep(0)
+            row = await store.get("user_table", ("USER#u1", "SESSION"))
+        assert await sessions.close("u1", token)
+        store.answer.set()
+        assert await refused(sessions, "u1", await refreshing) == "UNAUTHORIZED"
+    finally:
+        await store.aclose()
+
+
+class RepeatingStore(CountingStore):
+    """Sends each update twice, as a client does whose first answer was lost."""
+
+    async def write(self, op, **more):  # type: ignore[no-untyped-def]
+        await super().write(op, **more)
+        return await super().write(op, **more)
+
+
+async def test_a_refresh_that_was_sent_twice_is_its_own(store: CountingStore, tmp_path: Path) -> None:
+    sessions = registry(store, Clock(), cache_s=5)
+    first = await sessions.open("u1", "a@example.org")
+    repeating = RepeatingStore(tmp_path / "store.db", table_specs())
+    try:
+        there = registry(repeating, Clock(), cache_s=5)
+        second = await there.refresh(await there.check("u1", first))
+    finally:
+        await repeating.aclose()
+    assert await sessions.check("u1", second)
 
 
 async def test_repair_is_only_for_a_lost_row(store: CountingStore) -> None:

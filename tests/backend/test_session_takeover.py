@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from api_support import Api, Person, backend, bad, good
+from api_support import PASSWORD, Api, Person, backend, bad, good
 
 from lunalux_core.backend.accounts.identity import ProvedAccount
 from lunalux_core.backend.running.backend_settings import BackendSettings
@@ -110,6 +112,77 @@ async def test_refresh_prolongs_and_replaces(api: Api) -> None:
     bad(await ada.get("/api/session/validate"), 401, "UNAUTHORIZED")
     api.clock.forward(29 * 86_400)
     good(await later.get("/api/session/validate"))
+
+
+@asynccontextmanager
+async def instance(api: Api, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Another instance over the same folder, which remembers sessions for as long as any may."""
+    other = await open_embedded(tmp_path / "backend", BackendSettings(), seeded=False, now_ms=api.clock)
+    try:
+        transport = StreamingASGITransport(create_app(other))
+        async with httpx.AsyncClient(base_url="http://other.test", transport=transport) as http:
+            yield http
+    finally:
+        await other.aclose()
+
+
+@pytest.mark.parametrize(
+    ("ended", "status", "code"),
+    [
+        ("signed out", 401, "UNAUTHORIZED"),
+        ("password reset", 401, "UNAUTHORIZED"),
+        ("replaced", 401, "UNAUTHORIZED"),
+        ("erased", 401, "UNAUTHORIZED"),
+        ("taken over", 460, "SESSION_TAKEN_OVER"),
+    ],
+)
+async def test_no_other_instance_refreshes_what_has_ended(
+    api: Api, tmp_path: Path, ended: str, status: int, code: str
+) -> None:
+    """The other instance still remembers the session, so only the row can refuse."""
+    async with instance(api, tmp_path) as http:
+        ada = await api.person()
+        there = replace(ada, http=http)
+        good(await there.get("/api/session/validate"))
+        heir = None
+        if ended == "signed out":
+            good(await ada.post("/api/auth/signout"))
+        elif ended == "password reset":
+            await api.services.sessions.revoke(ada.user_id)
+        elif ended == "replaced":
+            heir = replace(ada, token=good(await ada.post("/api/auth/refresh"))["sessionToken"])
+        elif ended == "erased":
+            good(await ada.post("/api/user/erase", {"password": PASSWORD}))
+        else:
+            heir = await api.sign_in(ada.email)
+        good(await there.get("/api/session/validate"))  # remembered: without this it would show nothing
+        bad(await there.post("/api/auth/refresh"), status, code)
+        bad(await there.get("/api/session/validate"), status, code)
+        if heir is not None:
+            good(await heir.get("/api/session/validate"))
+            good(await replace(heir, http=http).get("/api/session/validate"))
+
+
+async def test_of_refreshes_at_once_one_is_right_and_its_token_holds(api: Api) -> None:
+    ada = await api.person()
+    answers = await asyncio.gather(*(ada.post("/api/auth/refresh") for _ in range(4)))
+    fresh = [good(answer) for answer in answers if answer.status_code == 200]
+    for answer in answers:
+        if answer.status_code != 200:
+            bad(answer, 401, "UNAUTHORIZED")  # never 460, on which a client forgets who is signed in
+    assert len(fresh) == 1
+    good(await replace(ada, token=fresh[0]["sessionToken"]).get("/api/session/validate"))
+
+
+async def test_no_refresh_outlives_a_sign_out_that_ran_beside_it(api: Api) -> None:
+    for first in (0, 1):
+        for n in range(3):
+            ada = await api.person(f"ada{first}{n}")
+            paths = ("/api/auth/refresh", "/api/auth/signout")
+            answers = await asyncio.gather(*(ada.post(path) for path in (paths if first else paths[::-1])))
+            refreshed = answers[0 if first else 1].json().get("sessionToken", ada.token)
+            bad(await replace(ada, token=refreshed).get("/api/session/validate"), 401, "UNAUTHORIZED")
+            bad(await ada.get("/api/session/validate"), 401, "UNAUTHORIZED")
 
 
 async def test_another_instance_over_the_same_data(api: Api, tmp_path: Path) -> None:

@@ -248,6 +248,8 @@ async def test_a_card_without_a_language_is_published_in_english(api: Api) -> No
         ({"intro": "   \n"}, "INTRO_REQUIRED"),
         ({"intro": "\u202e\x1b[0m"}, "INTRO_REQUIRED"),
         ({"intro": None}, "INTRO_REQUIRED"),
+        ({"intro": "\u200b\x07 "}, "INTRO_REQUIRED"),
+        ({"intro": "\u3164\ufe0f\n\U000e0100"}, "INTRO_REQUIRED"),
         ({"language": "fr"}, "INVALID_REQUEST"),
         ({"tags": ["t"] * 11}, "INVALID_REQUEST"),
         ({"tags": "t"}, "INVALID_REQUEST"),
@@ -263,6 +265,17 @@ async def test_a_wrong_wish_publishes_nothing_and_keeps_the_upload(
     bad(await finalize(ada, key, **changes), 400, code)
     assert await empty_market(ada)
     good(await finalize(ada, key))
+
+
+async def test_of_names_that_nobody_sees_the_cards_is_taken(api: Api) -> None:
+    ada = await api.person()
+    await ada.publish(card_png("Mira"), name="\u200b\u200b", tags=["\u2060\u200d", "sea"])
+    (item,) = good(await ada.get("/api/character/time-first-page"))["characters"]
+    assert (item["name"], item["tags"]) == ("Mira", ["sea"])
+    good(await finalize(ada, await ada.upload(card_png()), name=None, tags=None, language=None))
+    key = await ada.upload(card_png("\u3164\u200b"))
+    bad(await finalize(ada, key), 400, "INVALID_CARD")
+    good(await finalize(ada, key, name="\U0001f468\u200d\U0001f469"))
 
 
 async def test_texts_of_cards_cannot_act_on_a_terminal(api: Api) -> None:

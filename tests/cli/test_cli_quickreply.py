@@ -266,3 +266,20 @@ def test_a_set_is_put_in_force_and_may_run_by_itself(program: Program, tmp_path:
     program("quickreply", "use", "auto", "--conversation", "nosuch", code=5)
     program("quickreply", "delete", "auto", "--yes")
     assert program("quickreply", "list", "--json").json == []
+
+
+def test_an_import_of_a_data_folder_says_how_its_quick_replies_come_in(
+    program: Program, tmp_path: Path
+) -> None:
+    card = {"spec": "chara_card_v2", "spec_version": "2.0", "data": {"name": "Ada", "first_mes": "Hm."}}
+    files = {"characters/ada.json": card, "worlds/w.json": {"entries": {}}, "QuickReplies/dice.json": SET}
+    for name, document in files.items():
+        target = tmp_path / "data" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(document), "utf-8")
+    told = program("import", "data").err
+    assert "lunalux quickreply import QuickReplies/" in told and "of no use" not in told
+    (tmp_path / "data" / "themes").mkdir()
+    (tmp_path / "data" / "themes" / "t.json").write_text("{}", "utf-8")
+    (of_no_use,) = (line for line in program("import", "data").err.splitlines() if "of no use" in line)
+    assert "themes" in of_no_use and "QuickReplies" not in of_no_use

@@ -106,6 +106,7 @@ def test_reports_are_shown_newest_first_with_the_card(program: Program, make_car
     async def report() -> None:
         from lunalux_core.backend.running.backend_settings import BackendSettings
         from lunalux_core.backend.running.embedded import open_embedded
+        from lunalux_core.backend.storage.table import Put
 
         moment = iter((1_770_000_000_000, 1_770_000_001_000))
         services = await open_embedded(
@@ -113,16 +114,45 @@ def test_reports_are_shown_newest_first_with_the_card(program: Program, make_car
         )
         for who, why in (("first", "copied"), ("second", "rude")):
             await services.characters.report(identity, who, why)
+        for row in ({"SK": "REPORT#zz"}, {"SK": "REPORT#", "reason": 7, "userId": None, "createdAt": 8}):
+            await services.store.write(Put("character_table_EN", {"PK": "CHAR#gone", **row}))
         await services.aclose()
 
     asyncio.run(report())
-    shown = admin(program, "market", "reports")
+    *shown, lacking, odd = admin(program, "market", "reports")
+    assert (lacking["userId"], lacking["reason"], lacking["status"]) == ("zz", "", "gone")
+    assert odd == {**lacking, "userId": ""}
     assert [(one["reason"], one["name"], one["status"]) for one in shown] == [
         ("rude", "Ada", "active"),
         ("copied", "Ada", "active"),
     ]
     program("admin", "market", "hide", identity)
-    assert {one["status"] for one in admin(program, "market", "reports")} == {"hidden"}
+    assert {one["status"] for one in admin(program, "market", "reports")} == {"hidden", "gone"}
+
+
+def test_an_account_that_was_only_signed_up_for_is_shown_and_erased(program: Program) -> None:
+    folder = Path(json.loads(program("paths", "--json").out)["backend"])
+
+    async def with_services(work: Callable[[Any], Any]) -> Any:
+        from lunalux_core.backend.running.backend_settings import BackendSettings
+        from lunalux_core.backend.running.embedded import open_embedded
+
+        services = await open_embedded(folder, BackendSettings.from_env({}), seeded=False)
+        try:
+            return await work(services)
+        finally:
+            await services.aclose()
+
+    email = "ada@example.org"
+    made = asyncio.run(with_services(lambda s: s.identity.sign_up(email, "four unrelated quiet words")))
+    shown = admin(program, "user", "show", "Ada@Example.org")
+    assert (shown["id"], shown["email"], shown["wallet"]) == (made.user_id, email, None)
+    assert email in program("admin", "user", "show", email).out
+    refused = program("admin", "user", "credit", email, "--star", "5", "--json", code=5).error
+    assert refused["code"] == "USER_NOT_FOUND"
+    assert admin(program, "user", "erase", "Ada@Example.org", "--yes")["erased"] is True
+    assert asyncio.run(with_services(lambda s: s.identity.find(email))) is None
+    assert program("admin", "user", "show", email, "--json", code=5).error["code"] == "USER_NOT_FOUND"
 
 
 def test_operators_list_look_at_and_take_away(operator: Program) -> None:

@@ -178,6 +178,28 @@ KOBOLD_INSTRUCT = {
     "actions": ["<think>hm</think>Hello.", "\n{{[INPUT]}}\nBye\n{{[INPUT_END]}}\n{{[OUTPUT]}}\n", "See you."],
     "savedsettings": {"opmode": 4, "chatname": "User", "chatopponent": "KoboldAI"},
 }
+KOBOLD_RAW = {
+    "gamestarted": True,
+    "prompt": "\n<|im_start|>user\nHi",
+    "actions": [
+        "<|im_end|>\n<|im_start|>assistant\n",
+        "Hello.",
+        "<|im_end|>\n<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n"
+        "<|im_start|>assistant\n",
+        "See you.",
+    ],
+    "savedsettings": {
+        "opmode": 4,
+        "raw_instruct_tags": True,
+        "separate_end_tags": True,
+        "instruct_starttag": "<|im_start|>user\n",
+        "instruct_starttag_end": "<|im_end|>\n",
+        "instruct_endtag": "<|im_start|>assistant\n",
+        "instruct_endtag_end": "<|im_end|>\n",
+        "instruct_systag": "<|im_start|>system\n",
+        "instruct_systag_end": "<|im_end|>\n",
+    },
+}
 KOBOLD_ADVENTURE = {
     "prompt": "You wake up.",
     "actions": ["\n\n> open the door\n\n", "It creaks.", "\n\n> go north"],
@@ -483,6 +505,24 @@ LIBRARY = {
     "preset_data": [PRESET],
 }
 
+OLD_GROUP = {
+    "id": "1682000000000",
+    "name": "Old Trio",
+    "members": ["Ada", "Eve"],
+    "avatar_url": "img/five.png",
+    "allow_self_responses": False,
+    "activation_strategy": 0,
+    "chat_metadata": {},
+}
+TAVERNAI_CARD = {
+    "spec": "tavern_ai",
+    "spec_version": "1.0",
+    "user_name": "ross",
+    "name": "Ada",
+    "description": "d",
+    "first_mes": "h",
+    "chat": 1690000000000,
+}
 SEEDS: dict[str, Any] = {
     name.lower(): value
     for name, value in dict(globals()).items()

@@ -13,6 +13,7 @@ from served_backend import Served, device, serve
 
 from lunalux_core.account import Account
 from lunalux_core.account.fetch import AGAIN_MS
+from lunalux_core.account.session import RENEW_AFTER_MS
 from lunalux_core.errors import BackendError, NetworkError, SessionError
 from lunalux_core.ids import now_ms
 from lunalux_core.runtime import Runtime
@@ -96,6 +97,20 @@ async def test_signing_out_stays_so_until_somebody_signs_in(tmp_path: Path) -> N
             await runtime.account.ensure()
         assert (await runtime.account.sign_in_locally()).user_id == user
         assert (await runtime.account.ensure()).signed_in
+
+
+async def test_programs_that_renew_at_once_stay_signed_in(tmp_path: Path, proxy: FaultProxy) -> None:
+    async with device(tmp_path, proxy.url) as runtime:
+        set_clock(runtime, lambda: now_ms() - RENEW_AFTER_MS)
+        await signed_up(runtime, "twice")
+    async with device(tmp_path, proxy.url) as one, device(tmp_path, proxy.url) as two:
+        states = await asyncio.gather(one.account.ensure(), two.account.ensure())
+        assert proxy.count["POST /api/auth/refresh"] == 2
+        assert all(state.signed_in and not state.offline for state in states)
+        assert one.account.session.key == two.account.session.key
+        assert (await two.account.refresh()).signed_in
+    async with device(tmp_path, proxy.url) as later:
+        assert (await later.account.ensure()).signed_in
 
 
 async def test_everything_is_fetched_once_and_then_only_validated(tmp_path: Path, proxy: FaultProxy) -> None:

@@ -269,3 +269,14 @@ def test_text_with_surrogates_round_trips_and_is_displayable(text: str) -> None:
     card.description.encode()
     joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
     assert Card.parse(card.text).document["data"]["description"] == joined
+
+
+def test_objects_that_some_tools_write_otherwise() -> None:
+    entries = [{"keys": ["lake"], "content": "Deep.", "extensions": {}}]
+    listed = {"spec": "chara_card_v2", "data": {"name": "Ada", "character_book": entries}}
+    assert read_card(json.dumps(listed).encode()).card.character_book == {"entries": entries}
+    as_text = {"spec": "chara_card_v2", "data": json.dumps({"name": "Ada", "first_mes": "Hi"})}
+    assert read_card(json.dumps(as_text).encode()).card.greetings == ("Hi",)
+    for greetings in ({"0": "One", "1": "Two"}, [{"text": "One"}, "Two"]):
+        card = Card.new("Ada", alternate_greetings=greetings)
+        assert card.alternate_greetings == ("One", "Two")

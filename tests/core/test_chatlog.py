@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from lunalux_core.chat.conversation_files import export_conversation, import_conversation
 from lunalux_core.chatlogs.chatlog import ChatLog, LogNode, read_native, write_jsonl, write_native
 from lunalux_core.chatlogs.chatlog_dates import parse_date, st_date
-from lunalux_core.chatlogs.chatlog_reader import read_chat
+from lunalux_core.chatlogs.chatlog_reader import read_chat, read_chats
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library import Library
 from lunalux_core.library.characters import NewCharacter
+from lunalux_core.library.conversations import update_message
 
 
 @pytest.fixture
@@ -96,6 +97,83 @@ def test_a_narrators_line_is_one_for_sillytavern_too() -> None:
     line = json.loads(write_jsonl(log).splitlines()[1])
     assert line["extra"]["type"] == "narrator" and not line["is_user"] and not line["is_system"]
     assert shown(read_chat(write_jsonl(log).encode())) == [("system", "Narrator", "Rain falls.")]
+
+
+def lines(*documents: dict[str, Any]) -> bytes:
+    return "\n".join(map(json.dumps, documents)).encode()
+
+
+HEAD: dict[str, Any] = {"user_name": "Bob", "character_name": "Ada", "chat_metadata": {}}
+HELLO: dict[str, Any] = {"name": "Ada", "is_user": False, "mes": "Hello"}
+HI: dict[str, Any] = {"name": "Bob", "is_user": True, "mes": "Hi"}
+
+
+def test_two_chats_in_one_file_are_two() -> None:
+    second = {**HEAD, "chat_metadata": {"note_prompt": "dusk"}}
+    one, two = read_chats(lines(HEAD, HELLO, HI, second, {**HELLO, "mes": "Again"}, HI))
+    assert [text for _, _, text in shown(one)] == ["Hello", "Hi"] and one.header == HEAD
+    assert [text for _, _, text in shown(two)] == ["Again", "Hi"] and two.header == second
+    assert not one.notes and not two.notes
+    (only,) = read_chats(lines(HEAD, second, HELLO))
+    assert only.header == second and only.notes == ("1 of the chats in this file has no messages.",)
+
+
+def test_a_head_need_not_name_the_person() -> None:
+    for head in ({"character_name": "Ada", "create_date": "2024-05-01@12h30m15s"}, {"name": "Ada"}):
+        log = read_chat(lines(head, HELLO, HI))
+        assert [text for _, _, text in shown(log)] == ["Hello", "Hi"] and log.header == head
+        assert (log.user_name, log.character_name, log.notes) == ("Bob", "Ada", ())
+        with pytest.raises(InvalidInput, match="not a chat"):
+            read_chat(lines(head, {"key": "value"}))
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "texts"),
+    [
+        ({"mes": None, "swipes": ["A", "B"], "swipe_id": 0}, "A", ["A", "B"]),
+        ({"mes": None, "swipes": ["A", "B"], "swipe_id": 1}, "B", ["A", "B"]),
+        ({"swipes": ["A", "B"], "swipe_id": 0}, "A", ["A", "B"]),
+        ({"swipes": ["A", "B"]}, "B", ["A", "B"]),
+        ({"mes": "A", "swipes": ["A", "B"], "swipe_id": None}, "A", ["A", "B"]),
+        ({"mes": "C", "swipes": ["A", "B"]}, "C", ["A", "B", "C"]),
+        ({"mes": None}, "", [""]),
+    ],
+)
+def test_the_text_of_a_swipe_is_a_messages_text(line: dict[str, Any], text: str, texts: list[str]) -> None:
+    log = read_chat(lines(HEAD, {"name": "Ada", "is_user": False, **line}, HI))
+    assert [said for _, _, said in shown(log)] == [text, "Hi"] and not log.notes
+    assert [node.text for node in log.nodes if node.parent == -1] == texts
+
+
+def test_a_chat_is_decoded_as_other_text_is() -> None:
+    told = {**HELLO, "mes": "Café 早"}
+    text = "\n".join(json.dumps(one, ensure_ascii=False) for one in (HEAD, told, HI))
+    for data in (text.encode(), text.encode("utf-8-sig"), text.encode("utf-16")):
+        log = read_chat(data)
+        assert shown(log)[0][2] == "Café 早" and not log.notes
+    log = read_chat(lines(HEAD, HELLO).replace(b"Hello", "Café".encode("latin-1")))
+    assert shown(log)[0][2] == "Caf\ufffd" and log.notes[0].startswith("The text is not UTF-8")
+    assert len(read_chat(lines(HEAD, {**HELLO, "mes": "x" * 17 * 2**20})).nodes[0].text) == 17 * 2**20
+
+
+async def test_variables_of_every_type_come_back_as_they_were(library: Library) -> None:
+    before = {"a": 1, "b": {"c": 2}, "d": ["x", 1.5], "e": True, "f": "7", "g": None, "h": "w"}
+    data = lines({**HEAD, "chat_metadata": {"variables": before}}, HELLO)
+    done = await import_conversation(library, "c1", data, "x.jsonl")
+
+    async def written() -> Any:
+        text = await export_conversation(library, done.conversation_id, "jsonl")
+        return json.loads(text.splitlines()[0])["chat_metadata"]["variables"]
+
+    assert await written() == before
+    (message,) = await library.conversations.page(done.conversation_id)
+    variables = message.state["variables"]
+    assert variables == {
+        "a": "1", "b": '{"c":2}', "d": '["x",1.5]', "e": "true", "f": "7", "g": "", "h": "w",
+    }  # fmt: skip
+    state = {"variables": {**variables, "a": "2", "i": "new"}}
+    await library.database.write(lambda connection: update_message(connection, message.id, state=state))
+    assert await written() == {**before, "a": "2", "i": "new"}
 
 
 async def test_swipes_and_reasoning_survive_the_library(library: Library, vectors: Path) -> None:

@@ -10,6 +10,8 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.diagnostics.crash import KEPT, crashed, reports
 from lunalux_core.diagnostics.redaction import anonymous, redact
 
+ADDRESSES = ("ann@example.org", "bob@intranet", "eve!#$x@example.org", "dan@[127.0.0.1]")
+
 
 def failing(message: str) -> Exception:
     secret = "sk-a-local-variable-with-a-key"
@@ -24,7 +26,7 @@ def test_a_report_names_the_place_of_the_failure_and_no_secret(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "my-own-strange-key")
     monkeypatch.setattr("sys.argv", ["lunalux", "chat", "Marigold", "-m", "private words", "--model=x"])
-    error = crashed(failing("sk-abcdefghijk my-own-strange-key ann@example.org"), paths)
+    error = crashed(failing(f"sk-abcdefghijk my-own-strange-key {' '.join(ADDRESSES)}"), paths)
     (path,) = reports(paths)
     text = path.read_text()
     assert str(path) in error.hint
@@ -33,7 +35,7 @@ def test_a_report_names_the_place_of_the_failure_and_no_secret(
     for secret in (
         "sk-abcdefghijk",
         "my-own-strange-key",
-        "ann@example.org",
+        *ADDRESSES,
         "private words",
         str(Path.home()),
     ):

@@ -23,10 +23,10 @@ from lunalux_core.regex.substitution import run_scripts
 from lunalux_core.worldbook.book_reader import Entry, read_book
 
 KINDS = {
-    FileKind.CARD: ("card", "agnai_character", "faraday", "risu_character"),
+    FileKind.CARD: ("card", "agnai_character", "faraday", "risu_character", "tavernai_card"),
     FileKind.CHAT: (
         "ooba", "agnai_chat", "risu_chats", "kobold", "kobold_instruct", "kobold_adventure", "kobold_story",
-        "kobold_old", "cai", "cai_turns", "cai_offline", "narratium", "ours", "tavern_lines",
+        "kobold_old", "kobold_raw", "cai", "cai_turns", "cai_offline", "narratium", "ours", "tavern_lines",
     ),
     FileKind.WORLDBOOK: (
         "janitor", "novelai", "agnai_book", "risu_book", "kobold_book", "narratium_book", "world_info",
@@ -34,7 +34,7 @@ KINDS = {
     FileKind.REGEX: ("risu_regex", "scripts"),
     FileKind.PRESET: ("preset",),
     FileKind.TEXT_PRESET: ("master",),
-    FileKind.GROUP: ("group",),
+    FileKind.GROUP: ("group", "old_group"),
     FileKind.SETTINGS: ("settings",),
     FileKind.NARRATIUM: ("library",),
 }  # fmt: skip
@@ -173,6 +173,67 @@ def test_kobold_in_each_of_its_modes() -> None:
     assert said(chats(SEEDS["kobold_adventure"])[0]) == adventure
     assert said(chats(SEEDS["kobold_story"])[0]) == [("A", "Once."), ("A", "Upon."), ("A", "A time.")]
     assert said(chats(SEEDS["kobold_old"])[0]) == [("A", "Once."), ("A", "Upon.")]
+
+
+def test_kobold_without_settings_parts_who_speaks() -> None:
+    """Nobody was asked for names: the person is called by one of two words, the other begins its parts."""
+
+    def read(*actions: str, prompt: str = "") -> list[tuple[str, str]]:
+        (log,) = chats({"prompt": prompt, "actions": list(actions), "memory": "", "savedsettings": None})
+        return said(log)
+
+    talk = [("U", "Hello"), ("A", "Hi!"), ("U", "Bye"), ("A", "See you")]
+    for person in ("User", "You"):
+        own = f"\n{person}: "
+        assert read(f"{own}Hello", "\nAda: Hi!", f"{own}Bye", "\nAda: See you") == talk
+        # The name of whom one talks to ends the person's part, and the reply follows on its own.
+        assert read(f"{own}Hello\nAda:", " Hi!", f"{own}Bye\nAda:", " See you") == talk
+        assert read(f"{own}Hello", "\nAda: Hi!") == talk[:2]
+        assert read(f"{own}Hello", prompt="Ada: Come in.") == [("A", "Come in."), ("U", "Hello")]
+    noted = read("\nUser: Hello\nNote: be brief", "\nAda: Hi!\nNote: waves", "\nUser: Bye\nNote: go")
+    assert noted == [("U", "Hello\nNote: be brief"), ("A", "Hi!\nNote: waves"), ("U", "Bye\nNote: go")]
+
+
+def test_kobold_with_the_tags_of_a_model() -> None:
+    """The settings say which tags begin and end whose words; none of them stays in a message."""
+    talk = [("U", "Hi"), ("A", "Hello."), ("S", "Be brief."), ("U", "Bye"), ("A", "See you.")]
+    assert said(chats(SEEDS["kobold_raw"])[0]) == talk
+    # A chat that was begun with Kobold's own tags has both.
+    begun = {**SEEDS["kobold_raw"], "prompt": "\n{{[INPUT]}}\nHi\n{{[INPUT_END]}}\n"}
+    assert said(chats(begun)[0]) == talk
+
+
+def test_lines_in_one_document_are_a_chat() -> None:
+    line = {"name": "Ada", "is_user": False, "mes": "Hi"}
+    own = {"name": "Bo", "is_user": True, "mes": "Yo"}
+    for head in ({"chat_metadata": {"note_prompt": "dusk"}}, {"id": 7}, {}):
+        document = {**head, "messages": [line, own]}
+        (log,) = chats(document)
+        assert said(log) == [("A", "Hi"), ("U", "Yo")]
+        assert log.header.items() >= head.items()
+        assert recognise_document(document) is FileKind.CHAT
+
+
+def test_a_chat_without_messages_is_told_or_refused() -> None:
+    (log,) = chats({"user_name": "Bo", "character_name": "Ada", "chat_metadata": {}})
+    assert log.notes == ("The chat has no messages yet.",)
+    with pytest.raises(InvalidInput, match="no messages"):
+        chats({"chat_metadata": {}, "turns_taken": [{"who": "Ada", "words": "Hi"}]})
+
+
+def test_messages_beside_a_character_are_told() -> None:
+    document = {
+        "chat": {"id": 1},
+        "character": {"name": "Ada", "personality": "Kind.", "first_message": "Hi"},
+        "chatMessages": [{"message": "Yo", "is_bot": False}, {"message": "Hi", "is_bot": True}],
+    }
+    loaded = read_card(json.dumps(document).encode(), "x.json")
+    assert loaded.card.name == "Ada"
+    assert loaded.warnings == (
+        "Only the character of this file is read; its chatMessages (2 items) are left out.",
+    )
+    del document["chatMessages"]
+    assert not read_card(json.dumps(document).encode(), "x.json").warnings
 
 
 def test_chats_of_character_ai_are_never_glued() -> None:
@@ -521,3 +582,18 @@ def test_modules_and_scenarios_bring_their_lorebook() -> None:
         scenario = {"scenarioVersion": 1, "title": "t", "prompt": "p", **holder}
         assert recognise_document(scenario) is FileKind.WORLDBOOK
         assert entries(scenario)["OFF"].disabled and "only the lorebook" in read_book(scenario, "x").notes[0]
+
+
+def test_a_character_of_risu_keeps_its_note_and_what_comes_after_the_history() -> None:
+    found = card(
+        {
+            "type": "character",
+            "name": "Ada",
+            "desc": "D",
+            "firstMessage": "Hi",
+            "replaceGlobalNote": "Stay brief.",
+            "depth_prompt": {"depth": 2, "prompt": "It rains."},
+        }
+    )
+    assert found.post_history_instructions == "Stay brief."
+    assert (found.depth_prompt.prompt, found.depth_prompt.depth) == ("It rains.", 2)

@@ -125,6 +125,67 @@ def test_only_group_chats_are_taken_for_one() -> None:
     assert not is_group_chat(read_chat(jsonl(LINES[:3])))
 
 
+OLDER = [
+    {"name": "Mira", "is_user": False, "mes": "a", "force_avatar": "characters/Mira.png?1", "is_group": True},
+    {"name": "Bao", "is_user": False, "mes": "b", "force_avatar": "characters/Bao.png?1"},
+    {"name": "Kit", "is_user": True, "mes": "c"},
+]
+
+
+def test_older_marks_of_a_group_count_too() -> None:
+    assert is_group_chat(read_chat(jsonl(OLDER)))
+    unmarked = [{key: value for key, value in one.items() if key != "is_group"} for one in OLDER]
+    assert is_group_chat(read_chat(jsonl(unmarked)))
+    # A character's own words have no picture beside them; a script's may have.
+    assert not is_group_chat(read_chat(jsonl([{"name": "Dora", "is_user": False, "mes": "d"}, *unmarked])))
+    same = [{**one, "force_avatar": "characters/Mira.png"} for one in unmarked[:2]]
+    assert not is_group_chat(read_chat(jsonl(same)))
+
+
+async def test_a_room_of_tavernai_is_a_group_chat(library: Library) -> None:
+    room = {"user_name": "Kit", "character_names": ["Bao", "Mira"], "scenario": "A lake.", "notes": ""}
+    words = [{"name": name, "is_user": name == "Kit", "mes": "x"} for name in ("Mira", "Kit")]
+    done = await import_group_chat(library, jsonl([room, *words]), "room.jsonl")
+    place = await library.conversations.get(done.conversation_id)
+    assert (await library.groups.get(place.group_id)).names == ("Bao", "Mira")
+    assert place.metadata == room
+    assert done.notes == ("The room's own texts are kept with the chat and not used: scenario.",)
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_group_finds_its_members_in_the_library(
+    library: Library, paths: Paths, tmp_path: Path, together: bool
+) -> None:
+    """Its cards may have come with an earlier import. Old groups name characters, and their only chat is
+    called like the group.
+    """
+    old = {"id": "168", "name": "Pair", "members": ["Mira", "Bao"], "activation_strategy": 1}
+    new = {**old, "members": ["Mira.png", "bao.png", "Zoe.png"], "chats": ["168"]}
+    for definition, missing in ((old, ()), (new, ("1 of its members are not here.",))):
+        folder = tmp_path / ("new" if missing else "old")
+        (folder / "group chats").mkdir(parents=True)
+        files = [folder / "168.json", folder / "group chats" / "168.jsonl"]
+        files[0].write_text(json.dumps({**definition, "name": folder.name}))
+        files[1].write_bytes(jsonl(OLDER))
+        (dry,) = import_files(library, paths, files[:1], dry_run=True)
+        assert (dry.status, dry.warnings) == ("imported", missing)
+        group, *chats = import_files(library, paths, files if together else files[:1])
+        assert (group.kind, group.status, group.warnings) == ("group", "imported", missing)
+        made = await library.groups.get(group.id)
+        assert (made.names, made.order) == (("Mira", "Bao"), "list")
+        for chat in chats:
+            assert (await library.conversations.get(chat.id)).group_id == group.id
+            page = await library.conversations.page(chat.id)
+            assert [one.speaker for one in page] == ["mira", "bao", ""]
+
+
+async def test_a_group_of_strangers_is_refused(library: Library, paths: Paths, tmp_path: Path) -> None:
+    file = tmp_path / "g.json"
+    file.write_text(json.dumps({"name": "Far", "members": ["Zoe.png"], "chats": []}))
+    (refused,) = import_files(library, paths, [file])
+    assert refused.error is not None and refused.error.code == "GROUP_WITHOUT_MEMBERS"
+
+
 async def test_a_group_chat_alone_goes_to_a_group_in_a_batch_too(
     library: Library, paths: Paths, tmp_path: Path
 ) -> None:

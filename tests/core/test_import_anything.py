@@ -20,8 +20,10 @@ from lunalux_core.cards.export import export_card
 from lunalux_core.cards.placeholder_picture import placeholder_png
 from lunalux_core.cards.png import make_chunk
 from lunalux_core.config.paths import Paths
+from lunalux_core.errors import InvalidInput
 from lunalux_core.exporting import export_library
 from lunalux_core.importing import ImportResult, add_starters, gather, import_data, import_files
+from lunalux_core.importing.shelf_documents import read_document
 from lunalux_core.library import Library
 from lunalux_core.library.backup import back_up
 from lunalux_core.starter import cards as starters
@@ -471,6 +473,35 @@ async def test_a_backup_is_named_and_its_parts_are_not_taken_for_cards(
     assert "restore" in result.error.hint and not await library.characters.list()
 
 
+def test_what_is_not_looked_into_is_named(library: Library, paths: Paths, tmp_path: Path) -> None:
+    inner = Path(
+        shutil.make_archive(str(tmp_path / "cards"), "zip", write(tmp_path / "c" / "A.png", card("A")).parent)
+    )
+    write(tmp_path / "in" / "inner" / "cards.zip", inner.read_bytes())
+    outer = Path(shutil.make_archive(str(tmp_path / "outer"), "zip", tmp_path / "in"))
+    (result,) = brought(library, paths, outer)
+    assert result.error is not None and result.error.code == "ARCHIVE_IN_ARCHIVE"
+    (picture,) = brought(library, paths, write(tmp_path / "w" / "Ada.webp", b"RIFF\0\0\0\0WEBPVP8 ").parent)
+    assert picture.error is not None and picture.error.code == "CARD_NO_METADATA"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_an_unpacked_charx_is_one_character_with_its_picture(
+    library: Library, paths: Paths, tmp_path: Path, packed: bool
+) -> None:
+    icon = {"type": "icon", "name": "main", "ext": "png", "uri": "embeded://assets/icon/main.png"}
+    ada = Card.new("Ada", first_mes="Hi", assets=[icon])
+    write(tmp_path / "in" / "Ada" / "card.json", dict(ada.document))
+    write(tmp_path / "in" / "Ada" / "assets" / "icon" / "main.png", placeholder_png())
+    write(tmp_path / "in" / "Ada" / "assets" / "other" / "x.png", placeholder_png())
+    source = tmp_path / "in"
+    if packed:
+        source = Path(shutil.make_archive(str(tmp_path / "all"), "zip", source))
+    assert names(brought(library, paths, source)) == {"card.json": "imported"}
+    (found,) = await library.characters.list()
+    assert found.picture and (paths.pictures / found.picture).read_bytes() == placeholder_png()
+
+
 async def test_a_picture_beside_a_text_file_is_its_portrait(
     library: Library, paths: Paths, tmp_path: Path
 ) -> None:
@@ -731,3 +762,50 @@ async def test_a_library_with_characters_of_its_own_gets_no_starters(library: Li
     await import_data(library, paths, starters()[0].read_bytes(), "own.png")
     await add_starters(library, paths)
     assert await library.characters.count() == 1
+
+
+OOBABOOGA = {
+    "old template": 'user: "### In"\nbot: "### Out"\nturn_template: "<|user|>"\ncontext: "Below."\n',
+    "new template": "instruction_template: |-\n  {{ message['content'] }}\n",
+    "samplers": "temperature: 0.7\ntop_p: 0.9\nrepetition_penalty: 1.15\n",
+}
+
+
+@pytest.mark.parametrize("text", OOBABOOGA.values(), ids=OOBABOOGA)
+async def test_yaml_of_oobabooga_that_is_no_character_is_named(
+    library: Library, paths: Paths, tmp_path: Path, text: str
+) -> None:
+    write(tmp_path / "x.yaml", text.encode())
+    (result,) = brought(library, paths, tmp_path / "x.yaml")
+    assert result.error is not None and "oobabooga" in result.error.message
+    with pytest.raises(InvalidInput) as refused:
+        read_document(text.encode(), "x.yaml")
+    assert (refused.value.code, refused.value.params["kind"]) == ("YAML_NOT_READ", "oobabooga")
+
+
+def test_a_character_in_yaml_is_not_called_broken_json() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_document(b"name: Ada\ngreeting: Hello.\ncontext: |\n  temperature: 30 degrees\n", "ada.yaml")
+    assert refused.value.code == "YAML_NOT_READ" and "`lunalux import`" in refused.value.hint
+    for broken in (b'{"name": 1,}', b"{name: 1}", b"nothing at all"):
+        with pytest.raises(InvalidInput) as refused:
+            read_document(broken, "x.json")
+        assert refused.value.code == "JSON_INVALID"
+
+
+async def test_a_persona_described_by_a_text_alone(library: Library, paths: Paths, tmp_path: Path) -> None:
+    described = {"a.png": "Tall.", "b.png": {"description": "Short."}, "c.png": None, "d.png": 7}
+    named = {"a.png": "A", "b.png": "B", "c.png": "C", "d.png": "D"}
+    write(tmp_path / "p.json", {"personas": named, "persona_descriptions": described})
+    brought(library, paths, tmp_path / "p.json")
+    found = {persona.name: persona.description for persona in await library.personas.list()}
+    assert found == {"A": "Tall.", "B": "Short.", "C": "", "D": "7"}
+
+
+async def test_scripts_alone_where_a_card_carries_them(
+    library: Library, paths: Paths, tmp_path: Path
+) -> None:
+    write(tmp_path / "s.json", {"extensions": {"regex_scripts": [SCRIPT]}})
+    (result,) = brought(library, paths, tmp_path / "s.json")
+    assert (result.kind, result.status) == ("regex", "imported")
+    assert len(await library.scripts.list()) == 1

@@ -35,6 +35,7 @@ from lunalux_core.llm.servers.openai import OpenAIModel
 from lunalux_core.llm.servers.pool import HttpPool
 
 KEY = "sk-test-0123456789abcdef"
+COUNTS = {"prompt_tokens": 11, "completion_tokens": 7}
 SAID = "The rain has stopped."
 THOUGHT = "She is late."
 
@@ -296,11 +297,21 @@ for _opening, _closing in (
     )
 
 ENDINGS = {
-    "length": ("length", "max_tokens", "MAX_TOKENS", "max_output_tokens", "model_context_window_exceeded"),
+    "length": (
+        "length",
+        "max_tokens",
+        "MAX_TOKENS",
+        "maxTokens",
+        "max_output_tokens",
+        "model_context_window_exceeded",
+    ),
     "filtered": ("content_filter", "sensitive", "SAFETY", "refusal", "guardrail_intervened"),
     "cut": ("repetition_truncation", "insufficient_system_resource", "network_error", "OTHER", "unheard_of"),
     "tool": ("tool_calls", "function_call", "tool_use"),
-    "stop": ("stop", "STOP", "end_turn", "stop_sequence", "eos", "complete"),
+    "stop": (
+        *("stop", "STOP", "end_turn", "stop_sequence", "eos", "complete", "stop_token", "stop_tokens"),
+        *("eos_token_id", "eot", "<|eot_id|>", "end_of_turn", "endTurn", "im_end", "normal", "finished"),
+    ),
 }
 for _finish, _words in ENDINGS.items():
     for _word in _words:
@@ -389,6 +400,101 @@ for _end in ("<|start|>assistant<|channel|>final<|message|>", "<|channel|>final<
         THOUGHT,
         "stop",
     )
+for _end in ("[done]", '"[DONE]"', "DONE"):
+    GOOD[f"the end mark {_end}"] = ([*said()[:-2], f"data: {_end}\n\n".encode()], SAID, "", "stop")
+GOOD["an event that is called done"] = ([*said()[:-2], b"event: done\ndata: {}\n\n"], SAID, "", "stop")
+GOOD["the name of the field twice"] = (
+    [piece.replace(b"data:", b"data: data:") for piece in said()],
+    SAID,
+    "",
+    "stop",
+)
+GOOD["a blank before each field"] = ([b" " + piece for piece in said()], SAID, "", "stop")
+GOOD["events over several lines"] = (
+    [
+        b"data: " + json.dumps(json.loads(piece.removeprefix(b"data: ")), indent=indent).encode() + b"\n\n"
+        for indent in (2, 0)
+        for piece in said()[:-1][slice(0, 3) if indent else slice(3, None)]
+    ],
+    SAID,
+    "",
+    "stop",
+)
+GOOD["events as strings of JSON"] = (
+    [event(piece.removeprefix(b"data: ").decode()) for piece in said()[:-1]],
+    SAID,
+    "",
+    "stop",
+)
+GOOD["a document after comments"] = (
+    [b": alive\n\n", b": alive\n\n", json.dumps(whole(SAID)).encode()],
+    SAID,
+    "",
+    "stop",
+)
+GOOD["a pretty document after comments"] = (
+    [b": alive\n\n", json.dumps(whole(SAID), indent=2).encode() + b"\n"],
+    SAID,
+    "",
+    "stop",
+)
+GOOD["a list of events"] = (
+    [json.dumps([json.loads(piece.removeprefix(b"data: ")) for piece in said()[:-1]]).encode()],
+    SAID,
+    "",
+    "stop",
+)
+for _index in (0, None):
+    GOOD[f"two pieces in an event, counted from {_index}"] = (
+        [
+            event(
+                {
+                    "choices": [
+                        {"index": _index, "delta": {"content": piece}} for piece in pieces(SAID)[at:][:2]
+                    ]
+                }
+            )
+            for at in range(0, len(pieces(SAID)), 2)
+        ],
+        SAID if _index == 0 else "".join(pieces(SAID)[::2]),
+        "",
+        "cut",
+    )
+GOOD["the same piece twice in an event"] = (
+    [event({"choices": [{"index": 0, "delta": {"content": piece}}] * 2}) for piece in pieces(SAID)]
+    + said()[-2:],
+    SAID,
+    "",
+    "stop",
+)
+GOOD["a line break as it is"] = (
+    [json.dumps(whole("The rain\nhas stopped.")).replace("\\n", "\n").encode()],
+    "The rain\nhas stopped.",
+    "",
+    "stop",
+)
+GOOD["a tab as it is"] = ([chunk("a\tb").replace(b"\\t", b"\t"), *said()[-2:]], "a\tb", "", "stop")
+GOOD["a refusal of the model in parts"] = (
+    [json.dumps(whole([{"type": "refusal", "refusal": "I cannot."}])).encode()],  # type: ignore[arg-type]
+    "I cannot.",
+    "",
+    "stop",
+)
+_THOUGHTS: dict[str, dict[str, Any]] = {
+    "reasoning_text": {"reasoning_text": THOUGHT},
+    "thinking_blocks": {"thinking_blocks": [{"type": "thinking", "thinking": THOUGHT, "signature": "x"}]},
+    "both of a proxy": {
+        "reasoning_content": THOUGHT,
+        "thinking_blocks": [{"type": "thinking", "thinking": THOUGHT}],
+    },
+    "parts of type reasoning_text": {"content": [{"type": "reasoning_text", "text": THOUGHT}]},
+    "parts of a type that is none": {"content": [{"type": [], "text": ""}], "reasoning": THOUGHT},
+}
+for _name, _thought in _THOUGHTS.items():
+    GOOD[f"thoughts in {_name}"] = ([chunk(**_thought), *said()], SAID, THOUGHT, "stop")
+for _reason in ({"finishReason": "length"}, {"finish_reason": {"type": "length", "length": 9}}):
+    _choice = {"index": 0, "delta": {}, **_reason}
+    GOOD[f"ends with {_reason}"] = ([*said()[:-2], event({"choices": [_choice]}), DONE], SAID, "", "length")
 GOOD["ends without a word"] = (said()[:-2], SAID, "", "cut")
 GOOD["ends with the end mark alone"] = ([*said()[:-2], DONE], SAID, "", "stop")
 
@@ -408,6 +514,12 @@ GEMINI: dict[str, tuple[list[dict[str, Any]], str, str, str]] = {
     "plain": ([*(part(piece) for piece in pieces(SAID)), part("", "STOP")], SAID, "", "stop"),
     "thoughts": ([part(THOUGHT, thought=True), part(SAID, "STOP")], SAID, THOUGHT, "stop"),
     "cut at the limit": ([part("The rain"), part(" has", "MAX_TOKENS")], "The rain has", "", "length"),
+    "cut at the limit, in the other spelling": (
+        [{"candidates": [{**part("The rain")["candidates"][0], "finish_reason": "MAX_TOKENS"}]}],
+        "The rain",
+        "",
+        "length",
+    ),
     "filtered": ([part("The rain"), part(" has", "SAFETY")], "The rain has", "", "filtered"),
     "filtered by an event of its own": (
         [part("The"), part(finish="PROHIBITED_CONTENT")],
@@ -535,6 +647,75 @@ REFUSALS: dict[str, tuple[list[bytes], str, str]] = {
         "MODEL_SERVER_ERROR",
         "no wind",
     ),
+    "an error beside a choice": (
+        [event({"choices": [{"index": 0, "delta": {"content": ""}, "error": {"message": "no wind"}}]}), DONE],
+        "MODEL_SERVER_ERROR",
+        "no wind",
+    ),
+    "an error beside a message": (
+        [
+            event(
+                {
+                    "object": "chat.completion",
+                    "choices": [
+                        {
+                            "index": 0,
+                            "message": {"role": "assistant", "content": ""},
+                            "finish_reason": "stop",
+                            "error": {"code": 429, "message": "too many boats"},
+                        }
+                    ],
+                }
+            )
+        ],
+        "MODEL_RATE_LIMITED",
+        "too many boats",
+    ),
+    "Groq": (
+        [event({"id": "c", "choices": [], "x_groq": {"id": "r", "error": "over_capacity"}}), DONE],
+        "MODEL_SERVER_ERROR",
+        "over_capacity",
+    ),
+    "raw JSON after comments": (
+        [b": alive\n\n", json.dumps({"error": {"message": "no oars"}}).encode()],
+        "MODEL_REFUSED",
+        "no oars",
+    ),
+    "an event over several lines": (
+        [b"data: " + json.dumps({"error": {"message": "no oars"}}, indent=2).encode() + b"\n\n"],
+        "MODEL_REFUSED",
+        "no oars",
+    ),
+    "a status and a reason": (
+        [event({"status": "error", "reason": "the mill stands"})],
+        "MODEL_REFUSED",
+        "the mill stands",
+    ),
+    "a status and a result": (
+        [event({"status": "failed", "result": "the mill stands"})],
+        "MODEL_REFUSED",
+        "refused the request: the mill stands",
+    ),
+    "err": ([event({"err": "the mill stands"})], "MODEL_REFUSED", "refused the request: the mill stands"),
+    "Error": (
+        [event({"Error": "the mill stands", "Code": 5})],
+        "MODEL_REFUSED",
+        "refused the request: the mill stands",
+    ),
+    "OpenAI, without a code": (
+        [
+            event(
+                {"error": {"message": "no sails", "type": "server_error", "param": None, "code": None}},
+            )
+        ],
+        "MODEL_SERVER_ERROR",
+        "no sails",
+    ),
+    "an error with an empty code": (
+        [event({"error": {"message": "no sails", "code": ""}})],
+        "MODEL_REFUSED",
+        "no sails",
+    ),
     "plain words": ([b"Internal Server Error"], "MODEL_BAD_ANSWER", "Internal Server Error"),
 }
 
@@ -550,6 +731,27 @@ async def test_a_refusal_in_a_good_answer_is_told(
     assert heard.error is not None and words in heard.error.message
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+async def test_a_refusal_without_a_field_before_it_is_told(
+    server: ModelServer, connections: HttpPool, indent: int | None
+) -> None:
+    """Proxies end a stream with a failure as it came to them."""
+    failure = {"error": {"code": 503, "message": "the bridge is up", "status": "UNAVAILABLE"}}
+    server.will(raw(chunk("The rain"), chunk(" has"), json.dumps(failure, indent=indent).encode()))
+    heard = await listen(openai(server, connections))
+    assert (heard.code, heard.text) == ("MODEL_SERVER_ERROR", "The rain has")
+    assert heard.error is not None and "the bridge is up" in heard.error.message
+
+
+async def test_what_a_server_says_instead_of_a_reply_is_told(
+    server: ModelServer, connections: HttpPool
+) -> None:
+    server.will(document({"id": "q", "status": "queued", "message": "Your turn comes."}, 202))
+    heard = await listen(openai(server, connections))
+    assert heard.code == "MODEL_EMPTY_REPLY"
+    assert heard.error is not None and "Your turn comes." in heard.error.message
+
+
 @pytest.mark.parametrize("name", [name for name, row in REFUSALS.items() if row[0][0][:1] in b"dei"])
 async def test_a_refusal_in_mid_stream_keeps_the_text(
     server: ModelServer, connections: HttpPool, name: str
@@ -559,6 +761,27 @@ async def test_a_refusal_in_mid_stream_keeps_the_text(
     heard = await listen(openai(server, connections))
     assert (heard.code, heard.text, len(server.seen)) == (code, "The rain has", 1)
     assert heard.error is not None and words in heard.error.message
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"error": {"message": "no usage record", "code": 500}},
+        {"choices": [{"index": 0, "delta": {}, "error": {"message": "no usage record"}}]},
+        {"object": "error", "message": "no usage record"},
+    ],
+)
+async def test_a_failure_after_the_end_takes_nothing_away(
+    server: ModelServer, connections: HttpPool, last: dict[str, Any]
+) -> None:
+    server.will(raw(*said()[:-1], event(last), DONE))
+    heard = await listen(openai(server, connections))
+    assert (heard.code, heard.text, heard.last.finish) == ("", SAID, "stop")
+    # A reason that comes with every piece is not the end.
+    server.will(raw(*(chunk(piece, finish="stop") for piece in pieces(SAID)), event(last)))
+    heard = await listen(openai(server, connections))
+    assert heard.error is not None and "no usage record" in heard.error.message
+    assert heard.text == SAID
 
 
 # -- counts and gaps -----------------------------------------------------------------------------------
@@ -573,7 +796,10 @@ async def test_a_refusal_in_mid_stream_keeps_the_text(
         ({"prompt_tokens": True, "completion_tokens": -5}, 6, 8, True),
         ({"prompt_tokens": 0, "completion_tokens": 0}, 6, 8, True),
         ({"prompt_tokens": 11, "completion_tokens": None}, 11, 8, True),
-        ({"prompt_tokens": "11", "completion_tokens": [7]}, 6, 8, True),
+        ({"prompt_tokens": "11", "completion_tokens": [7]}, 11, 8, True),
+        ({"prompt_tokens": "11", "completion_tokens": "7"}, 11, 7, False),
+        ({"prompt_tokens": "eleven", "completion_tokens": "-7"}, 6, 8, True),
+        ({"promptTokens": 11, "completionTokens": 7}, 11, 7, False),
     ],
 )
 async def test_counts_that_cannot_be_are_estimated(
@@ -589,6 +815,31 @@ async def test_counts_that_cannot_be_are_estimated(
     assert usage is not None
     assert (usage.prompt_tokens, usage.completion_tokens, usage.estimated) == (prompt, reply, estimated)
     assert type(usage.prompt_tokens) is type(usage.completion_tokens) is int
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": COUNTS}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "x_groq": {"usage": COUNTS}},
+        {"results": [{"text": SAID, "finish_reason": "stop", **COUNTS}]},
+    ],
+)
+async def test_counts_are_found_where_servers_put_them(
+    server: ModelServer, connections: HttpPool, last: dict[str, Any]
+) -> None:
+    server.will(raw(chunk(SAID), event(last), DONE))
+    usage = (await listen(openai(server, connections))).last.usage
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.estimated) == (11, 7, False)
+
+
+async def test_gemini_counts_in_either_spelling(server: ModelServer, connections: HttpPool) -> None:
+    counts = {"prompt_token_count": 11, "candidates_token_count": 5, "thoughts_token_count": 2}
+    server.will(raw(event({**part(SAID, "STOP"), "usage_metadata": counts})))
+    usage = (await listen(gemini(server, connections))).last.usage
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.thinking_tokens) == (11, 7, 2)
 
 
 async def test_a_piece_that_cannot_be_read_is_a_gap(server: ModelServer, connections: HttpPool) -> None:
@@ -805,6 +1056,27 @@ TEMPLATES: dict[str, tuple[Any, str, int]] = {
         "Assistant response prefill is incompatible with enable_thinking.",
         500,
     ),
+    "no system, as a list of roles": (
+        lambda roles, _: "system" not in roles,
+        "Role must be in [user, assistant]",
+        400,
+    ),
+    "no system, as serde says it": (
+        lambda roles, _: "system" not in roles,
+        "Failed to deserialize the JSON body: messages[0].role: unknown variant `system`, "
+        "expected `user` or `assistant` at line 1 column 60",
+        422,
+    ),
+    "the person first, by place": (
+        lambda roles, _: next(role for role in roles if role != "system") == "user",
+        "messages[1].role: invalid role 'assistant', expected 'user'",
+        400,
+    ),
+    "the person last, by role": (
+        lambda roles, _: roles[-1] == "user",
+        "Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant",
+        400,
+    ),
     "nothing but one message": (lambda roles, _: len(roles) == 1, "chat template error", 500),
 }
 
@@ -823,6 +1095,35 @@ async def test_a_strict_template_is_found_out_and_remembered(
     before = len(server.seen)
     assert (await listen(openai(server, connections), REQUEST)).text == SAID
     assert len(server.seen) == before + 1
+
+
+STEPS = {
+    "no system, as a list of roles": "none, no system",
+    "no system, as serde says it": "none, no system",
+    "the person first, by place": "strict",
+    "the person last, by role": "none, user last",
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+async def test_the_messages_are_changed_no_more_than_they_must(
+    server: ModelServer, connections: HttpPool, name: str
+) -> None:
+    server.will(template(*TEMPLATES[name]))
+    messages = (*CONVERSATION[:1], *CONVERSATION[3:5], Message("assistant", "So"))
+    heard = await listen(openai(server, connections), ModelRequest(messages))
+    assert (heard.text, heard.last.shape, len(server.seen)) == (SAID, STEPS[name], 2)
+
+
+async def test_a_message_with_nothing_in_it_is_not_sent(server: ModelServer, connections: HttpPool) -> None:
+    server.will(
+        template(lambda _, messages: all(one["content"] for one in messages), "content must be non-empty")
+    )
+    messages = (Message("system", ""), *CONVERSATION[3:5], Message("assistant", " \n"))
+    assert (await listen(openai(server, connections), ModelRequest(messages))).text == SAID
+    assert sent(server.seen[0]) == [("assistant", "You came."), ("user", "I did.")]
+    assert (await listen(openai(server, connections), ModelRequest((Message("user", ""),)))).code
+    assert len(server.seen[-1].body["messages"]) == 1
 
 
 async def test_what_was_learnt_outlives_the_program(server: ModelServer, tmp_path: Any) -> None:
@@ -1020,6 +1321,7 @@ async def test_a_dropped_configuration_of_gemini_is_no_fault(
         "max_tokens is too large: 1024. This model supports at most 512 completion tokens.",
         "Invalid max_tokens value, the valid range of max_tokens is [1, 512]",
         "max_tokens must not exceed 512",
+        "The maximum tokens you requested exceeds the model limit of 512. Try again with fewer max_tokens.",
     ],
 )
 async def test_the_most_tokens_are_learnt_under_either_name(

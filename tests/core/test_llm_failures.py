@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
+from email.utils import formatdate
+from typing import Any
 
 import pytest
 
@@ -148,6 +151,142 @@ def test_recognises_the_usual_bodies(status: int | None, body: object, code: str
     assert error.code == code
     assert error.message and error.hint
     assert (code in RETRIABLE) == (code in {"MODEL_RATE_LIMITED", "MODEL_SERVER_ERROR"})
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "code"),
+    [
+        (400, "Content Exists Risk", "MODEL_BLOCKED"),
+        (400, {"code": "data_inspection_failed", "message": "Input data may be wrong."}, "MODEL_BLOCKED"),
+        (
+            400,
+            {"code": "1301", "message": "系统检测到输入或生成内容可能包含不安全或敏感内容"},
+            "MODEL_BLOCKED",
+        ),
+        (403, "Content violates usage guidelines. Failed check: SAFETY", "MODEL_BLOCKED"),
+        (451, "Your prompt contains sensitive words", "MODEL_BLOCKED"),
+        (451, "", "MODEL_REGION"),
+        (403, "Sorry, your account balance is insufficient", "MODEL_QUOTA"),
+        (403, "Your newly created team doesn't have any credits yet.", "MODEL_QUOTA"),
+        (403, "Access denied: overdue balance", "MODEL_QUOTA"),
+        (403, "Key limit exceeded (total limit). Manage it in the settings", "MODEL_QUOTA"),
+        (
+            400,
+            {"code": "Arrearage", "message": "Access denied, is your account in good standing?"},
+            "MODEL_QUOTA",
+        ),
+        (400, "You have reached your specified API usage limits.", "MODEL_QUOTA"),
+        (429, "You have exceeded your monthly included credits", "MODEL_QUOTA"),
+        (429, "您的账户已欠费，请充值后重试。", "MODEL_QUOTA"),
+        (
+            400,
+            "The model `big-model` has been decommissioned and is no longer supported.",
+            "MODEL_NOT_AVAILABLE",
+        ),
+        (410, "big-model: deprecated", "MODEL_NOT_AVAILABLE"),
+        (400, "The model `big-model` has been deprecated, see the list.", "MODEL_NOT_AVAILABLE"),
+        (424, "Model is loading", "MODEL_SERVER_ERROR"),
+        (409, "Engine is busy", "MODEL_SERVER_ERROR"),
+        (498, "Flex tier capacity exceeded", "MODEL_SERVER_ERROR"),
+        # What only sounds alike.
+        (400, "`temperature` is deprecated for this model.", "MODEL_REFUSED"),
+        (
+            429,
+            "Rate limit exceeded: free-models-per-min. Add 10 credits to unlock more",
+            "MODEL_RATE_LIMITED",
+        ),
+        (401, "This key has no access to the included models", "MODEL_KEY_REJECTED"),
+    ],
+)
+def test_the_words_tell_what_the_status_does_not(status: int, words: Any, code: str) -> None:
+    body = {"message": words} if isinstance(words, str) else words
+    assert refusal(status, {"error": body}).code == code
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'\xef\xbb\xbf{"error": {"message": "The bird has flown"}}', "The bird has flown"),
+        (b'event: error\ndata: {"error": {"message": "not loaded"}}\n\n', "not loaded"),
+        (
+            {"error": {"message": json.dumps({"error": {"message": "Deep words"}}), "type": "up"}},
+            "Deep words",
+        ),
+        ({"message": json.dumps({"message": "Deep words"})}, "Deep words"),
+        ({}, ""),
+        (b"null", ""),
+        (b"[]", ""),
+        (b'""', ""),
+        ({"error": {"message": None, "type": None, "code": None}}, ""),
+        ({"error": {"message": "", "details": []}}, ""),
+        ({"Message": "User is not authorized"}, "User is not authorized"),
+        ({"fault": {"faultstring": "Bad words", "detail": {"errorcode": "x.y"}}}, "Bad words"),
+        (
+            b'<?xml version="1.0"?><Error><Code>NoSuchThing</Code><Message>Gone &amp; lost</Message></Error>',
+            "Gone & lost",
+        ),
+        (
+            {"error": "invalid_token", "error_description": "It expired yesterday"},
+            "invalid_token: It expired yesterday",
+        ),
+        (
+            {
+                "message": ["temperature must be a number", "top_p is odd"],
+                "error": "Bad Request",
+                "statusCode": 400,
+            },
+            "Bad Request: temperature must be a number; top_p is odd",
+        ),
+        (
+            {"errors": {"messages": ["It is required."], "stop": ["too many"]}, "title": "Two faults."},
+            "Two faults: messages: It is required.; stop: too many",
+        ),
+        ({"message": "Invalid", "errors": [{"message": "bad stop"}]}, "Invalid: bad stop"),
+        ({"error": "Engine failed", "message": "Engine failed"}, "Engine failed"),
+        ({"strange": {"form": 3}}, '{"strange": {"form": 3}}'),
+    ],
+)
+def test_the_sentence_is_found_in_every_shape(body: object, said: str) -> None:
+    assert refusal(400, body).params["detail"] == said
+
+
+def test_code_words_count_on_every_level() -> None:
+    body = {"error": {"message": json.dumps({"error": {"message": "No.", "code": "insufficient_quota"}})}}
+    assert refusal(400, body).code == "MODEL_QUOTA"
+    assert refusal(None, {"code": 429, "error": {"message": "Wait."}}).code == "MODEL_RATE_LIMITED"
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        ("Limit 6000, Used 5970. Please try again in 17.66s. Visit https://x.y", 17.66),
+        ("Please try again in 1m30.5s.", 90.5),
+        ("Please retry after 20 seconds.", 20),
+        ("try again in 250ms", 0.25),
+        ("请在 30 秒后再试", 30),
+        ("Try again with at most 300 tokens", None),
+        ("Limit 20 per 60 s", None),
+    ],
+)
+def test_a_wait_is_read_from_a_sentence(words: str, seconds: float | None) -> None:
+    assert refusal(429, {"error": {"message": words}}).params["seconds"] == seconds
+
+
+def test_a_date_without_the_server_s_clock_is_measured_by_ours() -> None:
+    error = refusal(429, {}, retry_after=formatdate(time.time() + 45, usegmt=True))
+    assert error.params["seconds"] in {43, 44, 45}
+
+
+def test_a_busy_server_says_when_to_come_back() -> None:
+    i18n.use("zh")
+    error = refusal(503, {"error": "busy"}, retry_after="3")
+    assert (error.code, error.params["seconds"], error.hint) == (
+        "MODEL_SERVER_ERROR",
+        3,
+        "Try again in 3 seconds.",
+    )
+    assert i18n.tell(error) == ("api.example.com 内部出错：busy", "请在 3 秒后再试。")
+    assert "seconds" not in refusal(503, {"error": "busy"}).params
 
 
 @pytest.mark.parametrize(

@@ -522,6 +522,12 @@ async def test_cancelling_while_waiting_for_another_attempt(
         {"object": "list", "data": [{"id": "b"}, {"id": "a"}, {"id": "b"}]},
         {"models": [{"name": "b"}, {"name": "a"}]},
         [{"id": "b"}, {"id": "a"}],
+        ["b", "a", "b", ""],
+        {"models": ["b", "a"]},
+        {"data": [{"model": "b"}, {"id": None, "model": "a"}]},
+        {"data": [], "models": [{"name": "b"}, {"name": "a"}]},
+        {"data": None, "models": [{"name": "b"}, {"name": "a"}]},
+        {"object": "list", "data": {"models": [{"id": "b"}, {"id": "a"}]}},
     ],
 )
 async def test_lists_models(server: ModelServer, connections: HttpPool, body: object) -> None:
@@ -531,9 +537,37 @@ async def test_lists_models(server: ModelServer, connections: HttpPool, body: ob
 
 
 @pytest.mark.parametrize(
+    "body",
+    [{"object": "list", "data": None}, {"data": []}, {"models": None}, [], {"data": None, "models": []}],
+)
+async def test_a_list_may_be_empty(server: ModelServer, connections: HttpPool, body: object) -> None:
+    server.will(document(body))
+    assert await model(server, connections).models() == ()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": [{"model": "big-model", "max_model_len": 9000}, {"model": "b"}]},
+        {"data": None, "models": [{"name": "big-model", "max_model_len": 9000}, {"name": "b"}]},
+    ],
+)
+async def test_the_window_is_found_in_the_same_rows(
+    server: ModelServer, connections: HttpPool, body: object
+) -> None:
+    async def answer(request: web.Request, seen: Seen) -> web.StreamResponse:
+        return await (document(body) if seen.path == "/v1/models" else document({}, 404))(request, seen)
+
+    server.will(answer)
+    facts = await model(server, connections).look()
+    assert facts is not None and facts.window == 9000
+
+
+@pytest.mark.parametrize(
     ("answer", "code"),
     [
         (document(ERROR, 401), "MODEL_KEY_REJECTED"),
+        (document({"object": "list"}), "MODEL_BAD_ANSWER"),
         (page("<title>Router</title>"), "MODEL_BAD_ANSWER"),
         (document({"data": "none"}), "MODEL_BAD_ANSWER"),
     ],

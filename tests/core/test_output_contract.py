@@ -59,6 +59,17 @@ def test_a_reply_that_keeps_the_form() -> None:
         ("Hi [THINK]x[/THINK] y", "Hi [THINK]x[/THINK] y", "", (), ""),
         ("Plan.◁/think▷<output>Hello</output>", "Hello", "Plan.", (), ""),
         ("Hello.</think>", "Hello.", "", (), ""),
+        ("One.</think>Two.</think>\nHello.", "Hello.", "One.Two.", (), ""),
+        ("One.</think>Hello.</think>", "Hello.", "One.", (), ""),
+        ("One.[/THINK]Two.[/think]Hello.", "Hello.", "One.Two.", (), ""),
+        ("One.</think><output>Hello</output> a </think> b", "Hello a  b", "One.", (), ""),
+        ("Plan.<|inner_suffix|>Hello.", "Hello.", "Plan.", (), ""),
+        ("Plan.[BEGIN FINAL RESPONSE]\nHello.\n[END FINAL RESPONSE]\n", "Hello.", "Plan.", (), ""),
+        ("Hello. [END FINAL RESPONSE]", "Hello. [END FINAL RESPONSE]", "", (), ""),
+        ("analysisThe user greets.assistantfinalHello.", "Hello.", "The user greets.", (), ""),
+        ("Analysis of assistants.", "Analysis of assistants.", "", (), ""),
+        ("The assistantfinal word.", "The assistantfinal word.", "", (), ""),
+        ("analysis of rain.assistantfinal", "analysis of rain.", "", (), ""),
         ("Hello.</think>\n <next_prompts>- x</next_prompts>", "Hello.", "", ("x",), ""),
         ("<output>Hello</output> a </think> b", "Hello a  b", "", (), ""),
         ("a<think>b</think>c</think>d", "acd", "b", (), ""),
@@ -122,6 +133,7 @@ token = st.sampled_from(
         *("<next_prompts>", "</next_prompts>", "<events>", "</events >", "<", "</", "<out", "<b>", ">"),
         *("word", " ", "\n", "\n\n", "- [x]\n", "* y\n", "p —> q", "　灯", "<output         >"),
         *("[/THINK]", "[/TH", "◁/think▷", "◁", "</thought>", "<channel|>", "</seed:"),
+        *("analysis", "assistantfinal", "assistant"),
     ]
 )
 

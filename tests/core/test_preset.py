@@ -264,3 +264,128 @@ def test_parameters_of_a_preset_are_read_and_the_rest_is_named() -> None:
     neutral, quiet = read_preset({**document, "seed": -1, "n": 1, "reasoning_effort": "auto"}, "x")
     assert (neutral.params.sampling.seed, neutral.params.sampling.reasoning_effort) == (None, None)
     assert "n (" not in " ".join(quiet)
+
+
+OLD = {
+    "chat_completion_source": "openai",
+    "openai_max_context": 4095,
+    "main_prompt": "MAIN",
+    "nsfw_prompt": "SECOND",
+    "jailbreak_prompt": "LAST",
+}
+
+
+def _sent(document: dict[str, Any]) -> list[str]:
+    """The texts of a preset in the order in which they are sent."""
+    preset = read_preset(document, "old").preset
+    texts = (preset.prompt(entry.identifier) for entry in preset.order if entry.enabled)
+    return [prompt.content for prompt in texts if prompt is not None and prompt.content]
+
+
+@pytest.mark.parametrize(
+    ("switches", "sent"),
+    [
+        ({}, ["MAIN", "SECOND", "LAST"]),
+        ({"nsfw_toggle": True, "jailbreak_system": True}, ["MAIN", "SECOND", "LAST"]),
+        ({"nsfw_toggle": False, "jailbreak_system": False}, ["MAIN"]),
+        ({"nsfw_toggle": False, "nsfw_avoidance_prompt": "AVOID"}, ["MAIN", "AVOID", "LAST"]),
+        ({"nsfw_toggle": True, "nsfw_avoidance_prompt": "AVOID"}, ["MAIN", "SECOND", "LAST"]),
+        ({"nsfw_first": True, "jailbreak_system": False}, ["SECOND", "MAIN"]),
+        ({"prompts": [], "jailbreak_system": False}, ["MAIN", "SECOND"]),
+    ],
+)
+def test_an_old_preset_sends_what_its_switches_say(switches: dict[str, Any], sent: list[str]) -> None:
+    assert _sent({**OLD, **switches}) == sent
+
+
+def test_the_second_text_of_an_old_preset_stands_beside_the_first() -> None:
+    def first_two(**switch: bool) -> list[str]:
+        return [entry.identifier for entry in read_preset({**OLD, **switch}, "old").preset.order[:2]]
+
+    assert first_two(nsfw_first=False) == ["main", "nsfw"]
+    assert first_two(nsfw_first=True) == ["nsfw", "main"]
+    assert first_two() == ["main", "worldInfoBefore"]
+
+
+def test_what_an_old_preset_switched_off_can_be_switched_on() -> None:
+    old = {**OLD, "nsfw_toggle": False, "enhance_definitions": True}
+    preset, notes = read_preset(old, "old")
+    changed = set_enabled(preset, "nsfw", True)
+    assert ("nsfw", True) in changed.order and changed.prompt("nsfw").content == "SECOND"  # type: ignore[union-attr]
+    assert any("enhance_definitions" in remark for remark in notes)
+
+
+def test_newer_presets_keep_old_switches_without_a_meaning() -> None:
+    listed = {"prompts": [{"identifier": "jailbreak", "content": "LAST"}], "jailbreak_system": False}
+    bare = {"temperature": 1, "openai_max_context": 8000, "jailbreak_system": False}
+    for document in (listed, bare):
+        assert ("jailbreak", True) in read_preset(document, "new").preset.order
+
+
+def test_prompts_and_their_order_in_other_shapes() -> None:
+    listed = [
+        {"identifier": "main", "content": "M"},
+        {"identifier": "own", "content": "OWN", "role": "2"},
+        {"identifier": "off", "content": "OFF"},
+    ]
+    order = [
+        {"identifier": "own", "enabled": True},
+        {"identifier": "main", "enabled": True},
+        {"identifier": "off", "enabled": False},
+    ]
+    by_name = {"main": "M", "own": {"content": "OWN", "role": 2}, "off": {"content": "OFF"}}
+    shapes = [
+        {"prompts": listed, "prompt_order": [{"character_id": 100001, "order": order}]},
+        {"prompts": dict(enumerate(listed)), "prompt_order": {"100001": order}},
+        {"prompts": by_name, "prompt_order": order},
+        {"prompts": by_name, "prompt_order": {"order": order}},
+    ]
+    for shape in shapes:
+        document = json.loads(json.dumps(shape))
+        assert recognise_document(document) is FileKind.PRESET
+        preset = read_preset(document, "p").preset
+        assert _sent(document) == ["OWN", "M"]
+        assert preset.prompt("own").role == "assistant"  # type: ignore[union-attr]
+        assert preset_document(preset) == document
+        changed = set_content(set_enabled(preset, "off", True), "main", "N")
+        assert _sent(preset_document(changed)) == ["OWN", "N", "OFF"]
+    texts = {"prompts": {"main": "M"}, "temperature": 1, "openai_max_context": 8000}
+    assert _sent(texts) == ["M"]
+    assert recognise_document({"prompts": {"greeting": "hi"}}) is FileKind.UNKNOWN
+
+
+RISU = {
+    "name": "R",
+    "mainPrompt": "MAIN",
+    "jailbreak": "JB",
+    "globalNote": "GN",
+    "temperature": 80,
+    "maxContext": 4000,
+    "PresensePenalty": 70,
+    "formatingOrder": ["main", "chats"],
+    "promptTemplate": [{"type": "plain", "type2": "main", "text": "PT", "role": "system"}],
+    "top_p": 1,
+}
+NOVELAI = {"presetVersion": 3, "name": "N", "parameters": {"temperature": 1, "tail_free_sampling": 0.9}}
+
+
+@pytest.mark.parametrize(
+    ("document", "kind", "program"),
+    [(RISU, FileKind.RISU_PRESET, "RisuAI"), (NOVELAI, FileKind.NOVELAI, "NovelAI")],
+)
+def test_presets_of_other_programs_are_named(document: dict[str, Any], kind: FileKind, program: str) -> None:
+    assert recognise_document(document) is kind
+    with pytest.raises(InvalidInput) as refused:
+        read_preset(document, "p")
+    assert (refused.value.code, refused.value.params["kind"]) == ("PRESET_NOT_RECOGNISED", kind.value)
+    assert program in refused.value.message
+
+
+def test_bare_settings_are_a_preset_and_unknown_texts_are_not_lost() -> None:
+    assert (
+        read_preset({"name": "cold", "temperature": 0.2, "top_p": 0.5}, "p").preset.params.sampling.top_p
+        == 0.5
+    )
+    for texts in ({"system_prompt": "S"}, {"parts": ["S"]}):
+        with pytest.raises(InvalidInput):
+            read_preset({"temperature": 0.2, "top_p": 0.5, **texts}, "p")

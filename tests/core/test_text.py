@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.text import STRING_LIMIT, StreamCleaner, clean, clean_line
+from lunalux_core.text import STRING_LIMIT, StreamCleaner, clean, clean_line, is_blank
 
 FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -94,3 +94,15 @@ def test_names_become_one_short_line() -> None:
     assert clean_line("  Al\x1b[2Jice\r\n\tof  Luna ") == "Alice of Luna"
     assert clean_line("x" * 300, 10) == "xxxxxxxxx…"
     assert clean_line("y" * 100_000, 5) == "yyyy…"
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \n", "\u200b", "\u2060\u00ad ", "\u3164", "\ufe0f", "\u2800", "\U000e0100"]
+)
+def test_what_nobody_can_see_is_blank_and_no_line(text: str) -> None:
+    assert is_blank(text) and clean_line(text) == ""
+
+
+@pytest.mark.parametrize("text", ["a", "\u200bа", "👨\u200d👩", "❤\ufe0f", "-"])
+def test_what_can_be_seen_keeps_its_joiners(text: str) -> None:
+    assert not is_blank(text) and clean_line(text) == text

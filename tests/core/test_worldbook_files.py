@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from lunalux_core.cards.card_reader import read_card
+from lunalux_core.editor.card_worldbook import BookView
 from lunalux_core.errors import InvalidInput
 from lunalux_core.worldbook.book_reader import (
     AFTER,
@@ -345,3 +346,114 @@ def test_what_is_no_worldbook_is_refused(document: Any) -> None:
     with pytest.raises(InvalidInput) as refused:
         read_book(document, "thing.json")
     assert refused.value.code == "WORLDBOOK_UNKNOWN" and "thing.json" in refused.value.message
+
+
+def _only(document: Any) -> Entry:
+    (entry,) = read_book(json.loads(json.dumps(document))).book.entries
+    return entry
+
+
+@pytest.mark.parametrize(
+    ("written", "position"), [("0", 0), ("1", 1), (" 4 ", 4), ("4.0", 4), ("9", NOWHERE), ("after", NOWHERE)]
+)
+def test_a_position_may_be_a_number_as_text(written: str, position: int) -> None:
+    assert _only({"entries": {"0": {"key": ["a"], "content": "A", "position": written}}}).position == position
+    card = {"keys": ["a"], "content": "A", "enabled": True, "extensions": {"position": written}}
+    assert _only({"entries": [card]}).position == position
+
+
+@pytest.mark.parametrize(
+    ("switches", "disabled"),
+    [
+        ({"enabled": True, "disable": False}, False),
+        ({"enabled": False, "disable": False}, True),
+        ({"enabled": True, "disable": True}, True),
+        ({"enabled": False, "disable": True}, True),
+        ({"enabled": None, "disable": False}, False),
+        ({"enabled": "", "disable": True}, True),
+        ({"enabled": "false", "disable": None}, True),
+    ],
+)
+def test_an_entry_is_off_where_either_word_says_so(switches: dict[str, Any], disabled: bool) -> None:
+    world = {"entries": {"0": {"uid": 0, "key": ["a"], "content": "A", **switches}}}
+    card = {"entries": [{"id": 0, "keys": ["a"], "content": "A", "extensions": {}, **switches}]}
+    for document in (world, card):
+        book = read_book(document).book
+        (entry,) = book.entries
+        assert entry.disabled is disabled
+        changed = replace(book, entries=(replace(entry, disabled=not disabled),))
+        assert _only(write_book(changed)).disabled is not disabled
+
+
+def _of_risu(**extensions: Any) -> dict[str, Any]:
+    entry = {"id": 0, "keys": ["a"], "content": "A", "enabled": True, "extensions": extensions}
+    return {"entries": [{**entry, "insertion_order": 1}]}
+
+
+@pytest.mark.parametrize(
+    ("extensions", "probability", "case"),
+    [
+        ({"risu_activationPercent": 0}, 0, None),
+        ({"risu_activationPercent": "30"}, 30, None),
+        ({"risu_activationPercent": None, "risu_case_sensitive": None}, 100, None),
+        ({"risu_activationPercent": 30, "probability": 100}, 30, None),
+        ({"risu_activationPercent": 100, "probability": 20}, 20, None),
+        ({"risu_case_sensitive": True}, 100, True),
+        ({"risu_case_sensitive": True, "case_sensitive": None}, 100, True),
+        ({"risu_case_sensitive": True, "case_sensitive": False}, 100, False),
+    ],
+)
+def test_what_risu_keeps_in_the_extensions_of_a_card_counts(
+    extensions: dict[str, Any], probability: float, case: bool | None
+) -> None:
+    entry = _only(_of_risu(**extensions))
+    assert (entry.probability, entry.case_sensitive) == (probability, case)
+
+
+def test_a_change_of_what_risu_wrote_is_kept_and_told_to_it() -> None:
+    document = _of_risu(risu_activationPercent=0, risu_case_sensitive=True, other=1)
+    book = read_book(document).book
+    assert write_book(book) == document
+    (entry,) = book.entries
+    changed = replace(book, entries=(replace(entry, probability=50, case_sensitive=False),))
+    written = write_book(changed)
+    extensions = written["entries"][0]["extensions"]
+    assert (extensions["risu_activationPercent"], extensions["risu_case_sensitive"]) == (50, False)
+    for back in (written, write_character_book(read_book(write_world_info(changed)).book)):
+        again = _only(back)
+        assert (again.probability, again.case_sensitive) == (50, False)
+    world = write_world_info(changed)
+    del world["originalData"]
+    assert _only(write_character_book(read_book(world).book)).probability == 50
+
+
+def test_null_means_not_set_in_the_books_of_other_programs() -> None:
+    text = {"content": "A", "comment": "c"}
+    books: list[dict[str, Any]] = [
+        {"type": "risu", "data": [{"key": "a", **text, "activationPercent": None, "insertorder": None}]},
+        {
+            "kind": "memory",
+            "entries": [{"keywords": ["a"], "entry": "A", "probability": None, "weight": None}],
+        },
+        {"entries": [{"keysRaw": "a", **text, "probability": None, "groupWeight": None, "priority": None}]},
+        {"entries": [{"key": "a", **text, "keyanti": "", "probability": None}]},
+        {"entry_0": {"key": ["a"], **text, "probability": None, "order": None, "position": 4}},
+    ]
+    for book in books:
+        entry = _only(book)
+        assert (entry.probability, entry.order, entry.group_weight) == (100, 100, 100), book
+    unset = {"entries": [{"keysRaw": "a", **text, "insertion_order": None, "priority": 7}]}
+    assert _only(unset).order == 7
+    plain = {"lorebookVersion": 5, "entries": [{"keys": ["a"], "text": "A"}]}
+    plain["entries"][0]["contextConfig"] = {"budgetPriority": None}  # type: ignore[index]
+    assert _only(plain).order == 0
+    assert _only({"type": "risu", "data": [{"key": "a", **text, "activationPercent": 0}]}).probability == 0
+
+
+def test_the_editor_of_a_card_shows_an_entry_as_the_engine_takes_it() -> None:
+    entry = {"keys": ["a"], "content": "A", "enabled": True, "disable": True, "extensions": {}}
+    view = BookView({"data": {"name": "A", "character_book": {"entries": [entry]}}})
+    (slot,) = view.slots
+    assert not slot.enabled and slot.entry.disabled
+    ((_, written),) = view.changed(slot, view, disabled=False).items()
+    assert written["enabled"] is True and written["disable"] is False

@@ -23,6 +23,7 @@ from lunalux_tui.create.tags_dialog import TagsDialog
 from lunalux_tui.market.publish_dialog import PublishDialog
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.form_field import FieldNote
+from lunalux_tui.parts.key_bar import KeyBar
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.picture import Picture
 from lunalux_tui.parts.rows import Rows
@@ -238,6 +239,23 @@ async def test_letters_typed_right_behind_the_way_into_the_greetings_are_words()
         await editor.driven.press(*"add a lamp")
         await editor.driven.settle()
         assert editor.data["first_mes"] == "add a lamp" and not editor.data["alternate_greetings"]
+
+
+@pytest.mark.parametrize(("section", "label"), [("greetings", "⏎ Write"), ("book", "⏎ Write")])
+async def test_the_footer_of_a_list_says_what_enter_does(section: str, label: str) -> None:
+    async with open_editor() as editor:
+        await editor.section(section)
+        if section == "book":
+            await editor.driven.press("a", "escape")
+        editor.screen.section_view.query(Rows).first().focus()
+        bar = editor.screen.query_one(KeyBar)
+
+        def footer() -> str:
+            return "".join(segment.text for segment in bar.render_lines(bar.size.region)[0])
+
+        await editor.driven.until(lambda: label in footer())
+        await editor.driven.press("enter")
+        await editor.driven.until(lambda: isinstance(editor.driven.app.focused, Input | TextArea))
 
 
 async def test_greetings_are_added_moved_and_removed_by_keys() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from chat_world import Driven, open_app
+from textual.events import Paste
 from textual.geometry import Region
 from textual.widgets import Input
 
@@ -217,3 +218,14 @@ async def test_a_profile_is_chosen_for_the_chat(size: tuple[int, int]) -> None:
         assert place is not None
         assert await profiles.uses() == {ProfilePlace("conversation", place.id): saved.id}
         await driven.until(lambda: driven.chat.header.model == "openai:loud")
+
+
+async def test_lines_that_are_pasted_into_a_question_come_in_whole() -> None:
+    async with open_app() as driven:
+        await driven.say("Good evening")
+        await driven.press("alt+d")
+        await driven.until(lambda: driven.app.screen.query("#answer"))
+        field = driven.app.screen.query_one("#answer", Input)
+        await driven.until(lambda: field.has_focus)
+        field.post_message(Paste("be brief\r\nand \x1b[1mkind\x1b[0m\n"))
+        await driven.until(lambda: field.value == "be brief and kind")

@@ -56,6 +56,22 @@ def test_first_start_to_reply_swipe_and_branch(open_terminal: Open) -> None:
     assert terminal.ended() == 0
 
 
+def test_a_paste_with_escape_sequences_presses_no_key(open_terminal: Open) -> None:
+    terminal = open_terminal(rows=40)
+    terminal.wait("Type a message")
+    terminal.wait("‹1/")
+    lines = "".join(f"line {n}\r" for n in range(400))
+    terminal.send(
+        f"\x1b[200~My terminal:\r\x1b[32mPASS\x1b[0m 12\r\x1b]0;title\x07{lines}Why is that?\x1b[201~"
+    )
+    terminal.wait(r"Why is that\?")
+    terminal.send("!")
+    terminal.wait(r"Why is that\?!")
+    assert "Models" not in terminal.text() and "writing" not in terminal.text()
+    terminal.send("\x1bo")  # an alt key, which begins as a paste does, is one still
+    terminal.wait("Author's note")
+
+
 def test_the_app_is_seen_where_stderr_goes_elsewhere(home: Path) -> None:
     """`lunalux 2>errors`"""
     errors = home.parent / "errors"

@@ -15,12 +15,13 @@ from contextlib import AbstractContextManager
 from contextvars import copy_context
 from typing import Any, TypeVar
 
-from lunalux_core.backend.accounts.identity import ProvedAccount, SignedUp, normal_email
+from lunalux_core.backend.accounts.identity import ProvedAccount, SignedUp
 from lunalux_core.backend.running.backend_settings import CognitoSettings
 from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.running.traces import Span, Traces
 from lunalux_core.errors import BackendError, LunaluxError, StorageError
 from lunalux_core.ids import uuid4
+from lunalux_core.text import normal_email
 
 T = TypeVar("T")
 THREADS = 8

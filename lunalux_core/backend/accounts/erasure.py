@@ -67,9 +67,9 @@ class Erasure:
 
     async def finish(self, mark: Item) -> None:
         """Do what an erasure's mark asks for, from wherever it stopped."""
-        user_id = str(mark["userId"])
-        if mark["email"]:
-            await self._identity.remove(str(mark["email"]), user_id)
+        user_id = str(mark["PK"]).removeprefix("USER#")
+        if email := text(mark.get("email")):
+            await self._identity.remove(email, user_id)
         await self._sessions.bury(user_id)
         await self._users.erase(user_id)
         # Before the rows that say which cards and uploads are the account's are taken away.

@@ -16,12 +16,11 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from lunalux_core.backend.running.logs import logger
+from lunalux_core.backend.running.logs import logger, masked
 from lunalux_core.backend.running.signatures import digest
 from lunalux_core.backend.storage.foreign_values import optional_text, text, unchanged, whole
 from lunalux_core.backend.storage.table import (
@@ -39,6 +38,7 @@ from lunalux_core.backend.storage.table import (
 )
 from lunalux_core.errors import BackendError, InvalidInput
 from lunalux_core.ids import uuid4
+from lunalux_core.text import normal_email
 
 CODE_MINUTES = 15
 CODE_TRIES = 5
@@ -104,11 +104,6 @@ class Identity(Protocol):
         ...
 
 
-def normal_email(email: str) -> str:
-    """The spelling under which an address is kept and compared."""
-    return unicodedata.normalize("NFKC", email).strip().lower()
-
-
 def check_password(email: str, password: str) -> None:
     """Raises BackendError WEAK_PASSWORD."""
     lower = password.lower()
@@ -136,7 +131,7 @@ class _Code:
 
     def tell(self, purpose: str, email: str) -> None:
         """Without a mail service the server's log is where codes are read."""
-        logger.warning("%s code for %s: %s", purpose, email, self.digits)
+        logger.warning("%s code for %s: %s", purpose, masked(email), self.digits)
 
 
 class LocalIdentity:

@@ -26,7 +26,7 @@ from lunalux_core.cards.png_card import read_png, write_png
 from lunalux_core.errors import BackendError, InvalidInput
 from lunalux_core.ids import uuid4
 from lunalux_core.language import Language
-from lunalux_core.text import clean, clean_line
+from lunalux_core.text import clean, clean_line, is_blank
 
 PNG, WEBP = "image/png", "image/webp"
 UPLOAD_SECONDS = 15 * 60
@@ -96,7 +96,7 @@ class Publishing:
             BackendError: INTRO_REQUIRED, UPLOAD_NOT_FOUND, TOO_LARGE. InvalidInput: INVALID_CARD.
         """
         intro = clean(wish.intro).strip()[:INTRO_CHARS]
-        if not intro:
+        if is_blank(intro):
             raise refuse("INTRO_REQUIRED", "A published character needs an intro.")
         upload_id = self._upload_id(wish.key)
         ticket = await self._services.activity.ticket(self._user_id, upload_id)

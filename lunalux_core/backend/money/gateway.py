@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -36,6 +36,7 @@ from lunalux_core.backend.web.limits import (
 )
 from lunalux_core.backend.web.refusals import rate_limited, refuse
 from lunalux_core.errors import BackendError, LunaluxError, PaymentError
+from lunalux_core.llm.model import ChatModel, ModelRequest
 from lunalux_core.wire import official
 from lunalux_core.wire.official import Billing, SubmitRequest, SubmitResponse, TokenUsage
 from lunalux_core.wire.users import Ledger, Wallet
@@ -54,14 +55,15 @@ Event = OpenReservation | Piece | SubmitResponse
 
 @dataclass(frozen=True, slots=True)
 class GatewayRequest:
-    """One request at the gateway. `address` is where it came from, `operation` its idempotency key;
-    `aloud` asks for the pieces of the reply, not only for the answer."""
+    """One request at the gateway. `address` is where it came from, `operation` its idempotency key, which was
+    made here where it is `fresh`; `aloud` asks for the pieces of the reply, not only for the answer."""
 
     session: Session
     body: SubmitRequest
     operation: str
     address: str
     aloud: bool
+    fresh: bool = False
 
 
 class StoredAnswer(Wire):
@@ -72,6 +74,15 @@ class StoredAnswer(Wire):
     deactivate_binding: bool | None = None
     thinking: str | None = None
     usage: TokenUsage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A reply that may be made: its coins are set aside."""
+
+    model: ChatModel
+    request: ModelRequest
+    reservation: Reservation
 
 
 class Gateway:
@@ -87,43 +98,52 @@ class Gateway:
             LunaluxError: before `OpenReservation`, whatever keeps the reply from being made; after it
                 LLM_FAILED, LLM_TIMEOUT or STORE_UNAVAILABLE, with the coins given back.
         """
-        config = await self._config(asked)
-        model = self._services.official.model(config.model_type, config.model_name, config.model_id)
-        # Before any coins are set aside: a request that cannot be made costs nothing.
-        request = model_request(asked.body, asked.operation, config)
-        async with self._metered(asked, config):
-            reservation = await self._reserve(asked, config)
-            if isinstance(reservation, Replay):
+        async with AsyncExitStack() as meter:
+            call = await self._begin(asked, meter)
+            if isinstance(call, Replay):
                 yield OpenReservation()
-                kept = _replayable(reservation)
+                kept = _replayable(call)
                 yield await self._with_balances(kept, asked.session.user_id)
                 return
+            reservation = call.reservation
             collected = PartialReply()
             try:
                 yield OpenReservation()
                 timeout = self._services.settings.providers.timeout_s
-                speaking = stream_model(model, request, collected, timeout, aloud=asked.aloud)
-                with _model_span(self._services.traces, config, collected):
+                speaking = stream_model(call.model, call.request, collected, timeout, aloud=asked.aloud)
+                with _model_span(self._services.traces, reservation.config, collected):
                     async with aclosing(speaking) as pieces:
                         async for piece in pieces:
                             yield piece
             # BaseException: a client that leaves raises GeneratorExit here, and its coins go back as well.
             except BaseException as error:
-                await finish(self._refund(reservation))
                 if isinstance(error, GeneratorExit | asyncio.CancelledError):
                     self._note_called_off(asked)
+                await finish(self._refund(reservation))
                 raise
             yield await finish(self._settle(asked, reservation, collected))
 
-    async def _config(self, asked: GatewayRequest) -> ModelConfig:
-        body = asked.body
-        if "user_id" in body.model_fields_set and not (body.user_id or "").strip():
-            raise refuse("USER_ID_REQUIRED", "The request names no user.")
-        if body.user_id is not None and body.user_id != asked.session.user_id:
-            raise refuse("USER_MISMATCH", "The request names another user than the session's.")
-        if not (body.model_id or "").strip():
-            raise refuse("MODEL_ID_REQUIRED", "The request names no official model.")
-        return await self._services.models.require(str(body.model_id).strip())
+    async def _begin(self, asked: GatewayRequest, meter: AsyncExitStack) -> _Call | Replay:
+        """All that comes before the call, or the answer of the first time; `meter` holds the reply's place.
+
+        Raises:
+            LunaluxError: whatever keeps the reply from being made.
+        """
+        model_id = _model_id(asked)
+        try:
+            config = await self._services.models.require(model_id)
+            model = self._services.official.model(config.model_type, config.model_name, config.model_id)
+            # Before any coins are set aside: a request that cannot be made costs nothing.
+            request = model_request(asked.body, asked.operation, config)
+            await meter.enter_async_context(self._metered(asked, config))
+        except LunaluxError:
+            # What was paid is handed over again, whatever became of its model, its price or the limits since.
+            done = None if asked.fresh else await self._services.money.done_before(_action(asked))
+            if done is None:
+                raise
+            return done
+        reservation = await self._reserve(asked, config)
+        return reservation if isinstance(reservation, Replay) else _Call(model, request, reservation)
 
     @asynccontextmanager
     async def _metered(self, asked: GatewayRequest, config: ModelConfig) -> AsyncIterator[None]:
@@ -162,18 +182,9 @@ class Gateway:
         self._services.called_off.count(CALLED_OFF, asked.session.user_id)
 
     async def _reserve(self, asked: GatewayRequest, config: ModelConfig) -> Reservation | Replay:
-        body = asked.body
-        expected = body.expected_cost
-        action = Action(
-            asked.session.user_id,
-            asked.operation,
-            request_hash(body),
-            body.character_id,
-            None if expected is None else ShownPrice(expected.method, expected.star, expected.luna),
-        )
         # A task of its own: a client that leaves cancels this coroutine, but a transaction under way goes
         # on and its outcome must be known.
-        reserving = asyncio.ensure_future(self._services.money.reserve(action, config))
+        reserving = asyncio.ensure_future(self._services.money.reserve(_action(asked), config))
         try:
             return await asyncio.shield(reserving)
         except BackendError as error:
@@ -262,6 +273,30 @@ class Gateway:
                     "estimated": usage.estimated,
                 },
             )
+
+
+def _model_id(asked: GatewayRequest) -> str:
+    """The official model that is asked for, by the session's own user."""
+    body = asked.body
+    if "user_id" in body.model_fields_set and not (body.user_id or "").strip():
+        raise refuse("USER_ID_REQUIRED", "The request names no user.")
+    if body.user_id is not None and body.user_id != asked.session.user_id:
+        raise refuse("USER_MISMATCH", "The request names another user than the session's.")
+    if not (body.model_id or "").strip():
+        raise refuse("MODEL_ID_REQUIRED", "The request names no official model.")
+    return str(body.model_id).strip()
+
+
+def _action(asked: GatewayRequest) -> Action:
+    body = asked.body
+    expected = body.expected_cost
+    return Action(
+        asked.session.user_id,
+        asked.operation,
+        request_hash(body),
+        body.character_id,
+        None if expected is None else ShownPrice(expected.method, expected.star, expected.luna),
+    )
 
 
 def _replayable(replay: Replay) -> StoredAnswer:

@@ -36,7 +36,7 @@ from lunalux_core.backend.money.reservations import (
     reserving,
 )
 from lunalux_core.backend.money.stored_answers import pack
-from lunalux_core.backend.repos.ledger import OPENING, Ledger, Ledgers
+from lunalux_core.backend.repos.ledger import OPENING, Ledger, Ledgers, no_wallet
 from lunalux_core.backend.repos.movements import (
     OPEN,
     OWN_MARK,
@@ -46,7 +46,7 @@ from lunalux_core.backend.repos.movements import (
     movement_of,
     user_pk,
 )
-from lunalux_core.backend.repos.wallets import Wallets, no_wallet
+from lunalux_core.backend.repos.wallets import Wallets
 from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.running.clock import iso
 from lunalux_core.backend.running.logs import logger
@@ -110,10 +110,7 @@ class Money:
             it is dearer than `action` says that it was shown. InvalidInput:
             INVALID_REQUEST, the key is a name of the service's own movements.
         """
-        # Keys and the service's own movements share one row space: a client must not take the id of a
-        # coupon's credit or of the first balance.
-        if OWN_MARK in action.operation or action.operation == OPENING["star"]:
-            raise InvalidInput("INVALID_REQUEST", "The idempotency key is not valid.", "Send a fresh UUID.")
+        _check_key(action)
         swept = False
         for _ in range(TRIES):
             wallet = await self._wallets.require(action.user_id)
@@ -155,6 +152,22 @@ class Money:
             # An account of an older service lacks its ledger summary: it is made, then tried again.
             await self._ledgers.heal(action.user_id)
         raise Unavailable("The coins could not be reserved.")
+
+    async def done_before(self, action: Action) -> Replay | None:
+        """The stored answer of an action, asked for without any coins; None where none was paid for.
+
+        Raises:
+            BackendError: OPERATION_IN_PROGRESS, IDEMPOTENCY_MISMATCH. InvalidInput: INVALID_REQUEST, as
+            `reserve`.
+        """
+        _check_key(action)
+        try:
+            return await self._done_before(action)
+        except BackendError as error:
+            # A process that died under this very key may have left it open.
+            if error.code != "OPERATION_IN_PROGRESS" or not await self.sweep_user(action.user_id):
+                raise
+        return await self._done_before(action)
 
     async def _try_reserve(self, reservation: Reservation) -> ConditionFailed | None:
         """Write the reservation; the condition that failed, None where it was written."""
@@ -293,3 +306,10 @@ class Money:
         if row is None or row.get("status") == "REFUNDED":
             return None
         return replayed(action, row, self._now_ms())
+
+
+def _check_key(action: Action) -> None:
+    # Keys and the service's own movements share one row space: a client must not take the id of a coupon's
+    # credit or of the first balance.
+    if OWN_MARK in action.operation or action.operation == OPENING["star"]:
+        raise InvalidInput("INVALID_REQUEST", "The idempotency key is not valid.", "Send a fresh UUID.")

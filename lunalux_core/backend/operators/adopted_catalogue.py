@@ -33,6 +33,10 @@ class ModelRows(Rule):
             detail = ", ".join(f"{name} {shown(row.get(name))} → {value}" for name, value in changes.items())
             deeds.append(Deed("mend", detail, self.update(Key(row["PK"], row["SK"]), changes, row)))
         whole = {**row, **changes}
+        own_id = str(row["PK"]).removeprefix("MODEL#")
+        if whole["modelId"] != own_id:
+            detail = f"nobody is shown this model, for its modelId is {shown(whole['modelId'])}"
+            return [*deeds, Deed(LOOK, detail)]
         if config_of(whole) is None:
             missing = [name for name in MODEL_TEXTS if not isinstance(whole.get(name), str)]
             missing += [] if type(whole.get("freeLevel")) is int else ["freeLevel"]

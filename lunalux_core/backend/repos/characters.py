@@ -9,8 +9,8 @@ See docs/spec/backend.md: Transactions, Identity and security, Counters and rank
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lunalux_core.backend.market.ranking_keys import (
@@ -37,7 +37,7 @@ from lunalux_core.backend.repos.market_card import (
 )
 from lunalux_core.backend.running.backend_settings import RankingSettings, TableNames
 from lunalux_core.backend.running.clock import iso
-from lunalux_core.backend.storage.foreign_values import LARGEST
+from lunalux_core.backend.storage.foreign_values import LARGEST, text
 from lunalux_core.backend.storage.table import (
     Absent,
     All,
@@ -73,6 +73,16 @@ LONGEST_ID = 256
 """Characters of an id that is looked up; ours have 36, a key of the table holds 2,048 bytes."""
 TRIES = 5
 REPORT = "REPORT#"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Somebody's complaint about a card; what its row lacks is empty."""
+
+    character_id: str
+    user_id: str
+    reason: str
+    created_at: str
 
 
 class Characters:
@@ -243,8 +253,8 @@ class Characters:
         changes |= {} if intro is None else {"Intro": intro}
         changes |= {"Tags": frozenset(tags)} if tags else {}
         expected = card.version if version is None else version
-        # A foreign row may hold the largest number that the table takes; one more would be refused by it.
-        if expected >= LARGEST:
+        # No card has such a version that an edit could count on, and the table would refuse the number.
+        if not -LARGEST <= expected < LARGEST:
             raise _changed()
         changes["Version"] = expected + 1
         # Cards of before versions count as version 1.
@@ -340,14 +350,20 @@ class Characters:
         }
         await self._store.write(Put(card.place.table, row, when=None))
 
-    async def reports(self) -> list[Mapping[str, Any]]:
-        """Every complaint, newest first, for operators: the rows of `report` and `characterId`."""
-        rows: list[Mapping[str, Any]] = []
-        for table in (self._tables.character_en, self._tables.character_cn):
-            async for item in self._store.scan_all(table):
-                if str(item["SK"]).startswith(REPORT):
-                    rows.append({**item, "characterId": str(item["PK"]).removeprefix("CHAR#")})
-        return sorted(rows, key=lambda row: str(row.get("createdAt")), reverse=True)
+    async def reports(self) -> list[Report]:
+        """Every complaint, newest first, for operators."""
+        reports = [
+            Report(
+                character_id=str(item["PK"]).removeprefix("CHAR#"),
+                user_id=text(item.get("userId"), str(item["SK"]).removeprefix(REPORT)),
+                reason=text(item.get("reason")),
+                created_at=text(item.get("createdAt")),
+            )
+            for table in (self._tables.character_en, self._tables.character_cn)
+            async for item in self._store.scan_all(table)
+            if str(item["SK"]).startswith(REPORT)
+        ]
+        return sorted(reports, key=lambda report: report.created_at, reverse=True)
 
     async def _complete(self, place: CardPlace) -> None:
         """Give a card that is older than the counters their map, with what it counted until then."""

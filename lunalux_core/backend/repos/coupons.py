@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from lunalux_core.backend.money.billing import Currency
 from lunalux_core.backend.repos.ledger import Ledgers
 from lunalux_core.backend.repos.movements import gain, move_key
-from lunalux_core.backend.repos.wallets import no_wallet
 from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.running.clock import from_iso, iso
 from lunalux_core.backend.storage.foreign_values import is_whole, text, texts, unchanged, whole
@@ -47,6 +46,8 @@ REWARDS: tuple[Currency, ...] = ("star", "luna")
 REPLAY_MS = 24 * 3600 * 1000
 LONGEST = 128
 TRIES = 5
+MOST = 1_000_000_000
+"""Coins of a new coupon, and its claims: a wallet has room for millions of such coupons."""
 MOST_SHARDS = 64
 BIG_CAMPAIGN = 5000
 """Claims from which on a coupon is split."""
@@ -101,7 +102,8 @@ class Coupons:
 
         Raises:
             BackendError: COUPON_INVALID_OR_USED, alike for unknown, exhausted and claimed ones.
-            NotFound: WALLET_NOT_FOUND.
+            NotFound: WALLET_NOT_FOUND. InvalidInput: INVALID_REQUEST, more than a wallet holds; the coupon
+            stays as it is.
         """
         code, coupon_row = await self._spelled(code)
         for turn in range(TRIES):
@@ -123,10 +125,8 @@ class Coupons:
                     return await self._again(user_id, code, key)
                 if failed.index == COUPON_AT and not coupon.shards and _exhausted(failed.old, user_id):
                     raise _refused() from None
-                if failed.index == WALLET_AT:
-                    raise no_wallet() from None
-                if failed.index == LEDGER_AT:
-                    await self._ledgers.heal(user_id)
+                if failed.index in (WALLET_AT, LEDGER_AT):
+                    await self._ledgers.refused(user_id, failed, WALLET_AT)
         raise Unavailable("The coupon is claimed by too many at once.")
 
     async def _spelled(self, typed: str) -> tuple[str, Item | None]:
@@ -236,12 +236,12 @@ class Coupons:
                 kind="coupon_code",
                 most=LONGEST,
             )
-        if not 0 < amount < 2**53 or (claims is not None and not 0 < claims < 2**53):
+        if not 0 < amount <= MOST or (claims is not None and not 0 < claims <= MOST):
             raise InvalidInput(
                 "INVALID_REQUEST",
-                f"Amount and claims are whole numbers from 1 to {2**53 - 1}.",
+                f"Amount and claims are whole numbers from 1 to {MOST}.",
                 kind="coupon_numbers",
-                most=2**53 - 1,
+                most=MOST,
             )
         if shards is None:
             shards = shards_for(claims)

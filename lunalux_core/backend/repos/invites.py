@@ -1,7 +1,7 @@
 """Invitations: codes, the reward of the invited, and milestones.
 
 Whoever invites far more people than anybody knows farms rewards: only so many invitations count for one
-inviter and day, in a RATE# row that is part of the same transaction.
+inviter and day, and for one address and day, in RATE# rows that are part of the same transaction.
 
 See docs/spec/backend.md: Transactions, Money rules, Tables.
 """
@@ -14,13 +14,11 @@ from dataclasses import dataclass
 
 from lunalux_core.backend.repos.ledger import Ledgers, is_odd
 from lunalux_core.backend.repos.movements import gain, refuse_erased, user_pk
-from lunalux_core.backend.repos.wallets import no_wallet
 from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.running.clock import from_iso, iso
 from lunalux_core.backend.storage.foreign_values import text, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
-    AnyOf,
     Condition,
     ConditionFailed,
     Delete,
@@ -28,19 +26,22 @@ from lunalux_core.backend.storage.table import (
     Exists,
     Item,
     Key,
-    Le,
     Operation,
     Put,
     Store,
     Unavailable,
     Update,
 )
+from lunalux_core.backend.storage.windows import Rule, one_more
+from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import uuid4
 
 CODE_ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"  # none that reads like another
 CODE_LENGTH = 10
 DAY_MS = 24 * 3600 * 1000
 NEW_ACCOUNT_MS = DAY_MS
+INVITED_ADDRESS = Rule("invited-ip", 30, 86_400)
+"""New accounts of one address that count as invited: few enough that nobody farms them."""
 TRIES = 5
 COUNTS = ("totalInvites", "unissuedRewardCount")
 
@@ -87,6 +88,7 @@ class Invites:
     ) -> None:
         self._store, self._tables, self._ledgers = store, tables, ledgers
         self._rewards, self._now_ms = rewards, now_ms
+        self._day_of_inviter = Rule("invite", rewards.per_day, DAY_MS // 1000)
 
     async def get(self, user_id: str) -> Invite | None:
         item = await self._store.get(self._tables.invite, profile_key(user_id))
@@ -153,16 +155,21 @@ class Invites:
         return Put(self._tables.invite, owned, when=Absent())
 
     async def leaving(self, user_id: str) -> list[Operation]:
-        """What takes a profile and its code away."""
-        invite = await self.get(user_id)
-        codes = [] if invite is None else [code_key(invite.invite_code)]
-        return [Delete(self._tables.invite, key) for key in (profile_key(user_id), *codes)]
+        """What takes a profile and its code away, where the code is this account's indeed."""
+        invite, writes = await self.get(user_id), list[Operation]()
+        if invite is not None:
+            key = code_key(invite.invite_code)
+            owner = await self._store.get(self._tables.invite, key)
+            if owner is not None and owner.get("userId") == user_id:
+                writes.append(Delete(self._tables.invite, key, when=Eq("userId", user_id)))
+        return [Delete(self._tables.invite, profile_key(user_id)), *writes]
 
-    async def accept(self, invitee: str, code: str, created_at: object) -> bool:
+    async def accept(self, invitee: str, code: str, created_at: object, address: str | None = None) -> bool:
         """Count `invitee` for the owner of `code`, once for each account and only while it is new.
 
         Args:
             created_at: the invitee's `createdAt` (ISO).
+            address: where the invitee is, None where addresses are not counted.
 
         Returns:
             Whether the invitation counted; an unknown or own code is simply of no effect.
@@ -175,12 +182,15 @@ class Invites:
             return False
         for _ in range(TRIES):
             try:
-                await self._store.transact(self._acceptance(invitee, owner))
+                await self._store.transact(self._acceptance(invitee, owner, address))
                 return True
             except ConditionFailed as failed:
-                if failed.index < LEDGER_OF_GAIN:
-                    return False  # counted before, no owner, the day's count is full, or no wallet
-                await self._ledgers.heal(invitee)
+                if failed.index not in (WALLET_OF_GAIN, LEDGER_OF_GAIN):
+                    return False  # counted before, no owner, or a count of the day is full
+                try:
+                    await self._ledgers.refused(invitee, failed, WALLET_OF_GAIN)
+                except (NotFound, InvalidInput):
+                    return False  # no wallet, or no room in it
         raise Unavailable("The invitation could not be counted.")
 
     async def counted(self, invitee: str, code: str) -> bool:
@@ -197,7 +207,7 @@ class Invites:
                 return owner
         return None
 
-    def _acceptance(self, invitee: str, inviter: str) -> list[Operation]:
+    def _acceptance(self, invitee: str, inviter: str, address: str | None) -> list[Operation]:
         now = self._now_ms()
         writes: list[Operation] = [
             Update(
@@ -213,7 +223,7 @@ class Invites:
                 incr={"totalInvites": 1, "unissuedRewardCount": 1},
                 when=Exists(),
             ),
-            self._counted(inviter, now),
+            one_more(self._tables.user, self._day_of_inviter, inviter, now),
         ]
         if self._rewards.invitee_star > 0:
             writes += gain(
@@ -225,24 +235,16 @@ class Invites:
                 amount=self._rewards.invitee_star,
                 now_ms=now,
             )
+        if address is not None:
+            writes.append(one_more(self._tables.user, INVITED_ADDRESS, address, now))
         return writes
-
-    def _counted(self, inviter: str, now_ms: int) -> Operation:
-        """One more invitation of the inviter's day, where there is room for it (RATE#)."""
-        day = now_ms // DAY_MS
-        return Update(
-            self._tables.user,
-            Key(f"RATE#invite#{inviter}", str(day)),
-            incr={"count": 1},
-            set_default={"expiresAt": (day + 2) * DAY_MS // 1000},
-            when=AnyOf(Absent(), Le("count", self._rewards.per_day - 1)),
-        )
 
     async def settle(self, user_id: str) -> Settlement:
         """Pay every milestone that is due, each exactly once however often this is called.
 
         Raises:
-            NotFound: WALLET_NOT_FOUND.
+            NotFound: WALLET_NOT_FOUND. InvalidInput: INVALID_REQUEST, more than a wallet holds, and they stay
+            due.
         """
         threshold, reward = self._rewards.threshold, self._rewards.milestone_star
         for _ in range(TRIES):
@@ -254,10 +256,8 @@ class Invites:
                 await self._store.transact(self._payment(invite, times * threshold, times * reward))
                 return Settlement(times, times * reward)
             except ConditionFailed as failed:
-                if failed.index == WALLET_OF_PAYMENT:
-                    raise no_wallet() from None
-                if failed.index > WALLET_OF_PAYMENT:
-                    await self._ledgers.heal(user_id)
+                if failed.index >= WALLET_OF_PAYMENT:
+                    await self._ledgers.refused(user_id, failed, WALLET_OF_PAYMENT)
         raise Unavailable("The milestones could not be settled.")
 
     def _payment(self, invite: Invite, invitees: int, star: int) -> list[Operation]:
@@ -285,7 +285,7 @@ class Invites:
 
 # Places of operations in these two transactions, by which a condition that failed is known.
 WALLET_OF_PAYMENT = 2
-LEDGER_OF_GAIN = 5
+WALLET_OF_GAIN, LEDGER_OF_GAIN = 4, 5
 
 
 def profile_key(user_id: str) -> Key:

@@ -47,7 +47,7 @@ from lunalux_core.backend.storage.table import (
     Update,
     rows_of,
 )
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import uuid4
 
 HEAL_TRIES = 8
@@ -133,6 +133,24 @@ class Ledgers:
             c for c in CURRENCIES if is_odd(wallet, (COIN[c],)) or is_odd(ledger or {}, (USED[c], GAIN[c]))
         ]
         return await self._levelling(user_id, wallet, ledger, odd, "round", explained=opening is not None)
+
+    async def refused(self, user_id: str, failed: ConditionFailed, wallet_at: int) -> None:
+        """After a `gain` that wallet or ledger refused: mend the account, so that it can be tried again.
+
+        Args:
+            wallet_at: the place of the wallet's write in the transaction; the ledger's comes next.
+
+        Raises:
+            NotFound: WALLET_NOT_FOUND. InvalidInput: INVALID_REQUEST, more than an account holds.
+        """
+        of_wallet, old = failed.index == wallet_at, failed.old
+        if of_wallet and old is None:
+            raise no_wallet()
+        if old is not None and not is_odd(
+            old, COIN.values() if of_wallet else (*USED.values(), *GAIN.values())
+        ):
+            raise wallet_full()
+        await self.heal(user_id)
 
     async def repair(self, user_id: str, currency: Currency) -> int | None:
         """Make ledger and movements say what the wallet holds, which is what its owner saw; a balance below
@@ -262,6 +280,19 @@ class Ledgers:
         )
         movements = tuple(movement_of(row) for row in page.items)
         return HistoryPage(movements, page.after["SK"] if page.after else None)
+
+
+def no_wallet() -> NotFound:
+    return NotFound(
+        "WALLET_NOT_FOUND", "This account has no wallet yet.", "Sign in again; that sets the account up."
+    )
+
+
+def wallet_full() -> InvalidInput:
+    # No number that every client can hold: it would be rounded.
+    return InvalidInput(
+        "INVALID_REQUEST", f"A wallet holds at most {LARGEST} coins.", kind="wallet_full", most=LARGEST
+    )
 
 
 def ledger_of(item: Item) -> Ledger:

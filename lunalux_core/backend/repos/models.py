@@ -9,11 +9,12 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from lunalux_core.backend.money.billing import ModelConfig
+from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.storage.foreign_values import LARGEST, as_json
 from lunalux_core.backend.storage.table import ConditionFailed, Delete, Exists, Item, Key, Store, Update
 from lunalux_core.errors import InvalidInput, NotFound
@@ -37,17 +38,30 @@ class ModelConfigs:
         self._kept: tuple[float, tuple[ModelConfig, ...]] | None = None
         self._version: str | None = None
         self._asked = False
+        self._told: set[str] = set()
 
     async def list(self) -> tuple[ModelConfig, ...]:
-        """All rows that are whole, by `sortOrder`; rows that miss key fields are dropped."""
+        """All rows that are whole, by `sortOrder`; those that `config_of` cannot use are dropped."""
         async with self._lock:
             if self._kept is None or self._monotonic() - self._kept[0] >= CACHE_SECONDS:
-                rows = [config_of(item) async for item in self._store.scan_all(self._table)]
-                whole = [row for row in rows if row is not None]
+                whole = [row async for row in self._rows()]
                 whole.sort(key=lambda row: (row.sort_order, row.model_id))
                 self._kept = (self._monotonic(), tuple(whole))
                 self._version = version_of(whole)
             return self._kept[1]
+
+    async def _rows(self) -> AsyncIterator[ModelConfig]:
+        unusable: set[str] = set()
+        async for item in self._store.scan_all(self._table):
+            config = config_of(item)
+            if config is not None:
+                yield config
+            elif item["SK"] == "MODEL":
+                unusable.add(str(item["PK"]))
+        # The list is read every minute; an operator needs to be told once.
+        for pk in sorted(unusable - self._told):
+            logger.warning("a row of the price list cannot be used", extra={"pk": pk})
+        self._told = unusable
 
     def version(self) -> str | None:
         """A name for the rows as they were last read, None before that. It reads nothing itself."""
@@ -99,7 +113,7 @@ class ModelConfigs:
 
 
 def config_of(item: Item) -> ModelConfig | None:
-    """The row in an item, None where key fields are missing or of another kind.
+    """The row in an item, None where key fields are missing, of another kind, or not those of its key.
 
     Costs are whole numbers: a row that asks for a fraction of a coin takes no such coin.
     """
@@ -107,6 +121,9 @@ def config_of(item: Item) -> ModelConfig | None:
     if item.get("SK") != "MODEL" or not all(isinstance(text, str) and text for text in texts):
         return None
     model_id, displayname, model_type, model_name = (str(text) for text in texts)
+    # Else a row could set the price of a model that has a row of its own.
+    if item["PK"] != f"MODEL#{model_id}":
+        return None
     # Not `isinstance`, for which true is a number, too.
     if type(item.get("freeLevel")) is not int:
         return None

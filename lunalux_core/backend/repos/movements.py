@@ -18,18 +18,21 @@ from typing import Any, Literal
 from lunalux_core.backend.money.billing import Currency
 from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.running.clock import iso, newest_first
-from lunalux_core.backend.storage.foreign_values import optional_text, text, whole
+from lunalux_core.backend.storage.foreign_values import LARGEST, optional_text, text, whole
 from lunalux_core.backend.storage.table import (
     Absent,
+    AnyOf,
     Condition,
     Exists,
     Ge,
     Item,
     Key,
+    Le,
     Operation,
     Put,
     Store,
     Update,
+    When,
 )
 from lunalux_core.errors import SessionError
 
@@ -172,6 +175,7 @@ def gain(
 
     Gives four writes, in this order: movement, wallet, ledger, line. The first fails if the operation was
     done before, the second if there is no wallet or the balance is too low, the third if there is no ledger.
+    Wallet and ledger fail, too, where the coins given would be more than they hold (`Ledgers.refused`).
 
     Args:
         more: attributes to store with the movement.
@@ -191,9 +195,14 @@ def balance_change(
     """The writes to wallet and ledger summary for `amount` coins; with `undo` they reduce the coins used
     instead of increasing the gain."""
     # The balance is checked by a condition of the write, because another request may spend it after a read.
-    covered: Condition = Exists() if amount >= 0 else Ge(COIN[currency], -amount)
+    covered: When = Ge(COIN[currency], -amount)
+    summed: When = Exists()
     # A refund reduces the coins used instead of adding to the gain; balance = gain − used holds either way.
     total = GAIN[currency] if amount >= 0 and not undo else USED[currency]
+    if amount >= 0:
+        # What is given back has room: it is part of a gain that was within the bound.
+        covered = Exists() if undo else _room(COIN[currency], amount)
+        summed = Exists() if undo else _room(total, amount)
     stamp = {"updatedAt": moment}
     return [
         Update(tables.wallet, wallet_key(user_id), set=stamp, incr={COIN[currency]: amount}, when=covered),
@@ -202,6 +211,13 @@ def balance_change(
             ledger_key(user_id),
             set=stamp,
             incr={total: -amount if undo or amount < 0 else amount},
-            when=Exists(),
+            when=summed,
         ),
     ]
+
+
+def _room(name: str, amount: int) -> list[Condition]:
+    """Beyond the bound a number is read as another one, and coins would be lost. A missing number is 0."""
+    if amount > LARGEST:
+        return [Exists(), Absent()]  # never
+    return [Exists(), AnyOf(Absent(name), Le(name, LARGEST - amount))]

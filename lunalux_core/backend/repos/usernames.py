@@ -12,12 +12,10 @@ import unicodedata
 from dataclasses import dataclass
 
 from lunalux_core.errors import InvalidInput
+from lunalux_core.text import INVISIBLE
 
 SHORTEST, LONGEST = 3, 24
 _PLAIN = frozenset(" _-.'")
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0") | {
-    chr(code) for code in range(0xFE00, 0xFE10)
-}
 _LOOKALIKE = str.maketrans(
     {
         # A capital I is a small l to the eye, and casefolding has made it an i: all of them are one.
@@ -84,9 +82,7 @@ _WITHOUT_MARKS = str.maketrans("", "", "".join(_PLAIN))
 
 def _allowed(character: str) -> bool:
     """Letters, marks and digits of every script; nothing invisible, no control or direction marks."""
-    return character in _PLAIN or (
-        unicodedata.category(character)[0] in "LMN" and character not in _INVISIBLE
-    )
+    return character in _PLAIN or (unicodedata.category(character)[0] in "LMN" and character not in INVISIBLE)
 
 
 def _shape(lower: str) -> str:

@@ -135,10 +135,13 @@ class Users:
             raise _no_user()
         return user
 
-    async def init(self, user_id: str, email: str, referral: str | None = None) -> NewAccount:
+    async def init(
+        self, user_id: str, email: str, referral: str | None = None, address: str | None = None
+    ) -> NewAccount:
         """The account, made where it is new and completed where it is an old one; safe to repeat.
 
-        A valid `referral` code counts once in the account's first day.
+        A valid `referral` code counts once in the account's first day, unless too many were invited at its
+        `address` today; None where addresses are not counted.
 
         Raises:
             SessionError: UNAUTHORIZED, the account was erased meanwhile.
@@ -149,7 +152,7 @@ class Users:
         if not referral:
             return account
         code = referral.strip()
-        if await self._invites.accept(user_id, code, account.user.created_at):
+        if await self._invites.accept(user_id, code, account.user.created_at, address):
             return replace(await self._complete(user_id, email), referred=True)
         return replace(account, referred=await self._invites.counted(user_id, code))
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lunalux_core.backend.money.billing import Currency, Wallet
-from lunalux_core.backend.repos.ledger import Ledgers, is_odd
+from lunalux_core.backend.repos.ledger import Ledgers, is_odd, no_wallet, wallet_full
 from lunalux_core.backend.repos.movements import COIN, gain, wallet_key
 from lunalux_core.backend.running.backend_settings import TableNames
 from lunalux_core.backend.running.clock import iso
 from lunalux_core.backend.storage.foreign_values import LARGEST
 from lunalux_core.backend.storage.table import ConditionFailed, Exists, Item, Store, Update
-from lunalux_core.errors import InvalidInput, NotFound, PaymentError
+from lunalux_core.errors import InvalidInput, PaymentError
 from lunalux_core.ids import uuid4
 
 LEVELS = (0, 1, 2)
@@ -60,7 +60,11 @@ class Wallets:
         """
         if amount == 0:
             raise InvalidInput("INVALID_REQUEST", "An adjustment of 0 coins changes nothing.")
-        check_adjustment(await self.require(user_id), currency, amount)
+        wallet = await self.require(user_id)
+        # Only what no wallet ever covers: whether this one does is for the write to say, to which a change
+        # that was made before comes first.
+        if abs(amount) > LARGEST:
+            check_adjustment(wallet, currency, amount)
         writes = gain(
             self._tables,
             user_id,
@@ -74,11 +78,11 @@ class Wallets:
         try:
             await self._store.transact(writes)
         except ConditionFailed as failed:
-            if failed.index == 1 and failed.old is not None:
-                raise _too_poor(-amount) from None
             # 0 is the movement: it stands already, so the change was made before.
-            if failed.index != 0:
+            if failed.index != 0 and failed.old is None:
                 raise no_wallet() from None
+            if failed.index != 0:
+                raise (wallet_full() if amount > 0 else _too_poor(-amount)) from None
         return await self.require(user_id)
 
     async def set_level(self, user_id: str, level: int) -> Wallet:
@@ -109,10 +113,8 @@ def check_adjustment(wallet: Wallet, currency: Currency, amount: int) -> None:
     balance = wallet.balance(currency)
     if balance + amount < 0:
         raise _too_poor(-amount)
-    if balance + amount > LARGEST:  # no number that every client can hold: it would be rounded
-        raise InvalidInput(
-            "INVALID_REQUEST", f"A wallet holds at most {LARGEST} coins.", kind="wallet_full", most=LARGEST
-        )
+    if balance + amount > LARGEST:
+        raise wallet_full()
 
 
 def _too_poor(coins: int) -> PaymentError:
@@ -134,9 +136,3 @@ def wallet_of(item: Item) -> Wallet:
 def _whole(item: Mapping[str, Any], name: str) -> int:
     value = item.get(name, 0)
     return value if type(value) is int else 0
-
-
-def no_wallet() -> NotFound:
-    return NotFound(
-        "WALLET_NOT_FOUND", "This account has no wallet yet.", "Sign in again; that sets the account up."
-    )

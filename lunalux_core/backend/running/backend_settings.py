@@ -23,7 +23,9 @@ from lunalux_core.backend.running.environ import (
     duration_with_unit_s,
     exact,
     invalid,
+    listed,
     rounded,
+    web_origin,
     whole,
 )
 
@@ -186,10 +188,10 @@ class BackendSettings:
             data_dir=env.optional("LUNALUX_DATA_DIR", lambda text: Path(text).expanduser().absolute()),
             require_confirmation=env.flag("LUNALUX_REQUIRE_CONFIRMATION", False),
             rate_limits=env.flag("LUNALUX_RATE_LIMITS", True),
-            cors_origins=env.list("CORS_ORIGINS"),
+            cors_origins=env.read("CORS_ORIGINS", (), lambda text: tuple(map(web_origin, listed(text)))),
             request_timeout_s=env.count("REQUEST_TIMEOUT_SECONDS", 30, lowest=1),
             shutdown_grace_s=env.count("SHUTDOWN_GRACE_SECONDS", 30, lowest=1, highest=3600),
-            public_url=env.text("LUNALUX_PUBLIC_URL", "").rstrip("/"),
+            public_url=env.read("LUNALUX_PUBLIC_URL", "", _url),
             header_timeout_s=env.count("HEADER_TIMEOUT_SECONDS", 15, lowest=1, highest=600),
             max_connections=env.count("MAX_CONNECTIONS", 2000, lowest=8, highest=1_000_000),
             max_connections_per_address=env.count(

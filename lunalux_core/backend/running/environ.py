@@ -24,6 +24,9 @@ _TWINS = frozenset(
         "INVITE_PROFILE_TABLE_NAME",
     }
 )
+# As the parts of an object's key: none begins with a dot.
+_FOLDER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+LONGEST_FOLDER = 256
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "mo": 30 * 86_400}
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FLAGS = ("1", "0", "true", "false", "yes", "no", "on", "off")
@@ -80,6 +83,34 @@ def whole_points(weight: Decimal) -> int:
     return int(weight.to_integral_value(ROUND_HALF_UP))
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """What stands between commas or line ends."""
+    return tuple(part.strip() for part in re.split(r"[,，、\n]", text) if part.strip())
+
+
+def folder(text: str) -> str:
+    """The prefix of objects in a folder: no leading slash, exactly one at the end.
+
+    Raises:
+        ValueError: no object below it could have an address.
+    """
+    prefix = text.strip("/")
+    if len(prefix) > LONGEST_FOLDER or not _FOLDER.fullmatch(prefix):
+        raise ValueError("a folder such as a/b, of plain letters, digits, - and _")
+    return prefix + "/"
+
+
+def web_origin(text: str) -> str:
+    """A page's origin as browsers send it, or `*`.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if text != "*" and not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@]+", text):
+        raise ValueError("origins such as http://localhost:8000, with commas between them, or *")
+    return text
+
+
 def invalid(name: str, value: str, wanted: str) -> InvalidInput:
     return InvalidInput(
         "CONFIG_INVALID",
@@ -133,8 +164,7 @@ class Reader:
 
     def prefix(self, name: str, default: str) -> str:
         """An object prefix: no leading slash, exactly one at the end."""
-        return self.text(name, default).strip("/") + "/"
+        return self.read(name, default, folder)
 
     def list(self, name: str) -> tuple[str, ...]:
-        parts = re.split(r"[,，、\n]", self.raw(name) or "")
-        return tuple(part.strip() for part in parts if part.strip())
+        return listed(self.raw(name) or "")

@@ -23,15 +23,36 @@ trace_id: ContextVar[str] = ContextVar("lunalux_trace_id", default="")
 
 logger = logging.getLogger("lunalux.backend")
 
-_EMAIL = re.compile(r"(?<![\w.+%-])([\w+%-])[\w.+%-]*@([\w-]+(?:\.[\w-]+)+)")
+_WORD = re.compile(r"\S+")
+_BEFORE_ADDRESS = re.compile(r"[\"'`<(\[{«“‘]*")
+# What a terminal obeys, or shows as something else than it is, and what UTF-8 cannot say.
+_ACTING = re.compile("[\x7f-\xa0\xad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ud800-\udfff\ufeff]")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _PRIVATE = frozenset({"password", "code_value", "token", "authorization", "x-session-token", "cookie", "raw"})
+
+
+def masked(word: str) -> str:
+    """An e-mail address with its first letter and its domain left; a word without one as it is.
+
+    All that stands before the last @ goes, since any sign but a blank may be part of an address.
+    """
+    local, at, domain = word.rpartition("@")
+    if not local:
+        return word
+    opening = _BEFORE_ADDRESS.match(local)
+    start = opening.end() if opening is not None else 0
+    return f"{local[:start]}{local[start : start + 1]}…{at}{domain}"
 
 
 def _clean(text: str) -> str:
     """`text` without credentials, and with no more of an e-mail address than tells it from others."""
     text = redact(text)
-    return _EMAIL.sub(r"\1…@\2", text) if "@" in text else text
+    return _WORD.sub(lambda word: masked(word[0]), text) if "@" in text else text
+
+
+def _escaped(line: str) -> str:
+    """A line of JSON with everything that could act on a terminal in JSON's own escapes."""
+    return _ACTING.sub(lambda sign: f"\\u{ord(sign[0]):04x}", line)
 
 
 class JsonFormatter(logging.Formatter):
@@ -54,7 +75,7 @@ class JsonFormatter(logging.Formatter):
                 line[name] = REDACTED if hidden else _clean(value) if isinstance(value, str) else value
         if record.exc_info:
             line["trace"] = _clean(self.formatException(record.exc_info))
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _escaped(json.dumps(line, ensure_ascii=False, default=str))
 
 
 def configure(level: str = "INFO", stream: TextIO | None = None) -> logging.Handler:

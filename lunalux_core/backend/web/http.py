@@ -24,7 +24,7 @@ from lunalux_core.backend.accounts.sessions import Session
 from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.storage.table import Invalid
-from lunalux_core.backend.web.limits import Rule
+from lunalux_core.backend.storage.windows import Rule
 from lunalux_core.backend.web.refusals import (
     QUIET,
     STATUS,
@@ -123,14 +123,18 @@ def services_of(request: Request) -> Services:
     return services
 
 
+def session_headers(request: Request) -> tuple[str, str]:
+    """User id and token as the caller sent them, "" for what is missing."""
+    return request.headers.get("x-user-id", ""), request.headers.get("x-session-token", "")
+
+
 async def require_session(request: Request) -> Session:
     """The caller's session, by the headers `x-user-id` and `x-session-token`.
 
     Raises:
         SessionError: UNAUTHORIZED (401) or SESSION_TAKEN_OVER (460).
     """
-    user_id, token = request.headers.get("x-user-id", ""), request.headers.get("x-session-token", "")
-    return await services_of(request).sessions.check(user_id, token)
+    return await services_of(request).sessions.check(*session_headers(request))
 
 
 async def json_body(request: Request, kind: type[Body]) -> Body:

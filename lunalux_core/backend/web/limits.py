@@ -12,21 +12,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
-from lunalux_core.backend.storage.table import Absent, AnyOf, ConditionFailed, Key, Le, Store, Update
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """At most `count` per `seconds`, counted apart for each `scope`."""
-
-    scope: str
-    count: int
-    seconds: int
-
+from lunalux_core.backend.storage.table import ConditionFailed, Store
+from lunalux_core.backend.storage.windows import Rule, one_more, window_end
 
 SIGN_UP = Rule("signup", 60, 600)
 SIGN_IN_ADDRESS = Rule("signin-ip", 120, 60)
@@ -38,7 +28,8 @@ CODE_ADDRESS = Rule("code-ip", 30, 600)
 MAIL = Rule("mail", 5, 600)
 MAIL_ADDRESS = Rule("mail-ip", 30, 600)
 COUPON = Rule("coupon", 20, 60)
-INVITED_ADDRESS = Rule("invited-ip", 30, 86_400)
+INVITE_CODE = Rule("invite-code", 20, 3600)
+"""For one account: codes cannot be guessed, and nobody's guesses cost anybody else."""
 LIKE = Rule("like", 240, 60)
 UPLOAD = Rule("upload", 120, 60)
 REPORT = Rule("report", 30, 3600)
@@ -129,22 +120,11 @@ class StoredLimiter:
         self._store, self._table, self._now_ms = store, table, now_ms
 
     async def take(self, rule: Rule, who: str) -> float:
-        now = self._now_ms() / 1000
-        window = int(now // rule.seconds)
-        ends = (window + 1) * rule.seconds
-        # One conditional write both tests and counts, so two instances cannot both take the last request.
-        # The TTL is a minute late: DynamoDB must not delete a window that is still open.
-        count = Update(
-            self._table,
-            Key(f"RATE#{rule.scope}#{who}", str(window)),
-            incr={"count": 1},
-            set_default={"expiresAt": ends + 60},
-            when=AnyOf(Absent(), Le("count", rule.count - 1)),
-        )
+        now_ms = self._now_ms()
         try:
-            await self._store.write(count)
+            await self._store.write(one_more(self._table, rule, who, now_ms))
         except ConditionFailed:
-            return max(1.0, ends - now)
+            return max(1.0, window_end(rule, now_ms) - now_ms / 1000)
         return 0.0
 
 

@@ -43,13 +43,21 @@ class ServerEvent:
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, which is cancelled, and waited for, as soon as the client leaves.
+    """The result of `work`, which is cancelled, and waited for, as soon as the client leaves; it is not begun
+    for one that has left already.
 
     Raises:
         ClientGone: the client left first.
     """
-    task = asyncio.ensure_future(work)
     watch = asyncio.ensure_future(_departure(receive))
+    try:
+        await _still_there(watch)
+    except BaseException:
+        work.close()
+        watch.cancel()
+        _seen(watch)
+        raise
+    task = asyncio.ensure_future(work)
     try:
         await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
         if task.done():
@@ -64,6 +72,17 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
 async def _departure(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         continue
+
+
+async def _still_there(watch: asyncio.Future[None]) -> None:
+    """Let `watch` see what the server knows by now, which takes it one turn of the loop.
+
+    Raises:
+        ClientGone: the client left.
+    """
+    await asyncio.sleep(0)
+    if watch.done():
+        raise ClientGone
 
 
 async def _ended(task: asyncio.Future[Any]) -> None:
@@ -107,14 +126,15 @@ class EventStream(Response):
         self._events, self._source, self._unwatched = events, source, unwatched
         self._quiet_s, self._stall_s = quiet_s or QUIET_SECONDS, stall_s
         self._begun = False  # an event is going out
+        self._ending = False  # the reader left before that, and the generators are being closed
         self._gone = False  # nobody reads any more
         self._stalled = False
         self._sending = False
         self._since = 0.0  # when the last send began or ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        task = asyncio.ensure_future(self._send_all(send))
         watch = asyncio.ensure_future(_departure(receive))
+        task = asyncio.ensure_future(self._send_all(send, watch))
         pulse = asyncio.ensure_future(self._pulse(send, task))
         kept = False
         try:
@@ -133,7 +153,11 @@ class EventStream(Response):
             for beside in (watch, pulse):
                 beside.cancel()
                 beside.add_done_callback(_seen)
-            if not kept:
+            if self._ending:
+                # Cancelled again it would not wait until the coins are back.
+                await asyncio.wait((task,))
+                _seen(task)
+            elif not kept:
                 await _ended(task)
 
     def _lose_reader(self, task: asyncio.Task[None]) -> None:
@@ -143,17 +167,28 @@ class EventStream(Response):
             self._stalled = True
             task.cancel()
 
-    async def _send_all(self, send: Send) -> None:
+    async def _send_all(self, send: Send, watch: asyncio.Future[None]) -> None:
         async with aclosing(self._source), aclosing(self._events):
+            await self._look(watch)  # for nobody the model is not called
             await self._send(
                 send, {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
             )
             async for event in self._events:
+                # A first piece that comes in the moment in which the reader leaves has reached nobody.
+                if not self._begun:
+                    await self._look(watch)
                 self._begun = True  # from here on: who takes the words but not the last byte has them too
                 await self._send(
                     send, {"type": "http.response.body", "body": event.encode(), "more_body": True}
                 )
             await self._send(send, {"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _look(self, watch: asyncio.Future[None]) -> None:
+        try:
+            await _still_there(watch)
+        except ClientGone:
+            self._ending = True
+            raise
 
     async def _send(self, send: Send, message: Mapping[str, Any]) -> None:
         """Hand `message` to the reader, if there is one still; only the wait for it can be called off."""

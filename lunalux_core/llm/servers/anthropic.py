@@ -16,11 +16,13 @@ from urllib.parse import quote, urlencode, urlsplit
 from lunalux_core.documents.coerce import is_integer
 from lunalux_core.llm.model import Message, ModelRequest, Prefill, Sampling
 from lunalux_core.llm.servers.http_call import Call, ask_json
+from lunalux_core.llm.servers.model_list import listed_rows, row_name
 from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.prompt_cache import Block, block_of, marked_part
 from lunalux_core.llm.servers.prompt_post_processing import CLOSERS, OPENERS, shaped
+from lunalux_core.llm.servers.refused_fields import FieldRefusal, names
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
-from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.reports import ServerReport, read_report
 from lunalux_core.llm.servers.request_fields import completed
 from lunalux_core.llm.servers.server_model import LIST_SECONDS, ServerExchange, ServerModel
 
@@ -167,9 +169,8 @@ class _Exchange(ServerExchange):
                 return True
         return ServerExchange.amend(self, status, body) or self._capped(status, text)
 
-    def fields(self, body: bytes) -> set[str]:
-        report = read_report(body, None, {})
-        text = f"{report.words} {report.message}".lower()
+    def fields(self, refusal: FieldRefusal, report: ServerReport) -> set[str]:
+        text = refusal.blamed
         sent = self.call().body
         thinking = sent.get("thinking")
         if isinstance(thinking, dict) and re.search(r"thinking|adaptive|budget_tokens", text):
@@ -187,12 +188,15 @@ class _Exchange(ServerExchange):
         # A message may name a field without refusing it.
         if not _REFUSES_FIELD.search(text):
             return set()
-        return {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
+        return {name for name in _OPTIONAL if name in sent and names(text, name)}
 
     def _stops(self) -> dict[str, object]:
         stops = effective_sampling(self.spec.sampling, self.request.sampling).stop or ()
         filled = [stop for stop in stops if stop.strip()]  # one of blanks alone is refused
         return {"stop_sequences": filled} if filled and "stop_sequences" not in self.learnt.refused else {}
+
+    def stops_sent(self) -> object:
+        return self.call().body.get("stop_sequences")
 
     def _limits(self) -> dict[str, object]:
         """How long the reply may be, how the model samples and thinks."""
@@ -271,10 +275,12 @@ class AnthropicModel(ServerModel):
         for _ in range(LIST_PAGES):
             query = urlencode({"limit": 1000, **({"after_id": after} if after else {})})
             document = await self.listing(f"models?{query}")
-            rows = document.get("data") if isinstance(document, dict) else None
-            if not isinstance(document, dict) or not isinstance(rows, list):
+            rows = listed_rows(document)
+            if rows is None:
                 raise self._failures.bad_answer("no list of models")
-            names += [row["id"] for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)]
+            names += [name for row in rows if (name := row_name(row))]
+            if not isinstance(document, dict):
+                break
             last = document.get("last_id")
             # A cursor that repeats itself would ask for ever.
             if document.get("has_more") is not True or not isinstance(last, str) or last == after:

@@ -20,10 +20,20 @@ from lunalux_core.llm.model import Finish, Progress, Usage
 ContentKind = Literal["text", "thinking"]
 
 _ENVELOPES = ("data", "result", "response", "output")
-_THINKING = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
+_BESIDE = "x_groq"
+"""Where Groq puts counts and failures of its own."""
+_THINKING = (
+    *("reasoning_content", "reasoning", "reasoning_text", "reasoning_details", "thinking", "thinking_blocks"),
+)
+_THINKING_PARTS = ("thinking", "reasoning", "reasoning_text", "reasoning_content", "thought", "summary_text")
+"""The types of parts that are thought."""
 _GOOD_CODES = frozenset({"", "0", "200", "201", "ok", "success", "succeeded", "none", "null", "false"})
 _CODES = ("code", "error_code", "errcode", "err_code", "status_code")
 _ERROR_WORDS = ("error_message", "error_msg", "errmsg", "errorMessage", "err_msg", "errors", "detail")
+_ERRORS = ("Error", "ERROR", "err")
+"""Other names of `error`."""
+_FAILED = frozenset(("error", "fail", "failed", "failure"))
+"""What a `status` says of an answer that is none."""
 _PASSING = re.compile(
     r"ping|keep|heartbeat|progress|status|info|warn|queue|wait|start|load|process|chunk", re.I
 )
@@ -33,7 +43,8 @@ _FINISH: tuple[tuple[Finish, re.Pattern[str]], ...] = (
     (
         "stop",
         re.compile(
-            r"stop(_sequence|ped)?|stop_?(word|string)s?|eos(_token)?|end(_turn)?|(complete|finish)d?|done"
+            r"stop(sequences?|tokens?|words?|strings?|ped(eos|word)?)?|eos(token)?(id)?|eot(id)?|imend"
+            r"|end(of)?(turn|text|sequence|message)?|completed?|finish(ed)?|done|normal"
         ),
     ),
     ("length", re.compile(r"length|limit|max_|_max|context|token")),
@@ -46,7 +57,8 @@ _FINISH: tuple[tuple[Finish, re.Pattern[str]], ...] = (
     ),
     ("tool", re.compile(r"tool|function")),
 )
-"""Servers' words for why a reply ended; the first must be the whole word, of the others a part is enough."""
+"""Servers' words for why a reply ended; the first must be the whole word, of which only letters are compared,
+of the others a part is enough."""
 
 _MESSAGES = frozenset(
     (
@@ -56,14 +68,23 @@ _MESSAGES = frozenset(
 )
 """The types of the events of Anthropic's Messages, without those that all protocols share."""
 
-_TEXTS = ("text", "summary", "content", "value")
-"""Fields of a part that hold its text."""
+_TEXTS = ("text", "summary", "content", "value", "refusal")
+"""Fields of a part that hold its text; a model's own words of refusal are text, no error of the server."""
+_THOUGHTS = ("thinking", "reasoning", *_TEXTS)
+"""The same of a part that is thought."""
 DEEPEST_TEXT = 6
 """Steps from a field to its text: a hostile nest must not be followed."""
 
 _PIECE = re.compile(r"(text|content|refusal|reasoning)[\w.]*[.-]delta$|^text-generation$")
 """Types of events that are a piece of the reply; of a tool's arguments there are pieces, too."""
 _ENDS = {"response.completed": "stop", "response.incomplete": "length"}
+
+_FINISHES = ("finish_reason", "finishReason")
+_FINISH_WORDS = ("type", "reason", "name", "value")
+"""Where the word stands if a reason to finish is an object."""
+_NO_LETTER = re.compile(r"[^a-z]+")
+_PROMPT_COUNTS = ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens")
+_REPLY_COUNTS = ("completion_tokens", "output_tokens", "completionTokens", "outputTokens")
 
 MOST_TOKENS = 1_000_000_000
 """A count beyond this is none."""
@@ -77,7 +98,8 @@ class EventContent:
 
     `whole`: the parts are a message as a whole, not a piece of one. `finish` is the server's word for why the
     reply ended; with `over` nothing more will come. `timed`: it has the times that llama.cpp tells.
-    `refusal` is what `reports.read_report` reads. `blocked` tells why the prompt was refused.
+    `refusal` is what `reports.read_report` reads. `blocked` tells why the prompt was refused. `notice` is
+    what the server says beside the reply, such as that it waits.
     """
 
     parts: list[tuple[ContentKind, str]] = field(default_factory=list)
@@ -88,13 +110,14 @@ class EventContent:
     timed: bool = False
     refusal: object = None
     blocked: str = ""
+    notice: str = ""
     progress: Progress | None = None
 
 
 def finish_of(word: str) -> Finish:
     """What a server's word for the end of a reply means; an unknown one is not an end in good order."""
     low = word.lower()
-    if _FINISH[0][1].fullmatch(low):
+    if _FINISH[0][1].fullmatch(_NO_LETTER.sub("", low)):
         return "stop"
     return next((finish for finish, sign in _FINISH[1:] if sign.search(low)), "cut")
 
@@ -127,42 +150,56 @@ def _read(said: EventContent, event: dict[str, Any], depth: int) -> None:
     if ((error := event.get("error")) and _means_error(error)) or (
         said.refusal is None and (not said.parts or "base_resp" in event) and _refused(event)
     ):
-        said.refusal = event
+        said.refusal = _complaint(event)
+    elif not said.parts and isinstance(notice := event.get("message") or event.get("msg"), str):
+        said.notice = notice if _means_error(notice) else ""
+    beside = event.get(_BESIDE)
+    if isinstance(beside, dict):
+        if (error := beside.get("error")) and _means_error(error):
+            said.refusal = _failure(error)
+        said.usage = read_usage(beside) or said.usage
     timings = event.get("timings")
     said.timed = isinstance(timings, dict) and "prompt_n" in timings
     if usage := read_usage(event):
         said.usage = usage
     said.progress = read_progress(event) or said.progress
-    feedback = event.get("promptFeedback")
-    if isinstance(feedback, dict) and feedback.get("blockReason"):
-        said.blocked = f"the prompt, {feedback['blockReason']}"
+    feedback = event.get("promptFeedback") or event.get("prompt_feedback")
+    if isinstance(feedback, dict) and (reason := feedback.get("blockReason") or feedback.get("block_reason")):
+        said.blocked = f"the prompt, {reason}"
 
 
 # -- OpenAI ------------------------------------------------------------------------------------------
 
 
 def _choice(said: EventContent, event: dict[str, Any], choices: list[Any]) -> None:
-    choice = _first(choices)
-    if choice is None:
-        return
+    for choice in _pieces(choices):
+        said.finish = _reason(choice, *_FINISHES) or said.finish
+        _words(said, event, choice)
+        error = choice.get("error")
+        if (error and _means_error(error)) or said.finish.lower() == "error":
+            said.finish, said.refusal = "", _failure(error or "server error")
+        if isinstance(usage := choice.get("usage"), dict):
+            said.usage = _counted(usage, {})
+        elif "completion_tokens" in choice:
+            said.usage = _counted(choice, {})
+
+
+def _words(said: EventContent, event: dict[str, Any], choice: dict[str, Any]) -> None:
     if delta := choice.get("delta"):
         _parts(said.parts, delta)
-    if not said.parts:
-        if message := choice.get("message"):
-            _parts(said.parts, message)
-            said.whole = bool(
-                delta is not None or choice.get("finish_reason") or event.get("object") == "chat.completion"
-            )
-        else:
-            _parts(said.parts, {**choice, "content": choice.get("text")})
-    reason = choice.get("finish_reason")
-    if isinstance(reason, str) and not _is_none(reason):
-        if reason.lower() == "error":
-            error = choice.get("error")
-            error = error if isinstance(error, dict) else {"message": error or "server error"}
-            said.refusal = event if event.get("error") else {"error": {"code": 500, **error}}
-        else:
-            said.finish = reason
+    if said.parts:
+        return
+    if message := choice.get("message"):
+        _parts(said.parts, message)
+        said.whole = bool(delta is not None or said.finish or event.get("object") == "chat.completion")
+    else:
+        _parts(said.parts, {**choice, "content": choice.get("text")})
+
+
+def _failure(error: object) -> dict[str, object]:
+    """The report of a failure that is told inside an answer: the server's own, unless it says otherwise."""
+    told = error if isinstance(error, dict) else {"message": error}
+    return {"error": {"code": 500, **{name: value for name, value in told.items() if value is not None}}}
 
 
 def _first(choices: list[Any]) -> dict[str, Any] | None:
@@ -170,6 +207,19 @@ def _first(choices: list[Any]) -> dict[str, Any] | None:
     return next(
         (choice for choice in choices if isinstance(choice, dict) and _is_first(choice.get("index"))), None
     )
+
+
+def _pieces(choices: list[Any]) -> list[dict[str, Any]]:
+    """The entries of an event that are the reply: one, as a rule. Some servers put several pieces of it into
+    one event, some the same piece twice."""
+    first = _first(choices)
+    if first is None or len(choices) == 1 or "delta" not in first or first.get("index") != 0:
+        return [] if first is None else [first]
+    pieces: list[dict[str, Any]] = []
+    for choice in choices:
+        if isinstance(choice, dict) and choice.get("index") == 0 and choice not in pieces:
+            pieces.append(choice)
+    return pieces
 
 
 def _is_first(index: object) -> bool:
@@ -181,7 +231,7 @@ def _is_first(index: object) -> bool:
 
 def _is_none(reason: str) -> bool:
     """Whether a reason to finish is none: some servers write that out with every piece."""
-    return reason.lower() in {"", "null", "none"}
+    return reason.lower() in {"", "null", "none", "finish_reason_unspecified"}
 
 
 def _parts(parts: list[tuple[ContentKind, str]], message: object) -> None:
@@ -193,7 +243,7 @@ def _parts(parts: list[tuple[ContentKind, str]], message: object) -> None:
         return
     for name in _THINKING:
         # Servers that send several of them send the same text in each.
-        if (value := message.get(name)) and (thinking := _text(value)):
+        if (value := message.get(name)) and (thinking := _text(value, _THOUGHTS)):
             parts.append(("thinking", thinking))
             break
     content = message.get("content")
@@ -202,9 +252,8 @@ def _parts(parts: list[tuple[ContentKind, str]], message: object) -> None:
             parts.append(("text", content))
     elif isinstance(content, list):
         for item in content:
-            thinks = isinstance(item, dict) and item.get("type") in {"thinking", "reasoning"}
-            text = _text(item.get("thinking") or item.get("reasoning") or item) if thinks else _text(item)
-            if text:
+            thinks = isinstance(item, dict) and item.get("type") in _THINKING_PARTS
+            if text := _text(item, _THOUGHTS if thinks else _TEXTS):
                 parts.append(("thinking" if thinks else "text", text))
     elif text := _text(content):
         parts.append(("text", text))
@@ -213,16 +262,16 @@ def _parts(parts: list[tuple[ContentKind, str]], message: object) -> None:
         parts.append(("text", refusal))
 
 
-def _text(value: object, steps: int = DEEPEST_TEXT) -> str:
+def _text(value: object, names: tuple[str, ...] = _TEXTS, steps: int = DEEPEST_TEXT) -> str:
     """The text of a field that is a string, a part with a field of text, or a list of such parts."""
     if isinstance(value, str):
         return value
     if not steps:
         return ""
     if isinstance(value, list):
-        return "".join(_text(item, steps - 1) for item in value)
+        return "".join(_text(item, names, steps - 1) for item in value)
     if isinstance(value, dict):
-        return next((text for name in _TEXTS if (text := _text(value.get(name), steps - 1))), "")
+        return next((text for name in names if (text := _text(value.get(name), names, steps - 1))), "")
     return ""
 
 
@@ -288,8 +337,7 @@ def _candidate(said: EventContent, candidates: list[Any]) -> None:
         text = part.get("text") if isinstance(part, dict) else None
         if isinstance(text, str) and text:
             said.parts.append(("thinking" if part.get("thought") else "text", text))
-    if isinstance(reason := candidate.get("finishReason"), str) and reason:
-        said.finish = reason
+    said.finish = _reason(candidate, *_FINISHES)
 
 
 def _native(said: EventContent, event: dict[str, Any]) -> bool:
@@ -310,8 +358,8 @@ def _native(said: EventContent, event: dict[str, Any]) -> bool:
         said.finish = str(event.get("done_reason") or "stop")
     elif event.get("stop") is True:
         said.finish = "length" if event.get("stopped_limit") or event.get("stop_type") == "limit" else "stop"
-    elif isinstance(reason := event.get("finish_reason"), str) and not _is_none(reason):
-        said.finish = reason
+    else:
+        said.finish = _reason(event, *_FINISHES)
     return True
 
 
@@ -320,14 +368,14 @@ def _piece(said: EventContent, event: dict[str, Any]) -> bool:
     if isinstance(token := event.get("token"), dict):
         if not token.get("special") and (text := _text(token)):
             said.parts.append(("text", text))
-        said.finish = _reason(event.get("details"), "finish_reason")
+        said.finish = _reason(event.get("details"), *_FINISHES)
         return True
     kind = event.get("type") or event.get("event_type")
     if not isinstance(kind, str):
         return False
     piece = event.get("delta") or event.get("text")
     if isinstance(piece, dict):
-        said.finish, piece = _reason(piece, "finish_reason"), piece.get("message")
+        said.finish, piece = _reason(piece, *_FINISHES), piece.get("message")
     if _PIECE.search(kind):
         if text := _text(piece):
             said.parts.append(("thinking" if "reasoning" in kind else "text", text))
@@ -335,13 +383,21 @@ def _piece(said: EventContent, event: dict[str, Any]) -> bool:
     if kind in _ENDS and isinstance(whole := event.get("response"), dict):
         said.finish = _reason(whole.get("incomplete_details"), "reason") or _ENDS[kind]
     elif kind == "stream-end":
-        said.finish = _reason(event, "finish_reason")
+        said.finish = _reason(event, *_FINISHES)
     return False
 
 
-def _reason(fields: object, name: str) -> str:
-    value = fields.get(name) if isinstance(fields, dict) else None
-    return value if isinstance(value, str) else ""
+def _reason(fields: object, *names: str) -> str:
+    """The word for why a reply ended in the first of the fields that has one; else nothing."""
+    if not isinstance(fields, dict):
+        return ""
+    for name in names:
+        if value := fields.get(name):
+            words = [value.get(key) for key in _FINISH_WORDS] if isinstance(value, dict) else [value]
+            word = next((word for word in words if isinstance(word, str)), "")
+            if not _is_none(word):
+                return word
+    return ""
 
 
 def _refused(event: dict[str, Any]) -> bool:
@@ -353,7 +409,9 @@ def _refused(event: dict[str, Any]) -> bool:
         return False
     if event.get("object") == "error" or event.get("type") == "error" or event.get("success") is False:
         return True
-    if any(event.get(name) for name in _ERROR_WORDS):
+    if any((words := event.get(name)) and _means_error(words) for name in (*_ERROR_WORDS, *_ERRORS)):
+        return True
+    if str(event.get("status")).lower() in _FAILED:
         return True
     codes = [event[name] for name in _CODES if event.get(name) is not None]
     if any(_bad_code(code) for code in codes):
@@ -363,10 +421,21 @@ def _refused(event: dict[str, Any]) -> bool:
     return says and not codes and not _PASSING.search(names)
 
 
+def _complaint(event: dict[str, Any]) -> dict[str, Any]:
+    """A refusal with its words where `reports` looks for them."""
+    if error := next((event[name] for name in _ERRORS if event.get(name)), None):
+        return {**event, "error": error}
+    if str(event.get("status")).lower() in _FAILED:
+        words = next((text for name in _ENVELOPES if isinstance(text := event.get(name), str)), "")
+        return {"message": words, **event} if words else event
+    return event
+
+
 def _means_error(error: object) -> bool:
     """Whether the value of `error` is one: some gateways send an empty one along with every event."""
     if isinstance(error, dict):
-        if "code" in error and not _bad_code(error["code"]):
+        # Only a good code says that nothing is wrong; most errors have an empty one.
+        if (code := error.get("code")) not in (None, "") and not _bad_code(code):
             return False
         return any(error.values())
     return not (isinstance(error, str) and error.strip().lower() in _GOOD_CODES)
@@ -392,14 +461,14 @@ def read_usage(event: Mapping[str, Any]) -> Usage | None:
     timings = event.get("timings")
     if isinstance(usage, dict):
         return _counted(usage, timings if isinstance(timings, dict) else {})
-    usage = event.get("usageMetadata")
+    usage = event.get("usageMetadata") or event.get("usage_metadata")
     if isinstance(usage, dict):
         # Thoughts are billed as output but counted apart.
-        thought = _count(usage, "thoughtsTokenCount")
+        thought = _count(usage, "thoughtsTokenCount", "thoughts_token_count")
         return Usage(
-            _count(usage, "promptTokenCount"),
-            _count(usage, "candidatesTokenCount") + thought,
-            cached_tokens=_count(usage, "cachedContentTokenCount"),
+            _count(usage, "promptTokenCount", "prompt_token_count"),
+            _count(usage, "candidatesTokenCount", "candidates_token_count") + thought,
+            cached_tokens=_count(usage, "cachedContentTokenCount", "cached_content_token_count"),
             thinking_tokens=thought,
         )
     if "eval_count" in event or "prompt_eval_count" in event:
@@ -413,7 +482,7 @@ def read_usage(event: Mapping[str, Any]) -> Usage | None:
 
 def _counted(usage: dict[str, Any], timings: dict[str, Any]) -> Usage:
     """OpenAI's counts, with what others put beside them, and Anthropic's. `timings` are llama.cpp's."""
-    prompt = _count(usage, "prompt_tokens", "input_tokens")
+    prompt = _count(usage, *_PROMPT_COUNTS)
     read = _count(usage, "cache_read_input_tokens")
     if "prompt_tokens" not in usage:  # Anthropic counts apart what it reads from its cache, or puts there
         prompt += read + _count(usage, "cache_creation_input_tokens")
@@ -428,7 +497,7 @@ def _counted(usage: dict[str, Any], timings: dict[str, Any]) -> Usage:
     thought = _count(details, "reasoning_tokens", "thinking_tokens") or _count(usage, "reasoning_tokens")
     return Usage(
         prompt,
-        _count(usage, "completion_tokens", "output_tokens"),
+        _count(usage, *_REPLY_COUNTS),
         cached_tokens=min(cached, prompt),
         thinking_tokens=thought,
         cost=_money(usage.get("cost")),
@@ -454,6 +523,8 @@ def _tokens(value: object) -> int | None:
     """A number of tokens; None for anything that no prompt and no reply can have."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # some servers count in JavaScript
+    elif isinstance(value, str) and value.isdecimal():
+        value = int(value[:12])
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MOST_TOKENS:
         return None
     return value

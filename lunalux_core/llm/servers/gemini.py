@@ -13,11 +13,13 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
 from lunalux_core.llm.servers.http_call import Call
+from lunalux_core.llm.servers.model_list import listed_rows
 from lunalux_core.llm.servers.pool import checked_base_url
+from lunalux_core.llm.servers.refused_fields import FieldRefusal
 from lunalux_core.llm.servers.reply import effective_sampling
-from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.reports import ServerReport, read_report
 from lunalux_core.llm.servers.request_fields import completed, request_fields
-from lunalux_core.llm.servers.server_model import REFUSES_FIELD, ServerExchange, ServerModel
+from lunalux_core.llm.servers.server_model import ServerExchange, ServerModel
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
 LIST_PAGES = 20
@@ -56,15 +58,15 @@ class _Exchange(ServerExchange):
         config = self.call().body.get("generationConfig")
         return config if isinstance(config, Mapping) else {}
 
-    def fields(self, body: bytes) -> set[str]:
-        report = read_report(body, None, {})
+    def fields(self, refusal: FieldRefusal, report: ServerReport) -> set[str]:
         if self.failures.refusal(report).code != "MODEL_REFUSED":
             return set()
         text, sent = report.message.lower(), self._sent
         named = {name for name, sign in _OPTIONAL.items() if name in sent and re.search(sign, text)}
-        if not named and REFUSES_FIELD.search(text):
-            named = {name for name in sent if name != _LIMIT and _names(text, name)}
-        return named
+        return named or refusal.fields(set(sent) - {_LIMIT})
+
+    def stops_sent(self) -> object:
+        return self._sent.get("stopSequences")
 
     def amend(self, status: int, body: bytes) -> bool:
         return ServerExchange.amend(self, status, body) or self._capped(status, body)
@@ -78,12 +80,6 @@ class _Exchange(ServerExchange):
 
     def asked_tokens(self) -> object:
         return self._sent.get(_LIMIT)
-
-
-def _names(text: str, field: str) -> bool:
-    """Whether a lower-cased text names a field, in either spelling of the API."""
-    snake = re.sub(r"(?<!^)(?=[A-Z])", "_", field).lower()
-    return re.search(rf"\b({field.lower()}|{snake})\b", text) is not None
 
 
 class GeminiModel(ServerModel):
@@ -110,9 +106,11 @@ class GeminiModel(ServerModel):
         for _ in range(LIST_PAGES):
             query = urlencode({"pageSize": 1000, **({"pageToken": page} if page else {})})
             document = await self.listing(f"models?{query}")
-            if not isinstance(document, dict) or not isinstance(document.get("models", []), list):
+            # A page without a list is Gemini's way to say that nothing is on it.
+            rows = listed_rows({"models": None, **document}) if isinstance(document, dict) else None
+            if not isinstance(document, dict) or rows is None:
                 raise self._failures.bad_answer("no list of models")
-            names += [name for row in document.get("models", []) if (name := _chat_model(row))]
+            names += [name for row in rows if (name := _chat_model(row))]
             page = str(document.get("nextPageToken") or "")
             if not page:
                 break
@@ -129,9 +127,9 @@ def gemini_base_url(url: str) -> str:
     return url if urlsplit(url).path else f"{url}/v1beta"
 
 
-def _chat_model(row: object) -> str:
+def _chat_model(row: Mapping[str, Any]) -> str:
     """The name of a listed model that generates text, else nothing."""
-    if not isinstance(row, dict) or not isinstance(name := row.get("name"), str):
+    if not isinstance(name := row.get("name"), str):
         return ""
     methods = row.get("supportedGenerationMethods")
     chats = not isinstance(methods, list) or "generateContent" in methods

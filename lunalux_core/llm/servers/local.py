@@ -119,8 +119,9 @@ async def _models(server: LocalServer) -> tuple[FoundModel, ...]:
 
 async def _described(server: LocalServer, names: Sequence[str], pool: Any) -> tuple[FoundModel, ...]:
     """The models with what the server says of them; which kind it is, its answers tell better."""
+    from lunalux_core.llm.servers.model_list import row_name, rows_of
     from lunalux_core.llm.servers.openai import OpenAIModel
-    from lunalux_core.llm.servers.recognition import recognised, rows_of
+    from lunalux_core.llm.servers.recognition import recognised
 
     # As a server of no particular kind, so that its answers decide what it is.
     first = OpenAIModel(replace(server.model(names[0] if names else ""), provider="openai"), pool=pool)
@@ -128,10 +129,10 @@ async def _described(server: LocalServer, names: Sequence[str], pool: Any) -> tu
     if facts is not None and facts.kind in LOCAL_SERVERS and facts.kind != server.name:
         server = LOCAL_SERVERS[facts.kind].on(server.port)
     title = (facts.title if facts is not None else "") or server.title
-    rows = {str(row.get("id")): row for row in rows_of(await first.ask(f"{first.base_url}/models"))}
+    rows = {row_name(row): row for row in rows_of(await first.ask(f"{first.base_url}/models"))}
     sizes = {name: _size(rows.get(name, {})) for name in names}
     if server.name == "ollama":
-        sizes |= {str(row.get("name")): _size(row) for row in rows_of(await first.beside("api/tags"))}
+        sizes |= {row_name(row): _size(row) for row in rows_of(await first.beside("api/tags"))}
     described = []
     for name in names:
         spec = server.model(name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.servers.facts import SILENT
-from lunalux_core.llm.servers.recognition import named_row
+from lunalux_core.llm.servers.model_list import named_row
 
 if TYPE_CHECKING:
     from lunalux_core.llm.servers.facts import ServerFacts

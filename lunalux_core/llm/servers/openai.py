@@ -17,14 +17,15 @@ from urllib.parse import urlsplit
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Prefill
 from lunalux_core.llm.parameters import PARAMETERS, ServerKind
 from lunalux_core.llm.servers.http_call import Call
+from lunalux_core.llm.servers.model_list import listed_rows, row_name
 from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.prompt_cache import Block, block_of, marked_part
+from lunalux_core.llm.servers.refused_fields import FEW_STOPS, MANY_STOPS, FieldRefusal
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
-from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.reports import ServerReport
 from lunalux_core.llm.servers.request_fields import completed, request_fields
 from lunalux_core.llm.servers.server_model import (
     LIST_SECONDS,
-    REFUSES_FIELD,
     TOO_MANY_TOKENS,
     ServerExchange,
     ServerModel,
@@ -33,18 +34,15 @@ from lunalux_core.llm.servers.server_model import (
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
-_OPTIONAL = (
-    "stream_options",
-    "return_progress",
-    "genkey",
-    *dict.fromkeys(
-        wire.partition(".")[0] for parameter in PARAMETERS.values() for wire in parameter.wire.values()
-    ),
-    "repeat_penalty",
+_RENAMED = "max_completion_tokens"
+_OPTIONAL = frozenset(
+    (
+        *("stream_options", "return_progress", "genkey", "repeat_penalty", _RENAMED),
+        *(wire.partition(".")[0] for parameter in PARAMETERS.values() for wire in parameter.wire.values()),
+    )
 )
 """Fields that a server may refuse by name; the call is then made without them."""
 _ONLY_ONE = re.compile(r"temperature.{0,40}top_p.{0,80}(both|one)|both.{0,40}temperature.{0,40}top_p")
-_RENAMED = "max_completion_tokens"
 _CACHE = "cache_control"
 _HOSTS: Mapping[str, Prefill] = {
     "api.openai.com": "refused",
@@ -66,8 +64,6 @@ _KINDS: Mapping[str, Prefill] = {
 class _Exchange(ServerExchange):
     """A call of chat completions, or of Ollama's own protocol, which alone takes window and samplers."""
 
-    _decoder: ReplyDecoder | None = None
-
     def call(self) -> Call:
         if self.spec.provider == "ollama":
             return completed(self._ollama(), self.spec.options)
@@ -76,13 +72,24 @@ class _Exchange(ServerExchange):
             body["max_tokens"] = min(limit, self.learnt.most)
         for name in self.learnt.refused & set(body):
             value = body.pop(name)
-            if name == "max_tokens":
+            if name == "max_tokens" and _RENAMED not in self.learnt.refused:
                 # Newer models of OpenAI refuse `max_tokens` and want the other name for the same.
                 body[_RENAMED] = value
+        self._few_stops(body)
         body |= self._begun()
         if self._marks_help:
             body["messages"] = self._marked(body["messages"])
         return completed(Call(f"{self._home}/chat/completions", self.headers, body), self.spec.options)
+
+    def _few_stops(self, body: dict[str, Any]) -> None:
+        stops = body.get("stop")
+        if MANY_STOPS in self.learnt.refused and isinstance(stops, list):
+            body["stop"] = stops[:FEW_STOPS]
+
+    def stops_sent(self) -> object:
+        body = self.call().body
+        options = body.get("options")
+        return options.get("stop") if isinstance(options, dict) else body.get("stop")
 
     def _ollama(self) -> Call:
         sampling = effective_sampling(self.spec.sampling, self.request.sampling)
@@ -127,7 +134,6 @@ class _Exchange(ServerExchange):
         decoder = ServerExchange.decoder(self)
         if self._prefill == "prefix" and self._home == self.base_url:  # DeepSeek says nothing twice
             decoder.echo = self.messages[-1].content
-        self._decoder = decoder
         return decoder
 
     def ended(self) -> None:
@@ -163,21 +169,23 @@ class _Exchange(ServerExchange):
             self.sent.keep(self._stable())
         ServerExchange.proved(self)
 
-    def fields(self, body: bytes) -> set[str]:
+    def fields(self, refusal: FieldRefusal, report: ServerReport) -> set[str]:
         # What the person added is never taken away: the refusal is told instead.
         sent = set(self.call().body) - set(self.spec.options.extra_body)
-        report = read_report(body, None, {})
-        text = f"{report.words} {report.message}".lower() + body[:4000].decode("utf-8", "replace").lower()
-        if _RENAMED in text and "max_tokens" in sent:
-            return {"max_tokens"}
-        if _CACHE in text and self._marks_help:
+        text = refusal.text
+        if "stop" in sent and refusal.too_many_stops():
+            stops = self.stops_sent()
+            return {MANY_STOPS if isinstance(stops, list) and len(stops) > FEW_STOPS else "stop"}
+        named = refusal.fields(sent & _OPTIONAL)
+        if "max_tokens" in sent and (_RENAMED in refusal.blamed or "max_tokens" in named):
+            if TOO_MANY_TOKENS.search(text):
+                named.discard("max_tokens")
+            else:
+                return {"max_tokens"} if _RENAMED in text else named | {"max_tokens", _RENAMED}
+        if _CACHE in refusal.blamed and self._marks_help:
             return {_CACHE}
-        if {"temperature", "top_p"} <= sent and _ONLY_ONE.search(text):
+        if {"temperature", "top_p"} <= sent and _ONLY_ONE.search(refusal.blamed):
             return {"top_p"}
-        if not REFUSES_FIELD.search(text):
-            named = set()
-        else:
-            named = {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
         # Who gives one reply at a time says so in many ways; it is asked for one before anything is given up.
         return named or ({"n"} if "n" in sent and self.request.choices > 1 else set())
 
@@ -223,13 +231,10 @@ class OpenAIModel(ServerModel):
         Raises:
             NetworkError, ProviderError: as for `stream`.
         """
-        document = await self.listing("models", seconds)
-        # Some servers call the list `models`, others send it bare.
-        rows = document.get("data", document.get("models")) if isinstance(document, dict) else document
-        if not isinstance(rows, list):
+        rows = listed_rows(await self.listing("models", seconds))
+        if rows is None:
             raise self._failures.bad_answer("no list of models")
-        names = [row.get("id") or row.get("name") for row in rows if isinstance(row, dict)]
-        return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
+        return tuple(dict.fromkeys(name for row in rows if (name := row_name(row))))
 
 
 def usual_prefill(spec: ModelSpec, base_url: str) -> Prefill:

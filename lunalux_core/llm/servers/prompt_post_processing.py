@@ -101,7 +101,8 @@ _NAME = re.compile(
 )
 _ALTERNATE = re.compile(
     r"alternat|consecutive|same role|(first|conversation|(must|should) (start|begin)).{0,60}\buser\b"
-    r"|expected.{0,20}role|role order|roles must|(odd|even)-numbered messages|successive|interleav"
+    r"|expected.{0,20}role|(invalid|unexpected) role.{0,14}assistant"
+    r"|role order|roles must|(odd|even)-numbered messages|successive|interleav"
     r"|user in the first|交替|第一条.{0,12}(user|用户)"
 )
 _SYSTEM_FIRST = re.compile(
@@ -117,10 +118,13 @@ _NO_SYSTEM = re.compile(
     r"|\bsystem\b['\"`]? (is )?not (supported|allowed)"
     r"|only user.{0,40}(roles?|supported|allowed)|(invalid|unknown)( message)? role.{0,10}system"
     r"|\bsystem\b['\"`]? is not one of|messages\W{0,3}0\W.{0,10}role.{0,20}should be|不支持.{0,6}system"
+    r"|unknown (variant|value|enum value).{0,4}\bsystem\b"
+    r"|roles?\b.{0,20}must be (in|one of|either)(?!.{0,60}system).{0,12}\buser\b.{0,12}\bassistant\b"
     r"|got ['\"`]?system|role.{0,12}system.{0,40}(invalid|not (supported|valid|allowed))"
 )
 _USER_LAST = re.compile(
-    r"(last|final) message.{0,60}(assistant|user)|message at the end.{0,20}user|最后一条.{0,20}(user|用户)"
+    r"(last|final) (message|role).{0,60}(assistant|user)"
+    r"|message at the end.{0,20}user|最后一条.{0,20}(user|用户)"
     r"|prefill.{0,40}(incompatible|not (supported|allowed)|unsupported)"
     r"|add_generation_prompt|(must|should|needs to) end with.{0,30}user"
     r"|(turn|request|conversation)s? end(s)? with.{0,20}user"
@@ -129,8 +133,8 @@ _TEMPLATE = re.compile(r"jinja|raise_exception|chat[_ ]template|template.{0,40}(
 
 
 def shaped(shape: Shape, request: ModelRequest) -> tuple[Message, ...]:
-    """The messages of a request as they go over the wire."""
-    messages = list(request.messages)
+    """The messages of a request as they go over the wire; those with nothing in them stay here."""
+    messages = [message for message in request.messages if message.filled] or list(request.messages)
     if shape.mode != "none" or not shape.system or not shape.names:
         messages = [_named(message, request.character, alone=shape.mode == "single") for message in messages]
     if not shape.system and shape.mode != "single":

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 from lunalux_core.llm.model_prices import openrouter_prices
 from lunalux_core.llm.parameters import ServerKind, kind_of
 from lunalux_core.llm.servers.facts import SILENT, ServerFacts, whole
+from lunalux_core.llm.servers.model_list import named_row, rows_of
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
@@ -259,18 +260,6 @@ _ALONE: Mapping[ServerKind, Callable[[Asker], Awaitable[ServerFacts | None]]] = 
 
 def _dicts(rows: object) -> list[dict[str, Any]]:
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-
-
-def rows_of(listed: object) -> list[dict[str, Any]]:
-    """The rows of a list of models."""
-    return _dicts(listed.get("data", listed.get("models")) if isinstance(listed, dict) else listed)
-
-
-def named_row(listed: object, model: str) -> dict[str, Any]:
-    """The row of a model; of a list of one that one, since servers with one model take any name for it."""
-    rows = rows_of(listed)
-    named = (row for row in rows if model in (row.get("id"), row.get("name")))
-    return next(named, rows[0] if len(rows) == 1 else {})
 
 
 def _first(listed: object) -> dict[str, Any]:

@@ -42,7 +42,8 @@ class ReplyDecoder:
         self._others = {place: ReplyDecoder(failures, (), marks) for place in range(1, choices)}
         self.finish: Finish | None = None
         self.finished_alone = False
-        """Whether the reason to finish came by itself: some servers send one along with every piece."""
+        """Whether the reason to finish came by itself, or with a whole message: some servers send one along
+        with every piece."""
         self.echo = ""
         """What of the reply was there before: taken away where a server says it again at the beginning."""
         self.timed = False
@@ -54,6 +55,8 @@ class ReplyDecoder:
         """Whether a piece of the reply could not be read."""
         self._held = ""
         self._word = ""
+        self._finishes = 0
+        self._notice = ""
         self._messages = tuple(messages)
         self._splitter = ThinkingSplitter(marks)
         self._reply = CharCounter()
@@ -83,12 +86,23 @@ class ReplyDecoder:
                     continue
                 self._came[kind].append(text)
                 yield from self._answer(text) if kind == "text" else self._reasoning(text)
+        self._notice = said.notice or self._notice
+        if said.refusal is not None and self._finished:
+            return
         if said.finish or said.blocked:
+            self._finishes += 1
             self.finish = "filtered" if said.blocked else finish_of(said.finish)
             self._word = said.blocked or said.finish
-            self.finished_alone = not said.parts
+            self.finished_alone = said.whole or not said.parts
         if said.refusal is not None:
             raise self.failures.refusal(read_report(said.refusal, None, {}))
+
+    @property
+    def _finished(self) -> bool:
+        """Whether the reply is there and its end was told, so that a failure after it takes nothing away."""
+        # A server that tells a reason with every piece has not told the end.
+        told = self.finished_alone or len(self._came["text"]) > self._finishes
+        return self.finish in {"stop", "length", "tool"} and bool(self._came["text"]) and told
 
     @property
     def ended(self) -> bool:
@@ -143,6 +157,8 @@ class ReplyDecoder:
     def _nothing(self, finish: Finish) -> LunaluxError:
         if finish == "filtered":
             return self.failures.blocked(self._word)
+        if self._notice and not self._word:
+            return self.failures.empty("cut", self._notice)
         if is_busy(self._word):
             return self.failures.refusal(ServerReport(self._word, status=503))
         thought = any(text.strip() for text in self._thought)

@@ -3,7 +3,9 @@
 Known shapes: OpenAI's `{"error": {message, type, code, param}}`, the same with a bare string, Google's
 `{"error": {code, message, status, details}}` alone or in a list, FastAPI's `{"detail": …}`, vLLM's flat
 `{"object": "error", "message", …}`, `error_message`, `error_msg`, `msg` and `base_resp` of gateways,
-Cloudflare's `errors`, OpenRouter's `metadata.raw`, plain text, and the HTML page of a proxy.
+OAuth's `error_description`, Apigee's `fault`, `errors` of any form, OpenRouter's `metadata.raw`, JSON in a
+string, an event of a stream, XML, plain text, and the HTML page of a proxy. Keys count in every spelling
+(`errorMessage`, `error_message`).
 """
 
 from __future__ import annotations
@@ -11,8 +13,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from html import unescape
+from math import ceil
+from time import time
 
 from lunalux_core.llm.servers.refused_window import NOT_NAMED, NamedWindow, named_window
 
@@ -32,37 +38,54 @@ class ServerReport:
 
 
 _PROSE = (
-    *("message", "msg", "error_message", "error_msg", "errorMessage", "errmsg", "err_msg", "status_msg"),
-    *("detail", "description", "reason", "text", "title", "errors", "error"),
+    *("message", "msg", "errormessage", "errormsg", "errmsg", "statusmsg", "faultstring", "errordescription"),
+    *("detail", "description", "reason", "text", "title", "errors", "error", "fault"),
 )
-"""Keys that hold a server's sentence, or something that holds it."""
-_WORDS = (
-    *("code", "type", "status", "param", "error_type", "error_code", "errcode", "err_code", "status_code"),
+"""Keys that hold a server's sentence, or something that holds it; in lower case, without marks."""
+_INNER = ("error", "fault", "baseresp")
+"""Keys of the object that describes the failure."""
+_WORDS = ("code", "type", "status", "param", "errortype", "errorcode", "errcode", "statuscode")
+_DATA = re.compile(r"^data: ?(.*)$", re.MULTILINE)
+_XML = re.compile(r"<(?:\w+:)?(message|faultstring|description|code)(?:\s[^<>]{0,200})?>([^<]+)</", re.I)
+_SOON = re.compile(
+    r"(?:(?:try|retry|again|wait|reset\w*|available)\b[^.\d]{0,30}|请?[在等][^\d。]{0,8})"
+    r"(?P<time>(?:\d+(?:\.\d+)?\s?(?:ms|milliseconds?|h|hours?|m|min(?:ute)?s?|s|sec(?:ond)?s?|毫秒|小时|分钟?|秒钟?)"
+    r"(?:\s|(?=\d)|(?![a-z]))){1,3})",
+    re.I,
 )
+"""A wait that is told in a sentence, such as `try again in 1m30.5s`."""
+_TIME = re.compile(r"(\d+(?:\.\d+)?)\s?(ms|milli|毫|h|小时|m|分|s|秒)", re.I)
+_SECONDS = {
+    "ms": 0.001,
+    "milli": 0.001,
+    "毫": 0.001,
+    "h": 3600,
+    "小时": 3600,
+    "m": 60,
+    "分": 60,
+    "s": 1,
+    "秒": 1,
+}
 
 
 def read_report(body: bytes | object, status: int | None, headers: Mapping[str, str]) -> ServerReport:
     """Understand an error: raw bytes, or JSON already parsed, with its status and headers."""
-    parsed: object = body
-    text = ""
-    if isinstance(body, bytes):
-        text = body.decode("utf-8", "replace")
-        try:
-            parsed = json.loads(text)
-        except (ValueError, RecursionError):
-            parsed = None
+    parsed, text = parsed_failure(body) if isinstance(body, bytes) else (body, "")
     # Google's errors may come as the only item of a list.
-    if isinstance(parsed, list) and parsed:
+    if isinstance(parsed, list) and parsed and isinstance(parsed[0], dict):
         parsed = parsed[0]
     wait = _retry_after(headers)
     if not isinstance(parsed, dict):
-        page = "<html" in text[:2000].lower() or "<!doctype" in text[:200].lower()
-        named = NOT_NAMED if page else named_window(text, {})
-        return ServerReport(html_text(text) if page else text, "", status, wait, page=page, named=named)
-    inner = _inner(parsed)
-    message = _prose(inner, 0) or _prose(parsed, 0) or json.dumps(inner, ensure_ascii=False)[:4000]
-    words = [str(inner[key]) for key in _WORDS if isinstance(inner.get(key), (str, int)) and inner[key]]
-    code = next((_as_status(inner.get(key)) for key in _WORDS if _as_status(inner.get(key))), None)
+        return _of_text(_prose(parsed, 0) if parsed is not None else text, status, wait)
+    levels = _levels(parsed)
+    inner = levels[0]
+    message = _prose(inner, 0) or _prose(parsed, 0) or (_dump(inner) if _says_anything(inner) else "")
+    words: list[str] = []
+    code: int | None = None
+    for level in map(_plain, levels):
+        said = [level[key] for key in _WORDS if isinstance(level.get(key), (str, int)) and level[key]]
+        words += [str(word) for word in said]
+        code = code or next((number for word in said if (number := _as_status(word))), None)
     details, delay, cause = _details(inner)
     if cause and cause not in message:
         message = f"{message.removesuffix('.')}: {cause}" if message else cause
@@ -71,40 +94,106 @@ def read_report(body: bytes | object, status: int | None, headers: Mapping[str, 
         message,
         " ".join([*words, *details]),
         status if status and status >= 400 else code,
-        wait if wait is not None else delay,
+        next((seconds for seconds in (wait, delay) if seconds is not None), _told_wait(message)),
         param if isinstance(param, str) else "",
         named=named_window(message, inner),
     )
 
 
-def _inner(parsed: dict[str, object]) -> dict[str, object]:
-    """The object that describes the failure: under `error`, and under another one in it, or the whole."""
-    inner = parsed
+def parsed_failure(body: bytes) -> tuple[object, str]:
+    """The JSON of a refusal, None where there is none, and its text; an event of a stream is read alike."""
+    text = body.decode("utf-8-sig", "replace")
+    for words in (text, *(("\n".join(events),) if (events := _DATA.findall(text)) else ())):
+        with suppress(ValueError, RecursionError):
+            parsed = json.loads(words, strict=False)
+            return parsed, words if parsed else ""
+    return None, text
+
+
+def _of_text(text: str, status: int | None, wait: float | None) -> ServerReport:
+    """A failure that is no object: a page, XML, or a sentence."""
+    if "<html" in text[:2000].lower() or "<!doctype" in text[:200].lower():
+        return ServerReport(html_text(text), "", status, wait, page=True)
+    words = ""
+    if text.lstrip().startswith("<"):
+        found = {name.lower(): unescape(said).strip() for name, said in _XML.findall(text[:20_000])}
+        words = found.pop("code", "")
+        text = next(iter(found.values()), words) or text
+    wait = wait if wait is not None else _told_wait(text)
+    return ServerReport(text, words, status, wait, named=named_window(text, {}))
+
+
+def _plain(value: dict[str, object]) -> dict[str, object]:
+    """An object with its keys in lower case and without marks; the first of several alike counts."""
+    plain: dict[str, object] = {}
+    for key, part in value.items():
+        plain.setdefault(re.sub(r"[_-]", "", str(key)).lower(), part)
+    return plain
+
+
+def _levels(parsed: dict[str, object]) -> list[dict[str, object]]:
+    """The objects that describe the failure, the innermost first: one under `error`, another one in it."""
+    levels = [parsed]
     for _ in range(3):
-        reason = inner.get("error") or inner.get("base_resp")
-        if not reason:
+        outer = _plain(levels[0])
+        inner = next((found for key in (*_INNER, "message") if (found := _object_in(outer.get(key)))), None)
+        if inner is None:
             break
-        if not isinstance(reason, dict):
-            return {**inner, "message": reason} if isinstance(reason, str) else inner
-        inner = reason
-    return inner
+        levels.insert(0, inner)
+    return levels
+
+
+def _object_in(value: object) -> dict[str, object] | None:
+    """A value that is an object, or a string that holds one."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        with suppress(ValueError, RecursionError):
+            value = json.loads(value, strict=False)
+    return value if isinstance(value, dict) and value else None
 
 
 def _prose(value: object, depth: int) -> str:
-    """The first sentence in a report; of FastAPI's lists of faults, the fields that they name too."""
+    """What a report says in sentences; of lists of faults, the fields that they name too."""
     if isinstance(value, str):
-        return value.strip()
+        inner = _object_in(value) if depth <= 4 else None
+        return (_prose(inner, depth + 1) if inner else "") or value.strip()
     if depth > 4:
         return ""
     if isinstance(value, list):
         return "; ".join(text for item in value[:5] if (text := _prose(item, depth + 1)))
     if not isinstance(value, dict):
         return ""
-    text = next((text for key in _PROSE if key in value and (text := _prose(value[key], depth + 1))), "")
-    place = value.get("loc")
+    plain = _plain(value)
+    text = next((text for key in _PROSE if (text := _prose(plain.get(key), depth + 1))), "")
+    # A short name of the failure stands beside its sentence, and what is wrong with each field.
+    if isinstance(name := plain.get("error"), str) and name.strip() and name.strip() not in text:
+        text = f"{name.strip()}: {text}" if text else name.strip()
+    faults = plain.get("errors")
+    listed = _fields(faults, depth) if isinstance(faults, dict) else _prose(faults, depth + 1)
+    if listed and listed not in text:
+        text = f"{text.removesuffix('.')}: {listed}" if text else listed
+    place = plain.get("loc")
     if text and isinstance(place, list):
         return f"{'.'.join(str(step) for step in place)}: {text}"
     return text
+
+
+def _fields(faults: dict[str, object], depth: int) -> str:
+    """What is wrong with each field."""
+    if said := _prose({name: part for name, part in faults.items() if name != "errors"}, depth + 1):
+        return said
+    told = ((name, _prose(part, depth + 1)) for name, part in list(faults.items())[:5])
+    return "; ".join(f"{name}: {text}" for name, text in told if text)
+
+
+def _says_anything(value: object) -> bool:
+    """Whether anything but nothing is in a report."""
+    if isinstance(value, dict):
+        return any(map(_says_anything, value.values()))
+    return any(map(_says_anything, value)) if isinstance(value, list) else value not in (None, "")
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)[:4000]
 
 
 def html_text(page: str) -> str:
@@ -141,10 +230,10 @@ def _cause(raw: object) -> str:
     """What the provider behind a gateway said; often JSON in a string."""
     if isinstance(raw, str):
         try:
-            raw = json.loads(raw)
+            raw = json.loads(raw, strict=False)
         except (ValueError, RecursionError):
             return str(raw)[:2000]
-    return (_prose(_inner(raw), 0) if isinstance(raw, dict) else str(raw))[:2000]
+    return (_prose(_levels(raw)[0], 0) if isinstance(raw, dict) else str(raw))[:2000]
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -156,9 +245,20 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     if re.fullmatch(r"\d{1,6}(\.\d+)?", value):
         return float(value)
     try:
-        # Measured by the server's own clock, which need not agree with ours.
-        moment = parsedate_to_datetime(value)
-        sent = parsedate_to_datetime(headers.get("date", ""))
-        return max(0.0, (moment - sent).total_seconds())
-    except (TypeError, ValueError):
+        moment = parsedate_to_datetime(value).timestamp()
+    except (TypeError, ValueError, OverflowError):
         return None
+    # Measured by the server's own clock where it tells the time: it need not agree with ours.
+    try:
+        now = parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        now = time()
+    return max(0.0, float(ceil(moment - now)))
+
+
+def _told_wait(message: str) -> float | None:
+    """Seconds to wait, from a sentence."""
+    match = _SOON.search(message[:4000])
+    if match is None:
+        return None
+    return round(sum(float(n) * _SECONDS[unit.lower()] for n, unit in _TIME.findall(match["time"])), 3)

@@ -7,13 +7,13 @@ What the body is, its first character says, not its content type, which several 
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import Delta
+from lunalux_core.llm.servers.json_documents import JsonDocuments, is_end_mark, json_among, parsed_json
 from lunalux_core.llm.servers.pool import Timeouts
 from lunalux_core.llm.servers.reply import REPLY_LIMIT, ReplyDecoder, coalesced
 from lunalux_core.llm.servers.reports import html_text
@@ -41,7 +41,6 @@ BODY_LIMIT = 512 * 1024 * 1024
 """Bytes of one body, comments included: what is longer never ends."""
 
 _BOM = b"\xef\xbb\xbf"
-_JSON = json.JSONDecoder()
 _WORDS_BEGUN = re.compile(r'"(content|text|token|response)"\s*:\s*"[^"]')
 
 
@@ -53,6 +52,7 @@ class Body:
         self._decoder = decoder
         self._parser = EventParser()
         self._kind: Literal["unknown", "events", "document", "lines", "page"] = "unknown"
+        self._documents = JsonDocuments()
         self._pieces: list[bytes] = []
         self._head = b""
         self._size = 0
@@ -86,11 +86,13 @@ class Body:
             raise self._decoder.failures.bad_answer("the reply does not end")
         if self._kind == "unknown":
             self._head += chunk
-            begin = self._head.removeprefix(_BOM).lstrip()[:1]
+            body = self._head.removeprefix(_BOM).lstrip()
+            begin = body[:1]
             # Blanks, or the beginning of a byte order mark: what the body is cannot be told yet.
             if not begin or (len(self._head) < len(_BOM) and _BOM.startswith(self._head)):
                 return
-            chunk = self._head
+            chunk = body
+            self._one_line = begin == b"{"
             self._kind = {b"{": "document", b"[": "document", b"<": "page"}.get(begin, "events")  # type: ignore[assignment]
         elif len(self._head) < HEAD_BYTES:
             self._head += chunk[:HEAD_BYTES]
@@ -100,52 +102,75 @@ class Body:
             except EventTooLong:
                 raise self._decoder.failures.bad_answer("one event is too long") from None
             return
-        self._pieces.append(chunk)
-        self._held += len(chunk)
-        if b"\n" in chunk:
-            self._read_lines()
+        if self._kind == "document":
+            self._feed_document(chunk)
+        else:
+            self._pieces.append(chunk)
+            self._held += len(chunk)
+            if self._kind == "lines" and b"\n" in chunk:
+                self._read_lines()
         if self._kind == "page" and self._size > PAGE_BYTES:
             self.close()
-        if self._held > REPLY_LIMIT:
+        if self._held + self._documents.held > REPLY_LIMIT:
             raise self._decoder.failures.bad_answer("the reply does not end")
 
     def close(self) -> None:
         """The body is over. Raises like `feed`."""
         failures = self._decoder.failures
-        whole = b"".join(self._pieces)
-        self._pieces = []
         if self._kind == "page":
-            raise failures.bad_answer(html_text(whole.decode("utf-8", "replace")))
-        if self._kind in {"document", "lines"}:
-            items = _documents(whole.decode("utf-8-sig", "replace"))
-            self._whole = (self._kind == "document" and bool(items)) or self._events == 1
-            for item in items:
-                self._take(item)
-        else:
-            self._read(self._parser.close())
+            raise failures.bad_answer(html_text(b"".join(self._pieces).decode("utf-8", "replace")))
+        self._read_rest()
+        self._whole = (
+            self._documents.whole if self._kind == "document" else self._kind == "lines" and self._events == 1
+        )
         self.flush()
         if self._size and not self._events and not self.done:
             raise failures.bad_answer(
                 self._head.decode("utf-8", "replace").strip() or "nothing in it is a reply"
             )
 
+    def interrupt(self) -> None:
+        """The body has no end: what came of it counts. Raises like `feed`."""
+        if self._kind != "page":
+            self._read_rest()
+        self.flush()
+
     def flush(self) -> None:
         """Release what was held back to recognise a tag."""
         self._deltas += self._decoder.flush()
 
-    def _read_lines(self) -> None:
-        """A body that begins like one document may be one JSON object a line: they are read as they come."""
-        if self._kind != "lines" and not (self._kind == "document" and self._one_line):
-            return
-        *lines, rest = b"".join(self._pieces).split(b"\n")
-        if self._kind == "document":
-            first = next((line for line in lines if line.strip(_BOM + b" \t\r")), b"")
-            self._one_line = not first or isinstance(_parsed(first.decode("utf-8-sig", "replace")), dict)
-            if not first or not self._one_line:
+    def _feed_document(self, chunk: bytes) -> None:
+        """A body that begins like one document may be one JSON object a line: the first line tells."""
+        if self._one_line and b"\n" in chunk:
+            self._one_line = False
+            line, _, rest = chunk.partition(b"\n")
+            self._take_all(self._documents.feed(line))
+            self._take_all(self._documents.close())
+            if self._documents.whole and self._documents.taken == 1:
+                self._kind = "lines"
+                self._pieces, self._held = [rest], len(rest)
+                self._read_lines()
                 return
-            self._kind = "lines"
+            chunk = b"\n" + rest
+        self._take_all(self._documents.feed(chunk))
+
+    def _read_lines(self) -> None:
+        *lines, rest = b"".join(self._pieces).split(b"\n")
         self._pieces, self._held = [rest], len(rest)
         self._read(line.decode("utf-8-sig", "replace").strip() for line in lines)
+
+    def _read_rest(self) -> None:
+        """What waits for an end that will not come."""
+        if self._kind == "lines":
+            self._pieces.append(b"\n")
+            self._read_lines()
+        elif self._kind == "document":
+            self._take_all(self._documents.close())
+            self._deltas += self._decoder.feed(self._documents.unfinished())
+            # Half a document is a reply only where it has some of its words.
+            self._events += self._decoder.spoke
+        else:
+            self._read(self._parser.close())
 
     def _read(self, events: Iterable[str]) -> None:
         for data in events:
@@ -155,14 +180,23 @@ class Body:
                 continue
             if not text or text.startswith(":"):
                 continue  # a comment that was sent as an event
-            event = _parsed(data)
-            # Servers that forget the blank line between events have them joined here.
-            items = _items(event) if event is not None else [_parsed(line) for line in text.splitlines()]
-            for item in items:
+            event = parsed_json(text)
+            if isinstance(event, dict):
+                self._take(event)
+                continue
+            for item in json_among(text) if event is None else _items(event):
+                if isinstance(item, str) and is_end_mark(item):
+                    self.done = True
+                    break
                 if item is None:
                     self._count_broken(text)
                 else:
-                    self._take(item)
+                    # Some gateways write their events as strings that hold JSON.
+                    self._take((parsed_json(item) or item) if isinstance(item, str) else item)
+
+    def _take_all(self, items: Iterable[object]) -> None:
+        for item in items:
+            self._take(item)
 
     def _take(self, item: object) -> None:
         self._events += 1
@@ -178,31 +212,8 @@ class Body:
             raise self._decoder.failures.bad_answer("its events are not JSON")
 
 
-def _parsed(data: str) -> object | None:
-    try:
-        parsed: object = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return parsed
-
-
 def _items(parsed: object) -> list[object]:
-    if parsed is None:
-        return []
     return parsed if isinstance(parsed, list) else [parsed]
-
-
-def _documents(text: str) -> list[object]:
-    """The documents of a body: one, or several with or without blanks between them."""
-    documents: list[object] = []
-    place = 0
-    while (place := place + len(text[place:]) - len(text[place:].lstrip())) < len(text):
-        try:
-            parsed, place = _JSON.raw_decode(text, place)
-        except (ValueError, RecursionError):
-            break
-        documents += _items(parsed)
-    return documents
 
 
 async def read_reply(
@@ -227,7 +238,9 @@ async def read_reply(
             if chunk:
                 body.feed(chunk)
             elif fault:
-                body.flush()
+                body.interrupt()
+                # The end mark, or the reason to finish, was in what waited for the end of its event.
+                fault = None if body.complete else fault
             elif chunk is None:
                 body.close()
         except LunaluxError as error:

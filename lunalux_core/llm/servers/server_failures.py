@@ -48,14 +48,20 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = (
         "MODEL_QUOTA",
         re.compile(
             r"insufficient[_ ](quota|balance|credit|funds)|credit balance|billing[_ ](hard|not)"
-            r"|more credits|out of credits|余额不足|欠费"
+            r"|balance.{0,20}(insufficient|too low|not enough|exhausted|used up)"
+            r"|more credits|out of credits|(n't|not) have (any|enough|sufficient) credits?\b|\bno credits\b"
+            r"|(included|monthly).{0,20} credits|key limit exceeded"
+            r"|(specified|monthly) (api )?(usage|spend\w*) (limit|cap)|spend(ing)? (limit|cap)"
+            r"|overdue.{0,20}(balance|payment|bill|invoice)|(balance|payment|account|bill).{0,20}overdue"
+            r"|arrearage|余额不足|余额已|欠费|额度(不足|已用)"
         ),
     ),
     ("MODEL_DAILY_LIMIT", re.compile(r"per[-_ ]?day|daily (limit|quota)|requests? a day")),
     (
         "MODEL_REGION",
         re.compile(
-            r"unsupported_country|(country|region|location|territory).{0,40}not (supported|available)"
+            r"unavailable for legal reasons|unsupported_country"
+            r"|(country|region|location|territory).{0,40}not (supported|available)"
             r"|not available in your (country|region)"
         ),
     ),
@@ -70,7 +76,12 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     (
         "MODEL_BLOCKED",
-        re.compile(r"content[_ ](filter|policy|management)|moderation|flagged|prohibited_content"),
+        re.compile(
+            r"content[_ ](filter|policy|management|exists risk)|moderation|flagged|prohibited_content"
+            r"|data_?inspection_?failed|inappropriate content|sensitive[_ ](words?|content)"
+            r"|violat\w*.{0,40}(guideline|polic|terms|safety)|responsible_?ai"
+            r"|敏感(内容|信息|词)|不安全.{0,6}敏感|内容.{0,6}(违规|风险)|违反.{0,12}(规定|政策|法规)"
+        ),
     ),
     (
         "MODEL_RATE_LIMITED",
@@ -81,6 +92,10 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = (
         re.compile(
             r"model_not_found|no such model|unknown model|invalid model|not a valid model|no endpoints found"
             r"|models?\b.{0,100}(not found|does not exist|not supported|not exist)|not found.{0,40}model"
+            r"|model_(decommissioned|deprecated|retired)"
+            r"|models?\b.{0,100}(decommissioned|no longer (available|supported|served))"
+            r"|models?\b.{0,100}\b(is|was|been) (now )?(deprecated|retired|removed|discontinued|shut ?down)"
+            r"|模型.{0,12}(不存在|已下线|已停用|已弃用)"
         ),
     ),
     (
@@ -93,14 +108,17 @@ _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = (
         "MODEL_SERVER_ERROR",
         re.compile(
             r"overloaded|server[_ ]error|internal error|unavailable|bad gateway|network (failure|error)"
-            r"|high traffic|out of memory"
+            r"|high traffic|out of memory|(over|at|no|insufficient)[_ ]?capacity|capacity (exceeded|reached)"
+            r"|\b(is|are|still|currently) (loading|being loaded|starting up|warming up|busy)\b"
+            r"|(服务|系统|引擎|模型).{0,4}(繁忙|过载|加载中)"
         ),
     ),
 )
 _PER_TIME = re.compile(r"per[-_ ]?(second|minute|hour)|\b[tr]pm\b|rate[_ -]?limit|too many requests")
 # What routers of web frameworks say of an address that they do not serve.
 _NOTHING_THERE = re.compile(
-    r"(404 ?)?((page|path|route|url|resource|method)? ?not (found|allowed)\.?)?|no route.{0,60}|{}"
+    r"(404 ?)?((page|path|route|url|resource|method)? ?not (found|allowed)\.?)?|no route.{0,60}"
+    r"|(not found: )?(cannot (post|get)|no (static )?resource|no handler|route) .{0,120}"
 )
 _BY_STATUS = {
     401: "MODEL_KEY_REJECTED",
@@ -108,9 +126,17 @@ _BY_STATUS = {
     403: "MODEL_KEY_REJECTED",
     404: "MODEL_NOT_AVAILABLE",
     408: "MODEL_SERVER_ERROR",
+    409: "MODEL_SERVER_ERROR",
+    410: "MODEL_NOT_AVAILABLE",
     413: "CONTEXT_TOO_LONG",
+    424: "MODEL_SERVER_ERROR",
+    425: "MODEL_SERVER_ERROR",
     429: "MODEL_RATE_LIMITED",
+    451: "MODEL_REGION",
+    498: "MODEL_SERVER_ERROR",
 }
+"""What a status means by itself. Of those below 500 that pass, 409, 424, 425 and 498 are how servers say that
+a model is loading, an engine busy, or no room left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +151,7 @@ class Failures:
         """One harmless line without keys; of a text longer than 200 characters its beginning and its end."""
         if len(self.secret) >= 4:
             text = text.replace(self.secret, "[key]")
-        # Bounded before the patterns run: some servers answer with megabytes of a trace.
-        text = text if len(text) <= 8000 else f"{text[:4000]} {text[-4000:]}"
+        text = _bounded(text)
         line = clean_line(_KEYLIKE.sub("[key]", text), len(text) + 1)
         if len(line) <= DETAIL_CHARS:
             return line
@@ -211,7 +236,7 @@ class Failures:
 
     def refusal(self, report: ServerReport) -> LunaluxError:
         """The error for what a server reported, in a status, in a body or inside a stream."""
-        text = f"{report.words} {report.message}".lower()
+        text = _bounded(f"{report.words} {report.message}".lower())
         code = next((code for code, sign in _SIGNS if sign.search(text)), "")
         by_status = _BY_STATUS.get(report.status or 0, "")
         # Servers send 429 for an empty account, 400 for a long prompt: the words are truer than the status.
@@ -252,7 +277,7 @@ class Failures:
             params |= {name: value for name, value in report.named._asdict().items() if value}
         if report.status is not None:
             params["status"] = report.status
-        if code == "MODEL_RATE_LIMITED":
+        if code == "MODEL_RATE_LIMITED" or (code == "MODEL_SERVER_ERROR" and report.wait_seconds):
             params["seconds"] = report.wait_seconds
             if report.wait_seconds:
                 hint = f"Try again in {report.wait_seconds:g} seconds."
@@ -261,6 +286,11 @@ class Failures:
         if detail:
             message = f"{message.removesuffix('.')}: {detail}"
         return ProviderError(code, message, hint, **params)
+
+
+def _bounded(text: str) -> str:
+    """Beginning and end of a long text, for the patterns: some servers answer with megabytes of a trace."""
+    return text if len(text) <= 8000 else f"{text[:4000]} {text[-4000:]}"
 
 
 _OBSTACLES = {

@@ -25,9 +25,11 @@ from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.servers.pool import HttpPool, Timeouts, checked_key, host_of
 from lunalux_core.llm.servers.prompt_cache import SentPrompts
 from lunalux_core.llm.servers.prompt_post_processing import Shape, shaped
-from lunalux_core.llm.servers.reply import REPLY_LIMIT, ReplyDecoder
+from lunalux_core.llm.servers.refused_fields import FieldRefusal
+from lunalux_core.llm.servers.reply import REPLY_LIMIT, ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import ServerReport, read_report
 from lunalux_core.llm.servers.server_failures import Failures
+from lunalux_core.llm.stop_cut import StopCut
 
 LIST_SECONDS = 15
 ONE_PIECE_SECONDS = 1800
@@ -46,15 +48,10 @@ _NO_STREAM = re.compile(
     r"|(not|n't) support.{0,30}\bstream(s|ing)?\b"
 )
 
-REFUSES_FIELD = re.compile(
-    r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|extra_forbidden"
-    r"|deprecated|not enabled|not available|cannot be used|(not|n't) accept|only allowed|only \S+ is allowed"
-    r"|invalid (param|field|argument|key)|is invalid for|not a valid (param|field|argument|key)|不支持"
-)
-"""What a server says of a field that it does not take."""
 TOO_MANY_TOKENS = re.compile(
-    r"max_(completion_|output_)?tokens.{0,120}?"
-    r"(at most|maximum( value)?( is| of)?|less than or equal to|<=|no more than|not exceed|up to|\[\d+ ?,)"
+    r"max(imum)?[_ ](completion_|output_)?tokens.{0,120}?"
+    r"(limit of|at most|maximum( value)?( is| of)?|less than or equal to|<=|no more than|not exceed|up to"
+    r"|\[\d+ ?,)"
     r"\D{0,12}(?P<most>\d{2,7})"
 )
 """What a server says of a reply that was allowed more tokens than it writes."""
@@ -76,17 +73,35 @@ class ServerExchange(ABC):
     sent: SentPrompts
     kind: ServerKind = "generic"
     _changed: bool = False
+    _decoder: ReplyDecoder | None = None
 
     @abstractmethod
     def call(self) -> Call: ...
 
     @abstractmethod
-    def fields(self, body: bytes) -> set[str]:
+    def fields(self, refusal: FieldRefusal, report: ServerReport) -> set[str]:
         """The fields that a refusal names, of those that were sent and can be done without."""
 
     def decoder(self) -> ReplyDecoder:
         own = marks(self.spec.options.thinking_marks)
-        return ReplyDecoder(self.failures, self.request.messages, own, self.request.choices)
+        self._decoder = ReplyDecoder(self.failures, self.request.messages, own, self.request.choices)
+        return self._decoder
+
+    def stopped(self) -> Delta:
+        """The end of a reply that is left at a stop string."""
+        deltas = list(self._decoder.end(complete=True)) if self._decoder is not None else [Delta()]
+        return replace(deltas[-1], finish="stop")
+
+    def stops_sent(self) -> object:
+        """The stop strings as they are sent."""
+        return self.call().body.get("stop")
+
+    @property
+    def unsent_stops(self) -> tuple[str, ...]:
+        """The stop strings that the server does not look for: it refused them, or takes fewer."""
+        chosen = effective_sampling(self.spec.sampling, self.request.sampling).stop or ()
+        sent = self.stops_sent()
+        return tuple(stop for stop in chosen if not isinstance(sent, list) or stop not in sent)
 
     @property
     def shape(self) -> Shape:
@@ -158,12 +173,13 @@ class ServerExchange(ABC):
         text = f"{report.words} {report.message}"
         if code in _FINAL:
             return False
-        if self._unstreamed(report, text) or self._reshaped(text):
+        refusal = FieldRefusal.read(body)
+        if self._unstreamed(report, refusal.blamed) or self._reshaped(text):
             self._changed = True
             return True
         # Fields are named in refusals of the request itself; a server in trouble (500) names whatever it
         # fell over.
-        named = self.fields(body) if status in {400, 422} else set()
+        named = self.fields(refusal, report) if status in {400, 422} else set()
         self.learnt.refused |= named
         self._changed = self._changed or bool(named)
         return bool(named)
@@ -190,7 +206,7 @@ class ServerExchange(ABC):
 
     def _unstreamed(self, report: ServerReport, text: str) -> bool:
         """Whether the server does not stream; from now on it is asked for whole replies."""
-        if not self.streams or not (_NO_STREAM.search(text.lower()) or report.param == "stream"):
+        if not self.streams or not (_NO_STREAM.search(text) or report.param == "stream"):
             return False
         self.learnt.stream = False
         return True
@@ -250,8 +266,19 @@ class ServerModel(ABC):
         """See `ChatModel.stream`."""
         exchange = self._exchange(request)
         stop = self.stopping(request, exchange.kind)
+        stops: tuple[str, ...] | None = None
+        cuts: dict[int, StopCut] = {}
         async with stop, aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
             async for delta in deltas:
+                if stops is None:  # not before: what the server takes is known once it replies
+                    stops = exchange.unsent_stops
+                if stops:
+                    cut = cuts.setdefault(delta.choice, StopCut(stops))
+                    delta = _cut(delta, cut)
+                    if cut.over and request.choices == 1:  # closing the stream tells the server to stop
+                        yield delta
+                        yield replace(exchange.stopped(), shape=str(exchange.shape))
+                        return
                 if delta.finish is not None:
                     stop.pop_all()
                     exchange.ended()
@@ -404,6 +431,16 @@ class ServerModel(ABC):
         headers = {"User-Agent": f"lunalux/{__version__}", "Accept-Encoding": "identity"}
         headers |= self.authorised(self._key) if self._key else {}
         return {**headers, **self._spec.options.headers}
+
+
+def _cut(delta: Delta, cut: StopCut) -> Delta:
+    """A step of a reply without what follows a stop string."""
+    over = cut.over
+    text = cut.feed(delta.text) if delta.text else ""
+    if delta.finish is not None and not cut.over:
+        text += cut.rest()
+    finish = "stop" if over and delta.finish is not None else delta.finish
+    return replace(delta, text=text, finish=finish)
 
 
 def reply_key(request: ModelRequest) -> str:

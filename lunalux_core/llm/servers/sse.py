@@ -8,13 +8,20 @@ Rules kept from the specification: LF, CRLF or CR end a line; comments and unkno
 one blank after the colon is dropped; several `data` lines of one event are joined by LF. Departures,
 each seen in the wild: the last event counts without its closing blank line; a field `error` (llama.cpp) and
 the data of an event called `error` (DashScope and others) are read as the data `{"error": …}`; a line that
-begins with a blank goes on with the `data` line before it.
+is no field and looks like JSON, or begins with a blank, goes on with the `data` line before it, and without
+one begins an event (proxies put a failure there as it came to them); blanks before a field do not count.
 """
 
 from __future__ import annotations
 
 import json
 from typing import NamedTuple
+
+from lunalux_core.llm.servers.json_documents import parsed_json
+
+_BLANKS = b" \t"
+_JSON_BEGINS = b"{["
+_GOES_ON = b' \t{}[]"'
 
 EVENT_LIMIT = 8 * 1024 * 1024
 """Bytes of one event. A reply of 4 MB on one line still passes."""
@@ -113,8 +120,13 @@ class NamedEventParser:
         elif name == b"event":
             self._name = value.strip().decode("utf-8", "replace")
             return
-        elif line[:1] in b" \t" and self._data:
-            value = line.lstrip()
+        elif self._data and line[:1] in _GOES_ON:
+            value = line.lstrip(_BLANKS)
+        elif line[:1] in _BLANKS and (field := line.lstrip(_BLANKS)):
+            self._field(field)
+            return
+        elif line[:1] in _JSON_BEGINS:
+            value = line
         else:
             return
         self._data_bytes += len(value)
@@ -124,28 +136,31 @@ class NamedEventParser:
 
 
 class EventParser:
-    """The data of events of which only errors are told apart by name, as models' servers send them."""
+    """The data of events, as models' servers send them: of their names only that of an error and that of the
+    end count."""
 
     def __init__(self, limit: int = EVENT_LIMIT) -> None:
         self._parser = NamedEventParser(limit)
 
     def feed(self, chunk: bytes) -> list[str]:
         """Return the data of every event that `chunk` completes. Raises EventTooLong."""
-        return [_plain(event) for event in self._parser.feed(chunk)]
+        return _told(self._parser.feed(chunk))
 
     def close(self) -> list[str]:
         """The stream is over: return what an unfinished last event holds."""
-        return [_plain(event) for event in self._parser.close()]
+        return _told(self._parser.close())
 
 
-def _plain(event: Event) -> str:
-    return _as_error(event.data) if event.name.lower() == "error" else event.data
+def _told(events: list[Event]) -> list[str]:
+    told: list[str] = []
+    for name, data in events:
+        told.append(_as_error(data) if name and name.lower() == "error" else data)
+        if name and name.lower() == "done":
+            told.append("[DONE]")
+    return told
 
 
 def _as_error(data: str) -> str:
     """The data of an event that is called an error, under the key that says so in all other events."""
-    try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
-        body = data
-    return json.dumps({"error": body})
+    body = parsed_json(data)
+    return json.dumps({"error": data if body is None else body})

@@ -7,7 +7,6 @@ everything that speaks OpenAI's old protocol. Which one a server has is found ou
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -22,11 +21,11 @@ from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.servers.openai import OpenAIModel
 from lunalux_core.llm.servers.pool import HttpPool
 from lunalux_core.llm.servers.prompt_post_processing import Shape
+from lunalux_core.llm.servers.refused_fields import FEW_STOPS, MANY_STOPS, FieldRefusal
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
-from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.reports import ServerReport
 from lunalux_core.llm.servers.request_fields import completed, request_fields
 from lunalux_core.llm.servers.server_model import (
-    REFUSES_FIELD,
     TOO_MANY_TOKENS,
     ServerExchange,
     reply_key,
@@ -37,8 +36,6 @@ from lunalux_core.templates.jinja import render_chat
 TextProtocol = Literal["llamacpp", "koboldcpp", "generic"]
 
 DEFAULT_TOKENS = 512
-FEW_STOPS = 4
-"""Stop strings that every server takes; the rest are looked for here."""
 
 _PROVIDERS: Mapping[str, TextProtocol] = {"llamacpp": "llamacpp", "koboldcpp": "koboldcpp"}
 _LIMITS: Mapping[TextProtocol, str] = {
@@ -53,11 +50,7 @@ _OPTIONAL = frozenset(
         *(wire for parameter in PARAMETERS.values() for wire in parameter.wire.values() if "." not in wire),
     )
 ) - set(_LIMITS.values())
-_STOPS_REFUSED = re.compile(
-    r"\bstop\b.{0,80}(too|most|maximum|length|long|limit|items|elements|array)", re.DOTALL
-)
 _NO_TEXT = CompletionText("")
-_MANY_STOPS = f"more than {FEW_STOPS} stop"
 
 # Weak, so that it is forgotten together with the connections.
 _KNOWN: WeakKeyDictionary[HttpPool, dict[tuple[str, str], TextProtocol]] = WeakKeyDictionary()
@@ -180,7 +173,12 @@ class TextExchange(ServerExchange):
     def _stops(self) -> list[str]:
         own = effective_sampling(self.spec.sampling, self.request.sampling).stop or ()
         stops = list(dict.fromkeys((*self.completion.stop, *own)))
-        return stops[:FEW_STOPS] if _MANY_STOPS in self.learnt.refused else stops
+        return stops[:FEW_STOPS] if MANY_STOPS in self.learnt.refused else stops
+
+    @property
+    def unsent_stops(self) -> tuple[str, ...]:
+        """Whoever makes the text looks for its stop strings."""
+        return ()
 
     def _generic(self, sampling: Sampling) -> dict[str, object]:
         return {
@@ -225,16 +223,12 @@ class TextExchange(ServerExchange):
         prompt = Message("user", self.completion.prompt)
         return ReplyDecoder(self.failures, (prompt,), marks(self.spec.options.thinking_marks))
 
-    def fields(self, body: bytes) -> set[str]:
+    def fields(self, refusal: FieldRefusal, report: ServerReport) -> set[str]:
         """Optional fields, or more than a few stop strings."""
-        report = read_report(body, None, {})
-        text = f"{report.words} {report.message}".lower() + body[:4000].decode("utf-8", "replace").lower()
-        if len(self._stops) > FEW_STOPS and _STOPS_REFUSED.search(text):
-            return {_MANY_STOPS}
-        if not REFUSES_FIELD.search(text):
-            return set()
+        if len(self._stops) > FEW_STOPS and refusal.too_many_stops():
+            return {MANY_STOPS}
         sent = set(self.call().body) - set(self.spec.options.extra_body)
-        return {name for name in _OPTIONAL & sent if re.search(rf"\b{name}\b", text)}
+        return refusal.fields(_OPTIONAL & sent)
 
     def amend(self, status: int, body: bytes) -> bool:
         return ServerExchange.amend(self, status, body) or self._capped(status, body)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from lunalux_core.llm.servers.marks import TAILS, Marks, marks
+from lunalux_core.llm.servers.marks import LONGEST, Marks, marks
 
 _LEADING_BLANKS = 4096
 
@@ -28,12 +28,12 @@ class ThinkingSplitter:
         self._closings: tuple[str, ...] = ()
         self._closed_one = False
         self._block_begun = False
-        self._led = False
+        self._tail = ""
 
     def feed(self, text: str) -> tuple[str, str]:
         """Take more raw text, return (answer, reasoning) that are certain now."""
         if self._state == "answer":
-            return (self._without_tail(text) if self._led else text), ""
+            return (self._without_tail(text) if self._tail else text), ""
         self._held += text
         answer, thinking = "", ""
         while self._held and self._state != "answer":
@@ -46,7 +46,7 @@ class ThinkingSplitter:
                     break
         if self._state == "answer":
             answer, self._held = self._held, ""
-            if self._led:
+            if self._tail:
                 answer = self._without_tail(answer)
         return answer, thinking
 
@@ -66,12 +66,18 @@ class ThinkingSplitter:
                 self._held = begin[len(opening) :]
                 self._state, self._closings, self._block_begun = "inside", closings, False
                 return True
-        for lead in self._marks.leads:
-            if low.startswith(lead):
-                self._held = begin[len(lead) :]
-                self._state, self._led = "answer", True
-                return True
-        possible = (*(opening for opening, _ in self._marks.openings), *self._marks.leads)
+        leads = [lead for lead in self._marks.leads if self._closed_one or not lead.after_thought]
+        for lead in leads:
+            if low.startswith(lead.mark):
+                rest = begin[len(lead.mark) :]
+                end = rest[:LONGEST].find(lead.until)
+                if end >= 0:
+                    self._held = rest[end + len(lead.until) :]
+                    self._state, self._tail = "answer", lead.tail
+                    return True
+                if len(rest) < LONGEST:
+                    return False
+        possible = (*(opening for opening, _ in self._marks.openings), *(lead.mark for lead in leads))
         # Blanks alone could go on for ever: beyond so many the text is the answer.
         if len(self._held) < _LEADING_BLANKS and any(mark.startswith(low) for mark in possible):
             return False
@@ -87,7 +93,8 @@ class ThinkingSplitter:
         match = re.search("|".join(map(re.escape, self._closings)), self._held, re.IGNORECASE)
         if match:
             # A mark that begins the answer is read once more, as that.
-            end = match.start() if match[0].lower() in self._marks.leads else match.end()
+            leads = any(match[0].lower() == lead.mark for lead in self._marks.leads)
+            end = match.start() if leads else match.end()
             thinking, self._held = self._held[: match.start()], self._held[end:]
             self._state, self._closed_one = "before", True
             return thinking
@@ -99,9 +106,8 @@ class ThinkingSplitter:
     def _without_tail(self, text: str) -> str:
         """The answer after a mark that began it: held back where one that ends it may have begun."""
         text, self._held = self._held + text, ""
-        for tail in TAILS:
-            text = text.replace(tail, "")
-        keep = max(begun(text, tail.lower()) for tail in TAILS)
+        text = text.replace(self._tail, "")
+        keep = begun(text, self._tail.lower())
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]
 

@@ -18,6 +18,7 @@ from lunalux_tui.chat.inspector.items import Item
 from lunalux_tui.chat.inspector.turn_head import TurnHead, ViewTabs
 from lunalux_tui.chat.inspector.views import VIEWS, InspectedRecord, Record, items
 from lunalux_tui.i18n import t, tell
+from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.dialog import Dialog
 from lunalux_tui.parts.drawn import SideBySide
 from lunalux_tui.parts.reader import Reader
@@ -87,7 +88,7 @@ class InspectorDialog(Dialog[None]):
     def compose_body(self) -> ComposeResult:
         yield TurnHead()
         yield ViewTabs()
-        yield Input(placeholder=t("inspector.filter"), compact=True, id="inspect-filter")
+        yield OneLineInput(placeholder=t("inspector.filter"), compact=True, id="inspect-filter")
         with SideBySide(id="inspected"):
             yield Rows(two_lines=True, ground=SURFACE, id="inspect-rows")
             yield Reader(id="inspect-text")

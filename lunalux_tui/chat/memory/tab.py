@@ -15,6 +15,7 @@ from textual.worker import Worker
 
 from lunalux_core.runtime import Runtime
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.drawn import Column, SideBySide
 from lunalux_tui.parts.host import Host
 from lunalux_tui.parts.reader import Reader
@@ -71,7 +72,7 @@ class Tab(Column):
         self._shown: dict[str, TabEntry] = {}
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder=t("dialog.narrow"), compact=True, classes="tab-filter")
+        yield OneLineInput(placeholder=t("dialog.narrow"), compact=True, classes="tab-filter")
         with SideBySide(classes="beside"):
             rows = Rows(two_lines=True, ground=SURFACE, id=f"rows-{self.KIND}")
             rows.add_class("tab-rows")

@@ -40,7 +40,7 @@ class GreetingsSection(EditorSection):
     box = getters.query_one(FieldBox)
 
     def compose(self) -> ComposeResult:
-        yield Rows(ground=0, id="greeting-rows")
+        yield Rows(ground=0, id="greeting-rows", enter=False)
         yield FieldBox("greeting", "create.greeting", "text", id="greeting-box")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

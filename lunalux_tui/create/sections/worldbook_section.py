@@ -17,6 +17,7 @@ from lunalux_tui.create.sections.editor_section import EditorSection
 from lunalux_tui.create.sections.worldbook_entry import EntryForm, EntryRows, Setting, shown
 from lunalux_tui.create.sections.worldbook_test import FIRES, Trial
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.drawn import Column, SideBySide
 from lunalux_tui.parts.form_field import FieldBox
 from lunalux_tui.parts.rows import Row, Rows
@@ -55,8 +56,8 @@ class WorldbookSection(EditorSection):
     def compose(self) -> ComposeResult:
         with SideBySide(id="book-body"):
             with Column(id="book-list"):
-                yield Input(placeholder=t("create.book.search"), compact=True, id="book-search")
-                yield Rows(ground=0, id="book-rows")
+                yield OneLineInput(placeholder=t("create.book.search"), compact=True, id="book-search")
+                yield Rows(ground=0, id="book-rows", enter=False)
             yield EntryForm()
         yield Trial()
 

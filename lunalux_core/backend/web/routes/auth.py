@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, Request, Response
 
-from lunalux_core.backend.accounts.identity import normal_email
 from lunalux_core.backend.repos.invites import looks_like_code
 from lunalux_core.backend.running.signatures import digest
 from lunalux_core.backend.web import limits
@@ -20,10 +19,10 @@ from lunalux_core.backend.web.http import (
     CurrentSession,
     client_address,
     limit,
-    require_session,
+    session_headers,
 )
 from lunalux_core.backend.web.openapi_examples import answers
-from lunalux_core.errors import SessionError
+from lunalux_core.text import normal_email
 from lunalux_core.wire.auth import (
     ConfirmRequest,
     EmailRequest,
@@ -143,12 +142,8 @@ async def sign_in(
 @router.post("/signout", responses=answers())
 async def sign_out(request: Request, response: Response, services: CurrentServices) -> Success:
     """End the session in the headers. A session that has ended already is no error."""
-    try:
-        session = await require_session(request)
-    except SessionError:
-        return Success()
-    await services.sessions.close(session)
-    response.delete_cookie(IDENTITY_COOKIE, path=IDENTITY_PATH)
+    if await services.sessions.close(*session_headers(request)):
+        response.delete_cookie(IDENTITY_COOKIE, path=IDENTITY_PATH)
     return Success()
 
 

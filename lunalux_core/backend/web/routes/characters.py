@@ -21,14 +21,14 @@ from lunalux_core.backend.market.publishing import (
     clean_tags,
 )
 from lunalux_core.backend.market.wire_pages import absolute, object_key
-from lunalux_core.backend.repos.characters import MarketCard
+from lunalux_core.backend.repos.characters import MarketCard, no_character
 from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.storage.blobs import attachment
 from lunalux_core.backend.web import limits
 from lunalux_core.backend.web.http import CurrentServices, CurrentSession, limit
 from lunalux_core.backend.web.openapi_examples import SESSION, answers
 from lunalux_core.backend.web.refusals import refuse
-from lunalux_core.text import clean, clean_line
+from lunalux_core.text import clean, clean_line, is_blank
 from lunalux_core.wire.characters import (
     EditRequest,
     OwnCharactersResponse,
@@ -46,6 +46,7 @@ router = APIRouter(prefix="/api/character", tags=["characters"])
 
 DOWNLOAD_SECONDS = 600
 UPLOAD = ("TOO_LARGE", "RATE_LIMITED")
+_OTHERS = "This character belongs to somebody else."
 IdPath = Annotated[Identifier, Path()]
 IdQuery = Annotated[Identifier, Query(alias="id")]
 SkipQuery = Annotated[str | None, Query(alias="skipCount", max_length=8)]
@@ -168,11 +169,17 @@ async def mine(request: Request, session: CurrentSession, services: CurrentServi
 @router.delete("/{character_id}", responses=answers(*SESSION, "CHARACTER_NOT_FOUND", "FORBIDDEN"))
 async def delete(character_id: IdPath, session: CurrentSession, services: CurrentServices) -> Success:
     """Take one's own card off the market, with its files; for good."""
-    gone = await services.characters.find_any(character_id)
-    if gone is not None and gone.status == "deleted" and gone.owner == session.user_id:
+    card = await services.characters.find_any(character_id)
+    own = card is not None and card.owner == session.user_id
+    # What operators have hidden is not there for others, and its owner's all the same.
+    if card is None or (card.status != "active" and not own):
+        raise no_character(character_id)
+    if not own:
+        raise refuse("FORBIDDEN", _OTHERS)
+    if card.status == "deleted":
         # A first try that failed at the files left them: asking again takes them away, too.
-        await _remove_files(services, gone)
-    card = await _own(services, session, character_id)
+        await _remove_files(services, card)
+        raise no_character(character_id)
     # Before its files, so that nobody is shown a card whose picture is not there.
     await services.characters.set_status(card.id, "deleted")
     services.listings.forget(card.language)
@@ -195,11 +202,14 @@ async def _remove_files(services: Services, card: MarketCard) -> None:
 async def edit(
     character_id: IdPath, body: EditRequest, session: CurrentSession, services: CurrentServices
 ) -> Success:
-    """Change name, intro or tags of one's own card; what is not given stays."""
-    card = await _own(services, session, character_id)
+    """Change name, intro or tags of one's own card; what is not given stays. A hidden one stays as the
+    operators saw it."""
+    card = await services.characters.require(character_id)
+    if card.owner != session.user_id:
+        raise refuse("FORBIDDEN", _OTHERS)
     intro = None if body.intro is None else clean(body.intro).strip()[:INTRO_CHARS]
     name = None if body.name is None else clean_line(body.name, NAME_CHARS)
-    if intro == "":
+    if intro is not None and is_blank(intro):
         raise refuse("INTRO_REQUIRED", "A published character needs an intro.")
     if name == "":
         raise refuse("INVALID_REQUEST", "A published character needs a name.")
@@ -212,16 +222,12 @@ async def edit(
 @router.post("/report", responses=answers(*SESSION, "CHARACTER_NOT_FOUND", "RATE_LIMITED"))
 async def report(body: ReportRequest, session: CurrentSession, services: CurrentServices) -> Success:
     """Tell the operators about a card."""
+    reason = clean(body.reason).strip()
+    if is_blank(reason):
+        raise refuse("INVALID_REQUEST", "A report needs a reason.")
     await limit(services, limits.REPORT, session.user_id)
-    await services.characters.report(body.character_id, session.user_id, clean(body.reason))
+    await services.characters.report(body.character_id, session.user_id, reason)
     return Success()
-
-
-async def _own(services: Services, session: Session, character_id: str) -> MarketCard:
-    card = await services.characters.require(character_id)
-    if card.owner != session.user_id:
-        raise refuse("FORBIDDEN", "This character belongs to somebody else.")
-    return card
 
 
 async def _downloadable(services: Services, session: Session, character_id: str) -> tuple[MarketCard, str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header
 
-from lunalux_core.backend.repos.wallets import no_wallet
+from lunalux_core.backend.repos.ledger import no_wallet
 from lunalux_core.backend.web import limits
 from lunalux_core.backend.web.http import CurrentServices, CurrentSession, limit
 from lunalux_core.backend.web.openapi_examples import SESSION, answers
@@ -20,7 +20,10 @@ router = APIRouter(prefix="/api/coupon", tags=["coupon"])
 
 
 @router.post(
-    "/redeem", responses=answers(*SESSION, "COUPON_INVALID_OR_USED", "WALLET_NOT_FOUND", "RATE_LIMITED")
+    "/redeem",
+    responses=answers(
+        *SESSION, "COUPON_INVALID_OR_USED", "INVALID_REQUEST", "WALLET_NOT_FOUND", "RATE_LIMITED"
+    ),
 )
 async def redeem(
     body: RedeemRequest,
@@ -30,7 +33,8 @@ async def redeem(
 ) -> RedeemResponse:
     """Claim a coupon. Unknown, exhausted and claimed ones are one answer, and guesses are counted.
 
-    A retry with the same idempotency key within a day is answered like the first time.
+    A retry with the same idempotency key within a day is answered like the first time. A coupon that the
+    wallet has no room for is refused and stays as it is.
     """
     await limit(services, limits.COUPON, session.user_id)
     redeemed = await services.coupons.redeem(session.user_id, body.coupon, key)

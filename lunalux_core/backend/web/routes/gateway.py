@@ -6,7 +6,7 @@ See docs/spec/backend.md: HTTP API.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -38,6 +38,7 @@ EVENT_STREAM = "text/event-stream"
 # Nobody is left to read it. Proxies write this number into their logs for a client that went away.
 CLIENT_CLOSED = 499
 _KEY = re.compile(KEY_PATTERN)
+_NO_WEIGHT = re.compile(r"q\s*=\s*0(?:\.0*)?")
 REFUSALS = (
     *("USER_ID_REQUIRED", "MODEL_ID_REQUIRED", "USER_MISMATCH", "MODEL_NOT_FOUND", "WALLET_NOT_FOUND"),
     *("PAYMENT_NOT_SUPPORTED", "INSUFFICIENT_FUNDS", "BILLING_FAILED", "PRICE_CHANGED", "TOO_LARGE"),
@@ -91,8 +92,8 @@ async def submit(
     key: Annotated[str | None, Header(alias="idempotency-key", pattern=KEY_PATTERN)] = None,
 ) -> Response:
     """Approve, reserve, call the model, settle. The same key never pays twice, and replays the answer."""
-    aloud = EVENT_STREAM in request.headers.get("accept", "")
-    asked = GatewayRequest(session, body, key or uuid4(), client_address(request), aloud)
+    aloud = _takes_events(request.headers.getlist("accept"))
+    asked = GatewayRequest(session, body, key or uuid4(), client_address(request), aloud, key is None)
     events = Gateway(services).reply(asked)
     if aloud:
         await anext(events)  # Begun: what refuses the reply refuses it with its own HTTP status
@@ -102,6 +103,15 @@ async def submit(
     except ClientGone:
         return Response(status_code=CLIENT_CLOSED)
     return Response(answer.model_dump_json(by_alias=True, exclude_none=True), media_type="application/json")
+
+
+def _takes_events(accepted: Sequence[str]) -> bool:
+    """Whether the lines of an Accept header name event streams, with any weight but 0 (RFC 9110, 12.5.1)."""
+    for media_range in ",".join(accepted).lower().split(","):
+        kind, *parameters = (part.strip() for part in media_range.split(";"))
+        if kind == EVENT_STREAM and not any(map(_NO_WEIGHT.fullmatch, parameters)):
+            return True
+    return False
 
 
 async def _last(events: AsyncGenerator[Event, None]) -> SubmitResponse:

@@ -31,18 +31,21 @@ class ReadyResponse(Success):
 
 def _may_scrape(request: Request, token: str) -> bool:
     if token:
-        given = request.headers.get("authorization", "").encode()
-        return hmac.compare_digest(given, f"Bearer {token}".encode())
+        # The scheme is of any case (RFC 9110, 11.1), the token is not.
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
     # Over a Unix socket there is no address, and whoever connects is on this machine.
     return request.client is None or request.client.host in ("127.0.0.1", "::1")
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health")
 async def health() -> Success:
     """The process runs."""
     return Success()
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready", responses=answers("STORE_UNAVAILABLE"), response_model_exclude_none=True)
 async def ready(services: CurrentServices) -> ReadyResponse:
     """The storage answers. Work that stands still is told beside it, and is no reason to send nobody here."""

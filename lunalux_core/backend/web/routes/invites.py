@@ -8,7 +8,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from lunalux_core.backend.repos import invites
-from lunalux_core.backend.repos.wallets import no_wallet
+from lunalux_core.backend.repos.ledger import no_wallet
 from lunalux_core.backend.running.backend_settings import BackendSettings
 from lunalux_core.backend.web.http import CurrentServices, CurrentSession
 from lunalux_core.backend.web.openapi_examples import SESSION, answers
@@ -30,9 +30,10 @@ async def invite(session: CurrentSession, services: CurrentServices) -> InviteRe
     return InviteResponse(invite=invite_body(invite, services.settings))
 
 
-@router.post("/settle/me", responses=answers(*SESSION, "WALLET_NOT_FOUND"))
+@router.post("/settle/me", responses=answers(*SESSION, "WALLET_NOT_FOUND", "INVALID_REQUEST"))
 async def settle(session: CurrentSession, services: CurrentServices) -> SettleResponse:
-    """Pay every milestone that is due; asking again pays nothing twice."""
+    """Pay every milestone that is due; asking again pays nothing twice. What the wallet has no room for stays
+    due."""
     user_id = session.user_id
     paid = await services.invites.settle(user_id)
     wallet = await services.wallets.require(user_id)

@@ -57,9 +57,9 @@ async def init(
     if not email:
         raise refuse("INVALID_REQUEST", "The request's `email` is missing.")
     code = body.referral_code or referral
-    if code and await services.limiter.take(limits.INVITED_ADDRESS, client_address(request)):
-        code = None  # too many new accounts of one address were invited today
-    account = await services.users.init(session.user_id, email, code)
+    guessing = bool(code and await services.limiter.take(limits.INVITE_CODE, session.user_id))
+    address = client_address(request) if services.settings.rate_limits else None
+    account = await services.users.init(session.user_id, email, None if guessing else code, address)
     if referral is not None:
         response.delete_cookie(REFERRAL_COOKIE)
     return InitResponse(
@@ -67,7 +67,7 @@ async def init(
         wallet=Wallet.of(account.wallet),
         ledger=Ledger.of(account.ledger),
         invite=invite_body(account.invite, services.settings),
-        referral_accepted=account.referred,
+        referral_accepted=False if guessing else account.referred,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from lunalux_core.backend.repos.wallets import no_wallet
+from lunalux_core.backend.repos.ledger import no_wallet
 from lunalux_core.backend.running.backend_settings import DAY_SECONDS
 from lunalux_core.backend.running.signatures import Cursor
 from lunalux_core.backend.web.http import CurrentServices, CurrentSession
