@@ -18,6 +18,10 @@ class Drafts:
         self._database = database
         self._here: dict[str, str] = {}
 
+    def of(self, key: str, saved: str = "") -> Draft:
+        """The draft of one thing, whose saved words are `saved`."""
+        return Draft(self, key, saved)
+
     async def get(self, of: str) -> str:
         """The draft of something, "" where there is none."""
         if of in self._here:
@@ -30,6 +34,8 @@ class Drafts:
 
         def change(connection: Connection) -> None:
             drafts = _all(connection)
+            if drafts.get(of, "") == text:
+                return
             # Taken out first, so that it comes last and the oldest are the ones that make room.
             drafts.pop(of, None)
             if text:
@@ -38,6 +44,29 @@ class Drafts:
             put_state(connection, _KEY, newest)
 
         await self._database.write(change)
+
+
+class Draft:
+    """The draft of one thing."""
+
+    def __init__(self, drafts: Drafts, key: str, saved: str) -> None:
+        self._drafts = drafts
+        self._key = key
+        self._saved = saved
+
+    async def read(self) -> str:
+        """What was not saved last time, "" for nothing."""
+        kept = await self._drafts.get(self._key)
+        # They may have been saved by another program meanwhile, or just before this one was killed.
+        return "" if kept == self._saved else kept
+
+    async def keep(self, text: str) -> None:
+        """Keep what is being written; the saved words themselves are no draft."""
+        await self._drafts.keep(self._key, "" if text == self._saved else text)
+
+    async def forget(self) -> None:
+        """The words stand where they belong."""
+        await self._drafts.keep(self._key, "")
 
 
 def _all(connection: Connection) -> dict[str, str]:

@@ -85,14 +85,17 @@ class ConversationActions:
 
     async def rename(self) -> None:
         """Give the conversation a title."""
-        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog, ask_kept
 
         conversation = self._open.conversation
         if conversation is None:
             return
-        title = await self._view.ask(AskDialog(t("dialog.rename.title"), value=conversation.title))
+        dialog = AskDialog(t("dialog.rename.title"), value=conversation.title)
+        draft = self._runtime.library.drafts.of(f"title:{conversation.id}", conversation.title)
+        title = await ask_kept(self._view.ask, dialog, draft)
         if title is not None:
             await self._runtime.library.conversations.rename(conversation.id, title)
+            await draft.forget()
             await self._opener.reload()
 
     async def tree(self) -> None:

@@ -9,7 +9,7 @@ from textual import work
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.chat.roster import said_by
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
+from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog, ask_kept
 from lunalux_tui.parts.dialog import CANCEL, question
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
@@ -86,9 +86,12 @@ class ConversationsDialog(PickDialog):
         if not chosen:
             return
         now = (await self._runtime.library.conversations.get(chosen)).title
-        title = await self.app.push_screen_wait(AskDialog(question("rename.title"), value=now))
+        draft = self._runtime.library.drafts.of(f"title:{chosen}", now)
+        dialog = AskDialog(question("rename.title"), value=now)
+        title = await ask_kept(self.app.push_screen_wait, dialog, draft)
         if title is not None:
             await self._runtime.library.conversations.rename(chosen, title)
+            await draft.forget()
             await self._read()
 
     @work(exit_on_error=False)

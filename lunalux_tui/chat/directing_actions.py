@@ -52,14 +52,17 @@ class DirectingActions:
     async def instruct(self) -> None:
         """Ask for an instruction, and for a reply that follows it: to what stands in the prompt, else a new
         version of the last reply."""
-        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog, ask_kept
 
-        if not self._place:
+        if not (place := self._place):
             return
         hint = t("directing.instruct.send" if self._prompt.text.strip() else "directing.instruct.again")
         dialog = AskDialog(t("directing.instruct.title"), value=self._last, hint=hint)
-        if wish := await self._view.ask(dialog):
+        draft = self._runtime.library.drafts.of(f"instruct:{place}", self._last)
+        # Where a reply has begun meanwhile, nothing is followed and the words stay a draft.
+        if (wish := await ask_kept(self._view.ask, dialog, draft)) and self._place:
             self.follow(wish)
+            await draft.forget()
 
     def repeat(self) -> None:
         """Give the last instruction once more."""
@@ -96,7 +99,7 @@ class DirectingActions:
 
     async def rewrite(self) -> None:
         """Have a reply written again as an instruction says; the old one stays as a swipe."""
-        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog, ask_kept
 
         message = self._messages.target
         if not self._place or message is None:
@@ -105,9 +108,12 @@ class DirectingActions:
             self._view.say(t("directing.rewrite.not_a_reply"), warn=True)
             return
         hint = t("directing.rewrite.hint")
-        if wish := await self._view.ask(AskDialog(t("directing.rewrite.title"), hint=hint)):
+        dialog = AskDialog(t("directing.rewrite.title"), hint=hint)
+        draft = self._runtime.library.drafts.of(f"rewrite:{message.id}")
+        if (wish := await ask_kept(self._view.ask, dialog, draft)) and self._place:
             self._last = wish
             self._turns.start(self._runtime.chat.rewrite(message.id, wish, self._open.turn_options()))
+            await draft.forget()
 
     def expand(self) -> None:
         """Write out what stands in the prompt; one undo there brings the outline back."""
@@ -222,11 +228,19 @@ class DirectingActions:
         if conversation is None:
             return
         conversations = self._runtime.library.conversations
-        start = await self._view.ask(StartDialog(reply_start(await conversations.get(conversation.id))))
+        before = reply_start(await conversations.get(conversation.id))
+        saved = before.value if before else ""
+        draft = self._runtime.library.drafts.of(f"start:{conversation.id}", saved)
+        dialog = StartDialog(before, draft=await draft.read(), keep=draft.keep)
+        start = await self._view.ask(dialog)
+        await draft.keep(dialog.text)  # also an answer, until it stands where it belongs
         if start is None:
+            if dialog.text != saved:
+                self._view.say(t("dialog.draft_kept"))
             return
         value = {"value": start.value, "show": start.show} if start.value.strip() else {}
         await conversations.set(conversation.id, reply_start=value)
+        await draft.forget()
         await self._opener.reload()
         self._view.say(t("directing.start.kept" if value else "directing.start.gone"))
 
@@ -248,13 +262,17 @@ class DirectingActions:
         kept = object_in(await drafts.get(key))
         # By name: another version of the program may have kept other texts.
         draft = ChatOverrides(**{name: plain_text(kept.get(name)) for name in OVERRIDDEN}) if kept else None
-        dialog = OverridesDialog(before, card, draft)
+
+        async def keep(texts: ChatOverrides) -> None:
+            written = json.dumps(asdict(texts), ensure_ascii=False)
+            await drafts.keep(key, "" if texts == before else written)
+
+        dialog = OverridesDialog(before, card, draft=draft, keep=keep)
         texts = await self._view.ask(dialog)
+        await keep(dialog.unsaved if texts is None else texts)  # until they stand where they belong
         if texts is None:
-            unsaved = "" if dialog.unsaved == before else json.dumps(asdict(dialog.unsaved))
-            await drafts.keep(key, unsaved)
-            if unsaved:
-                self._view.say(t("note.draft_kept"))
+            if dialog.unsaved != before:
+                self._view.say(t("dialog.draft_kept"))
             return
         await change_overrides(library, conversation.id, lambda _: texts)
         await drafts.keep(key, "")
@@ -264,7 +282,7 @@ class DirectingActions:
     async def out_of_character(self) -> None:
         """The note beside the story that every prompt of this chat carries; an empty one takes it away."""
         from lunalux_core.chat.standing_note import keep_note, note_in
-        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog, ask_kept
 
         conversation = self._open.conversation
         if conversation is None:
@@ -272,10 +290,12 @@ class DirectingActions:
         library = self._runtime.library
         before = note_in((await library.conversations.get(conversation.id)).metadata)
         dialog = AskDialog(t("directing.ooc.title"), value=before, hint=t("directing.ooc.hint"))
-        note = await self._view.ask(dialog)
+        draft = library.drafts.of(f"ooc:{conversation.id}", before)
+        note = await ask_kept(self._view.ask, dialog, draft)
         if note is None or note == before:
             return
         await keep_note(library, conversation.id, note)
+        await draft.forget()
         await self._opener.reload()
         self._view.say(t("directing.ooc.kept" if note else "directing.ooc.gone"))
 

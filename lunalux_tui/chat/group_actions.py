@@ -37,7 +37,7 @@ class GroupActions:
     async def new(self) -> None:
         """Choose characters, name them together, and begin."""
         from lunalux_tui.chat.new_group_dialog import NewGroupDialog
-        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog, ask_kept
 
         library = self._runtime.library
         characters = await library.characters.list()
@@ -49,11 +49,13 @@ class GroupActions:
         names = {character.id: character.name for character in characters}
         proposal = in_a_list(names[character_id] for character_id in chosen)
         dialog = AskDialog(t("dialog.group_name.title"), value=proposal, hint=t("dialog.group_name.hint"))
-        name = await self._view.ask(dialog)
+        draft = library.drafts.of(f"group_name:{' '.join(sorted(chosen))}", proposal)
+        name = await ask_kept(self._view.ask, dialog, draft)
         # An empty name is an answer: the group is then called after its members.
         if name is None:
             return
         group = await library.groups.create(name, chosen)
+        await draft.forget()
         await self._opener.open_group(group.id)
         await self._shown.refresh_roster()
         self._view.action_focus_prompt()
@@ -129,14 +131,16 @@ class GroupActions:
 
     async def rename(self) -> None:
         """Give the group another name."""
-        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog, ask_kept
 
         group = self._open.group
         if group is None:
             return
-        name = await self._view.ask(AskDialog(t("dialog.group_name.title"), value=group.name))
-        if name:
+        dialog = AskDialog(t("dialog.group_name.title"), value=group.name)
+        draft = self._runtime.library.drafts.of(f"group_name:{group.id}", group.name)
+        if name := await ask_kept(self._view.ask, dialog, draft):
             await self._runtime.library.groups.set(group.id, name=name)
+            await draft.forget()
             await self._opener.group_changed()
 
     async def delete_open(self) -> None:

@@ -210,14 +210,17 @@ class MessageActions:
 
     async def mark(self) -> None:
         """Give this place of the story a name; the tree shows it."""
-        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog, ask_kept
 
         message = self._free_target
         if message is None:
             return
-        name = await self._view.ask(AskDialog(t("dialog.mark.title"), value=message.mark))
+        dialog = AskDialog(t("dialog.mark.title"), value=message.mark)
+        draft = self._runtime.library.drafts.of(f"mark:{message.id}", message.mark)
+        name = await ask_kept(self._view.ask, dialog, draft)
         if name is not None:
             await self._runtime.chat.edits.mark(message.id, name)
+            await draft.forget()
             await self._opener.reload()
             self._view.say(t("chat.marked" if name.strip() else "chat.unmarked"), undo=True)
 

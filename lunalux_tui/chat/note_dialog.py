@@ -17,6 +17,7 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.dialog import CANCEL
+from lunalux_tui.parts.draft_dialog import DraftDialog, offer
 from lunalux_tui.parts.form_dialog import FormDialog
 from lunalux_tui.parts.form_field import ChoiceField, TextField
 
@@ -24,12 +25,12 @@ POSITIONS: tuple[NotePosition, ...] = ("in_chat", "after_main", "before_main")
 SCAN = ("no", "yes")
 
 
-class NoteDialog(FormDialog[ChatNote]):
+class NoteDialog(FormDialog[ChatNote], DraftDialog[ChatNote]):
     """Answers the note as the person left it, or None: then `unsaved` is what was not saved.
 
     Args:
         draft: what was not saved last time; one undo in its text shows the stored one again.
-        keep: keeps what is being written when the program is left.
+        keep: keeps what is being written.
     """
 
     ACTIONS = (Action("note.save", "save", "ctrl+s", footer=80, priority=True, palette=False), CANCEL)
@@ -68,11 +69,7 @@ class NoteDialog(FormDialog[ChatNote]):
             text = TextField(t("note.placeholder"))
             text.id = "note-text"
             text.load_text(self._note.prompt)
-            if self._draft is not None:
-                # As an edit over the stored text, so that one undo leads back to it.
-                text.replace(note.prompt, (0, 0), text.document.end)
-                text.history.checkpoint()
-            text.move_cursor(text.document.end)
+            offer(text, note.prompt)
             yield text
             yield from self._field("position", _choice(POSITIONS, "note.positions", note.position))
             yield from self._field("depth", OneLineInput(str(note.depth), compact=True))
@@ -132,9 +129,8 @@ class NoteDialog(FormDialog[ChatNote]):
         note = self._read()
         return replace(self._note, prompt=self.text.text.strip()) if isinstance(note, str) else note
 
-    async def keep_draft(self) -> None:
-        """Keep what is being written."""
-        if self._keep is not None and self.is_mounted:
+    async def store_draft(self) -> None:
+        if self._keep is not None:
             await self._keep(self._unsaved())
 
     def action_cancel(self) -> None:

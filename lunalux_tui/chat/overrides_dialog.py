@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -12,16 +12,18 @@ from lunalux_core.dialogue.chat_texts import OVERRIDDEN, ChatOverrides
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.dialog import CANCEL
+from lunalux_tui.parts.draft_dialog import DraftDialog, offer
 from lunalux_tui.parts.form_dialog import FormDialog
 from lunalux_tui.parts.form_field import TextField
 
 
-class OverridesDialog(FormDialog[ChatOverrides]):
+class OverridesDialog(FormDialog[ChatOverrides], DraftDialog[ChatOverrides]):
     """Answers the texts as the person left them, or None: then `unsaved` is what was not saved.
 
     Args:
         card: what the card says, shown in the empty fields.
-        draft: what was not saved last time.
+        draft: what was not saved last time; one undo in a text shows the stored one again.
+        keep: keeps what is being written.
     """
 
     ACTIONS = (Action("overrides.save", "save", "ctrl+s", footer=80, priority=True, palette=False), CANCEL)
@@ -39,12 +41,18 @@ class OverridesDialog(FormDialog[ChatOverrides]):
     """
 
     def __init__(
-        self, overrides: ChatOverrides, card: Mapping[str, str], draft: ChatOverrides | None = None
+        self,
+        overrides: ChatOverrides,
+        card: Mapping[str, str],
+        *,
+        draft: ChatOverrides | None = None,
+        keep: Callable[[ChatOverrides], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(t("overrides.title"), hint=t("dialog.unsaved" if draft else "overrides.hint"))
-        self._texts = draft or overrides
+        self._texts = overrides
         self._card = card
-        self.unsaved = self._texts
+        self._keep = keep
+        self.unsaved = draft or overrides
 
     def compose_body(self) -> ComposeResult:
         with VerticalScroll(id="fields", can_focus=False):
@@ -53,13 +61,17 @@ class OverridesDialog(FormDialog[ChatOverrides]):
                 text = TextField(self._card.get(name, "")[:2000] or t("overrides.empty"))
                 text.id = f"override-{name}"
                 text.load_text(getattr(self._texts, name))
-                text.move_cursor(text.document.end)
+                offer(text, getattr(self.unsaved, name))
                 yield text
 
     def _read(self) -> ChatOverrides:
         return ChatOverrides(
             **{name: self.query_one(f"#override-{name}", TextArea).text.strip() for name in OVERRIDDEN}
         )
+
+    async def store_draft(self) -> None:
+        if self._keep is not None:
+            await self._keep(self._read())
 
     def action_cancel(self) -> None:
         self.unsaved = self._read()

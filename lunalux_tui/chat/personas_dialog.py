@@ -15,7 +15,8 @@ from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
-from lunalux_tui.parts.dialog import CANCEL, Dialog, question
+from lunalux_tui.parts.dialog import CANCEL, question
+from lunalux_tui.parts.draft_dialog import DraftDialog, offer
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.parts.told import Told
@@ -99,7 +100,7 @@ class PersonasDialog(PickDialog):
         await keep(dialog.unsaved if text is None else text)  # until it stands where it belongs
         if text is None:
             if dialog.unsaved != before:
-                self.notify(question("persona.draft_kept"), markup=False)
+                self.notify(question("draft_kept"), markup=False)
             return
         saved = await library.personas.save(text.name, text.description, persona.id if persona else None)
         await library.personas.bind(saved.id, text.worldbook)
@@ -137,13 +138,13 @@ def _drafted(stored: str) -> PersonaText | None:
     return None
 
 
-class PersonaDialog(Dialog[PersonaText]):
+class PersonaDialog(DraftDialog[PersonaText]):
     """Asks for name, description and the worldbook that goes with this part.
 
     Args:
         books: names of the worldbooks there are.
         draft: what was not saved last time; one undo in the description shows the stored one again.
-        keep: keeps what is being written when the program is left.
+        keep: keeps what is being written.
     """
 
     ACTIONS = (
@@ -186,10 +187,7 @@ class PersonaDialog(Dialog[PersonaText]):
 
     def on_mount(self) -> None:
         if self._draft is not None:
-            # As an edit over the stored text, so that one undo leads back to it.
-            area = self.query_one("#persona-description", TextArea)
-            area.replace(self._draft.description, (0, 0), area.document.end)
-            area.history.checkpoint()
+            offer(self.query_one("#persona-description", TextArea), self._draft.description)
 
     def _bound(self) -> str:
         """The line that names the worldbook."""
@@ -211,15 +209,15 @@ class PersonaDialog(Dialog[PersonaText]):
         if chosen is not None:
             self._book = chosen.removeprefix(BOOK) if chosen != NO_BOOK else ""
             self.query_one("#persona-book", Static).update(self._bound())
+            self.keep_soon()
 
     def _written(self) -> PersonaText:
         """What stands here."""
         name = self.query_one("#persona-name", Input).value.strip()
         return PersonaText(name, self.query_one("#persona-description", TextArea).text.strip(), self._book)
 
-    async def keep_draft(self) -> None:
-        """Keep what is being written."""
-        if self._keep is not None and self.is_mounted:
+    async def store_draft(self) -> None:
+        if self._keep is not None:
             await self._keep(self._written())
 
     def action_cancel(self) -> None:

@@ -111,9 +111,13 @@ class ScreenSurface:
         self._echoed = True
 
     async def ask_text(self, question: str, default: str) -> str:
-        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog, ask_kept
 
-        return await self._view.ask(AskDialog(question, value=default)) or ""
+        draft = self._runtime.library.drafts.of(f"asked:{question[:200]}", default)
+        answer = await ask_kept(self._view.ask, AskDialog(question, value=default), draft)
+        if answer is not None:
+            await draft.forget()
+        return answer or ""
 
     async def show_text(self, text: str) -> None:
         from lunalux_tui.parts.read_dialog import ReadDialog

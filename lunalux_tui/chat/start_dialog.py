@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Label
@@ -10,14 +12,20 @@ from lunalux_core.templates.template_values import ReplyStart
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.dialog import CANCEL
+from lunalux_tui.parts.draft_dialog import DraftDialog, offer
 from lunalux_tui.parts.form_dialog import FormDialog
 from lunalux_tui.parts.form_field import ChoiceField, TextField
 
 SHOWN = ("shown", "hidden")
 
 
-class StartDialog(FormDialog[ReplyStart]):
-    """Answers the beginning, an empty one for none; None when the person left it."""
+class StartDialog(FormDialog[ReplyStart], DraftDialog[ReplyStart]):
+    """Answers the beginning, an empty one for none; None when the person left it: then `text` was not saved.
+
+    Args:
+        draft: the text that was not saved last time; one undo shows the stored one again.
+        keep: keeps the text while it is being written.
+    """
 
     ACTIONS = (Action("start.save", "save", "ctrl+s", footer=80, priority=True, palette=False), CANCEL)
     BINDINGS = bindings(ACTIONS)
@@ -30,16 +38,25 @@ class StartDialog(FormDialog[ReplyStart]):
     StartDialog.-short #dialog #start-text { height: 3; margin: 0 1; }
     """
 
-    def __init__(self, start: ReplyStart | None) -> None:
-        super().__init__(t("directing.start.title"), hint=t("directing.start.hint"))
+    def __init__(
+        self,
+        start: ReplyStart | None,
+        *,
+        draft: str = "",
+        keep: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        hint = t("directing.start.hint")
+        super().__init__(t("directing.start.title"), hint=f"{t('dialog.unsaved')}\n{hint}" if draft else hint)
         self._start = start or ReplyStart("", "", show=True)
+        self._keep = keep
+        self.text = draft or self._start.value
 
     def compose_body(self) -> ComposeResult:
         with VerticalScroll(id="fields", can_focus=False):
             text = TextField(t("directing.start.placeholder"))
             text.id = "start-text"
             text.load_text(self._start.value)
-            text.move_cursor(text.document.end)
+            offer(text, self.text)
             yield text
             shown = ChoiceField(SHOWN, "directing.start.shows")
             shown.id = "start-shown"
@@ -48,7 +65,18 @@ class StartDialog(FormDialog[ReplyStart]):
                 yield Label(t("directing.start.show"), classes="label", markup=False)
                 yield shown
 
+    def _written(self) -> str:
+        return self.query_one("#start-text", TextField).text
+
+    async def store_draft(self) -> None:
+        if self._keep is not None:
+            await self._keep(self._written())
+
+    def action_cancel(self) -> None:
+        self.text = self._written()
+        self.dismiss(None)
+
     def action_save(self) -> None:
-        text = self.query_one("#start-text", TextField).text
+        self.text = self._written()
         shown = self.query_one("#start-shown", ChoiceField).value == "shown"
-        self.finish(ReplyStart("", text, shown))
+        self.finish(ReplyStart("", self.text, shown))

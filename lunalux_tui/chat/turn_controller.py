@@ -33,7 +33,7 @@ from lunalux_core.dialogue.turn import (
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.library.conversations import Message
 from lunalux_core.text import clean_line
-from lunalux_tui.i18n import in_a_list, in_a_row, t, tell
+from lunalux_tui.i18n import in_a_list, in_a_row, note, t, tell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -147,7 +147,8 @@ class TurnController:
         skipped, self._skipped = self._skipped, {}
         if skipped:
             script, reason = next(iter(skipped.items()))
-            self._view.warn(t("chat.script_skipped", n=len(skipped), script=script, reason=reason))
+            words = t("chat.script_skipped", n=len(skipped), script=script, reason=note(reason))
+            self._view.warn(words)
 
     async def _handle(self, event: TurnEvent) -> None:
         match event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
@@ -9,19 +10,22 @@ from textual import work
 from textual.app import ComposeResult
 from textual.widgets import Input, TextArea
 
+from lunalux_core.library.cells import object_in, plain_text
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import LANGUAGES, t
-from lunalux_tui.market.publish_dialog import INTRO_MOST, TAGS_MOST, split_tags
+from lunalux_tui.market.publish_dialog import TAGS_MOST, words_for_market
 from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.dialog import CANCEL, Dialog, question
+from lunalux_tui.parts.draft_dialog import DraftDialog, offer
 from lunalux_tui.parts.form_dialog import FormDialog
 from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.parts.told import Told
 from lunalux_tui.theme.styles import SURFACE
 
 if TYPE_CHECKING:
+    from lunalux_core.library.drafts import Draft
     from lunalux_core.market import Market
     from lunalux_core.wire.characters import OwnCharacter
 
@@ -82,11 +86,21 @@ class MineDialog(Dialog[bool]):
     @work(group="mine", exclusive=True, exit_on_error=False)
     async def action_edit(self) -> None:
         """Other words for the market, other tags."""
-        if (card := self.card) is not None and await self.app.push_screen_wait(
-            EditOwnDialog(self._market, card)
-        ):
+        if (card := self.card) is None:
+            return
+        # Each begins as the market has it, so that what equals it is no draft.
+        saved = json.dumps(_words(card), ensure_ascii=False)
+        draft = self.runtime.library.drafts.of(f"own_card:{card.id}", saved)
+        written = object_in(await draft.read())
+        dialog = EditOwnDialog(
+            self._market, card, draft, {name: plain_text(written.get(name)) for name in written}
+        )
+        if await self.app.push_screen_wait(dialog):
+            await draft.forget()
             self._changed = True
             await self._read()
+        elif await draft.read():
+            self.notify(question("draft_kept"), markup=False)
 
     @work(group="mine", exclusive=True, exit_on_error=False)
     async def action_withdraw(self) -> None:
@@ -114,8 +128,18 @@ def _row(card: OwnCharacter) -> Row:
     return Row(card.id, clean_line(card.name, 80), clean_line(card.intro or "", 200), right=right)
 
 
-class EditOwnDialog(FormDialog[bool]):
-    """The words and tags of a published card; answers True when they went through."""
+def _words(card: OwnCharacter) -> dict[str, str]:
+    """What can be written of a card, as its fields show it."""
+    return {"intro": clean(card.intro or ""), "tags": ", ".join(card.tags)}
+
+
+class EditOwnDialog(FormDialog[bool], DraftDialog[bool]):
+    """The words and tags of a published card; answers True when they went through.
+
+    Args:
+        draft: where what is written is kept until it went through.
+        written: what was kept last time, by field; one undo in the intro shows the published one again.
+    """
 
     ACTIONS: ClassVar[tuple[Action, ...]] = (
         Action("mine.send", "send_words", "ctrl+s", footer=80, priority=True, palette=False),
@@ -124,10 +148,14 @@ class EditOwnDialog(FormDialog[bool]):
     BINDINGS = bindings(ACTIONS)
     SIZE: ClassVar[str] = "-broad"
 
-    def __init__(self, market: Market, card: OwnCharacter) -> None:
-        super().__init__(question("mine.edit", name=clean_line(card.name, 60)))
+    def __init__(self, market: Market, card: OwnCharacter, draft: Draft, written: Mapping[str, str]) -> None:
+        title = question("mine.edit", name=clean_line(card.name, 60))
+        super().__init__(title, hint=question("unsaved") if written else "")
         self._market = market
         self._card = card
+        self._draft = draft
+        self._saved = _words(card)
+        self._first = {**self._saved, **written}
 
     def compose_body(self) -> ComposeResult:
         yield Told(t("market.publish.intro"), classes="label")
@@ -135,19 +163,32 @@ class EditOwnDialog(FormDialog[bool]):
             "", soft_wrap=True, show_line_numbers=False, compact=True, tab_behavior="focus", id="intro"
         )
         yield Told(t("market.publish.tags", n=TAGS_MOST), classes="label")
-        yield OneLineInput(value=", ".join(self._card.tags), id="tags", max_length=800)
+        yield OneLineInput(value=self._first["tags"], id="tags", max_length=800)
 
     def on_mount(self) -> None:
         area = self.query_one(TextArea)
-        area.load_text(clean(self._card.intro or ""))
+        area.load_text(self._saved["intro"])
+        offer(area, self._first["intro"])
         area.focus()
-        area.move_cursor(area.document.end)
+
+    async def store_draft(self) -> None:
+        written = {"intro": self.query_one(TextArea).text, "tags": self.query_one("#tags", Input).value}
+        await self._draft.keep(json.dumps(written, ensure_ascii=False))
+
+    def action_cancel(self) -> None:
+        # Leaving would end the worker that sends, with nothing said about how it went.
+        if not self.busy:
+            self.run_worker(self._leave(), group="leave", exit_on_error=False)
+
+    async def _leave(self) -> None:
+        await self.keep_draft()
+        self.dismiss(None)
 
     def action_send_words(self) -> None:
         self.send(self._edit())
 
     async def _edit(self) -> None:
-        intro = clean(self.query_one(TextArea).text).strip()[:INTRO_MOST]
-        tags = split_tags(self.query_one("#tags", Input).value)[:TAGS_MOST]
+        await self.keep_draft()
+        intro, tags = words_for_market(self)
         await self._market.edit(self._card.id, intro=intro, tags=tags)
         self.finish(True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from urllib.parse import urlsplit
 
 from textual import on
 from textual.app import ComposeResult
 from textual.reactive import var
-from textual.timer import Timer
 from textual.widgets import Input, Static, TextArea
 
 from lunalux_core.errors import InvalidInput
@@ -21,19 +20,21 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import LANGUAGES, in_a_row, t
 from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.dialog import CANCEL
+from lunalux_tui.parts.draft_dialog import DraftDialog
 from lunalux_tui.parts.form_dialog import FormDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.parts.told import Told
 
 if TYPE_CHECKING:
+    from textual.screen import Screen
+
     from lunalux_core.language import Language
     from lunalux_core.runtime import Runtime
     from lunalux_tui.parts.host import Host
 
 TAGS_MOST = 10
 INTRO_MOST = 4000
-PAUSE = 0.6
 DRAFT = "publish_draft:"
 STEPS = ("prepare", "upload", "publish", "done")
 
@@ -92,7 +93,40 @@ def split_tags(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag for tag in tags if tag))
 
 
-class PublishDialog(FormDialog["Language"]):
+def words_for_market(dialog: Screen[Any]) -> tuple[str, tuple[str, ...]]:
+    """The intro and the tags that stand in a dialog, as they are sent; the cursor goes where one is wrong.
+
+    Nothing is cut off in silence. An empty intro is refused by the market itself.
+
+    Raises:
+        InvalidInput: TOO_MANY_TAGS, INTRO_TOO_LONG.
+    """
+    area, field = dialog.query_one("#intro", TextArea), dialog.query_one("#tags", Input)
+    intro, tags = clean(area.text).strip(), split_tags(field.value)
+    if not intro or len(intro) > INTRO_MOST:
+        area.focus()
+    elif len(tags) > TAGS_MOST:
+        field.focus()
+    if len(intro) > INTRO_MOST:
+        raise InvalidInput(
+            "INTRO_TOO_LONG",
+            f"An intro has at most {INTRO_MOST:,} characters; this one has {len(intro):,}.",
+            "Shorten it; the words stay here.",
+            most=f"{INTRO_MOST:,}",
+            n=f"{len(intro):,}",
+        )
+    if len(tags) > TAGS_MOST:
+        raise InvalidInput(
+            "TOO_MANY_TAGS",
+            f"A published character has at most {TAGS_MOST} tags; these are {len(tags)}.",
+            "Take some away.",
+            most=TAGS_MOST,
+            n=len(tags),
+        )
+    return intro, tags
+
+
+class PublishDialog(FormDialog["Language"], DraftDialog["Language"]):
     """Answers the language it was published in, or None. What was typed is kept until it is published.
 
     Args:
@@ -123,8 +157,8 @@ class PublishDialog(FormDialog["Language"]):
         self._key = f"{DRAFT}{key}"
         self._name = name
         self._png = png
-        self._first = {"lang": lang, "intro": intro, "tags": ", ".join(tags[:TAGS_MOST])} | dict(draft or {})
-        self._pause: Timer | None = None
+        self._card = {"lang": lang, "intro": intro, "tags": ", ".join(tags[:TAGS_MOST])}
+        self._first = self._card | dict(draft or {})
 
     def compose_body(self) -> ComposeResult:
         yield Told(self._where(), classes="hint", id="publish-where")
@@ -159,7 +193,7 @@ class PublishDialog(FormDialog["Language"]):
         shown = "   ".join(f"{'●' if lang == self.lang else '○'} {name}" for lang, name in LANGUAGES.items())
         adult = t("market.publish.adult_on" if self._adult else "market.publish.adult_off")
         self.query_one("#publish-lang", Static).update(f"{shown}      {adult}")
-        self._keep_soon()
+        self.keep_soon()
 
     @property
     def _adult(self) -> bool:
@@ -188,17 +222,12 @@ class PublishDialog(FormDialog["Language"]):
             self.say("")
         self.watch_lang()
 
-    def _keep_soon(self) -> None:
-        if self._pause is not None:
-            self._pause.stop()
-        self._pause = self.set_timer(PAUSE, self._keep)
+    async def store_draft(self) -> None:
+        # What equals the card's own words is no draft: it would hide what the card says later on.
+        draft = {name: text for name, text in self._written().items() if text != self._card[name]}
+        await self._runtime.library.state.set(self._key, draft or None)
 
-    async def _keep(self) -> None:
-        """What stands in the fields survives the dialog and the program."""
-        if self.is_mounted:
-            await self._runtime.library.state.set(self._key, self._draft())
-
-    def _draft(self) -> dict[str, str]:
+    def _written(self) -> dict[str, str]:
         return {
             "lang": self.lang,
             "intro": self.query_one(TextArea).text,
@@ -211,7 +240,7 @@ class PublishDialog(FormDialog["Language"]):
             self.run_worker(self._leave(), group="leave", exit_on_error=False)
 
     async def _leave(self) -> None:
-        await self._keep()
+        await self.keep_draft()
         self.dismiss(None)
 
     @on(Input.Submitted)
@@ -219,34 +248,18 @@ class PublishDialog(FormDialog["Language"]):
         self.send(self._publish())
 
     async def _publish(self) -> None:
-        intro, tags = (
-            clean(self.query_one(TextArea).text).strip(),
-            split_tags(self.query_one("#tags", Input).value),
-        )
-        # It is refused below; the cursor goes where the words are missing.
-        if not intro:
-            self.query_one(TextArea).focus()
-        if len(tags) > TAGS_MOST:
-            raise InvalidInput(
-                "TOO_MANY_TAGS",
-                f"A published character has at most {TAGS_MOST} tags; these are {len(tags)}.",
-                "Take some away.",
-                most=TAGS_MOST,
-                n=len(tags),
-            )
-        await self._keep()
+        await self.keep_draft()
+        intro, tags = words_for_market(self)
         self._progress("prepare")
         try:
             png = await self._png()
             await self._runtime.market.publish(
-                png, "card.png", self.lang, intro[:INTRO_MOST], tags=tags, progress=self._progress
+                png, "card.png", self.lang, intro, tags=tags, progress=self._progress
             )
         except BaseException:
             self._progress("")
             raise
-        if self._pause is not None:
-            # Otherwise the words would be kept as a draft again, after the card has been published.
-            self._pause.stop()
+        self.stop_keeping()
         await self._runtime.library.state.set(self._key, None)
         self.app.notify(t("market.published", name=self._name), markup=False)
         self.finish(self.lang)

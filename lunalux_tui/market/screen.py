@@ -317,15 +317,18 @@ class MarketScreen(LunaScreen[None]):
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_report(self) -> None:
         """Tell the operators what is wrong with the card under the cursor."""
-        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog, ask_kept
 
         card = self.grid.current
         if card is None:
             return
         title = t("market.report.title", name=clean_line(card.name, 60))
-        reason = await self.app.push_screen_wait(AskDialog(title, hint=t("market.report.hint")))
+        dialog = AskDialog(title, hint=t("market.report.hint"))
+        draft = self.runtime.library.drafts.of(f"report:{card.id}")
+        reason = await ask_kept(self.app.push_screen_wait, dialog, draft)
         if reason:
             await self.runtime.market.report(card.id, reason)
+            await draft.forget()
             self.notify(t("market.report.done"), markup=False)
 
     @work(group="dialog", exclusive=True, exit_on_error=False)

@@ -8,17 +8,18 @@ from textual.app import ComposeResult
 from textual.widgets import TextArea
 
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.parts.dialog import CANCEL, Dialog, question
+from lunalux_tui.parts.dialog import CANCEL, question
+from lunalux_tui.parts.draft_dialog import DraftDialog, offer
 
 
-class EditDialog(Dialog[str]):
+class EditDialog(DraftDialog[str]):
     """Shows a text for editing; answers the new text, or None: then `text` is what was not saved.
 
     Args:
         branch: the new words stand beside the old ones.
         key: of title and hint among the questions, where it is no message.
         draft: what was not saved last time, "" for nothing; one undo shows the stored text again.
-        keep: keeps what is being written when the program is left.
+        keep: keeps what is being written.
     """
 
     ACTIONS = (Action("dialog.save", "save", "ctrl+s", footer=80, priority=True, palette=False), CANCEL)
@@ -50,19 +51,13 @@ class EditDialog(Dialog[str]):
     def on_mount(self) -> None:
         area = self.query_one(TextArea)
         area.focus()
-        if self._draft:
-            # An edit over the stored text and not the text it begins with: one undo leads back to what is
-            # stored. Without the checkpoint what is typed next would be undone together with it.
-            area.replace(self._draft, (0, 0), area.document.end)
-            area.history.checkpoint()
-        area.move_cursor(area.document.end)
+        offer(area, self._draft or self._text)
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         self.text = event.text_area.text
 
-    async def keep_draft(self) -> None:
-        """Keep what is being written."""
-        if self._keep is not None and self.is_mounted:
+    async def store_draft(self) -> None:
+        if self._keep is not None:
             self.text = self.query_one(TextArea).text
             await self._keep(self.text)
 

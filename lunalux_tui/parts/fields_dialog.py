@@ -24,6 +24,7 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.answer_field import OneLineInput, in_one_line
 from lunalux_tui.parts.dialog import CANCEL
+from lunalux_tui.parts.draft_dialog import DraftDialog, offer
 from lunalux_tui.parts.form_dialog import FormDialog
 from lunalux_tui.parts.form_field import ChoiceField, LongPaste, TextField
 
@@ -50,7 +51,7 @@ class FormField:
     high: int = 10_000
 
 
-class FieldsDialog(FormDialog[Values]):
+class FieldsDialog(FormDialog[Values], DraftDialog[Values]):
     """Answers the values by name after they were saved, or None: then `unsaved` are what was not saved.
 
     Args:
@@ -58,7 +59,7 @@ class FieldsDialog(FormDialog[Values]):
         values: what is stored.
         save: stores what is written; what it raises is told, and the dialog stays.
         draft: what was not saved last time; one undo in a text shows the stored one again.
-        keep: keeps what is being written when the program is left.
+        keep: keeps what is being written.
     """
 
     ACTIONS = (Action("fields.save", "save", "ctrl+s", footer=80, priority=True, palette=False), CANCEL)
@@ -127,11 +128,7 @@ class FieldsDialog(FormDialog[Values]):
         if field.kind == "text":
             text = TextField(placeholder)
             text.load_text(stored)
-            if written != stored:
-                # As an edit over the stored text, so that one undo leads back to it.
-                text.replace(written, (0, 0), text.document.end)
-                text.history.checkpoint()
-            text.move_cursor(text.document.end)
+            offer(text, written)
             return text
         return OneLineInput(in_one_line(written), placeholder=placeholder, compact=True)
 
@@ -163,9 +160,8 @@ class FieldsDialog(FormDialog[Values]):
         event.stop()
         self.say(t("fields.too_long"), error=True)
 
-    async def keep_draft(self) -> None:
-        """Keep what is being written."""
-        if self._keep is not None and self.is_mounted:
+    async def store_draft(self) -> None:
+        if self._keep is not None:
             await self._keep(self.values())
 
     def action_cancel(self) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.app import ComposeResult
+from textual.worker import Worker, WorkerFailed
 
 from lunalux_core.llm.tokens import estimator
 from lunalux_core.text import clean_line
@@ -143,15 +145,28 @@ class PresetDialog(Dialog[None]):
         prompt = self._prompt()
         if prompt is None or prompt.marker:
             return
-        text = await self.app.push_screen_wait(_PromptText(self._title_of(prompt.identifier), prompt.content))
-        if text is not None and text != prompt.content:
-            self._keep(set_content(self.preset, prompt.identifier, text))
+        key = f"prompt:{self._held.row_id}:{prompt.identifier}"
+        draft = self.lunalux.runtime.library.drafts.of(key, prompt.content)
+        title = self._title_of(prompt.identifier)
+        dialog = EditDialog(
+            title, prompt.content, key="prompts.edit", draft=await draft.read(), keep=draft.keep
+        )
+        text = await self.app.push_screen_wait(dialog)
+        await draft.keep(dialog.text if text is None else text)  # until it stands where it belongs
+        if text is None:
+            if dialog.text != prompt.content:
+                self.notify(question("draft_kept"), markup=False)
+            return
+        if text != prompt.content:
+            with suppress(WorkerFailed):  # what failed is told by the worker itself
+                await self._keep(set_content(self.preset, prompt.identifier, text)).wait()
+                await draft.forget()
 
-    def _keep(self, preset: Preset) -> None:
+    def _keep(self, preset: Preset) -> Worker[None]:
         """Show the changed preset and store it."""
         self._held = PresetChoice(self._held.row_id, preset, self._held.item)
         self._show()
-        self._store()
+        return self._store()
 
     @work(group="preset", exit_on_error=False)
     async def _store(self) -> None:
@@ -182,10 +197,3 @@ class PresetDialog(Dialog[None]):
             self._held = preset_of_row(picked, runtime.settings, items)
             await put_in_use(self.lunalux, picked)
             self._show()
-
-
-class _PromptText(EditDialog):
-    """The text of one prompt."""
-
-    def __init__(self, name: str, text: str) -> None:
-        super().__init__(name, text, key="prompts.edit")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.dialog import CANCEL
+from lunalux_tui.parts.draft_dialog import DraftDialog
 from lunalux_tui.parts.form_dialog import FormDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 FIRST = frozenset({"name", "base_url", "model", "key"})
 """The fields that everybody needs; the others are folded away until they are asked for."""
 ADDITIONS = ("extra_body", "drop", "headers", "price")
+NO_DRAFT = frozenset({"key", "headers"})
+"""Fields that may hold a secret, which is never written to a draft."""
 
 _YES, _NO = frozenset({"yes", "true", "on", "1", "是"}), frozenset({"no", "false", "off", "0", "否"})
 
@@ -48,12 +51,16 @@ class ModelDraft:
     key: str = ""
 
 
-class ModelDialog(FormDialog[ModelDraft]):
+class ModelDialog(FormDialog[ModelDraft], DraftDialog[ModelDraft]):
     """Answers a configuration ready to be saved, or None. Can ask the server before anything is saved.
+
+    `unsaved` is what the person wrote, by field, as JSON; "" where all is as it was.
 
     Args:
         config: what to begin with; its name is "" for a new one.
         names: names that are taken by others.
+        written: what was not saved last time, by field.
+        keep: keeps `unsaved` while it is being written.
     """
 
     ACTIONS = (
@@ -61,13 +68,28 @@ class ModelDialog(FormDialog[ModelDraft]):
         Action("model.try", "try", "ctrl+t", footer=2, priority=True, palette=False),
         Action("model.list", "list", "ctrl+l", footer=3, priority=True, palette=False),
         Action("model.more", "more", "ctrl+o", footer=4, priority=True, palette=False),
+        Action("model.saved", "saved", "ctrl+z", footer=5, priority=True, palette=False),
         CANCEL,
     )
     BINDINGS = bindings(ACTIONS)
     SIZE = "-form"
 
-    def __init__(self, runtime: Runtime, config: SavedModel, title: str, names: frozenset[str]) -> None:
-        super().__init__(title)
+    def __init__(
+        self,
+        runtime: Runtime,
+        config: SavedModel,
+        title: str,
+        names: frozenset[str],
+        *,
+        written: Mapping[str, str] | None = None,
+        keep: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        super().__init__(title, hint=t("model.form.unsaved") if written else "")
+        self._keep = keep
+        self._written = written or {}
+        self._other = dict(self._written)
+        self._saved: dict[str, str] = {}
+        self.unsaved = ""
         self._runtime = runtime
         self._config = config
         self._names = names
@@ -112,6 +134,8 @@ class ModelDialog(FormDialog[ModelDraft]):
                         )
 
     def _field(self, name: str, value: str, hint: str, *, password: bool = False) -> Iterator[Any]:
+        self._saved[name] = value
+        value = self._written.get(name, value)
         with Horizontal(classes="field" if name in FIRST else "field -more"):
             yield Label(t(f"model.form.{name}"), classes="label", markup=False)
             yield OneLineInput(value, placeholder=hint, password=password, id=f"field-{name}", compact=True)
@@ -124,13 +148,46 @@ class ModelDialog(FormDialog[ModelDraft]):
     def _says_more(self) -> bool:
         """Whether the configuration has values beside those of the first fields."""
         config = self._config
-        return bool(config.sampling or config.key_env) or config.options != ModelOptions()
+        told = bool(config.sampling or config.key_env) or config.options != ModelOptions()
+        return told or not FIRST.issuperset(self._written)
 
     def action_more(self) -> None:
         """Fold the fields away that few people need, or show them."""
         self.toggle_class("-folded")
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return bool(self._written) if action == "saved" else True
+
+    def action_saved(self) -> None:
+        """Show the saved values in the place of the kept ones, and the other way round."""
+        shown = self._changes()
+        for field in self.query("#fields Input").results(Input):
+            name = _name_of(field)
+            if name not in NO_DRAFT:
+                field.value = (self._saved if shown else {**self._saved, **self._other})[name]
+        self._other = shown or self._other
+
     # -- what is written ---------------------------------------------------------------------------
+
+    def _changes(self) -> dict[str, str]:
+        """What differs from the saved values, secrets left out."""
+        fields = {_name_of(field): field.value for field in self.query("#fields Input").results(Input)}
+        return {
+            name: text
+            for name, text in fields.items()
+            if name not in NO_DRAFT and text.strip() != self._saved[name].strip()
+        }
+
+    def _kept(self) -> str:
+        return json.dumps(changes, ensure_ascii=False) if (changes := self._changes()) else ""
+
+    async def store_draft(self) -> None:
+        if self._keep is not None:
+            await self._keep(self._kept())
+
+    def action_cancel(self) -> None:
+        self.unsaved = self._kept()
+        self.dismiss(None)
 
     def _text(self, name: str) -> str:
         inputs = self.query(f"#field-{name}").results(Input)
@@ -176,10 +233,10 @@ class ModelDialog(FormDialog[ModelDraft]):
     @on(Input.Changed)
     def _judge(self, event: Input.Changed) -> None:
         wrong = self._wrong()
-        field = (event.input.id or "").removeprefix("field-")
+        field = _name_of(event.input)
         for control in self.query("#fields Input").results(Input):
             # A field that is still empty is missed only when the form is sent.
-            bad = (control.id or "").removeprefix("field-") in wrong and bool(control.value)
+            bad = _name_of(control) in wrong and bool(control.value)
             control.set_class(bad, "-wrong")
         if event.input is self.focused:
             self.say(wrong[field] if field in wrong and event.value else "", error=True)
@@ -214,6 +271,7 @@ class ModelDialog(FormDialog[ModelDraft]):
     def action_save(self) -> None:
         wrong = self._wrong()
         if not wrong:
+            self.unsaved = self._kept()
             self.finish(self._draft())
             return
         field, sentence = next(iter(wrong.items()))
@@ -261,6 +319,10 @@ class ModelDialog(FormDialog[ModelDraft]):
         name = await self.app.push_screen_wait(PickDialog(t("model.on_server"), rows, current=spec.model))
         if name:
             self.query_one("#field-model", Input).value = name
+
+
+def _name_of(field: Input) -> str:
+    return (field.id or "").removeprefix("field-")
 
 
 def answer_of(result: ModelTest) -> str:

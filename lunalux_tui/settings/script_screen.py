@@ -17,7 +17,7 @@ from textual.timer import Timer
 from lunalux_core.regex.script import read_script
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import note, t
 from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.drawn import Bar, Column, Part, SideBySide
 from lunalux_tui.parts.form_field import FieldBox
@@ -293,7 +293,7 @@ def _depth(text: str) -> tuple[int | None] | None:
 def _outcome(result: ScriptResult, *, placed: bool) -> tuple[str, str]:
     """What to say about a trial, and the text that came of it."""
     for skipped in result.skipped:
-        detail = clean_line(skipped.detail, 200)
+        detail = clean_line(note(skipped.detail), 200)
         key = skipped.reason if placed or skipped.failed else "placement"
         return t(f"script_edit.skipped.{key}", detail=detail), result.text
     return t("script_edit.changed" if result.applied else "script_edit.not_found"), result.text

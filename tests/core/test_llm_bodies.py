@@ -42,7 +42,7 @@ async def server() -> AsyncIterator[ModelServer]:
 
 @pytest.fixture
 async def connections() -> AsyncIterator[HttpPool]:
-    shared = pool(first_token=1, between_tokens=1)
+    shared = pool(first_token=60, between_tokens=4)
     yield shared
     await shared.aclose()
 

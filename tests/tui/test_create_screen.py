@@ -107,7 +107,8 @@ async def test_every_part_opens_at_every_size() -> None:
             for section in SECTIONS:
                 await editor.section(section.id)
                 assert editor.screen.section_view.section is section
-                await editor.driven.press("escape")
+                # From the words of a greeting to their list, and from there to the parts.
+                await editor.driven.press(*["escape"] * (2 if section.id == "greetings" else 1))
                 assert editor.screen.sections.has_focus
 
 
@@ -225,6 +226,19 @@ async def test_tags_are_chosen_from_the_list_at_most_three_beside_free_ones() ->
         offered = editor.driven.app.runtime.settings.tags_en
         await editor.driven.until(lambda: editor.data["tags"] == ["my own", *offered[:3]])
         assert "first 3" in editor.box("tags").query_one(FieldNote).text
+
+
+async def test_letters_typed_right_behind_the_way_into_the_greetings_are_words() -> None:
+    async with open_editor() as editor:
+        editor.screen.sections.focus()
+        editor.screen.show_section("greetings")
+        await editor.driven.until(lambda: editor.screen.section_view.stands)
+        await editor.driven.settle()
+        await editor.driven.press("right")
+        await editor.driven.until(lambda: editor.box("greeting").target.has_focus)
+        await editor.driven.press(*"add a lamp")
+        await editor.driven.settle()
+        assert editor.data["first_mes"] == "add a lamp" and not editor.data["alternate_greetings"]
 
 
 @pytest.mark.parametrize(("section", "label"), [("greetings", "⏎ Write"), ("book", "⏎ Write")])

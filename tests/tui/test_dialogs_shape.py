@@ -73,7 +73,7 @@ def _forms(runtime: Runtime) -> list[FormDialog[Any]]:
     )
     return [
         PublishDialog(runtime, "nobody", "Mirelle", card, lang="en"),
-        EditOwnDialog(runtime.market, own),
+        EditOwnDialog(runtime.market, own, runtime.library.drafts.of("own"), {}),
         ModelDialog(runtime, SavedModel("", "openai", ""), "Model", frozenset()),
         CouponDialog(runtime.account),
         EraseDialog(runtime.account),

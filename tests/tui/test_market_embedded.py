@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from chat_world import settle
 from market_world import frame, market, names, running, until
+from textual.widgets import Input, TextArea
 
 from lunalux_core.config.paths import Paths
 from lunalux_tui.chat.screen import ChatScreen
 from lunalux_tui.market.details_dialog import MarketDetails
+from lunalux_tui.market.mine_dialog import EditOwnDialog, MineDialog
 from lunalux_tui.market.publish_dialog import PublishDialog
 from lunalux_tui.market.screen import MarketScreen
 
@@ -132,6 +134,46 @@ async def test_what_one_published_is_found_reworded_and_taken_back(paths: Paths)
         assert not await screen.runtime.market.mine()
 
 
+async def test_other_words_for_a_card_are_kept_and_never_cut_off(paths: Paths) -> None:
+    async with market() as (screen, pilot):
+        app = screen.lunalux
+        await until(pilot, lambda: bool(screen.grid.cards) and bool(app.account and app.account.signed_in))
+        await pilot.press("p")
+        await until(pilot, lambda: app.screen is not screen)
+        await pilot.press(*"marigold", "enter")
+        await until(pilot, lambda: isinstance(app.screen, PublishDialog) and "Goes to" in frame(app))
+        intro = app.screen.query_one("#intro", TextArea)
+        intro.load_text("x" * 4_001)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "at most 4,000 characters; this one has 4,001" in frame(app))
+        intro.load_text("Mine.")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: app.screen is screen, 40)
+        await pilot.press("m")
+        await until(pilot, lambda: "Mine." in frame(app))
+        for words in ("Mine.", "Mine.!"):
+            await pilot.press("e")
+            await until(pilot, lambda: isinstance(app.screen, EditOwnDialog) and app.screen.focused)
+            assert app.screen.query_one("#intro", TextArea).text == words
+            if words == "Mine.":
+                await pilot.press("!", "escape")
+                await until(pilot, lambda: isinstance(app.screen, MineDialog))
+        await pilot.press("ctrl+z")
+        await until(pilot, lambda: app.screen.query_one("#intro", TextArea).text == "Mine.")
+        tags = ", ".join(f"tag {number}" for number in range(11))
+        app.screen.query_one("#tags", Input).value = tags
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "at most 10 tags; these are 11" in frame(app))
+        assert app.screen.query_one("#tags", Input).value == tags
+        app.screen.query_one("#tags", Input).value = "one"
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, MineDialog))
+        await settle(pilot)
+        (card,) = await screen.runtime.market.mine()
+        assert card.tags == ["one"] or card.tags == ("one",)
+        assert not await screen.runtime.library.drafts.get(f"own_card:{card.id}")
+
+
 async def test_a_card_is_reported_with_a_reason(paths: Paths) -> None:
     async with market() as (screen, pilot):
         app = screen.lunalux
@@ -140,5 +182,9 @@ async def test_a_card_is_reported_with_a_reason(paths: Paths) -> None:
         await until(pilot, lambda: "likes" in frame(app) and "luna spent" in frame(app))
         await pilot.press("x")
         await until(pilot, lambda: "Say in a sentence" in frame(app))
-        await pilot.press(*"rude", "enter")
+        await pilot.press(*"rude", "escape")
+        await until(pilot, lambda: not app.screen.query("#answer"))
+        await pilot.press("x")
+        await until(pilot, lambda: app.screen.query("#answer") and "rude" in frame(app))
+        await pilot.press("enter")
         await until(pilot, lambda: any("look at it" in one.message for one in app._notifications))  # type: ignore[attr-defined]

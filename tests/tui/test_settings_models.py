@@ -16,6 +16,7 @@ from textual.widgets import Input, Static
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import SavedModel, load_settings
+from lunalux_core.library.program_state import state_cell
 from lunalux_core.llm.model_registry import credential_name
 from lunalux_tui import i18n
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
@@ -76,6 +77,54 @@ async def form(driven: Driven, **fields: str) -> ModelDialog:
 
 def outcome(dialog: ModelDialog) -> str:
     return str(dialog.query_one("#outcome", Static).render())
+
+
+async def test_what_is_written_in_the_form_outlives_it_and_the_program_but_never_a_secret(
+    paths: Paths,
+) -> None:
+    async def opened(driven: Driven, pane: ModelsSection) -> ModelDialog:
+        await driven.press("n")
+        await driven.until(lambda: isinstance(driven.app.screen, PickDialog))
+        await driven.press("enter")
+        return await form(driven)
+
+    def value(dialog: ModelDialog, name: str) -> str:
+        return dialog.query_one(f"#field-{name}", Input).value
+
+    secret = {"key": KEY, "headers": f"X-Api-Key: {KEY}"}
+    async with open_app((100, 36)) as driven:
+        pane = await section(driven, "models")
+        assert isinstance(pane, ModelsSection)
+        dialog = await opened(driven, pane)
+        address = value(dialog, "base_url")
+        await form(
+            driven, name="moon", model="moon-1", base_url="http://moon/v1", temperature="0.7", **secret
+        )
+        await driven.press("escape")
+        await driven.until(lambda: not driven.app.screen.is_modal)
+        dialog = await opened(driven, pane)
+        assert (value(dialog, "name"), value(dialog, "temperature")) == ("moon", "0.7")
+        assert not dialog.has_class("-folded") and not value(dialog, "key") + value(dialog, "headers")
+        for shown in (address, "http://moon/v1"):
+            await driven.press("ctrl+z")
+            await driven.until(lambda shown=shown: value(dialog, "base_url") == shown)  # type: ignore[misc]
+        await form(driven, model="moon-2", **secret)
+        await driven.press("ctrl+q")
+    async with open_app((100, 36)) as driven:
+        pane = await section(driven, "models")
+        assert isinstance(pane, ModelsSection)
+        dialog = await opened(driven, pane)
+        assert value(dialog, "model") == "moon-2"
+        await form(driven, model="moon-3", **secret)
+        library = driven.app.runtime.library
+        await driven.until(
+            lambda: "moon-3" in str(library.database.try_now(lambda c: state_cell(c, "unsaved")))
+        )
+        assert KEY not in str(library.database.try_now(lambda c: state_cell(c, "unsaved")))
+        await driven.press("ctrl+s")
+        await driven.until(lambda: "moon" in driven.app.runtime.settings.models)
+        await driven.settle()
+        assert not value(await opened(driven, pane), "name")
 
 
 async def test_a_model_is_added_tested_changed_and_removed(paths: Paths) -> None:

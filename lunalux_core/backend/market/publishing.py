@@ -35,7 +35,7 @@ MOST_OPEN_UPLOADS = 64
 MOST_OPEN_BYTES = 128 * 1024 * 1024
 """Of one account, uploaded or announced but not yet published."""
 OPEN_UPLOADS_RETRY_SECONDS = 3600
-NAME_CHARS, INTRO_CHARS, TAG_CHARS = 100, 2000, 32
+NAME_CHARS, INTRO_CHARS, TAG_CHARS = 100, 4000, 32
 _UPLOAD_ID = re.compile(r"/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.png\Z")
 
 

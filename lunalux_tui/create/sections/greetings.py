@@ -127,7 +127,8 @@ class GreetingsSection(EditorSection):
         self.show(place.partition(" ")[2])
 
     def enter(self) -> None:
-        self.rows.focus()
+        # As all parts with a text: letters typed right behind are words, and no keys of the list.
+        self.action_write()
 
     def back(self) -> bool:
         if self.rows.has_focus:

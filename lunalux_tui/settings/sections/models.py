@@ -195,24 +195,31 @@ class ModelsSection(SectionView):
         ]
         kind = await self.app.push_screen_wait(PickDialog(t("model.kind.title"), rows))
         if kind:
-            await self._edit(KINDS[kind], t(f"model.kind.{kind}"))
+            await self._edit(KINDS[kind], t(f"model.kind.{kind}"), f"model:new:{kind}")
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_edit(self) -> None:
         config = self.settings.models.get(self.chosen)
         if config is not None:
-            await self._edit(config, config.name)
+            await self._edit(config, config.name, f"model:{config.name}")
 
-    async def _edit(self, config: SavedModel, title: str) -> None:
+    async def _edit(self, config: SavedModel, title: str, key: str) -> None:
+        """Ask for a configuration, whose unsaved words are kept under `key`, and save it."""
+        from lunalux_core.library.cells import object_in, plain_text
         from lunalux_tui.settings.model_dialog import ModelDialog
 
         taken = frozenset(name for name in self._specs if name != config.name)
-        draft: ModelDraft | None = await self.app.push_screen_wait(
-            ModelDialog(self.runtime, config, title, taken)
-        )
+        kept = self.runtime.library.drafts.of(key)
+        written = {name: plain_text(text) for name, text in object_in(await kept.read()).items()}
+        dialog = ModelDialog(self.runtime, config, title, taken, written=written, keep=kept.keep)
+        draft: ModelDraft | None = await self.app.push_screen_wait(dialog)
+        await kept.keep(dialog.unsaved)  # until it stands where it belongs
         if draft is not None:
             await self._save(draft.config, draft.key, config.name)
+            await kept.forget()
             self.set_rows(self.rows, at=draft.config.name)
+        elif dialog.unsaved:
+            self.app.notify(t("dialog.draft_kept"), markup=False)
 
     async def _save(self, config: SavedModel, key: str = "", former: str = "") -> None:
         from lunalux_core.config.saved_models import save_configuration

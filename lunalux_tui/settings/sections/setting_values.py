@@ -13,7 +13,7 @@ from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import LANGUAGES, has, t
-from lunalux_tui.parts.ask_dialog import AskDialog
+from lunalux_tui.parts.ask_dialog import AskDialog, ask_kept
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.settings.sections import settings_of
@@ -218,7 +218,15 @@ async def ask_value(view: SectionView, declaration: Declaration) -> Any:
         return await view.app.push_screen_wait(
             PickDialog(label_of(declaration), rows, current=str(value), hint=help_of(declaration))
         )
-    return await view.app.push_screen_wait(value_dialog(declaration, value))
+    dialog = value_dialog(declaration, value)
+    if not isinstance(declaration.default, (str, tuple)):  # a number is no words
+        return await view.app.push_screen_wait(dialog)
+    # The caller changes the setting at once, so that an answer needs no draft.
+    draft = view.runtime.library.drafts.of(f"setting:{declaration.key}", dialog.text)
+    answer = await ask_kept(view.app.push_screen_wait, dialog, draft)
+    if answer is not None:
+        await draft.forget()
+    return answer
 
 
 def value_dialog(declaration: Declaration, value: Any) -> AskDialog[Any]:
