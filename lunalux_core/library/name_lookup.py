@@ -73,9 +73,11 @@ def nearest(name: str, names: Iterable[str]) -> Names:
     key = name.strip().casefold()
     # Names that hold the words come first; difflib would often leave a long one out.
     near = {each: None for each in by_key if key and key in each}
-    # Of a short name, one other letter is half of it.
+    # Of a short name, one other letter is half of it. One word of a name may be meant for the whole.
     alike = 0.6 if len(key) > LONGEST_SHORT else 0.5
     near |= dict.fromkeys(difflib.get_close_matches(key, by_key, 3, alike))
+    words = {word: each for each in by_key for word in each.split()}
+    near |= {words[word]: None for word in difflib.get_close_matches(key, words, 3, 0.7)}
     return Names(by_key[each] for each in list(near)[:3])
 
 

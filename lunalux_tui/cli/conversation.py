@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.errors import InvalidInput
 from lunalux_core.library import Library
 from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.library.groups import CardMode, Group, TurnOrder
@@ -343,29 +343,17 @@ def home_path(path: Path) -> Path:
 
 
 def free_path(path: Path, *, force: bool) -> Path:
-    """Where a file a person named is written to.
-
-    Raises:
-        InvalidInput: FILE_EXISTS, for one that is there.
-        NotFound: FOLDER_NOT_FOUND; one that is made for a slip of the keyboard hides the file in it.
-    """
+    """Where a file a person named is written to. Raises InvalidInput (FILE_EXISTS) for one that is there."""
     target = home_path(path)
     if target.exists() and not force:
         raise InvalidInput(
             "FILE_EXISTS", f"{path} exists already.", "Choose another name, or --force.", path=str(path)
         )
-    if not target.parent.exists():
-        raise NotFound(
-            "FOLDER_NOT_FOUND",
-            f"There is no folder {path.parent} to write to.",
-            "Make it, or correct the path.",
-            path=str(path.parent),
-        )
     return target
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file a person named, whole or not at all. Raises as `write_named`."""
+    """Write a file a person named, whole or not at all, making its folder. Raises as `write_named`."""
     from lunalux_core.regular_files import write_named
 
     write_named(path, data)

@@ -34,6 +34,7 @@ from lunalux_core.backend.running.signatures import Signer, digest
 from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.dynamodb import DynamoStore
 from lunalux_core.backend.storage.file_blobs import FileBlobs
+from lunalux_core.backend.storage.foreign_values import LARGEST
 from lunalux_core.backend.storage.provision import Provisioner
 from lunalux_core.backend.storage.s3 import S3Blobs
 from lunalux_core.backend.storage.schema import table_specs
@@ -53,6 +54,8 @@ SETTINGS = BackendSettings(
     max_prompt_bytes=MOST_PROMPT,
     max_upload_bytes=MOST_UPLOAD,
     session_cache_s=0,
+    invite_threshold=1,
+    invite_milestone_star=5,
 )
 MODELS = (
     *SEED_MODELS,
@@ -289,6 +292,11 @@ async def accounts(tour: Tour) -> None:
         ("post", "/api/invite/settle/me"),
     ):
         bad(await Ask(eve, path, method).send(http), 404, "WALLET_NOT_FOUND")
+    host = await tour.api.person("host")
+    code = (await tour.services.invites.require(host.user_id)).invite_code
+    await tour.api.person("guest", referral=code)
+    await tour.services.wallets.adjust(host.user_id, "star", LARGEST - 101)
+    bad(await Ask(host, "/api/invite/settle/me").send(http), 400, "INVALID_REQUEST")
     redeem = "/api/coupon/redeem"
     bad(await Ask(ada, redeem).send(http), 400, "COUPON_INVALID_OR_USED")
     await tour.services.coupons.create("SOME-COUPON", "star", 5, 10)

@@ -37,7 +37,7 @@ def test_tags_of_ones_own_stand_beside_the_cards(program: Program, make_card: Ca
     assert named("--tag", "later") == {"Cleo"}
     program("tag", "add", "other", "Ada")
     assert program("tag", "rename", "other", "LATER", "--json", code=1).error["code"] == "TAG_EXISTS"
-    assert program("tag", "add", "  ", "Ada", "--json", code=1).error["code"] == "TAG_EMPTY"
+    assert program("tag", "add", "  ", "Ada", "--json", code=2).error["code"] == "USAGE"
     assert program("tag", "delete", "later", code=2).out == ""
     assert program("tag", "delete", "later", "--yes", "--json").json["deleted"] is True
     assert [row["name"] for row in program("tag", "list", "--json").json] == ["other"]
@@ -116,7 +116,7 @@ def test_personas_are_made_changed_and_played(program: Program, tmp_path: Path) 
     assert program("persona", "delete", "Robin", "--yes", "--json").json["deleted"] is True
     missing = program("persona", "show", "Marion", "--json", code=5).error
     assert missing["code"] == "PERSONA_NOT_FOUND" and "Marian" in missing["hint"]
-    assert program("persona", "add", " ", "--json", code=1).error["code"] == "PERSONA_NAMELESS"
+    assert program("persona", "add", " ", "--json", code=2).error["code"] == "USAGE"
 
 
 def test_the_authors_note_is_set_and_sent(program: Program) -> None:

@@ -218,8 +218,8 @@ def test_an_account_is_looked_at_by_a_beginning_but_paid_and_erased_by_its_whole
     for words in (("credit", begun, "--star", "5"), ("lux", begun, "1"), ("erase", f"x{address}", "--yes")):
         refused = operator("admin", "user", *words, "--json", code=5).error
         assert refused["code"] == "USER_NOT_FOUND" and address in refused["hint"]
-    for nobody in ("", "zzzzzz"):
-        assert operator("admin", "user", "show", nobody, "--json", code=5).error["code"] == "USER_NOT_FOUND"
+    assert operator("admin", "user", "show", "zzzzzz", "--json", code=5).error["code"] == "USER_NOT_FOUND"
+    assert operator("admin", "user", "show", "", "--json", code=2).error["code"] == "USAGE"
     assert admin(operator, "user", "show", address)["wallet"]["starCoin"] == 100
 
 

@@ -147,5 +147,5 @@ def test_separators_of_lines_stay_inside_of_messages() -> None:
     assert [node.text for node in log.nodes] == [text] and not log.notes
     assert [node.text for node in read_chat(write_jsonl(log).encode()).nodes] == [text]
     cut = read_chat((raw + '\n{"name": "Ada", "mes": "中'.encode().decode()).encode()[:-1])
-    assert [node.text for node in cut.nodes] == [text] and len(cut.notes) == 1
+    assert [node.text for node in cut.nodes] == [text] and len(cut.notes) == 2
     assert read_chat(raw.encode() + b'\n{"name": "x", "mes": "y", "n": NaN}').notes
