@@ -68,6 +68,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LUNALUX_HOME", str(root))
     monkeypatch.setenv("LUNALUX_LANG", "en")
     monkeypatch.setenv("LUNALUX_PRACTICE_RATE", "0")
+    # Tests run beside each other: an app of one would ask the servers of the others whether they are models'.
+    monkeypatch.setenv("LUNALUX_FIND_LISTENERS", "0")
     return root
 
 

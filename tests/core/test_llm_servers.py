@@ -26,7 +26,7 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import ModelSpec
 from lunalux_core.llm.model_registry import Registry
 from lunalux_core.llm.servers.listeners import listeners
-from lunalux_core.llm.servers.local import LOCAL_SERVERS, found_models
+from lunalux_core.llm.servers.local import FIND_LISTENERS, LOCAL_SERVERS, found_models
 
 # -- while the prompt is read ------------------------------------------------------------------------
 
@@ -227,6 +227,22 @@ async def test_programs_that_listen_are_known_by_their_command(tmp_path: Path) -
             one.wait()
     assert found[ports[0]].name == "llamacpp" and found[ports[0]].pid == started[0].pid
     assert ports[1] not in found and found[ports[2]].name == ""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells who listens")
+@pytest.mark.parametrize("asked", [True, False])
+async def test_other_programs_are_left_alone_where_that_is_wanted(
+    monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    program = "import socket,select; s=socket.socket(); s.bind(('127.0.0.1',0)); s.listen(); "
+    program += "print(s.getsockname()[1], flush=True); select.select([s],[],[]); print('asked', flush=True)"
+    command = [sys.executable, "-c", program, "/opt/llama-server"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None and int(started.stdout.readline())
+        monkeypatch.setenv(FIND_LISTENERS, "1" if asked else "0")
+        await found_models()
+        started.kill()
+        assert ("asked" in started.stdout.read()) is asked
 
 
 def test_nothing_is_found_where_nobody_tells(tmp_path: Path) -> None:

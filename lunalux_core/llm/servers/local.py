@@ -9,6 +9,7 @@ like a model server to be offered: those ports are popular with other programs t
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,9 @@ from lunalux_core.documents.coerce import is_integer
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import ModelSpec
 from lunalux_core.llm.servers.listeners import Listener, listeners, provider_of
+
+FIND_LISTENERS = "LUNALUX_FIND_LISTENERS"
+"""Environment variable: with 0 only the usual ports are asked, and no other program of this person."""
 
 CONNECT_SECONDS = 0.25
 LIST_SECONDS = 1.5
@@ -86,7 +90,7 @@ async def found_models(servers: Sequence[LocalServer] | None = None) -> tuple[Fo
         servers: ask these only.
     """
     asked = list(_ASKED if servers is None else servers)
-    if servers is None:
+    if servers is None and os.environ.get(FIND_LISTENERS) != "0":
         usual = {server.port for server in asked}
         for listener in await asyncio.to_thread(listeners):
             if listener.port not in usual:
