@@ -42,6 +42,7 @@ async def test_what_the_app_itself_does_is_done_from_the_palette(
 async def test_what_a_part_of_the_editor_does_is_done_from_the_palette(home: Path) -> None:
     async with open_editor() as editor:
         await editor.section("greetings")
+        await editor.driven.press("escape")  # from the words to their list
         before = len(greetings(editor.screen.draft.document))
         await choose(editor.driven, "add a greeting")
         await editor.driven.until(lambda: len(greetings(editor.screen.draft.document)) > before)
