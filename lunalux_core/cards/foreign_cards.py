@@ -126,7 +126,7 @@ def looks_like_yaml(text: str) -> bool:
 
 
 _OOBABOOGA = (
-    re.compile(r"^(?:turn_template|instruction_template)[ \t]*:", re.MULTILINE),
+    re.compile(rf"^(?:{'|'.join(_TEMPLATE)})[ \t]*:", re.MULTILINE),
     re.compile(r"^(?:temperature|top_p|top_k|min_p|typical_p|repetition_penalty)[ \t]*:", re.MULTILINE),
 )
 """Keys of oobabooga's instruction templates, and of its presets of samplers."""

@@ -18,7 +18,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.llm.servers.marks import WORDED, Marks, Pair, marks
-from lunalux_core.llm.servers.thinking import begun
+from lunalux_core.llm.servers.thinking import begun_any_case
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import TurnInput
@@ -177,11 +177,11 @@ class ContractStream:
             near = max(start, len(self._held) - self._marks.longest)
             if self._marks.begin.search(self._held, near):
                 tail = self._held[near:]
-                place -= max(begun(tail, mark) for mark in self._marks.loose_marks)
+                place -= max(begun_any_case(tail, mark) for mark in self._marks.loose_marks)
             if self._tail:
-                place = min(place, len(self._held) - begun(self._held[near:], self._tail))
+                place = min(place, len(self._held) - begun_any_case(self._held[near:], self._tail))
             if self._worded is not None:
-                place = min(place, len(self._held) - begun(self._held[near:], self._worded.closing))
+                place = min(place, len(self._held) - begun_any_case(self._held[near:], self._worded.closing))
         return place
 
     def reply(self) -> ParsedReply:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lunalux_core.cards.charx import CARD_MEMBER
 from lunalux_core.database import Connection, storage_error
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError, StorageError
 from lunalux_core.ids import short_id
 from lunalux_core.importing.import_results import ImportResult, OnDuplicate, failed, not_understood
 from lunalux_core.importing.sources import (
     ASSETS,
-    CARD_MEMBER,
     ImportSource,
     Room,
     beside,

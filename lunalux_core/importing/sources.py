@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING
 
+from lunalux_core.cards.charx import CARD_MEMBER
 from lunalux_core.documents import archives
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError, NotFound
 from lunalux_core.importing.import_results import ImportResult, failed
@@ -29,8 +30,8 @@ ENDINGS = (".png", ".json", ".charx", ".byaf", ".yaml", ".yml", ".jpg", ".jpeg",
 ALL_ENDINGS = (*ENDINGS, ".jsonl", ".lorebook", ".scenario", ".story", ".zip", ".risum", ".risup")
 """Of files that an import looks at; the last two to say that they are not read."""
 
-CARD_MEMBER, ASSETS = "card.json", "assets"
-"""Of a CHARX: its card, and the folder of its pictures."""
+ASSETS = "assets"
+"""The folder of a CHARX with its pictures."""
 
 _NO_FILES = ("__MACOSX",)
 """Folders that archivers put beside the files, without anything of the person's in them."""
@@ -310,7 +311,7 @@ def _members(path: Path, left: set[str]) -> Iterator[ImportSource | ImportResult
     infos = [info for info in infos if not any(map(_is_hidden, PurePosixPath(info.filename).parts))]
     names = {info.filename for info in infos}
     # A card in a zip is a CHARX with another ending.
-    if any(name.lower() == "card.json" for name in names) or is_byaf(names):
+    if any(name.lower() == CARD_MEMBER for name in names) or is_byaf(names):
         yield path
         return
     if names >= {"library.db", "manifest.json"}:

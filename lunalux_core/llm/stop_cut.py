@@ -54,6 +54,11 @@ class StopCut:
 
 
 def begun(text: str, mark: str) -> int:
-    """How many signs at the end of a text may be the beginning of a mark."""
-    lengths = range(min(len(mark) - 1, len(text)), 0, -1)
-    return next((length for length in lengths if text.endswith(mark[:length])), 0)
+    """How many characters at the end of a text may be the beginning of a mark."""
+    tail = text[-(len(mark) - 1) :] if len(mark) > 1 else ""
+    place = tail.find(mark[0])
+    while place >= 0:
+        if mark.startswith(tail[place:]):
+            return len(tail) - place
+        place = tail.find(mark[0], place + 1)
+    return 0

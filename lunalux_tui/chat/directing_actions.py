@@ -233,9 +233,9 @@ class DirectingActions:
         draft = self._runtime.library.drafts.of(f"start:{conversation.id}", saved)
         dialog = StartDialog(before, draft=await draft.read(), keep=draft.keep)
         start = await self._view.ask(dialog)
-        await draft.keep(dialog.text)  # also an answer, until it stands where it belongs
+        await draft.keep(dialog.unsaved)  # also an answer, until it stands where it belongs
         if start is None:
-            if dialog.text != saved:
+            if dialog.unsaved != saved:
                 self._view.say(t("dialog.draft_kept"))
             return
         value = {"value": start.value, "show": start.show} if start.value.strip() else {}

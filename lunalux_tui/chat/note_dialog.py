@@ -60,7 +60,7 @@ class NoteDialog(FormDialog[ChatNote], DraftDialog[ChatNote]):
         super().__init__(t("note.title"), hint=t("dialog.unsaved" if draft else "note.hint"))
         self._note = note
         self._draft = draft
-        self._keep = keep
+        self.keep = keep
         self.unsaved = draft or note
 
     def compose_body(self) -> ComposeResult:
@@ -124,18 +124,10 @@ class NoteDialog(FormDialog[ChatNote], DraftDialog[ChatNote]):
         else:
             self.say(meaning(note))
 
-    def _unsaved(self) -> ChatNote:
+    def written(self) -> ChatNote:
         """What stands here; numbers that are none are as they were."""
         note = self._read()
         return replace(self._note, prompt=self.text.text.strip()) if isinstance(note, str) else note
-
-    async def store_draft(self) -> None:
-        if self._keep is not None:
-            await self._keep(self._unsaved())
-
-    def action_cancel(self) -> None:
-        self.unsaved = self._unsaved()
-        self.dismiss(None)
 
     @on(Input.Submitted)
     def action_save(self) -> None:

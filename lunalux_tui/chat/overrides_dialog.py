@@ -51,7 +51,7 @@ class OverridesDialog(FormDialog[ChatOverrides], DraftDialog[ChatOverrides]):
         super().__init__(t("overrides.title"), hint=t("dialog.unsaved" if draft else "overrides.hint"))
         self._texts = overrides
         self._card = card
-        self._keep = keep
+        self.keep = keep
         self.unsaved = draft or overrides
 
     def compose_body(self) -> ComposeResult:
@@ -64,18 +64,10 @@ class OverridesDialog(FormDialog[ChatOverrides], DraftDialog[ChatOverrides]):
                 offer(text, getattr(self.unsaved, name))
                 yield text
 
-    def _read(self) -> ChatOverrides:
+    def written(self) -> ChatOverrides:
         return ChatOverrides(
             **{name: self.query_one(f"#override-{name}", TextArea).text.strip() for name in OVERRIDDEN}
         )
 
-    async def store_draft(self) -> None:
-        if self._keep is not None:
-            await self._keep(self._read())
-
-    def action_cancel(self) -> None:
-        self.unsaved = self._read()
-        self.dismiss(None)
-
     def action_save(self) -> None:
-        self.finish(self._read())
+        self.finish(self.written())

@@ -166,7 +166,7 @@ class PersonaDialog(DraftDialog[PersonaText]):
         super().__init__(question("persona.title"), hint=question("unsaved") if draft else "")
         self._persona = persona
         self._draft = draft
-        self._keep = keep
+        self.keep = keep
         self._books = books
         self.unsaved = draft or persona
         self._book = self.unsaved.worldbook
@@ -211,21 +211,13 @@ class PersonaDialog(DraftDialog[PersonaText]):
             self.query_one("#persona-book", Static).update(self._bound())
             self.keep_soon()
 
-    def _written(self) -> PersonaText:
+    def written(self) -> PersonaText:
         """What stands here."""
         name = self.query_one("#persona-name", Input).value.strip()
         return PersonaText(name, self.query_one("#persona-description", TextArea).text.strip(), self._book)
 
-    async def store_draft(self) -> None:
-        if self._keep is not None:
-            await self._keep(self._written())
-
-    def action_cancel(self) -> None:
-        self.unsaved = self._written()
-        self.dismiss(None)
-
     def action_save(self) -> None:
-        written = self._written()
+        written = self.written()
         if not written.name:
             self.query_one("#persona-name", Input).focus()
             self.notify(question("persona.name_missing"), severity="warning", markup=False)

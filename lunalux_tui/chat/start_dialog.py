@@ -48,15 +48,15 @@ class StartDialog(FormDialog[ReplyStart], DraftDialog[ReplyStart]):
         hint = t("directing.start.hint")
         super().__init__(t("directing.start.title"), hint=f"{t('dialog.unsaved')}\n{hint}" if draft else hint)
         self._start = start or ReplyStart("", "", show=True)
-        self._keep = keep
-        self.text = draft or self._start.value
+        self.keep = keep
+        self.unsaved = draft or self._start.value
 
     def compose_body(self) -> ComposeResult:
         with VerticalScroll(id="fields", can_focus=False):
             text = TextField(t("directing.start.placeholder"))
             text.id = "start-text"
             text.load_text(self._start.value)
-            offer(text, self.text)
+            offer(text, self.unsaved)
             yield text
             shown = ChoiceField(SHOWN, "directing.start.shows")
             shown.id = "start-shown"
@@ -65,18 +65,10 @@ class StartDialog(FormDialog[ReplyStart], DraftDialog[ReplyStart]):
                 yield Label(t("directing.start.show"), classes="label", markup=False)
                 yield shown
 
-    def _written(self) -> str:
+    def written(self) -> str:
         return self.query_one("#start-text", TextField).text
 
-    async def store_draft(self) -> None:
-        if self._keep is not None:
-            await self._keep(self._written())
-
-    def action_cancel(self) -> None:
-        self.text = self._written()
-        self.dismiss(None)
-
     def action_save(self) -> None:
-        self.text = self._written()
+        self.unsaved = self.written()
         shown = self.query_one("#start-shown", ChoiceField).value == "shown"
-        self.finish(ReplyStart("", self.text, shown))
+        self.finish(ReplyStart("", self.unsaved, shown))

@@ -14,12 +14,11 @@ from lunalux_core.library.cells import object_in, plain_text
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import LANGUAGES, t
-from lunalux_tui.market.publish_dialog import TAGS_MOST, words_for_market
+from lunalux_tui.market.publish_dialog import TAGS_MOST, MarketDialog, words_for_market
 from lunalux_tui.parts.answer_field import OneLineInput
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.dialog import CANCEL, Dialog, question
-from lunalux_tui.parts.draft_dialog import DraftDialog, offer
-from lunalux_tui.parts.form_dialog import FormDialog
+from lunalux_tui.parts.draft_dialog import offer
 from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.parts.told import Told
 from lunalux_tui.theme.styles import SURFACE
@@ -133,7 +132,7 @@ def _words(card: OwnCharacter) -> dict[str, str]:
     return {"intro": clean(card.intro or ""), "tags": ", ".join(card.tags)}
 
 
-class EditOwnDialog(FormDialog[bool], DraftDialog[bool]):
+class EditOwnDialog(MarketDialog[bool]):
     """The words and tags of a published card; answers True when they went through.
 
     Args:
@@ -174,15 +173,6 @@ class EditOwnDialog(FormDialog[bool], DraftDialog[bool]):
     async def store_draft(self) -> None:
         written = {"intro": self.query_one(TextArea).text, "tags": self.query_one("#tags", Input).value}
         await self._draft.keep(json.dumps(written, ensure_ascii=False))
-
-    def action_cancel(self) -> None:
-        # Leaving would end the worker that sends, with nothing said about how it went.
-        if not self.busy:
-            self.run_worker(self._leave(), group="leave", exit_on_error=False)
-
-    async def _leave(self) -> None:
-        await self.keep_draft()
-        self.dismiss(None)
 
     def action_send_words(self) -> None:
         self.send(self._edit())

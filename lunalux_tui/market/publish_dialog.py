@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from urllib.parse import urlsplit
 
 from textual import on
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from lunalux_tui.parts.host import Host
 
 TAGS_MOST = 10
+Result = TypeVar("Result")
+
 INTRO_MOST = 4000
 DRAFT = "publish_draft:"
 STEPS = ("prepare", "upload", "publish", "done")
@@ -126,7 +128,20 @@ def words_for_market(dialog: Screen[Any]) -> tuple[str, tuple[str, ...]]:
     return intro, tags
 
 
-class PublishDialog(FormDialog["Language"], DraftDialog["Language"]):
+class MarketDialog(FormDialog[Result], DraftDialog[Result]):
+    """Sends words to the market; while it does, it cannot be left."""
+
+    def action_cancel(self) -> None:
+        # Leaving would end the worker that sends, perhaps with a file sent and nothing said about it.
+        if not self.busy:
+            self.run_worker(self._leave(), group="leave", exit_on_error=False)
+
+    async def _leave(self) -> None:
+        await self.keep_draft()
+        self.dismiss(None)
+
+
+class PublishDialog(MarketDialog["Language"]):
     """Answers the language it was published in, or None. What was typed is kept until it is published.
 
     Args:
@@ -233,15 +248,6 @@ class PublishDialog(FormDialog["Language"], DraftDialog["Language"]):
             "intro": self.query_one(TextArea).text,
             "tags": self.query_one("#tags", Input).value,
         }
-
-    def action_cancel(self) -> None:
-        # Leaving would end the worker that publishes, perhaps with the file sent and nothing said about it.
-        if not self.busy:
-            self.run_worker(self._leave(), group="leave", exit_on_error=False)
-
-    async def _leave(self) -> None:
-        await self.keep_draft()
-        self.dismiss(None)
 
     @on(Input.Submitted)
     def action_send(self) -> None:

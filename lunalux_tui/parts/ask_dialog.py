@@ -22,7 +22,7 @@ Answer = TypeVar("Answer")
 
 
 class AskDialog(DraftDialog[Answer]):
-    """Asks for one line; answers it, or None. `text` is the line as it was left, without blanks around.
+    """Asks for one line; answers it, or None. `unsaved` is the line as it was left, without blanks around.
 
     Args:
         read: makes the answer of the line, which has no blanks around; None of one that is not allowed, and
@@ -74,11 +74,10 @@ class AskDialog(DraftDialog[Answer]):
         super().__init__(title, hint=hint)
         self._secret = secret
         self._value = value
-        self._draft: Draft | None = None
         self._saved = value
         self._goes_on = False
         self._other = ""
-        self.text = value
+        self.unsaved = value
         self._placeholder = placeholder
         self._read = read
         self._allowed = allowed
@@ -86,7 +85,7 @@ class AskDialog(DraftDialog[Answer]):
     async def begin_with(self, draft: Draft) -> None:
         """Show what was kept of the line, and keep what is written; before the dialog is shown."""
         assert not self._secret
-        self._draft = draft
+        self.keep = draft.keep
         if kept := await draft.read():
             self._value, self._other, self._goes_on = kept, self._value, True
             told = question("line_kept_over" if self._other else "line_kept")
@@ -119,19 +118,15 @@ class AskDialog(DraftDialog[Answer]):
             verdict.set_class(not fine, "-error")
 
     @property
-    def written(self) -> bool:
+    def changed(self) -> bool:
         """Whether the line that was left holds other words than it began with."""
-        return self.text not in {"", self._saved}
+        return self.unsaved not in {"", self._saved}
 
-    def _line(self) -> str:
+    def written(self) -> str:
         return self.query_one("#answer", Input).value.strip()
 
     def _answer(self) -> Any:
-        return self._read(self._line())
-
-    async def store_draft(self) -> None:
-        if self._draft is not None:
-            await self._draft.keep(self._line())
+        return self._read(self.written())
 
     def action_saved_line(self) -> None:
         """Show the saved line in the place of the kept one, and the other way round."""
@@ -139,13 +134,9 @@ class AskDialog(DraftDialog[Answer]):
         field.value, self._other = self._other, field.value
         field.cursor_position = len(field.value)
 
-    def action_cancel(self) -> None:
-        self.text = self._line()
-        self.dismiss(None)
-
     @on(Input.Submitted)
     def _answered(self) -> None:
-        self.text = self._line()
+        self.unsaved = self.written()
         if (answer := self._answer()) is not None:
             self.dismiss(answer)
 
@@ -159,8 +150,8 @@ async def ask_kept(
     """
     await dialog.begin_with(draft)
     answer = await ask(dialog)
-    await draft.keep(dialog.text)
-    if answer is None and dialog.written:
+    await draft.keep(dialog.unsaved)
+    if answer is None and dialog.changed:
         dialog.app.notify(question("draft_kept"), markup=False)
     return answer
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from textual import on
 from textual.await_complete import AwaitComplete
@@ -21,15 +22,28 @@ PAUSE = 0.6
 class DraftDialog(Dialog[Result]):
     """Keeps what is being written at each pause of typing, and when the program is left.
 
-    Once it was answered or cancelled, the words belong to whoever showed it.
+    Once it was answered or cancelled, the words belong to whoever showed it: `unsaved` is what was left.
     """
 
+    keep: Callable[[Any], Awaitable[None]] | None = None
+    """Where a draft of the words is stored."""
+
+    unsaved: Any = None
     _keep_pause: Timer | None = None
     _over = False
 
+    def written(self) -> Any:
+        """What stands in the fields."""
+        raise NotImplementedError
+
     async def store_draft(self) -> None:
         """Store what stands in the fields as a draft; what equals the saved words is no draft."""
-        raise NotImplementedError
+        if self.keep is not None:
+            await self.keep(self.written())
+
+    def action_cancel(self) -> None:
+        self.unsaved = self.written()
+        self.dismiss(None)
 
     async def keep_draft(self) -> None:
         """Keep what is being written; called when the program ends, too."""

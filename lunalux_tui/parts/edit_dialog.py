@@ -41,7 +41,7 @@ class EditDialog(DraftDialog[str]):
         super().__init__(question(f"{key}.title", name=name), hint=hint)
         self._text = text
         self._draft = draft
-        self._keep = keep
+        self.keep = keep
         self.text = draft or text
 
     def compose_body(self) -> ComposeResult:
@@ -56,14 +56,9 @@ class EditDialog(DraftDialog[str]):
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         self.text = event.text_area.text
 
-    async def store_draft(self) -> None:
-        if self._keep is not None:
-            self.text = self.query_one(TextArea).text
-            await self._keep(self.text)
-
-    def action_cancel(self) -> None:
+    def written(self) -> str:
         self.text = self.query_one(TextArea).text
-        self.dismiss(None)
+        return self.text
 
     def action_save(self) -> None:
-        self.dismiss(self.query_one(TextArea).text)
+        self.dismiss(self.written())

@@ -95,7 +95,7 @@ class FieldsDialog(FormDialog[Values], DraftDialog[Values]):
         self._words = words
         self._values = values
         self._save = save
-        self._keep = keep
+        self.keep = keep
         self._draft = draft or {}
         self.unsaved: Values = {**values, **self._draft}
 
@@ -142,7 +142,7 @@ class FieldsDialog(FormDialog[Values], DraftDialog[Values]):
         assert isinstance(control, Input | ChoiceField)
         return control.value.strip()
 
-    def values(self) -> dict[str, str]:
+    def written(self) -> dict[str, str]:
         """What stands in the fields."""
         return {field.name: self._value(field) for field in self._fields}
 
@@ -160,14 +160,6 @@ class FieldsDialog(FormDialog[Values], DraftDialog[Values]):
         event.stop()
         self.say(t("fields.too_long"), error=True)
 
-    async def store_draft(self) -> None:
-        if self._keep is not None:
-            await self._keep(self.values())
-
-    def action_cancel(self) -> None:
-        self.unsaved = self.values()
-        self.dismiss(None)
-
     @on(Input.Submitted)
     def _next(self, event: Input.Submitted) -> None:
         """Enter leads to the next field."""
@@ -184,7 +176,7 @@ class FieldsDialog(FormDialog[Values], DraftDialog[Values]):
         self.say(t("fields.number", name=name, low=wrong.low, high=wrong.high), error=True)
 
     async def _store(self) -> None:
-        values = self.values()
+        values = self.written()
         await self._save(values)
         self.finish(values)
 

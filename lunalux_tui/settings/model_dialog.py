@@ -85,7 +85,7 @@ class ModelDialog(FormDialog[ModelDraft], DraftDialog[ModelDraft]):
         keep: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(title, hint=t("model.form.unsaved") if written else "")
-        self._keep = keep
+        self.keep = keep
         self._written = written or {}
         self._other = dict(self._written)
         self._saved: dict[str, str] = {}
@@ -178,16 +178,8 @@ class ModelDialog(FormDialog[ModelDraft], DraftDialog[ModelDraft]):
             if name not in NO_DRAFT and text.strip() != self._saved[name].strip()
         }
 
-    def _kept(self) -> str:
+    def written(self) -> str:
         return json.dumps(changes, ensure_ascii=False) if (changes := self._changes()) else ""
-
-    async def store_draft(self) -> None:
-        if self._keep is not None:
-            await self._keep(self._kept())
-
-    def action_cancel(self) -> None:
-        self.unsaved = self._kept()
-        self.dismiss(None)
 
     def _text(self, name: str) -> str:
         inputs = self.query(f"#field-{name}").results(Input)
@@ -271,7 +263,7 @@ class ModelDialog(FormDialog[ModelDraft], DraftDialog[ModelDraft]):
     def action_save(self) -> None:
         wrong = self._wrong()
         if not wrong:
-            self.unsaved = self._kept()
+            self.unsaved = self.written()
             self.finish(self._draft())
             return
         field, sentence = next(iter(wrong.items()))

@@ -99,7 +99,9 @@ class ServerExchange(ABC):
     @property
     def unsent_stops(self) -> tuple[str, ...]:
         """The stop strings that the server does not look for: it refused them, or takes fewer."""
-        chosen = effective_sampling(self.spec.sampling, self.request.sampling).stop or ()
+        chosen = effective_sampling(self.spec.sampling, self.request.sampling).stop
+        if not chosen:
+            return ()  # else the whole request would be made again to look at what it says
         sent = self.stops_sent()
         return tuple(stop for stop in chosen if not isinstance(sent, list) or stop not in sent)
 

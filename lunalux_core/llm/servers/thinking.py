@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 
 from lunalux_core.llm.servers.marks import LONGEST, Marks, marks
+from lunalux_core.llm.stop_cut import begun
 
 _LEADING_BLANKS = 4096
 
@@ -99,7 +100,7 @@ class ThinkingSplitter:
             self._state, self._closed_one = "before", True
             return thinking
         # The end may be the first half of a closing mark; it waits for the next piece.
-        keep = max(begun(self._held, closing) for closing in self._closings)
+        keep = max(begun_any_case(self._held, closing) for closing in self._closings)
         thinking, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
         return thinking
 
@@ -107,17 +108,11 @@ class ThinkingSplitter:
         """The answer after a mark that began it: held back where one that ends it may have begun."""
         text, self._held = self._held + text, ""
         text = text.replace(self._tail, "")
-        keep = begun(text, self._tail.lower())
+        keep = begun_any_case(text, self._tail.lower())
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]
 
 
-def begun(text: str, mark: str) -> int:
+def begun_any_case(text: str, mark: str) -> int:
     """How many characters at the end of `text` may be the beginning of the lower-cased `mark`."""
-    tail = text[-(len(mark) - 1) :].lower() if len(mark) > 1 else ""
-    place = tail.find(mark[0])
-    while place >= 0:
-        if mark.startswith(tail[place:]):
-            return len(tail) - place
-        place = tail.find(mark[0], place + 1)
-    return 0
+    return begun(text[-(len(mark) - 1) :].lower(), mark) if len(mark) > 1 else 0

@@ -222,7 +222,7 @@ async def ask_value(view: SectionView, declaration: Declaration) -> Any:
     if not isinstance(declaration.default, (str, tuple)):  # a number is no words
         return await view.app.push_screen_wait(dialog)
     # The caller changes the setting at once, so that an answer needs no draft.
-    draft = view.runtime.library.drafts.of(f"setting:{declaration.key}", dialog.text)
+    draft = view.runtime.library.drafts.of(f"setting:{declaration.key}", dialog.unsaved)
     answer = await ask_kept(view.app.push_screen_wait, dialog, draft)
     if answer is not None:
         await draft.forget()
