@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
 import pytest
 from aiohttp import web
-from llm_server import Answer, ModelServer, Seen, document, listen, model_server, page, pool, raw
+from llm_server import Answer, ModelServer, Seen, document, listen, page, pool, raw
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import CharacterMaterial, Message, ModelOptions, ModelRequest, ModelSpec, Sampling
@@ -20,19 +20,6 @@ from lunalux_core.llm.servers.pool import HttpPool
 KEY = "sk-ant-api03-0123456789abcdef"
 SAID = "The rain has stopped."
 THOUGHT = "She is late."
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ModelServer]:
-    async with model_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def connections() -> AsyncIterator[HttpPool]:
-    made = pool()
-    yield made
-    await made.aclose()
 
 
 def model(

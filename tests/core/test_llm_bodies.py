@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
-from llm_server import ModelServer, listen, model_server, pool, raw
+from llm_server import ModelServer, listen, pool, raw
 
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
 from lunalux_core.llm.servers.json_documents import JsonDocuments
@@ -32,12 +32,6 @@ PIECES = [piece("The rain"), piece(" has"), piece(" stopped.")]
 
 def written(*documents: object, between: str = "") -> bytes:
     return between.join(map(json.dumps, documents)).encode()
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ModelServer]:
-    async with model_server() as running:
-        yield running
 
 
 @pytest.fixture

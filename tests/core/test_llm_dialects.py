@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from llm_server import (
     document,
     event,
     listen,
-    model_server,
     pool,
     raw,
 )
@@ -38,19 +36,6 @@ KEY = "sk-test-0123456789abcdef"
 COUNTS = {"prompt_tokens": 11, "completion_tokens": 7}
 SAID = "The rain has stopped."
 THOUGHT = "She is late."
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ModelServer]:
-    async with model_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def connections() -> AsyncIterator[HttpPool]:
-    shared = pool()
-    yield shared
-    await shared.aclose()
 
 
 def pieces(text: str, size: int = 4) -> list[str]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
 import pytest
 from aiohttp import web
-from llm_server import ModelServer, Seen, document, event, listen, model_server, page, pool, raw
+from llm_server import ModelServer, Seen, document, event, listen, page, raw
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Sampling
@@ -17,19 +16,6 @@ from lunalux_core.llm.servers.gemini import GeminiModel, gemini_base_url
 from lunalux_core.llm.servers.pool import HttpPool
 
 KEY = "AIzaSyTest0123456789"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ModelServer]:
-    async with model_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def connections() -> AsyncIterator[HttpPool]:
-    made = pool()
-    yield made
-    await made.aclose()
 
 
 def model(server: ModelServer, connections: HttpPool, name: str = "gemini-2.5-pro") -> GeminiModel:

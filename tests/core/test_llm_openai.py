@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -19,7 +18,6 @@ from llm_server import (
     document,
     event,
     listen,
-    model_server,
     page,
     pool,
     raw,
@@ -33,19 +31,6 @@ from lunalux_core.llm.servers.pool import HttpPool
 
 KEY = "sk-secret-0123456789"
 ERROR = {"error": {"message": f"no, {KEY}", "type": "x"}}
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ModelServer]:
-    async with model_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def connections() -> AsyncIterator[HttpPool]:
-    made = pool()
-    yield made
-    await made.aclose()
 
 
 def model(server: ModelServer, connections: HttpPool, **spec: object) -> OpenAIModel:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from llm_server import ModelServer, document, event, listen, model_server, pool, raw, stream
+from llm_server import ModelServer, document, event, listen, raw, stream
 
 from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
@@ -58,19 +58,6 @@ def at(body: Mapping[str, Any], path: str) -> Any:
     for one in path.split("."):
         found = found.get(one, MISSING) if isinstance(found, Mapping) else MISSING
     return found
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ModelServer]:
-    async with model_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def connections() -> AsyncIterator[HttpPool]:
-    made = pool()
-    yield made
-    await made.aclose()
 
 
 def opened(kind: str, connections: HttpPool, url: str = "", **spec: Any) -> Any:

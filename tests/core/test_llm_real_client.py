@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import AsyncIterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import openai
 import pytest
-from llm_server import DONE, ModelServer, chunk, document, event, listen, model_server, pool, raw, stream
+from llm_server import DONE, ModelServer, chunk, document, event, listen, raw, stream
 from openai.types.chat import ChatCompletionMessageParam
 from text_servers import text_server
 
@@ -20,19 +19,6 @@ from lunalux_core.llm.servers.pool import HttpPool
 
 KEY = "sk-real-client-0123456789"
 SAID: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello"}]
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ModelServer]:
-    async with model_server() as server:
-        yield server
-
-
-@pytest.fixture
-async def connections() -> AsyncIterator[HttpPool]:
-    connections = pool()
-    yield connections
-    await connections.aclose()
 
 
 def client(url: str) -> openai.AsyncOpenAI:

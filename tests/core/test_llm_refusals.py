@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
 import pytest
 from aiohttp import web
-from llm_server import Answer, ModelServer, Seen, document, listen, model_server, pool, raw, stream
+from llm_server import Answer, ModelServer, Seen, document, listen, raw, stream
 
 from lunalux_core.llm.model import (
     CompletionText,
@@ -30,19 +30,6 @@ from lunalux_core.llm.servers.text_completion import TextCompletionModel
 SAID = "The rain has stopped."
 KNOWN = ("model", "messages", "prompt", "temperature", "top_p", "max_tokens", "stop", "stream")
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, top_k=40, max_tokens=300, stop=("END",))
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ModelServer]:
-    async with model_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def connections() -> AsyncIterator[HttpPool]:
-    shared = pool()
-    yield shared
-    await shared.aclose()
 
 
 def model(

@@ -22,13 +22,6 @@ async def server() -> AsyncIterator[ModelServer]:
         yield running
 
 
-@pytest.fixture
-async def connections() -> AsyncIterator[HttpPool]:
-    shared = pool()
-    yield shared
-    await shared.aclose()
-
-
 def model(server: ModelServer, connections: HttpPool, provider: Any = "openai", **options: Any) -> Any:
     spec = ModelSpec("x", provider, "m", f"{server.url}/v1", options=ModelOptions(**options), mode="text")
     return TextCompletionModel(spec, "", connections)
