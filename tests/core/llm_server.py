@@ -132,7 +132,7 @@ def raw(*pieces: bytes, content_type: str = "text/event-stream", then: str = "en
             assert request.transport is not None
             request.transport.abort()
         elif then == "hang":
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()  # until the client leaves
         else:
             await response.write_eof()
         return response

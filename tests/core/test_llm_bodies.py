@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -36,7 +37,7 @@ def written(*documents: object, between: str = "") -> bytes:
 
 @pytest.fixture
 async def connections() -> AsyncIterator[HttpPool]:
-    shared = pool(first_token=60, between_tokens=4)
+    shared = pool(first_token=10, between_tokens=10)
     yield shared
     await shared.aclose()
 
@@ -94,11 +95,15 @@ async def test_a_failure_that_is_cut_off_is_told(server: ModelServer, connection
     assert heard.error is not None and "the bridge is up" in heard.error.message
 
 
-async def test_items_of_a_list_are_shown_as_they_come(server: ModelServer, connections: HttpPool) -> None:
-    server.will(raw(b"[" + written(PIECES[0]), then="hang"))
-    stream = model(server, connections).stream(REQUEST)
-    assert (await anext(stream)).text == "The rain"
+@pytest.mark.parametrize("more", [b"", b', {"choices": [{"ind'])
+async def test_items_of_a_list_are_shown_as_they_come(server: ModelServer, more: bytes) -> None:
+    server.will(raw(b"[" + written(PIECES[0]) + more, then="hang"))
+    patient = pool(first_token=600)
+    stream = model(server, patient).stream(REQUEST)
+    async with asyncio.timeout(60):
+        assert (await anext(stream)).text == "The rain"
     await stream.aclose()
+    await patient.aclose()
 
 
 @pytest.mark.parametrize("step", [1, 7, 10_000])

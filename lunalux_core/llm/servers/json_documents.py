@@ -86,8 +86,8 @@ class JsonDocuments:
         """Return documents that `chunk` completes; `close` returns those that are seen only then."""
         self._pieces.append(chunk)
         self.held += len(chunk)
-        # Only behind a bracket can one end; a long one is not read again before it has grown.
-        ends = chunk.rstrip()[-1:] in {b"}", b"]"}
+        # Only with a bracket can one end; a long one is not read again before it has grown.
+        ends = b"}" in chunk or b"]" in chunk
         return self.close() if ends and self.held > self._tried * _GROWTH - _SHORT else []
 
     def close(self) -> list[object]:
