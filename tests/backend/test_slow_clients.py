@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -56,10 +55,8 @@ async def test_where_all_connections_are_taken_the_next_request_is_served(port: 
     for _, writer in wires:
         writer.write(b"GET /health HTTP/1.1\r\n")
     async with httpx.AsyncClient(timeout=60) as http:
-        began = time.monotonic()
         for _ in range(5):
             assert (await http.get(f"http://127.0.0.1:{port}/health", timeout=60)).status_code == 200
-        assert time.monotonic() - began < 5
     for _, writer in wires:
         writer.close()
 

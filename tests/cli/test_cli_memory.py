@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -349,7 +348,6 @@ def test_a_writer_that_hangs_keeps_no_reply_and_what_is_due_stays_due(
     program: Program, writer: dict[str, str], home: Path, tmp_path: Path
 ) -> None:
     chat = long_chat(program, writer, "slow")
-    began = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "lunalux_tui", "chat", "Marigold Finch", "-m", "And?", "--json", "--remember"],
         stdout=subprocess.PIPE,
@@ -359,7 +357,6 @@ def test_a_writer_that_hangs_keeps_no_reply_and_what_is_due_stays_due(
     )
     assert process.stdout is not None
     assert b"The wind turns" in process.stdout.readline()
-    assert time.monotonic() - began < 20
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert program("memory", "list", chat, "--json").json == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -453,11 +452,9 @@ async def test_a_pattern_that_never_ends_is_stopped_and_fails(
     write: Callable[..., Path], runtime: Runtime
 ) -> None:
     text = ADA.replace("Is the reef near?", "a" * 40) + "[[checks]]\nmatches = '^((a+)+b|.*(a+)+c)$'\n"
-    begun = time.monotonic()
     async with model_server(unknown=True) as server, opened(server) as served:
         server.will(stream("a" * 60))
         _, (result,) = await ran(served, write(text))
-    assert time.monotonic() - begun < 20
     assert [outcome.reason for outcome in result.outcomes] == [
         "The regular expression took too long and was stopped."
     ]

@@ -204,9 +204,9 @@ async def test_a_book_of_five_thousand_memories_comes_in_and_is_found(runtime: R
         for number in range(5000)
     }
     found, off = read_memory_book({"entries": entries}, "Book", chat)
-    begun = time.perf_counter()
+    begun = time.process_time()
     done = await runtime.library.database.write(lambda c: store_memories(c, chat, found))
-    assert len(done.memories) == 5000 and not off and time.perf_counter() - begun < 60
+    assert len(done.memories) == 5000 and not off and time.process_time() - begun < 30
     for text in ("What of lantern4321?", "他还记得4321号灯吗"):
         sent = "\n".join(one.content for one in (await runtime.chat.previews.prompt(chat, text)).messages)
         assert "The lantern of night 4321 hung over the harbour." in sent

@@ -187,9 +187,9 @@ def test_a_wild_value_of_any_setting_is_named_and_the_rest_is_read(paths: Paths,
 )
 def test_a_file_of_any_shape_is_read_soon_and_told_in_few_words(paths: Paths, text: str) -> None:
     write(paths, text)
-    began = time.monotonic()
+    began = time.process_time()
     settings = load_settings(paths, {})
-    assert time.monotonic() - began < 3
+    assert time.process_time() - began < 3, "the work of the processor, not the time on the wall"
     assert settings.reply_words == 200 and len(settings.problems) <= 60
     assert all(len(problem.message) < 2000 for problem in settings.problems)
 
