@@ -102,6 +102,8 @@ def recognise(data: bytes, filename: str = "") -> FileKind:
     except InvalidInput:  # too large for anything but a whole library with its pictures
         return FileKind.NARRATIUM if b'"characters_record"' in data else FileKind.UNKNOWN
     if text.lstrip()[:1] not in ("{", "["):
+        if _is_markdown_chat(text):
+            return FileKind.CHAT
         named = filename.lower().endswith((".yaml", ".yml"))
         return FileKind.CARD if named or looks_like_yaml(text[:100_000]) else FileKind.UNKNOWN
     try:
@@ -244,6 +246,12 @@ def _is_chat(document: Mapping[str, Any]) -> bool:
     from lunalux_core.chatlogs.foreign_chats import is_foreign
 
     return _is_chat_head(document) or document.get("format") == FORMAT or is_foreign(document)
+
+
+def _is_markdown_chat(text: str) -> bool:
+    from lunalux_core.chatlogs.markdown_chat import is_marked
+
+    return is_marked(text)
 
 
 def _is_chat_head(document: Mapping[str, Any]) -> bool:

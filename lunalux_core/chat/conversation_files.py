@@ -15,12 +15,12 @@ from lunalux_core.chatlogs.chatlog import (
     ChatLog,
     LogNode,
     write_jsonl,
-    write_markdown,
     write_native,
     write_text,
 )
 from lunalux_core.chatlogs.chatlog_pictures import LogPicture
 from lunalux_core.chatlogs.chatlog_reader import read_chats
+from lunalux_core.chatlogs.markdown_chat import write_markdown
 from lunalux_core.database import Connection
 from lunalux_core.dialogue.authors_note import ChatNote
 from lunalux_core.documents.coerce import as_object, as_variable

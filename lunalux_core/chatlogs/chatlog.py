@@ -1,4 +1,4 @@
-"""Chat files: SillyTavern's JSON lines both ways, other tools' files in, Markdown and our own JSON out.
+"""Chat files: SillyTavern's JSON lines and our own JSON both ways, plain text out.
 
 A chat is read into a flat list of nodes that name their parent, which holds a linear log
 with swipes, Narratium's tree and our own tree alike. The original line of every message is kept, so that
@@ -28,7 +28,7 @@ from lunalux_core.errors import InvalidInput
 if TYPE_CHECKING:
     from lunalux_core.documents.prompt_values import Role
 
-_ROLES: Mapping[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
+ROLES: Mapping[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
 FORMAT = "lunalux-conversation"
 FORMAT_VERSION = 1
 _HEAD = 10
@@ -152,22 +152,6 @@ def write_jsonl(log: ChatLog) -> str:
     return "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
 
 
-def write_markdown(log: ChatLog, *, thinking: bool = False) -> str:
-    """A readable text: a heading, then every visible message under its speaker's name."""
-    parts = [f"# {log.title or log.character_name}\n"]
-    if log.group:
-        parts.append(f"*{', '.join(member['name'] for member in log.group['members'])}*\n")
-    for index in log.path():
-        node = log.nodes[index]
-        if node.hidden:
-            continue
-        parts.append(f"**{node.name}**\n")
-        if thinking and node.thinking:
-            parts.append("\n".join(f"> {line}".rstrip() for line in node.thinking.splitlines()) + "\n")
-        parts.append(node.text.strip() + "\n")
-    return "\n".join(parts)
-
-
 def write_text(log: ChatLog) -> str:
     """`Name: text` blocks as SillyTavern's plain export writes them; hidden messages are dropped."""
     blocks = []
@@ -247,7 +231,7 @@ def _native_node(entry: Any) -> LogNode:
     """One message of our own JSON; only what the tree cannot do without makes it damaged."""
     if not isinstance(entry, dict):
         raise _damaged()
-    role = _ROLES.get(as_text(entry.get("role")))
+    role = ROLES.get(as_text(entry.get("role")))
     parent = as_optional_integer(entry.get("parent"))
     if role is None or parent is None:
         raise _damaged()
@@ -452,7 +436,7 @@ def unknown_chat(filename: str) -> InvalidInput:
         "CHAT_UNKNOWN_FORMAT",
         f"{filename or 'This file'} is not a chat that Lunalux knows.",
         "SillyTavern .jsonl, Narratium, RisuAI, Agnai, CAI Tools, oobabooga, Kobold Lite and our own JSON "
-        "are read.",
+        "and Markdown are read.",
         path=filename,
     )
 

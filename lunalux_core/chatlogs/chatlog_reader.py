@@ -17,12 +17,13 @@ from lunalux_core.chatlogs.chatlog import (
     read_native,
     unknown_chat,
 )
+from lunalux_core.chatlogs.markdown_chat import is_marked, read_markdown
 from lunalux_core.chatlogs.spoken import objects
 from lunalux_core.documents.json_text import decode_text
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 MAX_LINES = 100_000
-"""Lines of the longest chat file; a line is a message, and years of talk are a tenth of it."""
+"""Messages of the longest chat file, in most of them a line each; years of talk are a tenth of it."""
 
 
 def read_chat(data: bytes, filename: str = "") -> ChatLog:
@@ -42,18 +43,26 @@ def read_chats(data: bytes, filename: str = "") -> tuple[ChatLog, ...]:
     """
     # Lines bound a chat, not bytes: pictures within it may make it large.
     text, mended = decode_text(data, len(data))
-    if text.count("\n") > MAX_LINES:
-        raise LimitExceeded(
-            "CHAT_TOO_LONG",
-            f"The chat file has more than {MAX_LINES} lines.",
-            "Split it, and import the parts.",
-            limit=MAX_LINES,
-        )
+    if text.count("\n") > MAX_LINES and not is_marked(text):
+        raise _too_long()
     first, *others = _chats(text, filename)
+    if len(first.nodes) > MAX_LINES:
+        raise _too_long()
     return (replace(first, notes=(*mended, *first.notes)), *others)
 
 
+def _too_long() -> LimitExceeded:
+    return LimitExceeded(
+        "CHAT_TOO_LONG",
+        f"The chat file has more than {MAX_LINES} lines.",
+        "Split it, and import the parts.",
+        limit=MAX_LINES,
+    )
+
+
 def _chats(text: str, filename: str) -> list[ChatLog]:
+    if text.lstrip()[:1] in ("#", "*") and (log := read_markdown(text)) is not None:
+        return _with_messages([log], may_be_empty=True)
     whole = json_or_none(text)
     if isinstance(whole, dict) and (log := read_native(whole)) is not None:
         return _with_messages([log], may_be_empty=True)

@@ -198,14 +198,16 @@ class RosterActions:
     async def export(self) -> None:
         """Write the cards of characters into a folder, as PNG files."""
         from lunalux_core.exporting.target import Names, card_file
-        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog, ask_kept
 
         character_ids = self._characters
         if not character_ids:
             return
         library = self._runtime.library
         title = t("dialog.export_cards.title", n=len(character_ids))
-        answer = await self._view.ask(AskDialog(title, value=str(Path.home() / "lunalux-cards")))
+        proposal = str(Path.home() / "lunalux-cards")
+        draft = library.drafts.of("export_folder", proposal)
+        answer = await ask_kept(self._view.ask, AskDialog(title, value=proposal), draft)
         if not answer:
             return
         folder, names = Path(answer).expanduser(), Names()
@@ -219,6 +221,7 @@ class RosterActions:
                 await asyncio.to_thread((folder / f"{names.take(character.name)}.png").write_bytes, content)
             except OSError as error:
                 raise storage_error(error, folder) from error
+        await draft.forget()
         self._view.say(t("chat.exported", path=str(folder)))
 
     async def undo(self) -> None:

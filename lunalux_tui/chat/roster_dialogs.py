@@ -110,6 +110,7 @@ class OwnTagsDialog(PickDialog):
             hint=question("own_tags.hint"),
         )
         self._tags = runtime.library.tags
+        self._drafts = runtime.library.drafts
         self._given: Tags | GroupTags = groups or self._tags
         self._ids = list(character_ids)
         self._all_tags: Sequence[Tag] = ()
@@ -181,15 +182,17 @@ class OwnTagsDialog(PickDialog):
 
     @work(exit_on_error=False, group="own-tags")
     async def action_rename(self) -> None:
-        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog, ask_kept
 
         tag = self._chosen()
         if tag is None:
             return
-        name = await self.app.push_screen_wait(AskDialog(question("own_tags.rename"), value=tag.name))
-        if name:
+        draft = self._drafts.of(f"tag_name:{tag.id}", tag.name)
+        dialog = AskDialog(question("own_tags.rename"), value=tag.name)
+        if name := await ask_kept(self.app.push_screen_wait, dialog, draft):
             try:
                 await self._tags.rename(tag.id, name)
+                await draft.forget()
             except LunaluxError as error:
                 self.notify(tell(error)[0], severity="warning", markup=False)
             await self._read()

@@ -169,7 +169,7 @@ async def export(
 async def import_(
     runtime: Runtime,
     path: Path = typer.Argument(
-        help="A chat file: .jsonl, or JSON of Narratium, RisuAI, Agnai, oobabooga, Kobold Lite, CAI Tools."
+        help="A chat file: .jsonl, .md, or JSON of Narratium, RisuAI, Agnai, oobabooga, Kobold, CAI Tools."
     ),
     character: str = typer.Option("", help="The character it belongs to; otherwise whose name it has."),
     group: str = typer.Option("", help="The group it belongs to; one for its speakers if neither is named."),

@@ -18,7 +18,7 @@ def texts(program: Program, conversation: str) -> list[tuple[str, str]]:
     return [(message["name"], message["content"]) for message in shown["messages"]]
 
 
-@pytest.mark.parametrize("ending", ["jsonl", "json"])
+@pytest.mark.parametrize("ending", ["jsonl", "json", "md"])
 def test_a_chat_comes_back_to_the_character_whose_name_it_has(
     program: Program, make_card: MakeCard, ending: str
 ) -> None:

@@ -178,6 +178,28 @@ async def test_a_wrong_number_is_told_and_not_taken(tmp_path: Path) -> None:
         assert entries(editor) == [entry(0, "a")]
 
 
+async def test_texts_left_with_escape_are_offered_again(tmp_path: Path) -> None:
+    async with open_editor() as editor:
+        pane = await with_book(editor, tmp_path, [entry(0, "a")])
+        rows = pane.form.query_one(EntryRows)
+
+        async def asked() -> Input:
+            rows.focus()
+            rows.set_rows(rows.rows, at="triggers")
+            await editor.driven.press("enter")
+            await editor.driven.until(lambda: editor.driven.app.screen.query("#answer"))
+            return editor.driven.app.screen.query_one("#answer", Input)
+
+        await asked()
+        await editor.driven.press(*"swipe", "escape")
+        await editor.back()
+        assert pane.form.entry.triggers == ()
+        field = await asked()
+        assert field.value == "swipe"
+        await editor.driven.press("enter")
+        await editor.driven.until(lambda: pane.form.entry.triggers == ("swipe",))
+
+
 async def test_the_search_narrows_the_list(tmp_path: Path) -> None:
     async with open_editor() as editor:
         pane = await with_book(editor, tmp_path, [entry(n, f"key{n}") for n in range(261)])

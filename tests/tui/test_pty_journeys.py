@@ -234,7 +234,8 @@ def test_a_terminal_without_unicode_or_colour_or_room(open_terminal: Open) -> No
 def test_copying_reaches_the_terminal_and_the_system(open_terminal: Open, tmp_path: Path) -> None:
     tool = tmp_path / "bin" / "xclip"
     tool.parent.mkdir()
-    tool.write_text(f"#!/bin/sh\ncat > {tmp_path}/clipboard\n")
+    # Renamed when it is whole: that the file is there says that all of it is.
+    tool.write_text(f"#!/bin/sh\ncat > {tmp_path}/part && mv {tmp_path}/part {tmp_path}/clipboard\n")
     tool.chmod(0o755)
     path = f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
     terminal = open_terminal(PATH=path, DISPLAY=":9", SSH_CONNECTION="", SSH_TTY="", WAYLAND_DISPLAY="")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from chat_world import Driven, open_app
 from settings_world import answer, asked, go_to, right_of, section
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
@@ -69,7 +69,13 @@ async def test_a_worldbook_comes_in_is_changed_deleted_taken_back_and_goes_out(
         await driven.press("space")
         await driven.until(lambda: not next(iter(pane.items.values())).enabled)
         await driven.press("R")
-        await answer(driven, "Book of the moon")
+        (await asked(driven)).query_one("#answer", Input).value = "Book of the moon"
+        await driven.press("escape")
+        await driven.until(lambda: driven.app.screen is pane.screen)
+        assert pane.rows[0].title == "moonbook"
+        await driven.press("R")
+        assert (await asked(driven)).query_one("#answer", Input).value == "Book of the moon"
+        await driven.press("enter")
         await driven.until(lambda: pane.rows[0].title == "Book of the moon")
         await driven.press("d")
         await driven.until(lambda: not pane.items)

@@ -14,7 +14,7 @@ from lunalux_core.errors import InvalidInput
 from lunalux_core.regular_files import read_regular, write_named
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
+from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog, ask_kept
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.files import path_of
 from lunalux_tui.parts.rows import Row
@@ -117,7 +117,8 @@ class PluginsSection(SectionView):
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_import_file(self) -> None:
         dialog = AskDialog(t("plugins.import"), hint=t("plugins.import_hint"))
-        answer = await self.app.push_screen_wait(dialog)
+        draft = self.runtime.library.drafts.of("plugin_file")
+        answer = await ask_kept(self.app.push_screen_wait, dialog, draft)
         if not answer:
             return
         source = path_of(answer)
@@ -134,6 +135,7 @@ class PluginsSection(SectionView):
             if not await self.app.push_screen_wait(sure):
                 return
         await _copy(source, target)
+        await draft.forget()
         self.read()
         self.set_rows(self.rows, at=target.stem)
         self.notify(t("plugins.imported", name=target.stem), markup=False)

@@ -16,7 +16,7 @@ from lunalux_core.regular_files import write_named
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import in_a_list, t
-from lunalux_tui.parts.ask_dialog import AskDialog
+from lunalux_tui.parts.ask_dialog import AskDialog, ask_kept
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.files import export_name
 from lunalux_tui.parts.rows import Row
@@ -129,9 +129,11 @@ class ShelfSection(SectionView):
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_new(self) -> None:
         """A new document, and into it. It is switched off: nothing is used that nobody has seen."""
-        name = await self.app.push_screen_wait(AskDialog(t(f"shelf.{self.KIND}.new")))
+        draft = self.runtime.library.drafts.of(f"shelf_new:{self.KIND}")
+        name = await ask_kept(self.app.push_screen_wait, AskDialog(t(f"shelf.{self.KIND}.new")), draft)
         if name and (name := clean_line(name, 200)):
             item = await self.shelf.add(name, self.blank(name), enabled=False)
+            await draft.forget()
             await self.reread(at=item.id)
             await self.open(item)
             await self.reread(at=item.id)
@@ -141,9 +143,11 @@ class ShelfSection(SectionView):
         item = self.item
         if item is None:
             return
-        name = await self.app.push_screen_wait(AskDialog(t("shelf.rename"), value=item.name))
-        if name:
+        draft = self.runtime.library.drafts.of(f"shelf_name:{item.id}", item.name)
+        dialog = AskDialog(t("shelf.rename"), value=item.name)
+        if name := await ask_kept(self.app.push_screen_wait, dialog, draft):
             await self.shelf.save(item.id, name=clean_line(name, 200))
+            await draft.forget()
             await self.reread()
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
