@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -211,6 +213,40 @@ async def test_a_restart_keeps_sessions_and_a_lost_store_adopts_none(tmp_path: P
         file.unlink()
     async with backend(tmp_path, seeded=False) as api:
         bad(await replace(ada, http=api.http).get("/api/session/validate"), 401, "UNAUTHORIZED")
+
+
+class Resetting:
+    """An identity beside which a new password is set, between the proof of the old one and its session."""
+
+    def __init__(self, plain: Any, http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+        self._plain, self._http, self._caplog = plain, http, caplog
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plain, name)
+
+    async def sign_in(self, email: str, password: str) -> ProvedAccount:
+        account: ProvedAccount = await self._plain.sign_in(email, password)
+        good(await self._http.post("/api/auth/forgot", json={"email": email}))
+        code = re.findall(r"code for \S+: (\d{6})", self._caplog.text)[-1]
+        body = {"email": email, "code": code, "password": "another quiet password"}
+        good(await self._http.post("/api/auth/reset", json=body))
+        return account
+
+
+async def test_a_password_that_is_reset_meanwhile_opens_no_session(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "lunalux.backend")
+    ada = await api.person()
+    services = replace(api.services, identity=Resetting(api.services.identity, api.http, caplog))
+    transport = StreamingASGITransport(create_app(services))
+    async with httpx.AsyncClient(base_url="http://lunalux.test", transport=transport) as http:
+        refused = await http.post("/api/auth/signin", json={"email": ada.email, "password": PASSWORD})
+    bad(refused, 401, "BAD_CREDENTIALS")
+    row = await api.services.sessions.current(ada.user_id)
+    assert row is not None and "tokenHash" not in row
+    body = {"email": ada.email, "password": "another quiet password"}
+    good(await api.http.post("/api/auth/signin", json=body))
 
 
 class Proving:

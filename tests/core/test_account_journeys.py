@@ -103,9 +103,19 @@ async def test_programs_that_renew_at_once_stay_signed_in(tmp_path: Path, proxy:
     async with device(tmp_path, proxy.url) as runtime:
         set_clock(runtime, lambda: now_ms() - RENEW_AFTER_MS)
         await signed_up(runtime, "twice")
+    both = asyncio.Event()
+
+    async def together(target: str) -> None:
+        """Let none of the two be done before the other has asked."""
+        if target.endswith("/refresh"):
+            if proxy.count["POST /api/auth/refresh"] == 2:
+                both.set()
+            await both.wait()
+
+    proxy.before = together
     async with device(tmp_path, proxy.url) as one, device(tmp_path, proxy.url) as two:
-        states = await asyncio.gather(one.account.ensure(), two.account.ensure())
-        assert proxy.count["POST /api/auth/refresh"] == 2
+        async with asyncio.timeout(60):
+            states = await asyncio.gather(one.account.ensure(), two.account.ensure())
         assert all(state.signed_in and not state.offline for state in states)
         assert one.account.session.key == two.account.session.key
         assert (await two.account.refresh()).signed_in

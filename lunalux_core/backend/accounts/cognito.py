@@ -118,6 +118,9 @@ class CognitoIdentity:
             raise StorageError("STORE_UNAVAILABLE", "The account service sent a token that does not verify.")
         return account
 
+    async def still_proved(self, account: ProvedAccount) -> bool:
+        return True  # the pool gives no sign of when a password was set
+
     async def forgot(self, email: str) -> None:
         await self._quietly("forgot_password", email)
 

@@ -17,7 +17,7 @@ import asyncio
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from lunalux_core.backend.running.logs import logger, masked
@@ -55,11 +55,15 @@ class SignedUp:
 
 @dataclass(frozen=True, slots=True)
 class ProvedAccount:
-    """A proved identity. `cookie` is what may later prove it again, where the provider has such."""
+    """A proved identity. `cookie` is what may later prove it again, where the provider has such.
+
+    `password_hash` is of the password that proved it, where that is our own store's.
+    """
 
     user_id: str
     email: str
     cookie: str | None = None
+    password_hash: str = field(default="", repr=False)
 
 
 class Identity(Protocol):
@@ -79,6 +83,11 @@ class Identity(Protocol):
 
     async def sign_in(self, email: str, password: str) -> ProvedAccount:
         """Raises BackendError BAD_CREDENTIALS, USER_NOT_CONFIRMED."""
+        ...
+
+    async def still_proved(self, account: ProvedAccount) -> bool:
+        """Whether what `sign_in` was given proves the account yet. Asked once a session has begun: a reset
+        before it has ended only the sessions that there were, one after it ends this one, too."""
         ...
 
     async def forgot(self, email: str) -> None: ...
@@ -199,9 +208,10 @@ class LocalIdentity:
         row = await self._store.get(self._table, _key(email, "IDENTITY"))
         if row is not None:
             user_id = text(row.get("userId"))
-            if await _matches(row.get("passwordHash"), password) and 0 < len(user_id) <= LONGEST_ID:
-                return ProvedAccount(user_id, email)
-            raise _bad_credentials()
+            hashed = text(row.get("passwordHash"))
+            if await _matches(hashed, password) and 0 < len(user_id) <= LONGEST_ID:
+                return ProvedAccount(user_id, email, password_hash=hashed)
+            raise bad_credentials()
         waiting = await self._store.get(self._table, _key(email, "SIGNUP"))
         # An address that nobody has costs the same work as a known one.
         if self._decoy is None:
@@ -212,7 +222,13 @@ class LocalIdentity:
                 "This address is not confirmed yet.",
                 "Enter the code that was sent to it, or ask for another one.",
             )
-        raise _bad_credentials()
+        raise bad_credentials()
+
+    async def still_proved(self, account: ProvedAccount) -> bool:
+        row = await self._store.get(self._table, _key(account.email, "IDENTITY"))
+        if row is None or row.get("userId") != account.user_id:
+            return False
+        return text(row.get("passwordHash")) == account.password_hash
 
     async def forgot(self, email: str) -> None:
         email = normal_email(email)
@@ -309,7 +325,7 @@ def _email_taken() -> BackendError:
     return BackendError("EMAIL_TAKEN", "This address already has an account.", "Sign in instead.")
 
 
-def _bad_credentials() -> BackendError:
+def bad_credentials() -> BackendError:
     return BackendError(
         "BAD_CREDENTIALS", "The address or the password is wrong.", "Check both and try again."
     )

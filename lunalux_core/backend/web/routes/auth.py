@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, Request, Response
 
+from lunalux_core.backend.accounts.identity import bad_credentials
 from lunalux_core.backend.repos.invites import looks_like_code
 from lunalux_core.backend.running.signatures import digest
 from lunalux_core.backend.web import limits
@@ -121,6 +122,9 @@ async def sign_in(
     account = await services.identity.sign_in(body.email, body.password)
     device = request.headers.get("user-agent", "")
     token = await services.sessions.open(account.user_id, account.email, device)
+    if not await services.identity.still_proved(account):
+        await services.sessions.close(account.user_id, token)
+        raise bad_credentials()
     profile = await services.users.get(account.user_id)
     if account.cookie:
         response.set_cookie(
