@@ -18,8 +18,9 @@ from lunalux_core.cards.export import export_card
 from lunalux_core.cards.file_kind import recognise
 from lunalux_core.cards.validation import validate
 from lunalux_core.chat.conversation_files import titles_of
-from lunalux_core.chatlogs.chatlog import write_jsonl, write_markdown, write_native, write_text
+from lunalux_core.chatlogs.chatlog import write_jsonl, write_native, write_text
 from lunalux_core.chatlogs.chatlog_reader import read_chats
+from lunalux_core.chatlogs.markdown_chat import write_markdown
 from lunalux_core.dialogue.assembly import assemble
 from lunalux_core.dialogue.assembly.prompt_material import CardFields, HistoryMessage, PromptMaterial
 from lunalux_core.errors import LunaluxError
