@@ -17,13 +17,13 @@ from lunalux_core.chatlogs.chatlog import (
     read_native,
     unknown_chat,
 )
-from lunalux_core.chatlogs.markdown_chat import is_marked, read_markdown
+from lunalux_core.chatlogs.markdown_chat import most_messages, read_markdown
 from lunalux_core.chatlogs.spoken import objects
 from lunalux_core.documents.json_text import decode_text
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 MAX_LINES = 100_000
-"""Messages of the longest chat file, in most of them a line each; years of talk are a tenth of it."""
+"""Lines of the longest chat file in which a line is a message; years of talk are a tenth of it."""
 
 
 def read_chat(data: bytes, filename: str = "") -> ChatLog:
@@ -39,30 +39,30 @@ def read_chats(data: bytes, filename: str = "") -> tuple[ChatLog, ...]:
 
     Raises:
         InvalidInput: CHAT_UNKNOWN_FORMAT, CHAT_EMPTY, CHAT_DAMAGED.
-        LimitExceeded: CHAT_TOO_LONG over 100,000 lines.
+        LimitExceeded: CHAT_TOO_LONG over 100,000 messages in lines, or in Markdown.
     """
-    # Lines bound a chat, not bytes: pictures within it may make it large.
+    # Messages bound a chat, not bytes: pictures within it may make it large.
     text, mended = decode_text(data, len(data))
-    if text.count("\n") > MAX_LINES and not is_marked(text):
-        raise _too_long()
     first, *others = _chats(text, filename)
-    if len(first.nodes) > MAX_LINES:
-        raise _too_long()
     return (replace(first, notes=(*mended, *first.notes)), *others)
 
 
-def _too_long() -> LimitExceeded:
-    return LimitExceeded(
-        "CHAT_TOO_LONG",
-        f"The chat file has more than {MAX_LINES} lines.",
-        "Split it, and import the parts.",
-        limit=MAX_LINES,
-    )
+def _check_length(messages: int) -> None:
+    """Refuse a chat that is too long, before it is read."""
+    if messages > MAX_LINES:
+        raise LimitExceeded(
+            "CHAT_TOO_LONG",
+            f"The chat file has more than {MAX_LINES} lines.",
+            "Split it, and import the parts.",
+            limit=MAX_LINES,
+        )
 
 
 def _chats(text: str, filename: str) -> list[ChatLog]:
-    if text.lstrip()[:1] in ("#", "*") and (log := read_markdown(text)) is not None:
-        return _with_messages([log], may_be_empty=True)
+    if text.lstrip()[:1] in ("#", "*"):
+        _check_length(most_messages(text))
+        if (log := read_markdown(text)) is not None:
+            return _with_messages([log], may_be_empty=True)
     whole = json_or_none(text)
     if isinstance(whole, dict) and (log := read_native(whole)) is not None:
         return _with_messages([log], may_be_empty=True)
@@ -79,6 +79,7 @@ def _chats(text: str, filename: str) -> list[ChatLog]:
         # A list of objects within it may be messages in words that nobody here knows.
         is_begun = not any(any(objects(value)) for value in whole.values())
         return _with_messages(read_lines([(1, whole)], filename), may_be_empty=is_begun)
+    _check_length(text.count("\n"))
     return _with_messages(read_jsonl(text, filename), may_be_empty=True)
 
 

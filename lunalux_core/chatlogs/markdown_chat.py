@@ -77,6 +77,11 @@ def is_marked(text: str) -> bool:
     return _COMMENT.search(text) is not None
 
 
+def most_messages(text: str) -> int:
+    """How many messages a text may hold at most, without reading it."""
+    return text.count("\n**") + text.startswith("**")
+
+
 def read_markdown(text: str) -> ChatLog | None:
     """The chat in Markdown that was written here, or by a person in the same shape; None for any other text.
 

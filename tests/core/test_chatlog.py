@@ -34,6 +34,13 @@ def shown(log: ChatLog) -> list[tuple[str, str, str]]:
     return [(log.nodes[i].role, log.nodes[i].name, log.nodes[i].text) for i in log.path()]
 
 
+def test_our_own_file_of_ten_thousand_messages_comes_back() -> None:
+    nodes = tuple(LogNode(n - 1, "user" if n % 2 else "assistant", "A", f"Line {n}") for n in range(10_000))
+    text = json.dumps(write_native(ChatLog(nodes, len(nodes) - 1)), indent=1)
+    assert text.count("\n") > 100_000
+    assert read_chat(text.encode()).nodes == nodes
+
+
 def test_every_chat_of_the_vectors_is_read(vectors: Path) -> None:
     expected = {
         "old-header": ["Hello Bob", "hi", "yo"],

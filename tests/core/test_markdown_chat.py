@@ -13,7 +13,7 @@ from lunalux_core.chat.group_chat_files import is_group_chat, speakers
 from lunalux_core.chatlogs.chatlog import ChatLog, LogNode
 from lunalux_core.chatlogs.chatlog_reader import read_chat
 from lunalux_core.chatlogs.markdown_chat import write_markdown
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, LimitExceeded
 
 NAMES = ("Ada", "Marian", "林", "a -- b --> c", "**", "", "You")
 _line = st.sampled_from(
@@ -135,6 +135,12 @@ def test_a_long_chat_of_many_lines_is_read() -> None:
     text = write_markdown(chat(*nodes))
     assert text.count("\n") > 100_000
     assert len(read_chat(text.encode()).nodes) == 20_000
+
+
+def test_more_messages_than_any_chat_has_are_refused() -> None:
+    with pytest.raises(LimitExceeded) as told:
+        read_chat(b"# Ada\n\n" + b"**Ada**\n\nHi.\n\n" * 100_001)
+    assert told.value.code == "CHAT_TOO_LONG"
 
 
 def test_an_import_of_anything_knows_it() -> None:
