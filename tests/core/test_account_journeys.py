@@ -116,6 +116,7 @@ async def test_programs_that_renew_at_once_stay_signed_in(tmp_path: Path, proxy:
     async with device(tmp_path, proxy.url) as one, device(tmp_path, proxy.url) as two:
         async with asyncio.timeout(60):
             states = await asyncio.gather(one.account.ensure(), two.account.ensure())
+        assert proxy.count["POST /api/auth/refresh"] == 2
         assert all(state.signed_in and not state.offline for state in states)
         assert one.account.session.key == two.account.session.key
         assert (await two.account.refresh()).signed_in

@@ -326,6 +326,7 @@ def _email_taken() -> BackendError:
 
 
 def bad_credentials() -> BackendError:
+    """The refusal of a sign-in, the same for a wrong password and an unknown address."""
     return BackendError(
         "BAD_CREDENTIALS", "The address or the password is wrong.", "Check both and try again."
     )

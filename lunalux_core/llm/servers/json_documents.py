@@ -87,8 +87,8 @@ class JsonDocuments:
         self._pieces.append(chunk)
         self.held += len(chunk)
         # Only with a bracket can one end; a long one is not read again before it has grown.
-        ends = b"}" in chunk or b"]" in chunk
-        return self.close() if ends and self.held > self._tried * _GROWTH - _SHORT else []
+        may_end = b"}" in chunk or b"]" in chunk
+        return self.close() if may_end and self.held > self._tried * _GROWTH - _SHORT else []
 
     def close(self) -> list[object]:
         """Return what is there, whatever the last byte is."""

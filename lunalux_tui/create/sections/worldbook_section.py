@@ -292,23 +292,23 @@ class WorldbookSection(EditorSection):
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def _ask(self, setting: Setting, value: Any) -> None:
-        from lunalux_tui.create.entry_value import EntryValue, entry_value_dialog
+        from lunalux_tui.create.entry_value import entry_value_dialog
         from lunalux_tui.parts.ask_dialog import ask_kept
 
-        slot = self.form.slot
+        ask, slot = self.app.push_screen_wait, self.form.slot
+        if slot is None:
+            return
         written = shown(setting, value) if value not in (None, "", ()) else ""
         dialog = entry_value_dialog(setting, written)
-        answer: EntryValue | None
-        if slot is None or setting.kind not in ("text", "texts"):  # a number is no words
-            answer = await self.app.push_screen_wait(dialog)
-        else:
-            key = f"entry:{self.draft.key}:{slot.key}:{setting.name}"
-            draft = self.host.runtime.library.drafts.of(key, written)
-            answer = await ask_kept(self.app.push_screen_wait, dialog, draft)
-            if answer is not None:
-                await draft.forget()  # the draft of the whole has it from here on
-        if answer is not None:
-            self.change({setting.name: answer.value})
+        if setting.kind not in ("text", "texts"):  # a number is no words
+            if (answer := await ask(dialog)) is not None:
+                self.change({setting.name: answer.value})
+            return
+        key = f"entry:{self.draft.key}:{slot.key}:{setting.name}"
+        draft = self.host.runtime.library.drafts.of(key, written)
+        if (words := await ask_kept(ask, dialog, draft)) is not None:
+            self.change({setting.name: words.value})
+            await draft.forget()
 
     # -- getting about -----------------------------------------------------------------------------
 
